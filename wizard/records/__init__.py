@@ -1,0 +1,1 @@
+"""What is kept or shown of a run: findings, plans, the journal."""

@@ -1,0 +1,59 @@
+"""Findings: what was looked at, and what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wizard.problems import Problem
+
+
+class State(StrEnum):
+    """The seven states of a finding; only `pass` is green."""
+
+    PASS = "pass"
+    INFO = "info"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIP = "skip"
+    NOT_RUN = "not-run"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        id: the catalogue entry, never reused (`LSA101`).
+        state: one of the seven states.
+        subject: the object that was looked at (`organization 6f1e… (Acme)`).
+        message: what was seen, one line.
+        evidence: what the message rests on, a line each, no secret in it.
+        next_step: what to type or do next; empty where nothing is to be done.
+    """
+
+    id: str
+    state: State
+    subject: str
+    message: str
+    evidence: tuple[str, ...] = ()
+    next_step: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as the JSON reports and the journal hold it."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "subject": self.subject,
+            "message": self.message,
+            "evidence": list(self.evidence),
+            "next_step": self.next_step,
+        }
+
+
+def from_problem(problem: Problem, state: State) -> Finding:
+    """The finding that a problem becomes when a walk goes on after it."""
+    return Finding(problem.id, state, problem.on, problem.what, problem.detail, problem.next_step)
