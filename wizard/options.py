@@ -1,0 +1,233 @@
+"""Every option as data: its flags, its environment variable, and the prompt that asks for it.
+
+Flags win over variables, variables over what is asked, and that over the default. The command
+line, the prompts and the list of missing answers are all made from this one table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+
+PREFIX = "LANGSMITH_AUDIT_"
+
+
+class Kind(StrEnum):
+    """The shape of an option's value."""
+
+    TEXT = "text"
+    CHOICE = "choice"
+    SECONDS = "seconds"
+    SWITCH = "switch"
+    LIST = "list"
+    PATHS = "paths"
+    SECRET = "secret"  # noqa: S105 - a kind of value, not a value
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing that can be told to the program.
+
+    Attributes:
+        name: how the code calls it.
+        flags: what is typed; empty for what must never be on a command line.
+        variable: the environment variable that says the same.
+        help: one line for `--help`.
+        ask: the prompt's text; empty when it is never asked.
+        group: the heading under which `--help` lists it.
+        default: the value when nothing is said.
+    """
+
+    name: str
+    flags: tuple[str, ...]
+    variable: str
+    help: str
+    kind: Kind = Kind.TEXT
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    ask: str = ""
+    group: str = "target"
+    metavar: str = ""
+
+
+def _option(name: str, flags: str, help: str, **more: Any) -> Option:
+    variable = more.pop("variable", PREFIX + name.upper())
+    return Option(name, tuple(flags.split()), variable, help, **more)
+
+
+OPTIONS: tuple[Option, ...] = (
+    _option("kubeconfig", "--kubeconfig", "kubeconfig file (default: as kubectl finds it)", metavar="FILE"),
+    _option(
+        "context", "--context", "kubeconfig context", metavar="NAME",
+        ask="Which Kubernetes context?",
+    ),
+    _option(
+        "namespace", "-n --namespace", "namespace of the Helm release", metavar="NAME",
+        ask="Which namespace is LangSmith's release in?",
+    ),
+    _option(
+        "release", "--release", "name of the Helm release (default: langsmith)", metavar="NAME",
+        ask="What is the Helm release called?",
+    ),
+    _option(
+        "values", "-f --values", "values file; repeat it in the order that helm gets them",
+        kind=Kind.PATHS, metavar="FILE", ask="Which values file is the release installed from?",
+    ),
+    _option(
+        "chart", "--chart", "chart reference (default: langchain/langsmith)", metavar="REF",
+        default="langchain/langsmith",
+    ),
+    _option(
+        "chart_version", "--chart-version", "chart version (default: the one that is deployed)",
+        metavar="VERSION",
+    ),
+    _option(
+        "database", "--database", "the way to PostgreSQL (default: auto)", kind=Kind.CHOICE,
+        choices=("auto", "port-forward", "direct"), default="auto",
+    ),
+    _option("url", "--url", "LangSmith's URL (default: from the release)", metavar="URL"),
+    _option("ca_file", "--ca-file", "certificates to trust for LangSmith's URL", metavar="FILE"),
+    _option(
+        "api_key_file", "--api-key-file", "file with an organization admin's API key",
+        metavar="FILE",
+    ),
+    _option(
+        "api_key", "", "an organization admin's API key", kind=Kind.SECRET,
+        variable="LANGSMITH_API_KEY", ask="API key of an organization admin (not shown):",
+    ),
+    _option(
+        "org", "--org", "organization id or LangSmith UI URL; repeat it for several",
+        kind=Kind.LIST, metavar="ID", group="organizations",
+        ask="For which organizations?",
+    ),
+    _option("all", "--all", "all shared organizations", kind=Kind.SWITCH, group="organizations"),
+    _option(
+        "only_off", "--only-off", "all shared organizations with a stored false",
+        kind=Kind.SWITCH, group="organizations",
+    ),
+    _option(
+        "skip", "--skip", "leave a step out (audit_api, organizations, …); repeat it for several",
+        kind=Kind.LIST, metavar="STEP", group="conduct",
+    ),
+    _option(
+        "force", "--force", "make the documented change even where the server already has audit logs",
+        kind=Kind.SWITCH, group="conduct",
+    ),
+    _option(
+        "accept_drift", "--accept-drift",
+        "upgrade although the values files would change other deployed values",
+        kind=Kind.SWITCH, group="conduct",
+    ),
+    _option("yes", "-y --yes", "take the defaults and confirm every change", kind=Kind.SWITCH, group="conduct"),
+    _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),
+    _option(
+        "upgrade_limit", "--upgrade-limit", "seconds that helm upgrade may take (default: 1800)",
+        kind=Kind.SECONDS, default=1800.0, metavar="SECONDS", group="limits",
+    ),
+    _option(
+        "rollout_limit", "--rollout-limit", "seconds that a rollout may take (default: 600)",
+        kind=Kind.SECONDS, default=600.0, metavar="SECONDS", group="limits",
+    ),
+    _option(
+        "connect_limit", "--connect-limit", "seconds to reach the cluster, the database or the API (default: 10)",
+        kind=Kind.SECONDS, default=10.0, metavar="SECONDS", group="limits",
+    ),
+    _option(
+        "lock_limit", "--lock-limit", "seconds to wait for a row lock (default: 5)",
+        kind=Kind.SECONDS, default=5.0, metavar="SECONDS", group="limits",
+    ),
+)  # fmt: skip
+
+BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
+
+
+@dataclass
+class Settings:
+    """What was told so far, and where each value came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> Any:
+        """The value of an option, or its default."""
+        return self.values.get(name, BY_NAME[name].default)
+
+    def told(self, name: str) -> bool:
+        """Whether somebody said it, by flag, variable or prompt."""
+        return name in self.values
+
+    def put(self, name: str, value: Any, origin: str) -> None:
+        """Take a value, with the words that say where it came from."""
+        self.values[name] = value
+        self.origins[name] = origin
+
+
+def settings_from(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Flags first, then variables.
+
+    Raises:
+        Problem: a variable that cannot be read as what the option wants.
+    """
+    settings = Settings()
+    for option in OPTIONS:
+        given = arguments.get(option.name)
+        if given not in (None, False, []):
+            settings.put(option.name, given, f"flag {option.flags[-1]}")
+        elif environ.get(option.variable, ""):
+            value = _from_variable(option, environ[option.variable])
+            if value is not False:
+                settings.put(option.name, value, f"variable {option.variable}")
+    return settings
+
+
+def _from_variable(option: Option, text: str) -> Any:
+    if option.kind is Kind.SWITCH:
+        return _switch(option, text)
+    if option.kind is Kind.SECONDS:
+        return _seconds(option, text)
+    if option.kind is Kind.PATHS:
+        return [part for part in text.split(os.pathsep) if part]
+    if option.kind is Kind.LIST:
+        return text.replace(",", " ").split()
+    if option.kind is Kind.CHOICE and text not in option.choices:
+        raise _unusable(option, "one of " + ", ".join(option.choices))
+    return text
+
+
+def _switch(option: Option, text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in words:
+        raise _unusable(option, "true or false")
+    return words[text.strip().lower()]
+
+
+def _seconds(option: Option, text: str) -> float:
+    try:
+        return positive_seconds(text)
+    except ValueError:
+        raise _unusable(option, "a number of seconds above zero") from None
+
+
+def positive_seconds(text: str) -> float:
+    """A number of seconds above zero and below a day; anything else is a ValueError."""
+    seconds = float(text)
+    if not 0 < seconds <= 86_400:
+        raise ValueError(text)
+    return seconds
+
+
+def _unusable(option: Option, wanted: str) -> Problem:
+    return Problem(
+        "LSA901",
+        f"{option.variable} is not {wanted}",
+        on=f"environment variable {option.variable}",
+        next_step=f"unset {option.variable}, or set it to {wanted}",
+        exit=Exit.USAGE,
+    )

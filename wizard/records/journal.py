@@ -1,0 +1,231 @@
+"""The journal: every change is registered before it is made, one folder a run.
+
+A run's folder holds `journal.ndjson` (append-only, one JSON object a line, fsynced) and the copies
+that undo will need. Folders are 0700 and files 0600. A torn last line, as a power loss leaves it,
+is passed over when reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wizard import __version__
+from wizard.exits import Exit
+from wizard.problems import Problem
+
+if TYPE_CHECKING:
+    from wizard.steps.base import Change, Done
+
+VERSION = 1
+VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
+
+
+def state_folder() -> Path:
+    """The folder of all runs: the variable's, or the platform's state folder."""
+    if os.environ.get(VARIABLE):
+        return Path(os.environ[VARIABLE])
+    import platformdirs
+
+    return platformdirs.user_state_path("langsmith-audit", appauthor=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The release that a run acts on, as journals tell it from others."""
+
+    server: str
+    namespace: str
+    release: str
+
+    def as_json(self) -> dict[str, str]:
+        """The place as a journal holds it."""
+        return {"server": self.server, "namespace": self.namespace, "release": self.release}
+
+
+class Journal:
+    """The journal of one run, open for writing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run = folder.name
+        self._backups = 0
+
+    @classmethod
+    def begin(cls, place: Place) -> Journal:
+        """A new run's journal, with its first line written.
+
+        Raises:
+            Problem: the state folder cannot be written.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        folder = state_folder() / "runs" / f"{stamp}-{secrets.token_hex(3)}"
+        with _writing(folder):
+            folder.mkdir(parents=True, mode=0o700)
+            folder.chmod(0o700)
+        journal = cls(folder)
+        journal._write("begin", target=place.as_json(), tool=__version__, journal=VERSION)
+        return journal
+
+    def intent(self, change: Change) -> None:
+        """Register a change before it is made."""
+        self._write(
+            "intent",
+            step=change.step,
+            items=list(change.items),
+            exact=[{"kind": e.kind, "text": e.text, "parameters": e.parameters} for e in change.exact],
+            preconditions=dict(change.preconditions),
+            register=dict(change.register),
+        )  # fmt: skip
+
+    def done(self, step: str, done: Done) -> None:
+        """Record what a change did."""
+        self._write(
+            "done",
+            step=step,
+            summary=done.summary,
+            evidence=list(done.evidence),
+            undo=dict(done.undo),
+        )
+
+    def failed(self, step: str, problem: Problem) -> None:
+        """Record that a change did not come to its end."""
+        detail = list(problem.detail)
+        self._write("failed", step=step, id=problem.id, what=problem.what, detail=detail)
+
+    def end(self, exit: Exit) -> None:
+        """Record that the run came to its own end."""
+        self._write("end", exit=int(exit))
+
+    def backup_path(self, name: str) -> Path:
+        """A new path in the run's folder for a copy of a file."""
+        self._backups += 1
+        return self.folder / f"{self._backups:02}-{Path(name).name}"
+
+    def _write(self, event: str, **facts: Any) -> None:
+        entry = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "event": event,
+            **facts,
+        }
+        line = json.dumps(entry, ensure_ascii=False, sort_keys=False) + "\n"
+        path = self.folder / "journal.ndjson"
+        with _writing(path):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(handle, line.encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Problem(
+            "LSA902",
+            f"The journal cannot be written: {error.strerror}; no change is made without it",
+            on=str(path),
+            next_step=f"make {state_folder()} writable, or set {VARIABLE} to a folder that is",
+            exit=Exit.UNKNOWN,
+        ) from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its journal tells it."""
+
+    id: str
+    folder: Path
+    entries: tuple[Mapping[str, Any], ...]
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """The release that the run acted on; empty when the first line is torn."""
+        first = self.entries[0] if self.entries else {}
+        return first.get("target", {}) if first.get("event") == "begin" else {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run came to its own end."""
+        return any(entry["event"] == "end" for entry in self.entries)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The steps that made a change, or may have made one."""
+        return tuple(dict.fromkeys(e["step"] for e in self.entries if e["event"] == "intent"))
+
+
+def runs() -> list[Run]:
+    """All runs of this machine, oldest first; unreadable ones are left out."""
+    folder = state_folder() / "runs"
+    if not folder.is_dir():
+        return []
+    return [Run(path.name, path, _entries(path)) for path in sorted(folder.iterdir())]
+
+
+def _entries(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    try:
+        lines = (
+            (folder / "journal.ndjson").read_text(encoding="utf-8", errors="replace").split("\n")
+        )
+    except OSError:
+        return ()
+    entries = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and "event" in entry:
+                entries.append(entry)
+    return tuple(entries)
+
+
+@dataclass(frozen=True)
+class LastUpdate:
+    """The last update of organizations that a journal tells of.
+
+    Attributes:
+        at: when it was committed (or, when that was not recorded, registered), ISO 8601.
+        pods: uids of the backend pods that were there then.
+    """
+
+    run: str
+    at: str
+    pods: frozenset[str]
+
+
+def last_update(place: Place) -> LastUpdate | None:
+    """The newest update of this release's organizations from here that no restart followed."""
+    found: LastUpdate | None = None
+    for run in runs():
+        if run.place == place.as_json():
+            for entry in run.entries:
+                found = _follow(run, entry, found)
+    return found
+
+
+def _follow(run: Run, entry: Mapping[str, Any], found: LastUpdate | None) -> LastUpdate | None:
+    step, event = entry.get("step"), entry["event"]
+    if step == "organizations" and event in ("intent", "done"):
+        facts = entry.get("register" if event == "intent" else "undo", {})
+        at = facts.get("committed_at", entry["at"])
+        return LastUpdate(run.id, at, frozenset(facts.get("pods", ())))
+    if step == "backend_restart" and event == "done":
+        return None
+    return found
+
+
+def unfinished(place: Place) -> Run | None:
+    """The newest run on this release that made a change and never came to its end."""
+    mine = [run for run in runs() if run.place == place.as_json()]
+    last = mine[-1] if mine else None
+    return last if last and last.changed and not last.ended else None

@@ -1,0 +1,86 @@
+"""What a run acts on, and what it was told to do there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wizard.options import Settings
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which organizations are meant.
+
+    Attributes:
+        ids: ids or UI URLs as they were given.
+        all: every shared organization.
+        only_off: every shared organization with a stored false.
+    """
+
+    ids: tuple[str, ...] = ()
+    all: bool = False
+    only_off: bool = False
+
+    @property
+    def made(self) -> bool:
+        """Whether anything was selected at all."""
+        return bool(self.ids) or self.all or self.only_off
+
+
+@dataclass(frozen=True)
+class Target:
+    """One LangSmith release, and the answers for it. Limits are in seconds."""
+
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str
+    release: str
+    values: tuple[Path, ...]
+    chart: str
+    chart_version: str | None
+    database: str
+    url: str | None
+    ca_file: Path | None
+    api_key: str = field(repr=False)
+    selection: Selection
+    skip: frozenset[str]
+    force: bool
+    accept_drift: bool
+    upgrade_limit: float
+    rollout_limit: float
+    connect_limit: float
+    lock_limit: float
+
+
+def target_from(settings: Settings) -> Target:
+    """The target that the settings describe; what was not told has its default."""
+    return Target(
+        kubeconfig=_path(settings.get("kubeconfig")),
+        context=settings.get("context"),
+        namespace=settings.get("namespace") or "",
+        release=settings.get("release") or "langsmith",
+        values=tuple(Path(name) for name in settings.get("values") or ()),
+        chart=settings.get("chart"),
+        chart_version=settings.get("chart_version"),
+        database=settings.get("database"),
+        url=settings.get("url"),
+        ca_file=_path(settings.get("ca_file")),
+        api_key=settings.get("api_key") or "",
+        selection=Selection(
+            tuple(settings.get("org") or ()),
+            bool(settings.get("all")),
+            bool(settings.get("only_off")),
+        ),
+        skip=frozenset(settings.get("skip") or ()),
+        force=bool(settings.get("force")),
+        accept_drift=bool(settings.get("accept_drift")),
+        upgrade_limit=settings.get("upgrade_limit"),
+        rollout_limit=settings.get("rollout_limit"),
+        connect_limit=settings.get("connect_limit"),
+        lock_limit=settings.get("lock_limit"),
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
