@@ -1,0 +1,88 @@
+"""Ctrl-C and SIGTERM: the first waits for a safe point, the second leaves at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from wizard.exits import Exit
+
+
+class Interrupted(KeyboardInterrupt):
+    """The person or the system wants this process to end."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        super().__init__(signum)
+        self.exit = Exit.TERMINATED if signum == signal.SIGTERM else Exit.INTERRUPTED
+
+
+class Stopped(Exception):
+    """A stop that was asked for earlier, at the safe point that has now been reached."""
+
+
+class StopSwitch:
+    """Remembers that a stop was asked for while something must not be left half-done."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.asked = False
+        self._say = say
+        self._guarded = False
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Take the signals for the time of the block, and restore the terminal after it."""
+        names = [signal.SIGINT, signal.SIGTERM]
+        before = {name: signal.signal(name, self._handle) for name in names}
+        try:
+            with terminal_restored():
+                yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """For the time of the block the first signal only asks; the second one interrupts."""
+        self._guarded = True
+        try:
+            yield
+        finally:
+            self._guarded = False
+
+    def check(self) -> None:
+        """A safe point.
+
+        Raises:
+            Stopped: a stop was asked for.
+        """
+        if self.asked:
+            raise Stopped
+
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        if not self._guarded or self.asked:
+            raise Interrupted(signum)
+        self.asked = True
+        self._say("Stopping at the next safe point; once more leaves at once.")
+
+
+@contextlib.contextmanager
+def terminal_restored() -> Iterator[None]:
+    """Put the terminal's settings back after the block, whatever ended it."""
+    try:
+        import termios
+
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (ImportError, OSError, ValueError, termios.error):
+        yield
+        return
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h\x1b[0m")  # cursor shown, colours off
+            sys.stderr.flush()
