@@ -36,7 +36,8 @@ class Progress:
         if not self._console.is_terminal:
             yield
             return
-        with Live(console=self._console, refresh_per_second=8, transient=True) as self._live:
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            self._live = live
             try:
                 yield
             finally:

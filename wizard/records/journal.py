@@ -80,10 +80,10 @@ class Journal:
             "intent",
             step=change.step,
             items=list(change.items),
-            exact=[{"kind": e.kind, "text": e.text, "parameters": e.parameters} for e in change.exact],
+            exact=[exact.as_json() for exact in change.exact],
             preconditions=dict(change.preconditions),
             register=dict(change.register),
-        )  # fmt: skip
+        )
 
     def done(self, step: str, done: Done) -> None:
         """Record what a change did."""

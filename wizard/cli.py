@@ -1,0 +1,183 @@
+"""The front doors: one subcommand, one entry in COMMANDS.
+
+Nothing that takes long to import is imported before a command needs it: `--help` and `--version`
+answer faster than helm does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from wizard import __version__
+from wizard.exits import Exit
+from wizard.problems import Problem
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from wizard.options import Option
+
+EXIT_CODES = """exit codes:
+  0 fine, done, nothing to do      6 changes pending (plan --detailed-exitcode)
+  1 unexpected error               8 declined before any change
+  2 usage or missing input         9 stopped with changes made
+  3 a check failed               130 interrupted (143: terminated)
+  4 warnings only (--fail-on warn)
+  5 unknown, or nothing was checked
+"""
+
+
+class Command(NamedTuple):
+    """A subcommand: one line of help, the module with its `main(args)`, and its options.
+
+    `shared` says whether it takes the options that tell the target. The module may have
+    `add_arguments(parser)` for options of its own.
+    """
+
+    help: str
+    module: str
+    shared: bool = False
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command("the wizard: look, ask, change, confirm", "wizard.walks.run", shared=True),
+    "plan": Command("the dry run: every change, none made", "wizard.walks.plan", shared=True),
+    "check": Command("the health check: reads only", "wizard.walks.check", shared=True),
+    "values": Command("edit values files, without a cluster", "wizard.values_command"),
+    "runs": Command("what was done from this machine", "wizard.runs_command"),
+    "explain": Command("what a finding means, offline", "wizard.explain_command"),
+    "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and turn whatever ends it into an exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(_dispatch(arguments))
+    except Problem as problem:
+        return _report(problem)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    except KeyboardInterrupt as interrupt:
+        return int(getattr(interrupt, "exit", Exit.INTERRUPTED))
+    except Exception as error:  # noqa: BLE001 - the one place where a defect of ours ends
+        return _defect(error)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "run"
+    if name in ("-h", "--help", "help"):
+        sys.stdout.write(_front_page())
+        return Exit.OK
+    if name in ("-V", "--version"):
+        sys.stdout.write(f"langsmith-audit {__version__}\n")
+        return Exit.OK
+    if name.startswith("-"):
+        name, arguments = "run", ["run", *arguments]
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        sys.stderr.write(f"langsmith-audit: there is no command {name!r}; there are {known}\n")
+        return Exit.USAGE
+    return _run(name, arguments[1:])
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    import argparse
+    import importlib
+
+    command = COMMANDS[name]
+    parser = argparse.ArgumentParser(
+        prog=f"langsmith-audit {name}",
+        description=command.help,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if command.shared:
+        add_shared(parser)
+    module = importlib.import_module(command.module)
+    own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
+    if own:
+        own(parser)
+    parsed = parser.parse_args(arguments)
+    if command.shared:
+        from wizard.options import settings_from
+
+        parsed.settings = settings_from(vars(parsed), os.environ)
+    return int(module.main(parsed))
+
+
+def _front_page() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {it.help}" for name, it in COMMANDS.items())
+    return (
+        "usage: langsmith-audit [COMMAND] [OPTIONS]\n\n"
+        "Turn on audit logs in a self-hosted LangSmith, and keep checking that they work.\n"
+        "Without a command: the wizard.\n\n"
+        f"commands:\n{commands}\n\n"
+        "langsmith-audit COMMAND --help tells a command's options.\n\n" + EXIT_CODES
+    )
+
+
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """The options that tell the target and the conduct, from the one table."""
+    from wizard.options import OPTIONS
+
+    groups = {
+        name: parser.add_argument_group(name)
+        for name in ("target", "organizations", "conduct", "limits")
+    }
+    for option in OPTIONS:
+        if option.flags:
+            _add(groups[option.group], option)
+    groups["target"].description = "The API key is read from LANGSMITH_API_KEY or --api-key-file."
+
+
+def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+    from wizard.options import Kind, positive_seconds
+
+    help = f"{option.help} [{option.variable}]"
+    if option.kind is Kind.SWITCH:
+        group.add_argument(*option.flags, dest=option.name, action="store_true", help=help)
+    elif option.kind in (Kind.LIST, Kind.PATHS):
+        group.add_argument(
+            *option.flags, dest=option.name, action="append", metavar=option.metavar, help=help
+        )
+    elif option.kind is Kind.CHOICE:
+        group.add_argument(*option.flags, dest=option.name, choices=option.choices, help=help)
+    elif option.kind is Kind.SECONDS:
+        group.add_argument(
+            *option.flags,
+            dest=option.name,
+            type=positive_seconds,
+            metavar=option.metavar,
+            help=help,
+        )
+    else:
+        group.add_argument(*option.flags, dest=option.name, metavar=option.metavar, help=help)
+
+
+def _report(problem: Problem) -> int:
+    lines = [f"✗ {problem.what}  {problem.id}", f"  on: {problem.on}"]
+    lines += [f"  | {line}" for line in problem.detail]
+    lines += ["  changed: nothing", f"  next: {problem.next_step}"]
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201 - before there is a console
+    return int(problem.exit)
+
+
+def _defect(error: Exception) -> int:
+    """Say that it is a defect of ours; a traceback may quote secrets, so only on request."""
+    if os.environ.get("LANGSMITH_AUDIT_DEBUG"):
+        raise error
+    print(  # noqa: T201 - before there is a console
+        f"✗ An unexpected error: {type(error).__name__}  LSA999\n"
+        "  This is a defect of langsmith-audit, not of your cluster.\n"
+        "  next: run it again with LANGSMITH_AUDIT_DEBUG=1 and report what it prints",
+        file=sys.stderr,
+    )
+    return int(Exit.UNEXPECTED)
