@@ -53,6 +53,19 @@ class Target:
     lock_limit: float
 
 
+@dataclass(frozen=True)
+class Place:
+    """The release that a run acts on, as journals tell it from others."""
+
+    server: str
+    namespace: str
+    release: str
+
+    def as_json(self) -> dict[str, str]:
+        """The place as a journal holds it."""
+        return {"server": self.server, "namespace": self.namespace, "release": self.release}
+
+
 def target_from(settings: Settings) -> Target:
     """The target that the settings describe; what was not told has its default."""
     return Target(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -12,8 +12,8 @@ from rich.text import Text
 
 from wizard.console.safe import safe
 from wizard.problems import Problem
+from wizard.records.changes import Change, Done, Exact
 from wizard.records.findings import Finding, State
-from wizard.steps.base import Change, Done, Exact
 
 MARKS = {
     State.PASS: ("✓", "green"),
@@ -60,7 +60,7 @@ def step_head(number: int, title: str, note: str = "") -> Text:
     return head
 
 
-def change_block(change: Change) -> RenderableType:
+def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
     """A proposed change: what, exactly how, its effect, and the way back."""
     parts: list[RenderableType] = [Text("This will be done:", style="bold")]
     parts += [Text("  + " + safe(item)) for item in change.items]
@@ -71,7 +71,8 @@ def change_block(change: Change) -> RenderableType:
     parts.append(_fact("reversible", back))
     parts.append(_fact("undo", change.undo))
     if change.after:
-        parts.append(_fact("depends on", f"step {change.after}, which has not happened yet"))
+        step = f"step {numbers[change.after]}, which has not happened yet"
+        parts.append(_fact("depends on", step))
     return Padding(Group(*parts), (0, 0, 0, 4))
 
 

@@ -57,3 +57,13 @@ class Finding:
 def from_problem(problem: Problem, state: State) -> Finding:
     """The finding that a problem becomes when a walk goes on after it."""
     return Finding(problem.id, state, problem.on, problem.what, problem.detail, problem.next_step)
+
+
+def passed(id: str, subject: str, message: str, *evidence: str) -> Finding:
+    """A finding that is right."""
+    return Finding(id, State.PASS, subject, message, evidence)
+
+
+def failed(id: str, subject: str, message: str, *evidence: str, next_step: str) -> Finding:
+    """A finding that is wrong, with what to do next."""
+    return Finding(id, State.FAIL, subject, message, evidence, next_step)

@@ -15,14 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard import __version__
 from wizard.exits import Exit
 from wizard.problems import Problem
-
-if TYPE_CHECKING:
-    from wizard.steps.base import Change, Done
+from wizard.records.changes import Change, Done
+from wizard.target import Place
 
 VERSION = 1
 VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
@@ -35,19 +34,6 @@ def state_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("langsmith-audit", appauthor=False)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The release that a run acts on, as journals tell it from others."""
-
-    server: str
-    namespace: str
-    release: str
-
-    def as_json(self) -> dict[str, str]:
-        """The place as a journal holds it."""
-        return {"server": self.server, "namespace": self.namespace, "release": self.release}
 
 
 class Journal:

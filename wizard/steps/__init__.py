@@ -1,0 +1,1 @@
+"""The seven documented steps, one file each."""

@@ -1,89 +1,20 @@
-"""What a step is: observe, propose, apply, confirm. A step never prints, asks or builds a client."""
+"""What a step is: observe, propose, apply, confirm.
+
+A step never prints, never asks and never builds a client.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from wizard.records.findings import Finding, State
+from wizard.records.changes import Change, Done, Observation
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-
-
-class Reversible(StrEnum):
-    """Whether a change can be put back."""
-
-    YES = "yes"
-    PARTLY = "partly"
-    NO = "no"
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What a step saw.
-
-    Attributes:
-        findings: the same ones that `check` reports.
-        right: nothing is left to do for this step.
-        blocked: the step cannot be made right by this tool; nothing after it may be changed.
-    """
-
-    findings: tuple[Finding, ...]
-    right: bool
-    blocked: bool = False
-
-
-@dataclass(frozen=True)
-class Exact:
-    """Exactly what will be done: an argv, an SQL statement with its parameters, or a diff."""
-
-    kind: str
-    text: str
-    parameters: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change that a step proposes.
-
-    Attributes:
-        step: the step's name.
-        items: the single changes in it, a line each; a plan counts these.
-        exact: what will be run or written.
-        preconditions: named fingerprints that the change rests on.
-        effect: what it does to the running system.
-        reversible, because, undo: whether, why, and how it is put back.
-        register: what undo will need and is known beforehand (plain JSON, no secret); it is in
-            the journal before the change is made.
-        after: the step that has to happen first, when it has not happened yet.
-        payload: what `apply` needs, in memory only.
-    """
-
-    step: str
-    items: tuple[str, ...]
-    exact: tuple[Exact, ...]
-    preconditions: Mapping[str, str]
-    effect: str
-    reversible: Reversible
-    because: str
-    undo: str
-    register: Mapping[str, Any] = field(default_factory=dict)
-    after: str = ""
-    payload: Any = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a change did, its evidence, and what undo will need (plain JSON, no secret)."""
-
-    summary: str
-    evidence: tuple[str, ...] = ()
-    undo: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,11 +46,13 @@ class Step(ABC):
     Attributes:
         name: how flags, plans and journals call it.
         title: how a person calls it.
+        atomic: its change is made as a whole or not at all.
         access: everything that it reads and writes.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    atomic: ClassVar[bool] = False
     access: ClassVar[tuple[Access, ...]]
 
     def missing(self, systems: Systems) -> tuple[str, ...]:  # noqa: ARG002
@@ -141,16 +74,6 @@ class Step(ABC):
     def confirm(self, systems: Systems, watch: Watch) -> Observation:  # noqa: ARG002
         """Look again after the change."""
         return self.observe(systems)
-
-
-def passed(id: str, subject: str, message: str, *evidence: str) -> Finding:
-    """A finding that is right."""
-    return Finding(id, State.PASS, subject, message, evidence)
-
-
-def failed(id: str, subject: str, message: str, *evidence: str, next_step: str) -> Finding:
-    """A finding that is wrong, with what to do next."""
-    return Finding(id, State.FAIL, subject, message, evidence, next_step)
 
 
 def pending(changes: Sequence[Change], *steps: str) -> Change | None:

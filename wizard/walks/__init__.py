@@ -1,0 +1,1 @@
+"""The walks over the list of steps: run, plan, check."""

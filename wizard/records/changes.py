@@ -1,0 +1,85 @@
+"""What a step saw, what it proposes, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from wizard.records.findings import Finding
+
+
+class Reversible(StrEnum):
+    """Whether a change can be put back."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a step saw.
+
+    Attributes:
+        findings: the same ones that `check` reports.
+        right: nothing is left to do for this step.
+        blocked: the step cannot be made right by this tool; nothing after it may be changed.
+    """
+
+    findings: tuple[Finding, ...]
+    right: bool
+    blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Exactly what will be done: an argv, an SQL statement with its parameters, or a diff."""
+
+    kind: str
+    text: str
+    parameters: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plans and journals hold it."""
+        return {"kind": self.kind, "text": self.text, "parameters": list(self.parameters)}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that a step proposes.
+
+    Attributes:
+        step: the step's name.
+        items: the single changes in it, a line each; a plan counts these.
+        exact: what will be run or written.
+        preconditions: named fingerprints that the change rests on.
+        effect: what it does to the running system.
+        reversible, because, undo: whether, why, and how it is put back.
+        register: what undo will need and is known beforehand (plain JSON, no secret); it is in
+            the journal before the change is made.
+        after: the step that has to happen first, when it has not happened yet.
+        payload: what `apply` needs, in memory only.
+    """
+
+    step: str
+    items: tuple[str, ...]
+    exact: tuple[Exact, ...]
+    preconditions: Mapping[str, str]
+    effect: str
+    reversible: Reversible
+    because: str
+    undo: str
+    register: Mapping[str, Any] = field(default_factory=dict)
+    after: str = ""
+    payload: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a change did, its evidence, and what undo will need (plain JSON, no secret)."""
+
+    summary: str
+    evidence: tuple[str, ...] = ()
+    undo: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,42 @@
+"""Step 6: the audit_logs table is there (`psql -c "\\dt audit_logs"`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.records.changes import Observation
+from wizard.records.findings import failed, passed
+from wizard.steps.base import Access, Step
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+
+
+class AuditTable(Step):
+    """Asks the catalogue: `\\dt audit_logs` exits 0 also when there is no such table."""
+
+    name: ClassVar[str] = "audit_table"
+    title: ClassVar[str] = "The audit_logs table"
+    access: ClassVar[tuple[Access, ...]] = (Access("sql", "select", "audit_logs"),)
+
+    def observe(self, systems: Systems) -> Observation:
+        """The table, where it is and about how much is in it."""
+        database = systems.database
+        identity = database.identity()
+        subject = f"database {identity.database}"
+        table = database.audit_logs_table()
+        if table is None:
+            finding = failed(
+                "LSA792",
+                subject,
+                "There is no table audit_logs",
+                f"PostgreSQL {identity.server_version}",
+                next_step="look at the migrations: kubectl logs job/"
+                f"{systems.installation.backend.name}-migrations "
+                f"-n {systems.installation.namespace}",
+            )
+            return Observation((finding,), right=False, blocked=True)
+        evidence = [f"{table.schema}.audit_logs, PostgreSQL {identity.server_version}"]
+        evidence.append(table.size_text)
+        message = "The table audit_logs is there"
+        return Observation((passed("LSA791", subject, message, *evidence),), right=True)

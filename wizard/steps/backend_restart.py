@@ -1,0 +1,142 @@
+"""Step 5: restart the backend pods that still know the organizations' old config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.problems import Problem
+from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.findings import Finding, State, failed, passed
+from wizard.records.journal import last_update
+from wizard.steps.base import Access, Step, Watch, pending
+from wizard.steps.rolling import status_lines
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.rollout import Pod, RolloutStatus
+
+
+class BackendRestart(Step):
+    """Needed only while a pod is older than the last update of the organizations."""
+
+    name: ClassVar[str] = "backend_restart"
+    title: ClassVar[str] = "The backend's pods"
+    access: ClassVar[tuple[Access, ...]] = (
+        Access("kubernetes", "get", "deployments", "apps"),
+        Access("kubernetes", "patch", "deployments", "apps"),
+        Access("kubernetes", "list", "replicasets", "apps"),
+        Access("kubernetes", "list", "pods"),
+    )
+
+    def observe(self, systems: Systems) -> Observation:
+        """Whether every pod is ready and younger than the last update."""
+        backend = systems.installation.backend
+        subject = f"{backend.kind} {backend.name}"
+        status = systems.workload.status()
+        evidence = tuple(_pod_line(pod) for pod in status.pods)
+        stale = self._stale(systems, status.pods)
+        if stale:
+            finding = failed(
+                "LSA692",
+                subject,
+                stale,
+                *evidence,
+                next_step=f"langsmith-audit run, or {_command(systems)}",
+            )
+            return Observation((finding,), right=False)
+        if not status.done:
+            return Observation((_rolling(subject, status, evidence),), right=False, blocked=True)
+        return Observation((self._fresh(systems, subject, evidence),), right=True)
+
+    def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
+        """A restart, when rows were or will be updated."""
+        update = pending(pending_, "organizations")
+        status = systems.workload.status()
+        if not update and not self._stale(systems, status.pods):
+            return None
+        backend = systems.installation.backend
+        return Change(
+            step=self.name,
+            items=(f"restart the {status.desired} pods of {backend.kind} {backend.name}",),
+            exact=(Exact("argv", _command(systems)),),
+            preconditions={
+                f"uid of {backend.kind} {backend.name}": systems.workload.uid(),
+                "pods": str(len(status.pods)),
+            },
+            effect="replaces the backend's pods one after another, as its rollout strategy says",
+            reversible=Reversible.NO,
+            because="a restart cannot be taken back, and nothing is lost by it",
+            undo="nothing to put back",
+            register={"pods": [pod.uid for pod in status.pods]},
+            after="organizations" if update else "",
+        )
+
+    def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Restart as `kubectl rollout restart` does, and wait for the rollout."""
+        prior = systems.workload.restart(at=datetime.now(UTC))
+        status = systems.workload.wait(
+            limit=systems.target.rollout_limit,
+            tick=lambda now, seconds: watch.waiting(
+                "the backend is rolling", seconds, status_lines(now)
+            ),
+        )
+        return Done(
+            f"{status.ready} new pods are ready",
+            tuple(_pod_line(pod) for pod in status.pods),
+            {**change.register, "prior_restarted_at": prior},
+        )
+
+    def _stale(self, systems: Systems, pods: Sequence[Pod]) -> str:
+        """Why a restart is needed; empty when nothing says so."""
+        update = last_update(systems.place)
+        old = [pod for pod in pods if update and pod.uid in update.pods and not pod.terminating]
+        if update and old:
+            return f"{len(old)} of {len(pods)} pods are older than the update of {update.at[:19]}"
+        return self._server_says_no(systems)
+
+    def _server_says_no(self, systems: Systems) -> str:
+        """The stored config says on, and the server still says off."""
+        try:
+            served = systems.served
+            if not served or served.organization.can_use_audit_logs:
+                return ""
+            stored = systems.organizations_by_id([served.organization.id])
+        except Problem:
+            return ""
+        if not stored or stored[0].state != "on":
+            return ""
+        return f"The server still says off for {stored[0].display_name}, where on is stored"
+
+    def _fresh(self, systems: Systems, subject: str, evidence: tuple[str, ...]) -> Finding:
+        served = None
+        try:
+            served = systems.served
+        except Problem:
+            served = None
+        if served and served.organization.can_use_audit_logs:
+            message = "The pods are ready and know that audit logs are on"
+            return passed("LSA691", subject, message, *evidence)
+        message = "The pods are ready; nothing says that one is older than an update"
+        return Finding("LSA693", State.INFO, subject, message, evidence)
+
+
+def _rolling(subject: str, status: RolloutStatus, evidence: tuple[str, ...]) -> Finding:
+    message = f"A rollout is under way: {status.ready} of {status.desired} pods are ready"
+    if status.stuck:
+        message = f"The rollout is stuck: {status.stuck}"
+    return failed(
+        "LSA694", subject, message, *evidence, next_step="wait for it, or look at the pods' events"
+    )
+
+
+def _pod_line(pod: Pod) -> str:
+    state = "ready" if pod.ready else pod.reason or pod.phase
+    started = f"{pod.started:%Y-%m-%d %H:%M:%S} UTC" if pod.started else "not started"
+    return f"pod {pod.name}: {state}, started {started}"
+
+
+def _command(systems: Systems) -> str:
+    backend, where = systems.installation.backend, systems.installation.namespace
+    return f"kubectl rollout restart {backend.kind.lower()}/{backend.name} -n {where}"

@@ -1,0 +1,77 @@
+"""Step 1: the deployed chart must be 0.12.33 or later (`helm list -n NAMESPACE`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.records.changes import Observation
+from wizard.records.findings import Finding, failed, passed
+from wizard.steps.base import Access, Step
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.helm import Release
+
+OLDEST = "0.12.33"
+"""The first chart version with audit logs (the article, "Prerequisites")."""
+
+ON_BY_DEFAULT = "0.13.37"
+"""The first chart version with audit logs on by default."""
+
+
+class ChartVersion(Step):
+    """Reads the CHART column, never APP VERSION: app 0.12.35 is chart 0.12.8, which is too old."""
+
+    name: ClassVar[str] = "chart_version"
+    title: ClassVar[str] = "The chart version"
+    access: ClassVar[tuple[Access, ...]] = (Access("kubernetes", "list", "secrets"),)
+
+    def observe(self, systems: Systems) -> Observation:
+        """The release, its status and its chart."""
+        release = systems.release
+        subject = f"release {release.name} in namespace {release.namespace}"
+        evidence = (
+            f"CHART {release.chart}, APP VERSION {release.app_version}, "
+            f"revision {release.revision}, status {release.status}",
+        )
+        finding = self._finding(release, subject, evidence)
+        blocked = finding.id != "LSA101"
+        return Observation((finding,), right=not blocked, blocked=blocked)
+
+    def _finding(self, release: Release, subject: str, evidence: tuple[str, ...]) -> Finding:
+        if release.chart_name != "langsmith":
+            return failed(
+                "LSA103",
+                subject,
+                f"The release is of chart {release.chart_name}, not langsmith",
+                *evidence,
+                next_step="name the LangSmith release: --release NAME, -n NAMESPACE",
+            )
+        if release.status != "deployed":
+            return failed(
+                "LSA104",
+                subject,
+                f"The release is {release.status}, not deployed; nothing is built on that",
+                *evidence,
+                next_step=f"helm history {release.name} -n {release.namespace}",
+            )
+        if not new_enough(release.chart_version):
+            return failed(
+                "LSA102",
+                subject,
+                f"Chart {release.chart_version} is older than {OLDEST}, the first with audit logs",
+                *evidence,
+                next_step=f"upgrade LangSmith to chart {OLDEST} or later first",
+            )
+        message = f"Chart {release.chart_version} can record audit logs ({OLDEST} or later)"
+        return passed("LSA101", subject, message, *evidence)
+
+
+def new_enough(version: str) -> bool:
+    """Whether a chart version has audit logs, by SemVer precedence (0.12.33-rc.1 has not)."""
+    from semver import Version
+
+    try:
+        return Version.parse(version.removeprefix("v")) >= OLDEST
+    except ValueError:
+        return False

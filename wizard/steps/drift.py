@@ -1,0 +1,98 @@
+"""Drift: what the values files would change in the deployed values besides our two variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+
+OURS = "backend.deployment.extraEnv"
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Keys, never values: values hold secrets.
+
+    Attributes:
+        dropped: keys that are deployed and that the files lack.
+        changed: keys whose deployed value is another than the files'.
+        added: keys of the files that are not deployed.
+    """
+
+    dropped: tuple[str, ...]
+    changed: tuple[str, ...]
+    added: tuple[str, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys, each with what would happen to it."""
+        return (
+            *(f"dropped: {key}" for key in self.dropped),
+            *(f"changed: {key}" for key in self.changed),
+            *(f"added: {key}" for key in self.added),
+        )
+
+    @property
+    def summary(self) -> str:
+        """One line for a change's effect."""
+        return f"changes {len(self.keys)} other deployed values, as accepted by --accept-drift"
+
+    def check(self, *, accepted: bool) -> None:
+        """Refuse drift that was not accepted.
+
+        Raises:
+            Problem: the upgrade would change more than our two variables.
+        """
+        if not self.keys or accepted:
+            return
+        more = len(self.keys) - SHOWN
+        raise Problem(
+            "LSA410",
+            f"The values files differ from what is deployed in {len(self.keys)} other keys",
+            on="the values files and `helm get values`",
+            next_step="compare with `helm get values`; give all files with -f in helm's order, "
+            "or accept the changes with --accept-drift",
+            exit=Exit.FAILED,
+            detail=(*self.keys[:SHOWN], *((f"and {more} more",) if more > 0 else ())),
+        )
+
+
+def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:
+    """Compare the deployed user values with the files' effective values, ours left out."""
+    old, new = dict(_leaves(deployed)), dict(_leaves(files))
+    for side in (old, new):
+        for key in [key for key in side if key == OURS or OURS.startswith(key + ".")]:
+            side.pop(key)
+    ours = _without_ours(deployed), _without_ours(files)
+    changed = [key for key in old if key in new and old[key] != new[key]]
+    if ours[0] != ours[1]:
+        changed.append(OURS)
+    return Drift(
+        tuple(key for key in old if key not in new),
+        tuple(changed),
+        tuple(key for key in new if key not in old),
+    )
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{name}.")
+        elif value is not None and value != {}:
+            yield name, value
+
+
+def _without_ours(values: Mapping[str, Any]) -> list[Any]:
+    from wizard.variables import WANTED
+
+    entries: Any = values
+    for key in OURS.split("."):
+        entries = entries.get(key) if isinstance(entries, Mapping) else None
+    if not isinstance(entries, list):
+        return []
+    return [e for e in entries if not (isinstance(e, Mapping) and e.get("name") in WANTED)]

@@ -1,0 +1,161 @@
+"""Step 3: `helm upgrade RELEASE CHART -n NAMESPACE -f values.yaml --wait`, version pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.findings import Finding, State, failed, passed
+from wizard.steps.base import Access, Step, Watch, pending
+from wizard.steps.drift import Drift, drift
+from wizard.steps.fingerprint import fingerprint, fingerprint_of
+from wizard.steps.rolling import rollout_lines
+from wizard.variables import WANTED
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.helm import Upgrade
+
+READS = ("secrets", "services", "configmaps", "serviceaccounts", "jobs", "deployments")
+
+
+class HelmUpgrade(Step):
+    """Brings the variables of the values file to the backend."""
+
+    name: ClassVar[str] = "helm_upgrade"
+    title: ClassVar[str] = "The Helm release"
+    access: ClassVar[tuple[Access, ...]] = (
+        Access("kubernetes", "get", "deployments", "apps"),
+        Access("kubernetes", "list", "replicasets", "apps"),
+        Access("kubernetes", "list", "pods"),
+        Access("helm", "upgrade", "every object of the release"),
+    )
+
+    def observe(self, systems: Systems) -> Observation:
+        """Whether the live backend has both variables, and the release too."""
+        backend = systems.installation.backend
+        subject = f"{backend.kind} {backend.name}"
+        live = systems.workload.live_env()
+        evidence = tuple(f"{name}={_shown(live, name)}" for name in WANTED)
+        lacking = [name for name in WANTED if live.get(name) != "true"]
+        if systems.already_served and lacking and not systems.target.force:
+            message = "The server has audit logs without the variables (default from chart 0.13.37)"
+            return Observation(
+                (Finding("LSA403", State.INFO, subject, message, evidence),), right=True
+            )
+        if lacking:
+            finding = failed(
+                "LSA402",
+                subject,
+                f"The backend runs without {' and '.join(lacking)}",
+                *evidence,
+                next_step="langsmith-audit plan shows the upgrade; langsmith-audit run does it",
+            )
+            return Observation((finding,), right=False)
+        if systems.lacking:
+            return Observation((_only_live(subject, systems.lacking),), right=False)
+        message = "The backend runs with both variables"
+        revision = f"release revision {systems.release.revision}"
+        return Observation((passed("LSA401", subject, message, *evidence, revision),), right=True)
+
+    def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
+        """The upgrade, pinned to the deployed chart version unless told otherwise."""
+        edit = pending(pending_, "values_file")
+        if not systems.target.values or (not edit and self.observe(systems).right):
+            return None
+        release = systems.release
+        upgrade = self._upgrade(systems)
+        systems.helm.chart_versions(upgrade.chart, upgrade.version)
+        drifted = drift(systems.deployed_values, systems.file_values)
+        drifted.check(accepted=systems.target.accept_drift)
+        return Change(
+            step=self.name,
+            items=(f"helm upgrade {release.name} to chart {upgrade.version}, as deployed now",)
+            if upgrade.version == release.chart_version
+            else (f"helm upgrade {release.name}: {release.chart_version} → {upgrade.version}",),
+            exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
+            preconditions=self._preconditions(systems),
+            effect=_effect(systems, drifted),
+            reversible=Reversible.PARTLY,
+            because="hook Jobs and database migrations that ran do not come back",
+            undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
+            register={"revision": release.revision, "chart_version": release.chart_version},
+            after="values_file" if edit else "",
+            payload=upgrade,
+        )
+
+    def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Run helm, and show the backend's rollout meanwhile."""
+        upgrade: Upgrade = change.payload
+        result = systems.helm.upgrade(upgrade, tick=_ticker(systems, watch))
+        before = change.register["revision"]
+        return Done(
+            f"Revision {before} → {result.revision} of release {upgrade.release}",
+            (f"chart {upgrade.version}, helm took {result.seconds:.0f} s",),
+            {**change.register, "revision_after": result.revision},
+        )
+
+    def _upgrade(self, systems: Systems) -> Upgrade:
+        from wizard.systems.helm import Upgrade
+
+        target = systems.target
+        return Upgrade(
+            release=target.release,
+            namespace=target.namespace,
+            chart=target.chart,
+            version=target.chart_version or systems.release.chart_version,
+            values=target.values,
+            timeout=int(target.upgrade_limit),
+        )
+
+    def _preconditions(self, systems: Systems) -> dict[str, str]:
+        release = systems.release
+        return {
+            "release revision": str(release.revision),
+            "release status": release.status,
+            "deployed values": fingerprint_of(systems.deployed_values),
+            "deployed manifest": fingerprint(systems.manifest),
+        }
+
+
+def _only_live(subject: str, lacking: Sequence[str]) -> Finding:
+    message = f"{' and '.join(lacking)} is live but not in the release: an upgrade would drop it"
+    return Finding(
+        "LSA404",
+        State.WARN,
+        subject,
+        message,
+        next_step="add it to the values file and upgrade: langsmith-audit run",
+    )
+
+
+def _shown(live: Mapping[str, str | None], name: str) -> str:
+    if name not in live:
+        return "(not set)"
+    return live[name] or "(not a plain value)"
+
+
+def _shell(argv: Sequence[str]) -> str:
+    import shlex
+
+    return shlex.join(argv)
+
+
+def _effect(systems: Systems, drifted: Drift) -> str:
+    backend = systems.installation.backend
+    text = f"rolls the pods of {backend.kind} {backend.name}, and runs the chart's hook Jobs again"
+    return f"{text}; {drifted.summary}" if drifted.keys else text
+
+
+def _ticker(systems: Systems, watch: Watch) -> Callable[[float], None]:
+    """A tick for helm that reads the pods every other second, and never fails for it."""
+    state: dict[str, Any] = {"at": -2.0, "lines": ()}
+
+    def tick(seconds: float) -> None:
+        if seconds - state["at"] >= 2.0:
+            state["at"] = seconds
+            state["lines"] = rollout_lines(systems)
+        watch.finishing("helm upgrade is running", seconds, state["lines"])
+
+    return tick

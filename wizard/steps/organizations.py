@@ -1,0 +1,206 @@
+"""Step 4: `can_use_audit_logs` in the stored config of organizations that existed before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.findings import Finding, State, failed, passed
+from wizard.steps.base import Access, Step, Watch
+from wizard.steps.fingerprint import fingerprint_of
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.database import Organization
+
+SHOWN = 20
+"""More organizations than this are counted, not listed."""
+
+
+class Organizations(Step):
+    """A stored false wins over the variable, so the chosen rows get a stored true."""
+
+    name: ClassVar[str] = "organizations"
+    title: ClassVar[str] = "The organizations"
+    atomic: ClassVar[bool] = True
+    access: ClassVar[tuple[Access, ...]] = (
+        Access("kubernetes", "get", "secrets"),
+        Access("kubernetes", "get", "services"),
+        Access("kubernetes", "list", "pods"),
+        Access("kubernetes", "create", "pods/portforward"),
+        Access("sql", "select", "organizations"),
+        Access("sql", "update", "organizations"),
+    )
+
+    def missing(self, systems: Systems) -> tuple[str, ...]:
+        """Which organizations, unless every shared one is on."""
+        if systems.target.selection.made:
+            return ()
+        if systems.already_served and not systems.target.force:
+            return ()
+        counts = systems.database.organization_counts()
+        return ("org",) if any(n for state, n in counts.items() if state != "on") else ()
+
+    def observe(self, systems: Systems) -> Observation:
+        """The state of the chosen organizations, or of all when none was chosen."""
+        if not systems.target.selection.made:
+            return self._overview(systems)
+        chosen = self.chosen(systems)
+        findings = tuple(_finding(organization) for organization in chosen)
+        right = all(organization.state == "on" for organization in chosen)
+        blocked = any(_unfit(organization) for organization in chosen)
+        if len(chosen) > SHOWN:
+            findings = _summed(chosen)
+        return Observation(findings, right=right, blocked=blocked)
+
+    def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
+        """One UPDATE in one transaction, for exactly the rows that need it."""
+        if not systems.target.selection.made:
+            return None
+        needy = [o for o in self.chosen(systems) if o.state != "on"]
+        if not needy or any(_unfit(o) for o in needy):
+            return None
+        database = systems.database
+        identity = database.identity()
+        return Change(
+            step=self.name,
+            items=tuple(f"organization {_label(o)}: stored {_prior(o)} → true" for o in needy),
+            exact=(Exact("sql", database.enable_statement(), tuple(str(o.id) for o in needy)),),
+            preconditions={
+                "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
+                **{f"row {o.id}": fingerprint_of(o.prior) for o in needy},
+            },
+            effect=f"{len(needy)} rows of organizations, in one transaction; the running backend "
+            "pods keep what they knew until they are restarted",
+            reversible=Reversible.YES,
+            because="the prior state of each row's key is in the journal",
+            undo="put the prior state of the key back in exactly these rows",
+            register={"rows": [_row(o) for o in needy], "pods": _pods(systems)},
+            payload=tuple(needy),
+        )
+
+    def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Run the transaction, and read the rows back on a second connection."""
+        chosen: tuple[Organization, ...] = change.payload
+        watch.waiting("updating the organizations", 0.0)
+        done = systems.database.enable(chosen, lock_limit=systems.target.lock_limit)
+        evidence = tuple(
+            f"{row.display_name} ({row.id}): {row.before.key_text} → {row.after.key_text}"
+            for row in done.changes[:SHOWN]
+        )
+        return Done(
+            f"{len(done.changes)} organizations have audit logs stored as on",
+            (*evidence, f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC, then read back"),
+            {
+                **change.register,
+                "committed_at": done.committed_at.isoformat(),
+                "pods": sorted({*change.register["pods"], *_pods(systems)}),
+            },
+        )
+
+    def chosen(self, systems: Systems) -> list[Organization]:
+        """The organizations of the selection.
+
+        Raises:
+            Problem: an id that is malformed, that no organization has, or of a personal one.
+        """
+        selection = systems.target.selection
+        if not selection.ids:
+            return systems.shared_organizations(only_off=selection.only_off and not selection.all)
+        from wizard.systems.database import organization_id
+
+        ids = list(dict.fromkeys(organization_id(text) for text in selection.ids))
+        return systems.organizations_by_id(ids)
+
+    def _overview(self, systems: Systems) -> Observation:
+        counts = systems.database.organization_counts()
+        total = sum(counts.values())
+        on = sum(n for state, n in counts.items() if state == "on")
+        subject = f"organizations of {systems.release.name}"
+        evidence = tuple(f"{state}: {n}" for state, n in counts.items() if n)
+        message = f"{on} of {total} shared organizations have audit logs stored as on"
+        if on == total and total:
+            return Observation((passed("LSA591", subject, message, *evidence),), right=True)
+        hint = "choose: --org ID, --all or --only-off"
+        if on or (systems.already_served and not systems.target.force):
+            info = Finding("LSA592", State.INFO, subject, message, evidence, hint)
+            return Observation((info,), right=systems.already_served)
+        if not total:
+            hint = "create an organization in LangSmith first"
+        return Observation(
+            (failed("LSA593", subject, message, *evidence, next_step=hint),), right=False
+        )
+
+
+def _finding(organization: Organization) -> Finding:
+    subject = f"organization {_label(organization)}"
+    if organization.is_personal:
+        return failed(
+            "LSA594",
+            subject,
+            "A personal organization: audit logs are for shared ones, so it is left alone",
+            next_step="leave it out of --org",
+        )
+    if organization.state == "wrong shape":
+        return failed(
+            "LSA595",
+            subject,
+            "Its config is no JSON object; the documented UPDATE would destroy it",
+            next_step="mend the config by hand first, with LangChain's support",
+        )
+    if organization.state == "on":
+        return passed("LSA591", subject, "Audit logs are stored as on")
+    return failed(
+        "LSA596",
+        subject,
+        f"Audit logs are not on: stored {_prior(organization)}",
+        next_step="langsmith-audit plan shows the UPDATE; langsmith-audit run does it",
+    )
+
+
+def _summed(chosen: Sequence[Organization]) -> tuple[Finding, ...]:
+    """The wrong ones by name up to a limit, and one finding that counts them all."""
+    wrong = [_finding(o) for o in chosen if o.state != "on" or o.is_personal]
+    on = len(chosen) - len(wrong)
+    message = f"{on} of {len(chosen)} chosen organizations have audit logs stored as on"
+    if not wrong:
+        return (passed("LSA591", "the chosen organizations", message),)
+    sum_ = failed(
+        "LSA596", "the chosen organizations", message, next_step="langsmith-audit run changes them"
+    )
+    return (*wrong[:SHOWN], sum_)
+
+
+def _unfit(organization: Organization) -> bool:
+    return organization.is_personal or organization.state == "wrong shape"
+
+
+def _label(organization: Organization) -> str:
+    return f"{organization.display_name} ({organization.id})"
+
+
+def _prior(organization: Organization) -> str:
+    return organization.prior.key_text or "nothing"
+
+
+def _row(organization: Organization) -> dict[str, str | None]:
+    return {"id": str(organization.id), **organization.prior.as_json()}
+
+
+def _pods(systems: Systems) -> list[str]:
+    """Uids of the backend pods that are there now: they know the old config."""
+    return [pod.uid for pod in systems.workload.pods()]
+
+
+def none_found(id: object) -> Problem:
+    """No organization has this id."""
+    return Problem(
+        "LSA597",
+        f"No organization has the id {id}; nothing was changed",
+        on=f"organization {id}",
+        next_step="list them with: SELECT id, display_name FROM organizations",
+        exit=Exit.FAILED,
+    )

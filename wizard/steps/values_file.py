@@ -1,0 +1,131 @@
+"""Step 2: the two variables under `backend.deployment.extraEnv` of values.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.findings import Finding, State, failed, passed
+from wizard.steps.base import Access, Step, Watch
+from wizard.steps.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.values_yaml import LayeredEdit
+
+
+@dataclass(frozen=True)
+class _Edit:
+    path: Path
+    before: bytes
+    after: bytes
+
+
+class ValuesFile(Step):
+    """Edits the one file of the layers that decides; every other byte stays as it is."""
+
+    name: ClassVar[str] = "values_file"
+    title: ClassVar[str] = "The values file"
+    atomic: ClassVar[bool] = True
+    access: ClassVar[tuple[Access, ...]] = (
+        Access("file", "read", "the values files"),
+        Access("file", "write", "the values file that defines backend.deployment.extraEnv"),
+    )
+
+    def missing(self, systems: Systems) -> tuple[str, ...]:
+        """The values files, unless the variables are live already or the server has the logs."""
+        target = systems.target
+        if target.values or (systems.already_served and not target.force):
+            return ()
+        return () if not systems.lacking else ("values",)
+
+    def observe(self, systems: Systems) -> Observation:
+        """Whether the files give the backend both variables."""
+        if not systems.target.values:
+            return self._without_files(systems)
+        edit = systems.values_edit
+        subject = f"values file {edit.path}"
+        if edit.edit.outcome == "noop":
+            message = "The values give the backend both variables"
+            return Observation((passed("LSA391", subject, message, edit.why),), right=True)
+        if edit.edit.outcome == "refuse":
+            return Observation((_refusal(edit),), right=False, blocked=True)
+        if systems.already_served and not systems.target.force:
+            message = f"Lacks {' and '.join(edit.edit.names)}; the server has audit logs without"
+            return Observation((Finding("LSA393", State.INFO, subject, message),), right=True)
+        finding = failed(
+            "LSA392",
+            subject,
+            f"The values lack {' and '.join(edit.edit.names)}",
+            edit.why,
+            next_step="langsmith-audit plan shows the edit; langsmith-audit run makes it",
+        )
+        return Observation((finding,), right=False)
+
+    def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
+        """The edit, as a unified diff."""
+        if not systems.target.values:
+            return None
+        layered = systems.values_edit
+        if layered.edit.outcome not in ("insert", "update"):
+            return None
+        if systems.already_served and not systems.target.force:
+            return None
+        from wizard.systems.redact import redact
+        from wizard.systems.values_yaml import unified_diff
+
+        before = dict(systems.values_layers)[layered.path]
+        diff = redact(unified_diff(before, layered.edit.data, layered.path.name))
+        verb = "correct" if layered.edit.outcome == "update" else "add"
+        return Change(
+            step=self.name,
+            items=tuple(f'{layered.path}: {verb} {n}="true"' for n in layered.edit.names),
+            exact=(Exact("diff", diff),),
+            preconditions={f"sha256 of {layered.path}": fingerprint(before)},
+            effect="none on the cluster; the file is the source of the next helm upgrade",
+            reversible=Reversible.YES,
+            because="a copy of the file is kept beside the journal",
+            undo=f"put the copy back at {layered.path}",
+            register={
+                "path": str(layered.path.absolute()),
+                "before": fingerprint(before),
+                "after": fingerprint(layered.edit.data),
+            },
+            payload=_Edit(layered.path, before, layered.edit.data),
+        )
+
+    def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:  # noqa: ARG002
+        """Write the file atomically, with a copy beside the journal."""
+        from wizard.systems.values_yaml import write_values
+
+        edit: _Edit = change.payload
+        backup = watch.backup(edit.path.name)
+        write_values(edit.path, before=edit.before, after=edit.after, backup=backup)
+        added = len(edit.after) - len(edit.before)
+        return Done(
+            f"{edit.path} has both variables",
+            (f"{added:+d} bytes, every other byte as it was", f"copy of the old file: {backup}"),
+            {**change.register, "backup": str(backup)},
+        )
+
+    def _without_files(self, systems: Systems) -> Observation:
+        subject = "values files"
+        if not systems.lacking:
+            message = "No values file was named; the release has both variables"
+            return Observation((Finding("LSA394", State.SKIP, subject, message),), right=True)
+        if systems.already_served and not systems.target.force:
+            message = "No values file was named, and none is needed: the server has audit logs"
+            return Observation((Finding("LSA393", State.INFO, subject, message),), right=True)
+        message = "No values file was named, so it was not looked at"
+        hint = "name it: -f FILE or LANGSMITH_AUDIT_VALUES"
+        skipped = Finding("LSA394", State.SKIP, subject, message, (), hint)
+        return Observation((skipped,), right=False)
+
+
+def _refusal(layered: LayeredEdit) -> Finding:
+    edit = layered.edit
+    where = f"{layered.path}:{edit.line}" if edit.line else str(layered.path)
+    return failed(edit.finding, where, edit.message, layered.why, next_step=edit.next_step)

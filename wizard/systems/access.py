@@ -1,0 +1,247 @@
+"""The clients of the outside systems for one target, opened when they are first needed.
+
+What was read is kept until `forget()`, so that one look at the systems is one consistent look. A
+problem is kept too: a cluster that cannot be reached is waited for once, not once a step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.target import Place, Target
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wizard.systems.cluster import Cluster
+    from wizard.systems.database import Database
+    from wizard.systems.helm import Helm, Release
+    from wizard.systems.installation import Installation
+    from wizard.systems.langsmith_api import AuditLogPage, CurrentOrganization, LangSmithApi
+    from wizard.systems.rollout import Workload
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the server itself says: the key's organization, and a page of its audit log."""
+
+    url: str
+    organization: CurrentOrganization
+    page: AuditLogPage | None
+    refused: Problem | None = field(default=None)
+
+    @property
+    def on(self) -> bool:
+        """The server says that the organization has audit logs, and the endpoint answers."""
+        return bool(self.organization.can_use_audit_logs) and self.page is not None
+
+
+class Systems:
+    """Helm, the cluster, the database and the API of one target."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._clients = contextlib.ExitStack()
+        self._looks = contextlib.ExitStack()
+        self._kept: dict[str, Any] = {}
+        self._problems: dict[str, Problem] = {}
+
+    def __enter__(self) -> Systems:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._looks.close()
+        self._clients.close()
+
+    def forget(self) -> None:
+        """Look afresh from now on; what is open to the database and the API is closed."""
+        self._looks.close()
+        for name in set(self._kept) - {"helm", "cluster"}:
+            del self._kept[name]
+        self._problems.clear()
+
+    def answer(self, target: Target) -> None:
+        """Go on with a target that has more answers."""
+        self.target = target
+        self.forget()
+
+    @property
+    def helm(self) -> Helm:
+        """The user's own helm."""
+        return self._once("helm", self._open_helm)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The Kubernetes API of the context."""
+        return self._once("cluster", self._open_cluster)
+
+    @property
+    def place(self) -> Place:
+        """The release as journals tell it from others."""
+        return Place(self.cluster.server, self.target.namespace, self.target.release)
+
+    @property
+    def release(self) -> Release:
+        """The deployed release."""
+        target = self.target
+        return self._once("release", lambda: self.helm.release(target.release, target.namespace))
+
+    @property
+    def deployed_values(self) -> dict[str, Any]:
+        """The values that the user gave to the deployed release; they hold secrets."""
+        target = self.target
+        return self._once(
+            "deployed_values", lambda: self.helm.user_values(target.release, target.namespace)
+        )
+
+    @property
+    def installation(self) -> Installation:
+        """Which objects of the release are what."""
+        return self._once("installation", self._read_installation)
+
+    @property
+    def workload(self) -> Workload:
+        """The backend's workload."""
+        return self._once("workload", self._open_workload)
+
+    @property
+    def database(self) -> Database:
+        """LangSmith's PostgreSQL."""
+        return self._once("database", self._open_database)
+
+    @property
+    def served(self) -> Served | None:
+        """What the API says of the key's organization; none without a key."""
+        return self._once("served", self._ask_api) if self.target.api_key else None
+
+    @property
+    def already_served(self) -> bool:
+        """The server has audit logs for the key's organization, whatever turned them on.
+
+        False also when it cannot be asked: the steps then go by what they see themselves.
+        """
+        try:
+            return bool(self.served and self.served.on)
+        except Problem:
+            return False
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        if name in self._problems:
+            raise self._problems[name]
+        if name not in self._kept:
+            try:
+                self._kept[name] = make()
+            except Problem as problem:
+                self._problems[name] = problem
+                raise
+        return cast("T", self._kept[name])
+
+    def _open_helm(self) -> Helm:
+        from wizard.systems.helm import Helm
+
+        return Helm.find(kubeconfig=self.target.kubeconfig, context=self.target.context)
+
+    def _open_cluster(self) -> Cluster:
+        from wizard.systems.cluster import Cluster
+
+        cluster = Cluster.connect(
+            self.target.kubeconfig, self.target.context, limit=self.target.connect_limit
+        )
+        self._clients.callback(cluster.close)
+        return cluster
+
+    def _read_installation(self) -> Installation:
+        from wizard.systems.installation import read_installation
+
+        target = self.target
+        manifest = self.helm.manifest(target.release, target.namespace)
+        values = self.helm.computed_values(target.release, target.namespace)
+        return read_installation(manifest, values, self.release)
+
+    def _open_workload(self) -> Workload:
+        from wizard.systems.rollout import Workload
+
+        return Workload(self.cluster, self.installation)
+
+    def _open_database(self) -> Database:
+        from wizard.systems.database import Database
+        from wizard.systems.ways_in import login
+
+        way = self._looks.enter_context(login(self.target, self.cluster, self.installation))
+        limit = int(self.target.connect_limit)
+        return self._looks.enter_context(Database.open(way, connect_limit=max(limit, 1)))
+
+    def _ask_api(self) -> Served:
+        api = self._api()
+        organization = api.organization()
+        try:
+            page = recent_page(api)
+        except Problem as problem:
+            return Served(api.base_url, organization, None, problem)
+        return Served(api.base_url, organization, page)
+
+    def _api(self) -> LangSmithApi:
+        from wizard.systems.langsmith_api import LangSmithApi
+
+        return LangSmithApi(
+            self._url(),
+            self.target.api_key,
+            organization=self._asked_organization(),
+            ca_file=self.target.ca_file,
+            connect_limit=self.target.connect_limit,
+        )
+
+    def _url(self) -> str:
+        url = self.target.url or self.installation.url
+        if url:
+            return url
+        from wizard.systems.rollout import ready_pod
+
+        pod = ready_pod(self.workload)
+        backend = self.installation.backend
+        forward = self.cluster.forward(pod.name, self.installation.namespace, backend.port)
+        local = self._looks.enter_context(forward)
+        return f"http://{local.host}:{local.port}"
+
+    def _asked_organization(self) -> Any:
+        ids = self.target.selection.ids
+        if len(ids) != 1:
+            return None
+        from wizard.systems.database import organization_id
+
+        return organization_id(ids[0])
+
+
+def recent_page(api: LangSmithApi) -> AuditLogPage:
+    """The newest page of the last 30 days.
+
+    Raises:
+        Problem: the endpoint does not answer as documented.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    return api.audit_logs(start=now - timedelta(days=30), end=now + timedelta(minutes=1))
+
+
+def not_understood(option: str, why: str) -> Problem:
+    """A problem with what was given for an option."""
+    return Problem(
+        "LSA901",
+        f"{option}: {why}",
+        on=f"option {option}",
+        next_step="correct it; langsmith-audit run --help lists what it takes",
+        exit=Exit.USAGE,
+    )

@@ -1,0 +1,157 @@
+"""The answers: taken from flags and variables, asked for in a terminal, or reported as missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wizard.console import prompts
+from wizard.exits import Exit
+from wizard.options import BY_NAME, Kind, Settings
+from wizard.problems import Problem
+from wizard.systems.access import Systems
+from wizard.target import Target, target_from
+
+
+class Declined(Exception):
+    """The person left at a prompt, or said no."""
+
+
+class Answers:
+    """What was told, and how to get what was not."""
+
+    def __init__(self, settings: Settings, *, may_ask: bool = True) -> None:
+        self._settings = settings
+        self.may_ask = may_ask and prompts.possible() and not settings.get("no_input")
+        _read_key_file(settings)
+
+    def target(self) -> Target:
+        """The target with all answers so far; namespace and release have their defaults."""
+        return target_from(self._settings)
+
+    def locate(self) -> Target:
+        """Settle context, namespace and release.
+
+        Raises:
+            Problem: no kubeconfig, or no such context.
+        """
+        from wizard.systems.cluster import Cluster
+
+        kubeconfig = self.target().kubeconfig
+        contexts = Cluster.contexts(kubeconfig)
+        if not self._settings.told("context") and len(contexts) > 1 and self._asks_defaults:
+            current = next((it.name for it in contexts if it.current), None)
+            entries = [prompts.Entry(it.name, f"{it.name}  {it.server}") for it in contexts]
+            self._take("context", lambda: prompts.ask_choice("context", entries, current))
+        if not self._settings.told("namespace"):
+            found = Cluster.connect(kubeconfig, self.target().context).default_namespace
+            self._default("namespace", found)
+        if not self._settings.told("release"):
+            self._default("release", "langsmith")
+        return self.target()
+
+    def complete(self, names: Sequence[str], systems: Systems) -> None:
+        """Ask for all of these, or report all of them as missing at once.
+
+        Raises:
+            Problem: something is missing and may not be asked for.
+        """
+        if names and not self.may_ask:
+            raise missing(names)
+        for name in names:
+            self._take(name, self._question(name, systems))
+        if names:
+            systems.answer(self.target())
+
+    def agree(self, question: str) -> bool:
+        """A confirmation; `--yes` gives it.
+
+        Raises:
+            Problem: it may not be asked for.
+            Declined: the person left.
+        """
+        if self._settings.get("yes"):
+            return True
+        if not self.may_ask:
+            raise missing(("yes",))
+        return bool(self._asked(lambda: prompts.ask_yes(question)))
+
+    @property
+    def _asks_defaults(self) -> bool:
+        return self.may_ask and not self._settings.get("yes")
+
+    def _default(self, name: str, value: str) -> None:
+        if self._asks_defaults:
+            self._take(name, lambda: prompts.ask_text(name, value))
+        else:
+            self._settings.put(name, value, "default")
+
+    def _take(self, name: str, ask: Callable[[], object]) -> None:
+        value = self._asked(ask)
+        while not value:
+            value = self._asked(ask)
+        self._settings.put(name, value, "prompt")
+
+    def _asked(self, ask: Callable[[], object]) -> object:
+        try:
+            return ask()
+        except (KeyboardInterrupt, EOFError):
+            raise Declined from None
+
+    def _question(self, name: str, systems: Systems) -> Callable[[], object]:
+        if name == "org":
+            return lambda: list(prompts.ask_several("org", lambda part: _entries(systems, part)))
+        if BY_NAME[name].kind is Kind.SECRET:
+            return lambda: prompts.ask_secret(name)
+        if BY_NAME[name].kind is Kind.PATHS:
+            return lambda: [prompts.ask_path(name, "values.yaml")]
+        return lambda: prompts.ask_text(name)
+
+
+def _entries(systems: Systems, part: str) -> list[prompts.Entry]:
+    found = systems.database.organizations(search=part, limit=prompts.PAGE + 1)
+    return [
+        prompts.Entry(
+            str(it.id),
+            f"{it.display_name}  {it.id}  {it.state.value}",
+            "personal" if it.is_personal else "already on" if it.state == "on" else "",
+        )
+        for it in found
+    ]
+
+
+def missing(names: Sequence[str]) -> Problem:
+    """The problem of answers that nobody gave, all of them at once."""
+    lines = []
+    for name in names:
+        option = BY_NAME[name]
+        flags = {"org": "--org ID, --all or --only-off", "api_key": "--api-key-file FILE"}
+        lines.append(f"{option.help}: {flags.get(name, option.flags[-1:] and option.flags[-1])}"
+                     f" or {option.variable}")  # fmt: skip
+    count = f"{len(lines)} answers are" if len(lines) > 1 else "An answer is"
+    return Problem(
+        "LSA900",
+        f"{count} missing, and nothing may be asked for here",
+        on="this invocation",
+        next_step="give what is listed above, or run it in a terminal without --no-input",
+        exit=Exit.USAGE,
+        detail=tuple(lines),
+    )
+
+
+def _read_key_file(settings: Settings) -> None:
+    name = settings.get("api_key_file")
+    if not name:
+        return
+    try:
+        key = Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Problem(
+            "LSA909",
+            f"The file with the API key cannot be read: {reason}",
+            on=f"file {name}",
+            next_step="name a readable file: --api-key-file FILE",
+            exit=Exit.USAGE,
+        ) from None
+    settings.put("api_key", key, f"file {name}")

@@ -1,0 +1,69 @@
+"""One look at every step, reading only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.records.changes import Observation
+from wizard.records.findings import Finding, State, from_problem
+from wizard.steps.base import Step, Watch
+from wizard.systems.access import Systems
+
+
+class Look:
+    """Observes steps one after another; a problem that was told once is not told again."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+        self._told: set[int] = set()
+
+    def at(self, step: Step, *, confirming: Watch | None = None) -> Observation:
+        """What a step sees, or confirms after changes; a problem becomes a finding.
+
+        Raises:
+            Problem: the invocation itself is wrong (exit code 2).
+        """
+        if step.name in self._systems.target.skip:
+            skipped = Finding("LSA907", State.SKIP, step.title, "Left out, as --skip asks")
+            return Observation((skipped,), right=True)
+        try:
+            if confirming:
+                return step.confirm(self._systems, confirming)
+            return step.observe(self._systems)
+        except Problem as problem:
+            if problem.exit == Exit.USAGE:
+                raise
+            return Observation((self._finding(step, problem),), right=False, blocked=True)
+
+    def _finding(self, step: Step, problem: Problem) -> Finding:
+        if id(problem) in self._told:
+            message = f"Not looked at, because of {problem.id} above"
+            return Finding("LSA908", State.NOT_RUN, step.title, message)
+        self._told.add(id(problem))
+        state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
+        return from_problem(problem, state)
+
+
+def look(systems: Systems, steps: Sequence[Step]) -> dict[str, Observation]:
+    """Every step's observation, by its name, in order."""
+    looking = Look(systems)
+    return {step.name: looking.at(step) for step in steps}
+
+
+def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
+    """The exit code that findings amount to; nothing checked is never fine."""
+    states = {finding.state for finding in findings}
+    if State.FAIL in states:
+        return Exit.FAILED
+    if states & {State.UNKNOWN, State.NOT_RUN} or not states & {State.PASS, State.WARN}:
+        return Exit.UNKNOWN
+    if State.WARN in states and fail_on_warn:
+        return Exit.WARNED
+    return Exit.OK
+
+
+def all_findings(seen: dict[str, Observation]) -> list[Finding]:
+    """The findings of all steps, in order."""
+    return [finding for observation in seen.values() for finding in observation.findings]

@@ -1,0 +1,18 @@
+"""The target as every walk shows it."""
+
+from __future__ import annotations
+
+from wizard.problems import Problem
+from wizard.systems.access import Systems
+
+
+def where(systems: Systems) -> dict[str, str]:
+    """The target as a person must see it; what cannot be read is left out."""
+    target, cluster = systems.target, systems.cluster
+    facts = {"context": cluster.context, "api_server": cluster.server}
+    facts |= {"namespace": target.namespace, "release": target.release}
+    try:
+        release = systems.release
+    except Problem:
+        return facts
+    return facts | {"revision": str(release.revision), "chart": release.chart}
