@@ -1,0 +1,400 @@
+"""The helm CLI of the user: releases, values, charts and upgrades, for helm 3 and helm 4."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems import helm_process
+from wizard.systems.helm_errors import Call, helm_problem
+from wizard.systems.redact import secret_literals
+
+KNOWN_MAJORS = (3, 4)
+VERSION_LIMIT = 10.0
+READ_LIMIT = 30.0
+CHART_LIMIT = 120.0
+UPGRADE_TIMEOUT = 1800
+INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
+
+STATE_MEANING = {
+    "deployed": "The release is deployed.",
+    "failed": "The release is marked failed; the objects may nevertheless already run as upgraded.",
+    "pending-install": "helm was stopped during the install; every upgrade is blocked.",
+    "pending-upgrade": "helm was stopped during the upgrade; every upgrade is blocked until a "
+    "rollback to the last deployed revision.",
+    "pending-rollback": "helm was stopped during a rollback; every upgrade is blocked.",
+    "uninstalling": "The release is being removed.",
+    "superseded": "A later revision has replaced this one.",
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of `helm list`, in whatever state it is."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str
+    chart_name: str
+    chart_version: str
+    app_version: str
+    updated: str
+
+    @property
+    def on(self) -> str:
+        """The release as messages name it."""
+        return f"release {self.name} in namespace {self.namespace}"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One row of `helm history`."""
+
+    revision: int
+    status: str
+    chart: str
+    app_version: str
+    updated: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What `helm show chart` tells of one chart in one version."""
+
+    reference: str
+    name: str
+    version: str
+    app_version: str
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """One `helm upgrade`: chart and version pinned, values files in helm's own order.
+
+    Attributes:
+        timeout: seconds that helm waits for each operation (`--timeout`).
+        wait: whether helm waits for the objects to become ready (`--wait`).
+    """
+
+    release: str
+    namespace: str
+    chart: str
+    version: str
+    values: tuple[Path, ...]
+    timeout: int = UPGRADE_TIMEOUT
+    wait: bool = True
+
+
+@dataclass(frozen=True)
+class UpgradeResult:
+    """The revision that an upgrade made, and how many seconds it took."""
+
+    revision: int
+    seconds: float
+
+
+@dataclass
+class Helm:
+    """The user's helm; plugins, repositories and credentials are those of the user.
+
+    Variables that would send helm to another cluster (`HELM_KUBE*`, `HELM_NAMESPACE`) are not
+    handed on: the cluster is the one of `kubeconfig` and `context` alone.
+    """
+
+    binary: Path
+    version: str
+    major: int
+    kubeconfig: Path | None = None
+    context: str | None = None
+    read_limit: float = READ_LIMIT
+    running: helm_process.Running | None = field(default=None, init=False, repr=False)
+    _upgrading: Upgrade | None = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def find(
+        cls, *, kubeconfig: Path | None, context: str | None, binary: str = "helm"
+    ) -> Helm:
+        """The helm on PATH (or at the path `binary`), its major version known.
+
+        Raises:
+            Problem: not there, cannot be run, or of a major other than 3 and 4.
+        """
+        path = shutil.which(binary)
+        if path is None:
+            raise Problem("LSA111", "There is no helm on PATH.", on=binary, next_step=INSTALL)
+        call = Call("helm version", path)
+        try:
+            argv = [path, "version", "--template", "{{.Version}}"]
+            answer = helm_process.read(argv, call, limit=VERSION_LIMIT)
+        except Problem as problem:
+            if problem.id != "LSA131":
+                raise
+            raise Problem(
+                "LSA112",
+                "helm is there and cannot tell its version.",
+                on=path,
+                next_step=INSTALL,
+                detail=problem.detail,
+            ) from None
+        match = re.search(r"v?(\d+)\.\d+\.\d+\S*", answer)
+        if match is None or int(match[1]) not in KNOWN_MAJORS:
+            raise Problem(
+                "LSA113",
+                f"This helm is of a version that is not known here: {answer.strip()[:60] or '?'}.",
+                on=path,
+                next_step=INSTALL,
+            )
+        return cls(Path(path), match[0].removeprefix("v"), int(match[1]), kubeconfig, context)
+
+    def releases(self, namespace: str) -> list[Release]:
+        """All releases of a namespace, in every state (`pending-*` and `failed` too)."""
+        everything = ["--all"] if self.major == 3 else []  # noqa: PLR2004 - helm 4 shows all
+        rows = self._json(
+            ["list", "--namespace", namespace, *everything, "--max", "0"],
+            Call("helm list", f"namespace {namespace}"),
+        )
+        return [_release(row) for row in rows]
+
+    def release(self, name: str, namespace: str) -> Release:
+        """One release, in whatever state.
+
+        Raises:
+            Problem: there is none of that name; the message names those that are there.
+        """
+        found = self.releases(namespace)
+        for release in found:
+            if release.name == name:
+                return release
+        there = ", ".join(release.name for release in found) or "none"
+        raise Problem(
+            "LSA118",
+            f"There is no release {name} in namespace {namespace} (releases there: {there}).",
+            on=f"release {name} in namespace {namespace}",
+            next_step="Name it with --release and --namespace; helm list --all-namespaces shows "
+            "the releases of the cluster.",
+            exit=Exit.FAILED,
+        )
+
+    def user_values(self, name: str, namespace: str) -> dict[str, Any]:
+        """The values that the user gave (`helm get values`); they hold secrets."""
+        return self._values(name, namespace, [])
+
+    def computed_values(self, name: str, namespace: str) -> dict[str, Any]:
+        """The values with the chart's defaults (`helm get values --all`); they hold secrets."""
+        return self._values(name, namespace, ["--all"])
+
+    def manifest(self, name: str, namespace: str) -> str:
+        """The deployed manifest, without hooks; its Secrets hold secrets."""
+        argv = ["get", "manifest", name, "--namespace", namespace]
+        return self._read(argv, Call("helm get manifest", _on(name, namespace)))
+
+    def history(self, name: str, namespace: str) -> list[Revision]:
+        """The revisions that are kept, oldest first."""
+        argv = ["history", name, "--namespace", namespace, "--max", "0"]
+        rows = self._json(argv, Call("helm history", _on(name, namespace)))
+        return [
+            Revision(
+                int(row["revision"]),
+                str(row["status"]),
+                str(row["chart"]),
+                str(row["app_version"]),
+                str(row["updated"]),
+                str(row["description"]),
+            )
+            for row in rows
+        ]
+
+    def chart_versions(self, chart: str, version: str) -> Chart:
+        """The chart in exactly this version (`helm show chart`), from wherever it comes.
+
+        Raises:
+            Problem: the repository is not known or its index is old (with the two commands), the
+                version is not there, or the reference leads to another version.
+        """
+        argv = [str(self.binary), "show", "chart", chart, "--version", version]
+        call = Call("helm show chart", f"chart {chart} {version}", chart, version)
+        text = helm_process.read(argv, call, limit=CHART_LIMIT)
+        facts = _yaml(text, call)
+        found = Chart(
+            chart,
+            str(facts.get("name", "")),
+            str(facts.get("version", "")),
+            str(facts.get("appVersion", "")),
+        )
+        if found.version != version:
+            raise Problem(
+                "LSA120",
+                f"{chart} is the chart in version {found.version or '?'}, not {version}.",
+                on=call.on,
+                next_step=f"Name a chart of version {version} with --chart.",
+                exit=Exit.FAILED,
+            )
+        return found
+
+    def template(self, upgrade: Upgrade) -> str:
+        """The manifest that the upgrade would render; nothing is sent. It holds secrets."""
+        argv = ["template", upgrade.release, upgrade.chart, "--namespace", upgrade.namespace]
+        argv += ["--version", upgrade.version, *_values_flags(upgrade), "--is-upgrade"]
+        return self._read(argv, self._upgrade_call("helm template", upgrade), limit=CHART_LIMIT)
+
+    def upgrade_argv(self, upgrade: Upgrade) -> list[str]:
+        """The exact command line of the upgrade, as it is shown and as it is run.
+
+        The same for helm 3 and 4: `--wait` alone means the watcher in helm 4. Never `--atomic` or
+        `--rollback-on-failure`: what failed is looked at before anything is taken back.
+        """
+        argv = ["upgrade", upgrade.release, upgrade.chart, "--namespace", upgrade.namespace]
+        argv += ["--version", upgrade.version, *_values_flags(upgrade)]
+        argv += ["--wait"] if upgrade.wait else []
+        argv += ["--timeout", f"{upgrade.timeout}s"]
+        return [str(self.binary), *argv, *self._cluster_flags()]
+
+    def upgrade(self, upgrade: Upgrade, *, tick: Callable[[float], None]) -> UpgradeResult:
+        """Runs the upgrade; calls `tick(elapsed seconds)` about twice a second.
+
+        helm runs in a session of its own: a Ctrl-C in the terminal does not reach it. When `tick`
+        raises, that propagates, helm goes on (`running.pid`) and `rejoin` waits for it again.
+
+        Raises:
+            Problem: helm failed; `detail` has its own words and the state that the release is in.
+        """
+        self.running = helm_process.start(self.upgrade_argv(upgrade))
+        self._upgrading = upgrade
+        return self.rejoin(tick=tick)
+
+    def rejoin(self, *, tick: Callable[[float], None]) -> UpgradeResult:
+        """Waits on for an upgrade that `upgrade` left running."""
+        running, upgrade = self.running, self._upgrading
+        if running is None or upgrade is None:
+            raise ValueError("no upgrade is running")
+        code, stdout, stderr = running.wait(tick)
+        self.running = self._upgrading = None
+        seconds = time.monotonic() - running.started
+        if code != 0:
+            raise self._upgrade_failed(upgrade, code, stderr)
+        match = re.search(r"^REVISION:\s*(\d+)", stdout, re.MULTILINE)
+        if match:
+            return UpgradeResult(int(match[1]), seconds)
+        return UpgradeResult(self.release(upgrade.release, upgrade.namespace).revision, seconds)
+
+    def _upgrade_failed(self, upgrade: Upgrade, code: int, stderr: str) -> Problem:
+        problem = helm_problem(self._upgrade_call("helm upgrade", upgrade), stderr)
+        if not stderr.strip():
+            ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            problem.what = f"helm upgrade {ended} and said nothing."
+        if problem.exit is Exit.UNKNOWN:
+            problem.exit = Exit.FAILED
+        problem.detail += self._state_after(upgrade)
+        return problem
+
+    def _state_after(self, upgrade: Upgrade) -> tuple[str, ...]:
+        try:
+            release = self.release(upgrade.release, upgrade.namespace)
+        except Problem as problem:
+            return (f"The release's state could not be read afterwards: {problem.what}",)
+        meaning = STATE_MEANING.get(release.status, "")
+        return (f"Now: revision {release.revision}, status {release.status}. {meaning}".strip(),)
+
+    def _upgrade_call(self, did: str, upgrade: Upgrade) -> Call:
+        secrets: set[str] = set()
+        for path in upgrade.values:
+            secrets |= _secrets_in(path)
+        return Call(
+            did,
+            _on(upgrade.release, upgrade.namespace),
+            upgrade.chart,
+            upgrade.version,
+            frozenset(secrets),
+        )
+
+    def _values(self, name: str, namespace: str, flags: list[str]) -> dict[str, Any]:
+        argv = ["get", "values", name, "--namespace", namespace, *flags]
+        values = self._json(argv, Call("helm get values", _on(name, namespace)))
+        return values if isinstance(values, dict) else {}
+
+    def _cluster_flags(self) -> list[str]:
+        flags = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
+        return flags + (["--kube-context", self.context] if self.context else [])
+
+    def _read(self, argv: list[str], call: Call, *, limit: float | None = None) -> str:
+        whole = [str(self.binary), *argv, *self._cluster_flags()]
+        return helm_process.read(whole, call, limit=limit or self.read_limit)
+
+    def _json(self, argv: list[str], call: Call) -> Any:  # noqa: ANN401 - whatever JSON it is
+        text = self._read([*argv, "--output", "json"], call)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise _unreadable(call) from None
+
+
+def _unreadable(call: Call) -> Problem:
+    return Problem(
+        "LSA129",
+        f"{call.did} gave an answer that cannot be read.",
+        on=call.on,
+        next_step="Run the command by hand; a helm plugin or wrapper may have changed its output.",
+    )
+
+
+def _on(name: str, namespace: str) -> str:
+    return f"release {name} in namespace {namespace}"
+
+
+def _values_flags(upgrade: Upgrade) -> list[str]:
+    return [part for path in upgrade.values for part in ("--values", str(path))]
+
+
+def _release(row: dict[str, Any]) -> Release:
+    chart = str(row["chart"])
+    name, version = split_chart(chart)
+    return Release(
+        str(row["name"]),
+        str(row["namespace"]),
+        int(row["revision"]),
+        str(row["status"]),
+        chart,
+        name,
+        version,
+        str(row["app_version"]),
+        str(row["updated"]),
+    )
+
+
+def split_chart(chart: str) -> tuple[str, str]:
+    """Name and version of helm's CHART column (`langsmith-0.12.33-rc.1`)."""
+    match = re.fullmatch(r"(.+?)-(v?\d+\.\d+\.\d+.*)", chart)
+    return (match[1], match[2]) if match else (chart, "")
+
+
+def _yaml(text: str, call: Call) -> dict[str, Any]:
+    import yaml
+
+    try:
+        facts = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise _unreadable(call) from None
+    if not isinstance(facts, dict):
+        raise _unreadable(call)
+    return facts
+
+
+def _secrets_in(path: Path) -> set[str]:
+    """The secrets of a values file, so that helm cannot repeat them; none if it is not YAML."""
+    import yaml
+
+    try:
+        return secret_literals(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return set()

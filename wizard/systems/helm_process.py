@@ -1,0 +1,123 @@
+"""Runs the helm CLI: reads with a limit, and upgrades that outlive a Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from wizard.problems import Problem
+from wizard.systems.helm_errors import Call, helm_problem
+
+TICK_SECONDS = 0.5
+REDIRECTING = (
+    "HELM_KUBE",  # would send helm to another cluster than the one that is shown and confirmed
+    "HELM_NAMESPACE",
+    "HELM_DEBUG",
+)
+
+
+def environment() -> dict[str, str]:
+    """The user's environment for helm, without what would redirect it to another cluster."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(REDIRECTING)}
+
+
+def read(argv: Sequence[str], call: Call, *, limit: float) -> str:
+    """Helm's stdout.
+
+    Raises:
+        Problem: helm ended with an error, cannot be run, or did not answer within `limit` seconds.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            "LSA114",
+            f"{call.did} did not answer within {limit:g} seconds.",
+            on=call.on,
+            next_step="See whether the API server answers: kubectl get --raw /readyz",
+        ) from None
+    except OSError as error:
+        raise cannot_run(argv[0], error) from None
+    if done.returncode != 0:
+        raise helm_problem(call, done.stderr.decode("utf-8", "replace"))
+    return done.stdout.decode("utf-8", "replace")
+
+
+def cannot_run(binary: str, error: OSError) -> Problem:
+    """The Problem of a helm file that is there and does not start."""
+    return Problem(
+        "LSA112",
+        f"helm is there and cannot be run: {error.strerror or type(error).__name__}.",
+        on=binary,
+        next_step="Try: helm version. Install helm 3 or 4: https://helm.sh/docs/intro/install/",
+    )
+
+
+@dataclass
+class Running:
+    """A helm child in a session of its own, writing to files: it survives this process.
+
+    Attributes:
+        pid: the child's process id.
+        started: `time.monotonic()` of the start.
+    """
+
+    process: subprocess.Popen[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self.process.pid
+
+    def wait(self, tick: Callable[[float], None]) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr; calls `tick(elapsed seconds)` about twice a second.
+
+        What `tick` raises propagates; helm goes on and can be waited for again.
+        """
+        while True:
+            try:
+                code = self.process.wait(timeout=TICK_SECONDS)
+            except subprocess.TimeoutExpired:
+                tick(time.monotonic() - self.started)
+                continue
+            return code, _text(self.stdout), _text(self.stderr)
+
+
+def start(argv: Sequence[str]) -> Running:
+    """Starts helm detached from the terminal's Ctrl-C, its output in unnamed files."""
+    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment(),
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    except OSError as error:
+        raise cannot_run(argv[0], error) from None
+    return Running(process, stdout, stderr)
+
+
+def _text(file: IO[bytes]) -> str:
+    with file:
+        file.seek(0)
+        return file.read().decode("utf-8", "replace")

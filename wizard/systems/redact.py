@@ -1,0 +1,96 @@
+"""Takes secrets out of what other tools say, before it is shown, stored or raised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "***"
+SHORTEST_SECRET = 4
+
+_SECRET_WORD = (
+    r"(?:password|passwd|passphrase|secret|token|salt|api[_-]?key|license[_-]?key|licence[_-]?key"
+    r"|private[_-]?key|encryption[_-]?key|access[_-]?key|credential|connection[_-]?url"
+    r"|database[_-]?ur[il]|dsn)"
+)
+_SECRET_KEY = rf"[\w.-]*{_SECRET_WORD}[\w.-]*"
+_REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
+_IS_SECRET_KEY = re.compile(_SECRET_WORD, re.IGNORECASE)
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
+        MASK,
+    ),
+    (re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@\"']*):[^\s\"']*@"), rf"\1:{MASK}@"),
+    (re.compile(r"\b([\w.+-]+):[^\s:\"']+@(?=[\w.-]+:\d+/)"), rf"\1:{MASK}@"),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\blsv2_\w+"), MASK),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
+    (
+        re.compile(
+            rf"^([ \t]*(?:- +)?)([\"']?{_SECRET_KEY}[\"']?)(:[ \t]*)[|>][-+\d]*[ \t]*\n"
+            r"(?:(?:\1[ \t]+\S[^\n]*|[ \t]*)(?:\n|\Z))+",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+        rf"\1\2\3{MASK}\n",
+    ),
+    (
+        re.compile(
+            rf"((?:^|[{{,\[])\s*(?:- +)?[\"']?{_SECRET_KEY}[\"']?\s*:[ \t]+|"
+            rf"[\"']{_SECRET_KEY}[\"']\s*:\s*)"
+            r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]{\[|>&][^\n,}\]]*)",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(
+            rf"\b({_SECRET_KEY}\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(r"\b(password\s*:\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;]+)", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text with its secrets replaced by `***`.
+
+    Known literals first (those of at least 4 characters), then what looks like a secret: passwords
+    in URLs with or without a scheme, Bearer and Basic credentials, LangSmith keys, JSON web tokens,
+    private keys, and the values of YAML, JSON and `key=value` entries whose key names a secret.
+    """
+    for secret in sorted({s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether the value under this key is a secret, rather than a reference to one."""
+    return bool(_IS_SECRET_KEY.search(key)) and not _REFERENCE_KEY.search(key)
+
+
+def secret_literals(values: Any) -> set[str]:  # noqa: ANN401 - any YAML node
+    """All strings below keys that name a secret, anywhere in a tree of values."""
+    found: set[str] = set()
+    _collect(values, found, secret=False)
+    return {text for text in found if len(text) >= SHORTEST_SECRET}
+
+
+def _collect(node: Any, found: set[str], *, secret: bool) -> None:  # noqa: ANN401
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            _collect(value, found, secret=is_secret_key(str(key)))
+    elif isinstance(node, list):
+        for value in node:
+            _collect(value, found, secret=secret)
+    elif secret and isinstance(node, str | int) and not isinstance(node, bool):
+        found.add(str(node))
