@@ -1,0 +1,141 @@
+"""Audit log entries as LangSmith's API gives them: OCSF 1.7.0, class API Activity (6003)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+ACTIVITIES = {0: "Unknown", 1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99: "Other"}
+"""OCSF's activity_id of the class API Activity."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that is recorded.
+
+    Attributes:
+        name: as in `api.operation`.
+        activity: OCSF's activity_id.
+        method: the HTTP method.
+        path: the URL's path; `{id}` stands for the resource.
+    """
+
+    name: str
+    activity: int
+    method: str
+    path: str
+
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        Operation("create_api_key", 1, "POST", "/api/v1/api-key"),
+        Operation("delete_api_key", 4, "DELETE", "/api/v1/api-key/{id}"),
+        Operation("create_personal_access_token", 1, "POST", "/api/v1/api-key/current"),
+        Operation("create_service_key", 1, "POST", "/api/v1/orgs/current/service-keys"),
+        Operation("create_role", 1, "POST", "/api/v1/orgs/current/roles"),
+        Operation("update_role", 3, "PATCH", "/api/v1/orgs/current/roles/{id}"),
+        Operation("invite_user_to_org", 1, "POST", "/api/v1/orgs/current/members"),
+        Operation("update_org_member", 3, "PATCH", "/api/v1/orgs/current/members/{id}"),
+        Operation("create_sso_settings", 1, "POST", "/api/v1/orgs/current/sso-settings"),
+        Operation("update_login_methods", 3, "PATCH", "/api/v1/orgs/current/login-methods"),
+        Operation("create_workspace", 1, "POST", "/api/v1/workspaces"),
+        Operation("update_workspace", 3, "PATCH", "/api/v1/workspaces/{id}"),
+        Operation("update_workspace_secrets", 3, "POST", "/api/v1/workspaces/current/secrets"),
+        Operation("create_bulk_export", 1, "POST", "/api/v1/bulk-exports"),
+        Operation("update_ttl_settings", 3, "PUT", "/api/v1/ttl-settings"),
+        Operation("update_usage_limit", 3, "PUT", "/api/v1/usage-limits"),
+        Operation("create_tag_key", 1, "POST", "/api/v1/workspaces/current/tag-keys"),
+        Operation("delete_tag_key", 4, "DELETE", "/api/v1/workspaces/current/tag-keys/{id}"),
+    )
+}
+"""Some of the operations that are recorded, by name."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recorded operation, as it is kept in the table audit_logs."""
+
+    id: UUID
+    organization_id: UUID
+    tenant_id: UUID | None
+    at: datetime
+    operation: str
+    ocsf: dict[str, Any]
+
+
+def entry(
+    operation: Operation,
+    *,
+    organization_id: UUID,
+    tenant_id: UUID | None,
+    user_id: UUID | None,
+    credential_id: UUID | None,
+    resource_id: UUID,
+    at: datetime,
+    ip: str | None = None,
+) -> Entry:
+    """An operation that succeeded; without a credential it was done in the UI."""
+    uid = uuid4()
+    path = operation.path.replace("{id}", str(resource_id))
+    document = {
+        "class_uid": 6003,
+        "class_name": "API Activity",
+        "category_uid": 6,
+        "category_name": "Application Activity",
+        "type_uid": 600300 + operation.activity,
+        "activity_id": operation.activity,
+        "activity_name": ACTIVITIES[operation.activity],
+        "severity_id": 99,
+        "status_id": 1,
+        "status": "Success",
+        "time": int(at.timestamp()),
+        "metadata": {
+            "uid": str(uid),
+            "version": "1.7.0",
+            "product": {"name": "LangSmith", "vendor_name": "LangChain"},
+        },
+        "api": {"operation": operation.name},
+        "http_request": {"http_method": operation.method, "url": {"path": path}},
+        "http_response": {"code": 200},
+        "actor": {
+            "user": {
+                "uid": str(user_id) if user_id else None,
+                "credential_uid": str(credential_id) if credential_id else None,
+            }
+        },
+        "src_endpoint": {"ip": ip} if ip else None,
+        "resources": [{"uid": str(resource_id)}],
+        "unmapped": {
+            "original_audit_log": {
+                "organization_id": str(organization_id),
+                "tenant_id": str(tenant_id) if tenant_id else None,
+                "operation_succeeded": True,
+            }
+        },
+    }
+    return Entry(uid, organization_id, tenant_id, at, operation.name, document)
+
+
+def plausible_activity(
+    organization_id: UUID, tenant_id: UUID | None, user_id: UUID, count: int
+) -> Iterator[Entry]:
+    """What an administrator may have done in the last hours, oldest first."""
+    now = datetime.now(UTC)
+    for number in range(count):
+        minutes_ago = (count - number) * 17 + random.randrange(10)  # noqa: S311 - no secret
+        in_the_ui = number % 3 == 0
+        yield entry(
+            random.choice(list(OPERATIONS.values())),  # noqa: S311 - no secret
+            organization_id=organization_id,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            credential_id=None if in_the_ui else uuid4(),
+            resource_id=uuid4(),
+            at=now - timedelta(minutes=minutes_ago),
+            ip=f"10.20.0.{10 + number}" if in_the_ui else None,
+        )
