@@ -1,0 +1,1 @@
+"""The practice cluster: a LangSmith to rehearse on. Nothing outside imports it."""

@@ -10,6 +10,7 @@ from wizard.steps.base import Access, Step
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
+    from wizard.systems.database import AuditTable as Table
 
 
 class AuditTable(Step):
@@ -37,6 +38,13 @@ class AuditTable(Step):
             )
             return Observation((finding,), right=False, blocked=True)
         evidence = [f"{table.schema}.audit_logs, PostgreSQL {identity.server_version}"]
-        evidence.append(table.size_text)
+        evidence.append(_size(table))
         message = "The table audit_logs is there"
         return Observation((passed("LSA791", subject, message, *evidence),), right=True)
+
+
+def _size(table: Table) -> str:
+    if table.estimated_rows is None:
+        return "its size is not known: it was never analysed"
+    rows = f"about {table.estimated_rows} rows"
+    return f"{rows}, newest {table.newest:%Y-%m-%d %H:%M:%S} UTC" if table.newest else rows

@@ -102,7 +102,7 @@ class BackendRestart(Step):
             served = systems.served
             if not served or served.organization.can_use_audit_logs:
                 return ""
-            stored = systems.organizations_by_id([served.organization.id])
+            stored = systems.database.organizations_by_id([served.organization.id])
         except Problem:
             return ""
         if not stored or stored[0].state != "on":

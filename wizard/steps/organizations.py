@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
 from wizard.exits import Exit
 from wizard.problems import Problem
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.database import Organization
 
+PAGE = 1000
 SHOWN = 20
 """More organizations than this are counted, not listed."""
 
@@ -41,8 +43,8 @@ class Organizations(Step):
             return ()
         if systems.already_served and not systems.target.force:
             return ()
-        counts = systems.database.organization_counts()
-        return ("org",) if any(n for state, n in counts.items() if state != "on") else ()
+        shared = systems.database.organization_counts().shared
+        return ("org",) if any(n for state, n in shared.items() if state != "on") else ()
 
     def observe(self, systems: Systems) -> Observation:
         """The state of the chosen organizations, or of all when none was chosen."""
@@ -67,11 +69,11 @@ class Organizations(Step):
         identity = database.identity()
         return Change(
             step=self.name,
-            items=tuple(f"organization {_label(o)}: stored {_prior(o)} → true" for o in needy),
+            items=tuple(f"organization {_label(o)}: {o.prior.told()} → true" for o in needy),
             exact=(Exact("sql", database.enable_statement(), tuple(str(o.id) for o in needy)),),
             preconditions={
                 "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
-                **{f"row {o.id}": fingerprint_of(o.prior) for o in needy},
+                **{f"row {o.id}": fingerprint_of(o.prior.as_json()) for o in needy},
             },
             effect=f"{len(needy)} rows of organizations, in one transaction; the running backend "
             "pods keep what they knew until they are restarted",
@@ -88,7 +90,7 @@ class Organizations(Step):
         watch.waiting("updating the organizations", 0.0)
         done = systems.database.enable(chosen, lock_limit=systems.target.lock_limit)
         evidence = tuple(
-            f"{row.display_name} ({row.id}): {row.before.key_text} → {row.after.key_text}"
+            f"{row.display_name} ({row.id}): {row.before.told()} → {row.after.value}"
             for row in done.changes[:SHOWN]
         )
         return Done(
@@ -96,6 +98,7 @@ class Organizations(Step):
             (*evidence, f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC, then read back"),
             {
                 **change.register,
+                "changes": [row.as_json() for row in done.changes],
                 "committed_at": done.committed_at.isoformat(),
                 "pods": sorted({*change.register["pods"], *_pods(systems)}),
             },
@@ -109,14 +112,19 @@ class Organizations(Step):
         """
         selection = systems.target.selection
         if not selection.ids:
-            return systems.shared_organizations(only_off=selection.only_off and not selection.all)
+            return list(_shared(systems, only_off=selection.only_off and not selection.all))
         from wizard.systems.database import organization_id
 
         ids = list(dict.fromkeys(organization_id(text) for text in selection.ids))
-        return systems.organizations_by_id(ids)
+        found = systems.database.organizations_by_id(ids)
+        there = {organization.id for organization in found}
+        for id in ids:
+            if id not in there:
+                raise _none_found(id)
+        return found
 
     def _overview(self, systems: Systems) -> Observation:
-        counts = systems.database.organization_counts()
+        counts = systems.database.organization_counts().shared
         total = sum(counts.values())
         on = sum(n for state, n in counts.items() if state == "on")
         subject = f"organizations of {systems.release.name}"
@@ -133,6 +141,19 @@ class Organizations(Step):
         return Observation(
             (failed("LSA593", subject, message, *evidence, next_step=hint),), right=False
         )
+
+
+def _shared(systems: Systems, *, only_off: bool) -> Iterator[Organization]:
+    """All shared organizations, page by page."""
+    after: tuple[str, UUID] | None = None
+    while True:
+        page = systems.database.organizations(
+            after=after, limit=PAGE, only_off=only_off, include_personal=False
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = (page[-1].display_name, page[-1].id)
 
 
 def _finding(organization: Organization) -> Finding:
@@ -156,7 +177,7 @@ def _finding(organization: Organization) -> Finding:
     return failed(
         "LSA596",
         subject,
-        f"Audit logs are not on: stored {_prior(organization)}",
+        f"Audit logs are not on: {organization.prior.told()}",
         next_step="langsmith-audit plan shows the UPDATE; langsmith-audit run does it",
     )
 
@@ -182,11 +203,7 @@ def _label(organization: Organization) -> str:
     return f"{organization.display_name} ({organization.id})"
 
 
-def _prior(organization: Organization) -> str:
-    return organization.prior.key_text or "nothing"
-
-
-def _row(organization: Organization) -> dict[str, str | None]:
+def _row(organization: Organization) -> dict[str, Any]:
     return {"id": str(organization.id), **organization.prior.as_json()}
 
 
@@ -195,8 +212,7 @@ def _pods(systems: Systems) -> list[str]:
     return [pod.uid for pod in systems.workload.pods()]
 
 
-def none_found(id: object) -> Problem:
-    """No organization has this id."""
+def _none_found(id: UUID) -> Problem:
     return Problem(
         "LSA597",
         f"No organization has the id {id}; nothing was changed",

@@ -1,0 +1,1 @@
+"""The outside systems, one file each; a system never knows a step."""

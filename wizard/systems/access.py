@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.target import Place, Target
+from wizard.variables import WANTED
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from wizard.systems.cluster import Cluster
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from wizard.systems.installation import Installation
     from wizard.systems.langsmith_api import AuditLogPage, CurrentOrganization, LangSmithApi
     from wizard.systems.rollout import Workload
+    from wizard.systems.values_yaml import LayeredEdit
 
 T = TypeVar("T")
 
@@ -107,6 +110,40 @@ class Systems:
         )
 
     @property
+    def manifest(self) -> str:
+        """The deployed manifest; its Secrets hold secrets."""
+        target = self.target
+        return self._once("manifest", lambda: self.helm.manifest(target.release, target.namespace))
+
+    @property
+    def values_layers(self) -> list[tuple[Path, bytes]]:
+        """The values files as they are now, in helm's order."""
+        from wizard.systems.values_yaml import read_values
+
+        files = self.target.values
+        return self._once("layers", lambda: [(path, read_values(path)) for path in files])
+
+    @property
+    def values_edit(self) -> LayeredEdit:
+        """The edit that the values files need, and which file gets it."""
+        from wizard.systems.values_yaml import edit_layers
+
+        return self._once("edit", lambda: edit_layers(self.values_layers))
+
+    @property
+    def file_values(self) -> dict[str, Any]:
+        """The values of all files as helm merges them; they hold secrets."""
+        from wizard.systems.values_yaml import effective_values
+
+        return effective_values([data for _, data in self.values_layers])
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The variables that the release's own manifest does not give the backend as "true"."""
+        env = self.installation.backend.env
+        return tuple(name for name in WANTED if env.get(name) != "true")
+
+    @property
     def installation(self) -> Installation:
         """Which objects of the release are what."""
         return self._once("installation", self._read_installation)
@@ -166,9 +203,8 @@ class Systems:
         from wizard.systems.installation import read_installation
 
         target = self.target
-        manifest = self.helm.manifest(target.release, target.namespace)
         values = self.helm.computed_values(target.release, target.namespace)
-        return read_installation(manifest, values, self.release)
+        return read_installation(self.manifest, values, self.release)
 
     def _open_workload(self) -> Workload:
         from wizard.systems.rollout import Workload
