@@ -1,0 +1,259 @@
+"""What the database system takes and gives: plain values, no connection, no driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to reach one PostgreSQL database.
+
+    Attributes:
+        host: name or address; a folder for a Unix socket. Empty fields are left to libpq.
+        options: further libpq parameters (`sslmode`, `sslrootcert`, …), never `options`.
+        schema: the schema that LangSmith uses (POSTGRES_SCHEMA), or None when nobody said.
+        via: the way in, in words ("port-forward to pod langsmith-postgres-0", "direct").
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    dbname: str
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    schema: str | None = None
+    via: str = "direct"
+
+    @property
+    def subject(self) -> str:
+        """The database in words, for messages; no secret in it."""
+        place = self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
+        return f"database {self.dbname} on {place} as {self.user} ({self.via})"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which server and database this is.
+
+    Attributes:
+        server_version: as the server says it ("14.7").
+        system_identifier: the cluster's own number; None without the right to read it.
+        in_recovery: whether the server is a standby.
+    """
+
+    server_version: str
+    system_identifier: str | None
+    database: str
+    user: str
+    in_recovery: bool
+
+
+class ConfigShape(StrEnum):
+    """What kind of value a `config` column holds."""
+
+    NULL = "sql null"
+    OBJECT = "object"
+    ARRAY = "array"
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    JSON_NULL = "null"
+
+
+class OrganizationState(StrEnum):
+    """What an organization's stored config says about audit logs."""
+
+    ON = "on"
+    OFF = "off"
+    DEFAULT = "default"
+    WRONG = "wrong shape"
+
+
+@dataclass(frozen=True, slots=True)
+class PriorState:
+    """The part of a `config` that matters here; never the config itself.
+
+    Attributes:
+        shape: the kind of the whole value.
+        present: whether an object has the key `can_use_audit_logs`.
+        value: the JSON text under that key (`false`, `"true"`, `null`), None when absent.
+        rest: SHA-256 (hex) of everything else in the config, as PostgreSQL writes jsonb.
+            For SQL NULL it is the hash of `{}`.
+    """
+
+    shape: ConfigShape
+    present: bool
+    value: str | None
+    rest: str
+
+    @property
+    def state(self) -> OrganizationState:
+        """The state that this config amounts to."""
+        if self.shape not in (ConfigShape.NULL, ConfigShape.OBJECT):
+            return OrganizationState.WRONG
+        if not self.present:
+            return OrganizationState.DEFAULT
+        return OrganizationState.ON if self.value == "true" else OrganizationState.OFF
+
+    def turned_on(self) -> PriorState:
+        """The same config with the key set to true."""
+        return PriorState(ConfigShape.OBJECT, True, "true", self.rest)
+
+    def told(self) -> str:
+        """The state in words, for a person."""
+        if self.shape is ConfigShape.NULL:
+            return "config is NULL"
+        if self.shape is not ConfigShape.OBJECT:
+            kind = "JSON null" if self.shape is ConfigShape.JSON_NULL else f"a JSON {self.shape}"
+            return f"config is {kind}, not an object"
+        if not self.present:
+            return "can_use_audit_logs is not stored"
+        return f"can_use_audit_logs is {self.value}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The state as plans and journals hold it."""
+        return {
+            "shape": self.shape.value,
+            "present": self.present,
+            "value": self.value,
+            "rest": self.rest,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PriorState:
+        """The state that `as_json` wrote; KeyError or ValueError when it is not one."""
+        return cls(ConfigShape(data["shape"]), data["present"], data["value"], data["rest"])
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One row of `organizations`; the name is raw, as stored."""
+
+    id: UUID
+    display_name: str
+    is_personal: bool
+    prior: PriorState
+
+    @property
+    def state(self) -> OrganizationState:
+        """Whether audit logs are on, off, left to the default, or the config is broken."""
+        return self.prior.state
+
+
+@dataclass(frozen=True)
+class OrganizationCounts:
+    """How many organizations there are: shared ones by state, personal ones apart."""
+
+    shared: Mapping[OrganizationState, int]
+    personal: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """One row before and after a change."""
+
+    id: UUID
+    display_name: str
+    before: PriorState
+    after: PriorState
+
+    def as_json(self) -> dict[str, Any]:
+        """The change as the journal holds it, for undo."""
+        return {
+            "id": str(self.id),
+            "display_name": self.display_name,
+            "before": self.before.as_json(),
+            "after": self.after.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RowChange:
+        """The change that `as_json` wrote; KeyError or ValueError when it is not one."""
+        return cls(
+            UUID(data["id"]),
+            data["display_name"],
+            PriorState.from_json(data["before"]),
+            PriorState.from_json(data["after"]),
+        )
+
+
+@dataclass(frozen=True)
+class Enabled:
+    """What `enable` did.
+
+    Attributes:
+        changes: the rows that were written, before and after.
+        unchanged: ids of chosen rows that were on already.
+        committed_at: the server's time (UTC) just after the commit.
+        statement: the SQL that ran, with placeholders.
+        notes: what a person should hear about although the change is in (no read-back, …).
+    """
+
+    changes: tuple[RowChange, ...]
+    unchanged: tuple[UUID, ...]
+    committed_at: datetime
+    statement: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """What `put_back` did.
+
+    Attributes:
+        restored: rows that have their prior state again.
+        already: rows that had it before this.
+        left: rows left alone because they are no longer as this tool wrote them, with why.
+        committed_at: the server's time (UTC) just after the commit.
+    """
+
+    restored: tuple[UUID, ...]
+    already: tuple[UUID, ...]
+    left: tuple[tuple[UUID, str], ...]
+    committed_at: datetime
+    statement: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OrganizationsTable:
+    """Where `organizations` is and what we may do there, by the catalogue.
+
+    Attributes:
+        oid: the table's object id; a changed one means another table.
+        config_type: the column's type, `jsonb`.
+        has_is_personal: old schemas lack the column.
+        lookalikes: other tables of this name in the database, as schema.table.
+        shadowed: a look-alike comes first in this login's search_path, so that an unqualified
+            `organizations` (the documented UPDATE typed by hand) would reach that one.
+    """
+
+    schema: str
+    oid: int
+    config_type: str
+    has_is_personal: bool
+    lookalikes: tuple[str, ...] = ()
+    shadowed: bool = False
+
+
+@dataclass(frozen=True)
+class AuditTable:
+    """The `audit_logs` table, without reading it through.
+
+    Attributes:
+        estimated_rows: the planner's estimate; None when it was never analysed.
+        readable: whether this login may SELECT from it.
+        newest: time (UTC) of the newest entry; None when there is none, or it is not cheap.
+    """
+
+    schema: str
+    columns: tuple[str, ...]
+    estimated_rows: int | None
+    readable: bool
+    newest: datetime | None

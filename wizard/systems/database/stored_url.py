@@ -1,0 +1,123 @@
+"""The connection URL as LangSmith's chart stores it: mostly without scheme, never encoded.
+
+Source: chart values `postgres.external.connectionUrl` and the Secret `<fullname>-postgres`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+
+_SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+)"
+    r"(?::(?P<port>\d{1,5}))?"
+    r"(?:/(?P<dbname>[^/?#@]*))?"
+    r"(?:\?(?P<query>(?:[A-Za-z_]+=[^&]*(?:&|$))*))?"
+)
+_LIBPQ = frozenset(
+    "channel_binding connect_timeout gssencmode hostaddr keepalives keepalives_count "
+    "keepalives_idle keepalives_interval krbsrvname passfile require_auth sslcert sslcertmode "
+    "sslcompression sslcrl sslkey sslmode sslnegotiation sslpassword sslrootcert sslsni "
+    "ssl_max_protocol_version ssl_min_protocol_version target_session_attrs tcp_user_timeout".split()
+)
+_ON = "Secret with LangSmith's PostgreSQL URL"
+
+
+@dataclass(frozen=True)
+class StoredUrl:
+    """The parts of a stored connection URL."""
+
+    user: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    dbname: str
+    parameters: Mapping[str, str] = field(repr=False)
+
+
+def parse_stored_url(text: str) -> StoredUrl:
+    """Take a stored URL apart; user and password are taken literally unless it has a scheme.
+
+    The host is what follows the last `@` after which only host, port, database and parameters
+    come, so that a password may hold `@ / ? # % :`. The text itself is never in a message.
+
+    Raises:
+        Problem: LSA520 when it is not understood, LSA521 when it has no password.
+    """
+    text = text.strip()
+    scheme = _SCHEME.match(text)
+    rest = text[scheme.end() :] if scheme else text
+    login, place = _split(rest)
+    user, _, password = login.partition(":")
+    if not user:
+        raise _not_understood()
+    if not password:
+        raise _no_password()
+    if scheme:
+        user, password = unquote(user), unquote(password)
+    port = int(place["port"] or 5432)
+    if not 0 < port < 65536:
+        raise _not_understood()
+    return StoredUrl(
+        user=user,
+        password=password,
+        host=place["host"].strip("[]"),
+        port=port,
+        dbname=place["dbname"] or user,
+        parameters=dict(parse_qsl(place["query"] or "", keep_blank_values=True)),
+    )
+
+
+def libpq_options(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The URL parameters that libpq knows, `ssl=…` of other drivers as `sslmode`.
+
+    Startup options are left out: poolers refuse them.
+    """
+    options = {name: value for name, value in parameters.items() if name in _LIBPQ}
+    ssl = parameters.get("ssl", "").lower()
+    if ssl and "sslmode" not in options:
+        options["sslmode"] = {"true": "require", "false": "disable"}.get(ssl, ssl)
+    return options
+
+
+def _split(text: str) -> tuple[str, Mapping[str, str | None]]:
+    """User and password, and the parts of the place; a place with a database is preferred."""
+    bare: tuple[str, Mapping[str, str | None]] | None = None
+    at = text.rfind("@")
+    while at >= 0:
+        place = _PLACE.fullmatch(text, at + 1)
+        if place and place["dbname"]:
+            return text[:at], place.groupdict()
+        if place and bare is None:
+            bare = text[:at], place.groupdict()
+        at = text.rfind("@", 0, at)
+    if bare is None:
+        raise _not_understood()
+    return bare
+
+
+def _not_understood() -> Problem:
+    return Problem(
+        "LSA520",
+        "the stored PostgreSQL URL is not understood",
+        on=_ON,
+        next_step="check that it reads user:password@host:5432/database; "
+        "or log in another way with --database direct",
+        exit=Exit.FAILED,
+    )
+
+
+def _no_password() -> Problem:
+    return Problem(
+        "LSA521",
+        "the stored PostgreSQL URL has no password: LangSmith logs in with a cloud identity (IAM)",
+        on=_ON,
+        next_step="log in as a database role of your own with --database direct",
+        exit=Exit.UNKNOWN,
+    )
