@@ -1,0 +1,438 @@
+"""Create, update, apply and delete as the API server does them, above the store."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from wizard.practice.kubernetes.apply import track_update
+from wizard.practice.kubernetes.defaults import apply_defaults, normalise
+from wizard.practice.kubernetes.errors import (
+    ApiError,
+    already_exists,
+    invalid,
+    modified,
+    not_found,
+    precondition,
+)
+from wizard.practice.kubernetes.json_tools import clone, dig, now
+from wizard.practice.kubernetes.kinds import Kind, Kinds
+from wizard.practice.kubernetes.store import Store
+from wizard.practice.kubernetes.validation import validate, validate_change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_UNCOUNTED = frozenset(
+    {"", "rbac.authorization.k8s.io", "coordination.k8s.io", "autoscaling", "storage.k8s.io"}
+)
+_KEPT_META = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_FOREGROUND = "foregroundDeletion"
+
+
+def name_suffix(length: int = 5) -> str:
+    """A random end of a name, without vowels."""
+    return "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(length))
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Equal but for the bookkeeping of the server."""
+
+    def bare(obj: Json) -> Json:
+        ignored = ("resourceVersion", "managedFields", "generation")
+        meta = {key: value for key, value in obj["metadata"].items() if key not in ignored}
+        return {**obj, "metadata": meta}
+
+    return bare(one) == bare(other)
+
+
+class Api:
+    """The rules of the API server for objects. Every method is synchronous and thread-safe."""
+
+    def __init__(self, store: Store, kinds: Kinds) -> None:
+        self.store = store
+        self.kinds = kinds
+
+    def kind_of(self, obj: Json) -> Kind:
+        """The kind of an object, by its apiVersion and kind.
+
+        Raises:
+            ApiError: 404, when no such kind is served.
+        """
+        group = str(obj.get("apiVersion", "")).rpartition("/")[0]
+        kind = self.kinds.by_name(str(obj.get("kind", "")), group)
+        if kind is None:
+            raise ApiError(404, "the server could not find the requested resource")
+        return kind
+
+    def named(self, name: str) -> Kind:
+        """The kind called `Pod` or `pods`; for the program's own use.
+
+        Raises:
+            KeyError: no such kind is served.
+        """
+        kind = self.kinds.by_name(name)
+        if kind is None:
+            raise KeyError(name)
+        return kind
+
+    def find(self, name: str, namespace: str | None, object_name: str) -> Json | None:
+        """The stored object itself (never change it), or None."""
+        return self.store.get(self.named(name).key, namespace or "", object_name)
+
+    def items(self, name: str, namespace: str | None = None) -> list[Json]:
+        """The stored objects themselves of one kind."""
+        return self.store.items(self.named(name).key, namespace)
+
+    def owned(self, name: str, owner: Json) -> list[Json]:
+        """The objects of one kind whose controller is `owner`."""
+        uid, namespace = owner["metadata"]["uid"], owner["metadata"].get("namespace", "")
+        return [
+            obj
+            for obj in self.items(name, namespace)
+            if any(
+                one.get("uid") == uid and one.get("controller")
+                for one in obj["metadata"].get("ownerReferences") or []
+            )
+        ]
+
+    def read(self, kind: Kind, namespace: str, name: str) -> Json:
+        """The stored object itself.
+
+        Raises:
+            ApiError: 404, when it is not there.
+        """
+        found = self.store.get(kind.key, namespace, name)
+        if found is None:
+            raise not_found(kind, name)
+        return found
+
+    def create(
+        self,
+        kind: Kind,
+        namespace: str,
+        sent: Json,
+        *,
+        manager: str = "",
+        dry_run: bool = False,
+        owned: bool = False,
+    ) -> Json:
+        """Store a new object; `owned` when its managedFields are already right.
+
+        Raises:
+            ApiError: 404 no such namespace, 409 it exists, 422 it is not valid.
+        """
+        with self.store.lock:
+            obj = self._prepared(kind, namespace, sent)
+            meta = obj["metadata"]
+            name = meta["name"]
+            self._check_namespace(kind, namespace, name)
+            if self.store.get(kind.key, namespace, name) is not None:
+                raise already_exists(kind, name)
+            if "status" in kind.subresources:
+                obj.pop("status", None)
+            self._finish(kind, obj)
+            meta["uid"] = str(uuid.uuid4())
+            meta["creationTimestamp"] = now()
+            for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+                meta.pop(field, None)
+            meta.pop("generation", None)
+            if self._counts(kind):
+                meta["generation"] = 1
+            self._stamp(kind, obj)
+            if not owned:
+                meta.pop("managedFields", None)
+            if manager and not owned:
+                track_update(None, obj, manager, custom=kind.custom)
+            return obj if dry_run else self.store.put(kind.key, obj)
+
+    def update(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        sent: Json,
+        *,
+        manager: str = "",
+        dry_run: bool = False,
+        owned: bool = False,
+        subresource: str = "",
+    ) -> Json:
+        """Replace an object, or its status alone; the same again is no write.
+
+        Raises:
+            ApiError: 404 it is not there, 409 stale resourceVersion, 422 it is not valid.
+        """
+        with self.store.lock:
+            old = self.read(kind, namespace, name)
+            obj = self._prepared(kind, namespace, {**sent, "metadata": dict(sent["metadata"])})
+            self._check_version(kind, name, old, obj)
+            if subresource == "status":
+                obj = self._status_only(old, obj)
+            elif "status" in kind.subresources:
+                obj.pop("status", None)
+                if "status" in old:
+                    obj["status"] = old["status"]
+            self._carry_over(kind, old, obj)
+            if subresource != "status":
+                self._finish(kind, obj)
+                validate_change(kind, old, obj)
+            return self._replace(
+                kind, old, obj, manager, dry_run=dry_run, owned=owned, subresource=subresource
+            )
+
+    def _replace(
+        self,
+        kind: Kind,
+        old: Json,
+        obj: Json,
+        manager: str,
+        *,
+        dry_run: bool,
+        owned: bool,
+        subresource: str,
+    ) -> Json:
+        meta, before = obj["metadata"], old["metadata"]
+        same_owners = meta.get("managedFields") == before.get("managedFields")
+        if _same(old, obj) and (same_owners or not owned):
+            return old
+        if self._counts(kind):
+            bare = {key: one for key, one in obj.items() if key not in ("metadata", "status")}
+            changed = any(old.get(key) != one for key, one in bare.items())
+            meta["generation"] = before.get("generation", 1) + int(changed)
+        if not owned:
+            meta.pop("managedFields", None)
+            if manager:
+                track_update(old, obj, manager, custom=kind.custom, subresource=subresource)
+            elif "managedFields" in before:
+                meta["managedFields"] = before["managedFields"]
+        if dry_run:
+            return obj
+        stored = self.store.put(kind.key, obj)
+        return self._remove_if_done(kind, stored)
+
+    def change(self, obj: Json) -> Json:
+        """Store a controller's changed copy of an object, if it still exists and differs.
+
+        The generation counts a change of spec; the sent resourceVersion is not compared.
+        """
+        with self.store.lock:
+            kind = self.kind_of(obj)
+            meta = obj["metadata"]
+            old = self.store.get(kind.key, meta.get("namespace", ""), meta["name"])
+            if old is None or old["metadata"]["uid"] != meta["uid"]:
+                return obj
+            return self._replace(
+                kind, old, obj, "", dry_run=False, owned=False, subresource="controller"
+            )
+
+    def delete(
+        self, kind: Kind, namespace: str, name: str, options: Json | None = None
+    ) -> tuple[Json, bool]:
+        """Delete, or mark as being deleted: (the object, whether it is gone).
+
+        Raises:
+            ApiError: 404 it is not there, 409 a precondition does not hold.
+        """
+        options = options or {}
+        with self.store.lock:
+            old = self.read(kind, namespace, name)
+            _check_preconditions(kind, old, options.get("preconditions") or {})
+            if "All" in (options.get("dryRun") or []):
+                return old, True
+            policy = options.get("propagationPolicy") or ""
+            if not policy and (options.get("orphanDependents") or kind.kind == "Job"):
+                policy = "Orphan"
+            if policy == "Orphan":
+                self._orphan(old["metadata"]["uid"])
+            marked = clone(old)
+            self._mark(kind, marked, options, foreground=policy == "Foreground")
+            if "deletionTimestamp" in marked["metadata"]:
+                if not _same(old, marked):
+                    marked = self.store.put(kind.key, marked)
+                return marked, False
+            return self.store.remove(kind.key, namespace, name) or old, True
+
+    def _mark(self, kind: Kind, obj: Json, options: Json, *, foreground: bool) -> None:
+        """Set deletionTimestamp where the object cannot go at once."""
+        meta = obj["metadata"]
+        if foreground and _FOREGROUND not in meta.get("finalizers", []):
+            meta["finalizers"] = [*meta.get("finalizers", []), _FOREGROUND]
+        grace = _grace(kind, obj, options)
+        waits = bool(meta.get("finalizers")) or grace > 0 or kind.kind == "Namespace"
+        if not waits:
+            meta.pop("deletionTimestamp", None)
+            return
+        meta.setdefault("deletionTimestamp", now())
+        meta["deletionGracePeriodSeconds"] = grace
+        if kind.kind == "Namespace":
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+
+    def _orphan(self, uid: str) -> None:
+        for resource, obj in self.store.everything():
+            owners = obj["metadata"].get("ownerReferences") or []
+            kept = [one for one in owners if one.get("uid") != uid]
+            if len(kept) != len(owners):
+                freed = clone(obj)
+                freed["metadata"]["ownerReferences"] = kept
+                self.store.put(resource, freed)
+
+    def _remove_if_done(self, kind: Kind, obj: Json) -> Json:
+        meta = obj["metadata"]
+        waits = meta.get("finalizers") or kind.kind == "Namespace"
+        if "deletionTimestamp" in meta and not waits and not meta.get("deletionGracePeriodSeconds"):
+            self.store.remove(kind.key, meta.get("namespace", ""), meta["name"])
+        return obj
+
+    def _counts(self, kind: Kind) -> bool:
+        return kind.custom or kind.group not in _UNCOUNTED
+
+    def _prepared(self, kind: Kind, namespace: str, sent: Json) -> Json:
+        obj: Json = clone(sent)
+        meta = obj.get("metadata")
+        if not isinstance(meta, dict):
+            meta = obj["metadata"] = {}
+        if not kind.custom:
+            try:
+                obj = normalise(obj)
+            except ValueError as problem:
+                told = f'Invalid value: "{problem}": quantities must match the regular expression'
+                raise invalid(kind, meta.get("name", ""), [("spec", told)]) from problem
+            meta = obj["metadata"]
+        else:
+            obj["metadata"] = meta = normalise(meta, "metadata")
+        obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = meta["generateName"] + name_suffix()
+        if not meta.get("name"):
+            told = "Required value: name or generateName is required"
+            raise invalid(kind, "", [("metadata.name", told)])
+        if meta.get("namespace", namespace) != namespace:
+            raise ApiError(
+                400,
+                f"the namespace of the provided object does not match the namespace sent on the "
+                f"request: {meta['namespace']} != {namespace}",
+            )
+        if namespace:
+            meta["namespace"] = namespace
+        return obj
+
+    def _finish(self, kind: Kind, obj: Json) -> None:
+        if not kind.custom:
+            apply_defaults(obj)
+        validate(kind, obj)
+
+    def _stamp(self, kind: Kind, obj: Json) -> None:
+        """Fields that only the server can fill, once it knows the uid."""
+        if kind.kind == "Job":
+            _stamp_job(obj)
+        elif kind.kind == "Pod":
+            obj["status"] = {"phase": "Pending", "qosClass": _quality(obj)}
+        elif kind.kind == "Namespace":
+            obj.setdefault("status", {"phase": "Active"})
+
+    def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
+        if not kind.namespaced:
+            return
+        home = self.find("Namespace", None, namespace)
+        if home is None:
+            raise not_found(self.named("Namespace"), namespace)
+        if "deletionTimestamp" in home["metadata"]:
+            raise ApiError(
+                403,
+                f'{kind.resource} "{name}" is forbidden: unable to create new content in namespace '
+                f"{namespace} because it is being terminated",
+            )
+
+    def _check_version(self, kind: Kind, name: str, old: Json, obj: Json) -> None:
+        sent = obj["metadata"].get("resourceVersion")
+        if sent and sent != old["metadata"]["resourceVersion"]:
+            raise modified(kind, name)
+        uid = obj["metadata"].get("uid")
+        if uid and uid != old["metadata"]["uid"]:
+            raise precondition(kind, name, "UID", uid, old["metadata"]["uid"])
+
+    def _status_only(self, old: Json, obj: Json) -> Json:
+        fresh: Json = clone(old)
+        if "status" in obj:
+            fresh["status"] = obj["status"]
+        return fresh
+
+    def _carry_over(self, kind: Kind, old: Json, obj: Json) -> None:
+        """What an update cannot change, and what the server had filled in before."""
+        meta, before = obj["metadata"], old["metadata"]
+        for field in _KEPT_META:
+            meta.pop(field, None)
+            if field in before:
+                meta[field] = before[field]
+        if "generation" in before:
+            meta["generation"] = before["generation"]
+        meta["resourceVersion"] = before["resourceVersion"]
+        if kind.kind == "Service" and dig(old, "spec", "clusterIP"):
+            spec = obj.setdefault("spec", {})
+            spec.setdefault("clusterIP", old["spec"]["clusterIP"])
+            ports = {one.get("port"): one.get("nodePort") for one in old["spec"].get("ports", [])}
+            for port in spec.get("ports") or []:
+                if ports.get(port.get("port")) and spec.get("type") != "ClusterIP":
+                    port.setdefault("nodePort", ports[port["port"]])
+        if kind.kind == "Job":
+            for path in ("selector", "template"):
+                obj["spec"].setdefault(path, old["spec"].get(path))
+
+    def dependents(self, uid: str) -> Iterator[tuple[Kind, Json]]:
+        """Every object that names `uid` as an owner."""
+        for resource, obj in self.store.everything():
+            owners = obj["metadata"].get("ownerReferences") or []
+            if any(one.get("uid") == uid for one in owners):
+                kind = self.kinds.by_resource(*resource)
+                if kind is not None:
+                    yield kind, obj
+
+
+def _grace(kind: Kind, obj: Json, options: Json) -> int:
+    """Seconds that a pod is given to stop; 0 for what has nothing to stop."""
+    if kind.kind != "Pod" or not dig(obj, "spec", "nodeName"):
+        return 0
+    if dig(obj, "status", "phase") in ("Succeeded", "Failed"):
+        return 0
+    sent = options.get("gracePeriodSeconds")
+    return int(
+        dig(obj, "spec", "terminationGracePeriodSeconds", default=30) if sent is None else sent
+    )
+
+
+def _check_preconditions(kind: Kind, obj: Json, wanted: Json) -> None:
+    for field, spoken in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        sent, found = wanted.get(field), obj["metadata"][field]
+        if sent and sent != found:
+            raise precondition(kind, obj["metadata"]["name"], spoken, sent, found)
+
+
+def _stamp_job(obj: Json) -> None:
+    uid, name = obj["metadata"]["uid"], obj["metadata"]["name"]
+    labels = {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+    template = obj["spec"]["template"]
+    template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), **labels}
+    obj["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+
+
+def _quality(pod: Json) -> str:
+    """The pod's quality-of-service class."""
+    resources = [one.get("resources") or {} for one in pod["spec"].get("containers", [])]
+    if not any(one.get("requests") or one.get("limits") for one in resources):
+        return "BestEffort"
+    full = all(
+        one.get("limits", {}).get(name) and one["limits"].get(name) == one["requests"].get(name)
+        for one in resources
+        for name in ("cpu", "memory")
+    )
+    return "Guaranteed" if full else "Burstable"

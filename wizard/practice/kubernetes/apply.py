@@ -1,0 +1,217 @@
+"""Server-side apply: merge what a manager applies, drop what it no longer applies, see conflicts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.fieldsets import FieldPath, from_fields, item_step, leaves, spoken
+from wizard.practice.kubernetes.fieldsets import to_fields as _to_fields
+from wizard.practice.kubernetes.json_tools import clone, now
+from wizard.practice.kubernetes.merge_keys import is_atomic_map, is_set, list_keys
+
+Json = dict[str, Any]
+Owner = tuple[str, str, str]  # manager, operation, subresource
+Owners = dict[Owner, set[FieldPath]]
+
+
+def _owner(entry: Json) -> Owner:
+    return (entry["manager"], entry["operation"], entry.get("subresource", ""))
+
+
+def owners_of(obj: Json | None) -> Owners:
+    """Who owns what, from metadata.managedFields."""
+    entries = ((obj or {}).get("metadata") or {}).get("managedFields") or []
+    return {_owner(entry): from_fields(entry.get("fieldsV1") or {}) for entry in entries}
+
+
+def _write_owners(obj: Json, owners: Owners, touched: Owner, before: Json | None) -> None:
+    entries = ((before or {}).get("metadata") or {}).get("managedFields") or []
+    known = {_owner(entry): entry for entry in entries}
+    listed = []
+    for owner, paths in owners.items():
+        if not paths:
+            continue
+        manager, operation, subresource = owner
+        fields = _to_fields(paths)
+        old = known.get(owner)
+        fresh = old is None or (owner == touched and old["fieldsV1"] != fields)
+        entry = {
+            "manager": manager,
+            "operation": operation,
+            "apiVersion": obj["apiVersion"],
+            "time": now() if fresh or old is None else old["time"],
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields,
+        }
+        if subresource:
+            entry["subresource"] = subresource
+        listed.append(entry)
+    if listed:
+        obj["metadata"]["managedFields"] = listed
+    else:
+        obj["metadata"].pop("managedFields", None)
+
+
+def track_update(
+    before: Json | None, after: Json, manager: str, *, custom: bool, subresource: str = ""
+) -> None:
+    """Note in `after` that `manager` wrote the fields in which it differs from `before`."""
+    owner: Owner = (manager, "Update", subresource)
+    owners = owners_of(before)
+    old = leaves(before, custom=custom) if before else {}
+    new = leaves(after, custom=custom)
+    changed = {path for path, value in new.items() if path not in old or old[path] != value}
+    if not subresource:
+        changed = {path for path in changed if path[0] != "f:status"}
+    for other, paths in owners.items():
+        paths.intersection_update(new)
+        if other != owner:
+            paths.difference_update(changed)
+    owners.setdefault(owner, set()).update(changed)
+    _write_owners(after, owners, owner, before)
+
+
+def apply_merge(
+    live: Json | None,
+    config: Json,
+    manager: str,
+    *,
+    custom: bool,
+    force: bool = False,
+    subresource: str = "",
+) -> Json:
+    """The live object with an applied configuration merged in, managedFields included.
+
+    Raises:
+        ApiError: 409 with one FieldManagerConflict cause for each field that another manager owns
+            with another value, unless `force`.
+    """
+    owner: Owner = (manager, "Apply", subresource)
+    owners = owners_of(live)
+    wanted = leaves(config, custom=custom)
+    present = leaves(live, custom=custom) if live else {}
+    conflicts = _conflicts(owners, owner, wanted, present)
+    if conflicts and not force:
+        raise _conflict(conflicts, config["apiVersion"])
+    merged: Json = _merge(clone(live) if live else {}, config, (), custom=custom)
+    for other, path in conflicts:
+        owners[other].discard(path)
+    kept = set().union(*(paths for other, paths in owners.items() if other != owner))
+    _remove_all(merged, owners.get(owner, set()) - set(wanted) - kept, kept)
+    owners[owner] = set(wanted)
+    still = leaves(merged, custom=custom)
+    for paths in owners.values():
+        paths.intersection_update(still)
+    merged["metadata"].pop("managedFields", None)
+    _write_owners(merged, owners, owner, live)
+    return merged
+
+
+def _conflicts(
+    owners: Owners, owner: Owner, wanted: dict[FieldPath, Any], present: dict[FieldPath, Any]
+) -> list[tuple[Owner, FieldPath]]:
+    return [
+        (other, path)
+        for other, paths in owners.items()
+        if other != owner
+        for path in sorted(paths)
+        if path in wanted and path in present and wanted[path] != present[path]
+    ]
+
+
+def _conflict(conflicts: list[tuple[Owner, FieldPath]], api_version: str) -> ApiError:
+    managers: dict[str, list[str]] = {}
+    causes = []
+    for (manager, _, subresource), path in conflicts:
+        with_sub = f' with subresource "{subresource}"' if subresource else ""
+        told = f'conflict with "{manager}"{with_sub} using {api_version}'
+        managers.setdefault(told, []).append(spoken(path))
+        causes.append({"reason": "FieldManagerConflict", "message": told, "field": spoken(path)})
+    parts = []
+    for told, fields in managers.items():
+        if len(fields) == 1:
+            parts.append(f"{told}: {fields[0]}")
+        else:
+            parts.append(f"conflicts{told.removeprefix('conflict')}:\n- " + "\n- ".join(fields))
+    plural = "" if len(conflicts) == 1 else "s"
+    message = f"Apply failed with {len(conflicts)} conflict{plural}: " + "\n".join(parts)
+    return ApiError(409, message, details={"causes": causes})
+
+
+def _merge(live: Any, config: Any, names: tuple[str, ...], *, custom: bool) -> Any:
+    if isinstance(config, dict) and isinstance(live, dict):
+        if is_atomic_map(names, custom=custom):
+            return clone(config)
+        for key, value in config.items():
+            live[key] = _merge(live.get(key), value, (*names, key), custom=custom)
+        return live
+    if isinstance(config, list) and isinstance(live, list):
+        return _merge_list(live, config, names, custom=custom)
+    return clone(config)
+
+
+def _merge_list(
+    live: list[Any], config: list[Any], names: tuple[str, ...], *, custom: bool
+) -> list[Any]:
+    if is_set(names):
+        return [*live, *(one for one in config if one not in live)]
+    keys = list_keys(names, custom=custom)
+    if not keys or not all(isinstance(one, dict) for one in [*live, *config]):
+        return [clone(one) for one in config]
+    old = {item_step(one, keys): one for one in live}
+    new = {item_step(one, keys): one for one in config}
+    merged = {step: _merge(old.get(step), one, names, custom=custom) for step, one in new.items()}
+    return [*merged.values(), *(one for step, one in old.items() if step not in new)]
+
+
+def _find(holder: Any, step: str) -> Any:
+    """The key or index of one step in a map or list, or None."""
+    if step.startswith("f:"):
+        name = step[2:]
+        return name if isinstance(holder, dict) and name in holder else None
+    if not isinstance(holder, list):
+        return None
+    return next((n for n, one in enumerate(holder) if _is_item(one, step)), None)
+
+
+def _is_item(one: Any, step: str) -> bool:
+    if step.startswith("v:"):
+        return step == "v:" + json.dumps(one)
+    keys = tuple(json.loads(step[2:]))
+    return isinstance(one, dict) and item_step(one, keys) == step
+
+
+def _remove_all(obj: Json, paths: set[FieldPath], kept: set[FieldPath]) -> None:
+    """Take the fields out; a list item goes whole unless another manager owns part of it."""
+    items = {path for path in paths if path[-1] == "."}
+    whole = {path for path in items if not any(one[: len(path) - 1] == path[:-1] for one in kept)}
+    for path in sorted(whole, key=len):
+        _remove(obj, path)
+    for path in sorted(paths - items):
+        if not _names_its_item(path):
+            _remove(obj, path)
+
+
+def _names_its_item(path: FieldPath) -> bool:
+    above = path[-2] if len(path) > 1 else ""
+    return above.startswith("k:") and path[-1][2:] in json.loads(above[2:])
+
+
+def _remove(obj: Json, path: FieldPath) -> None:
+    """Take a field out, and the maps and lists that it leaves empty."""
+    trail: list[tuple[Any, Any]] = []
+    holder: Any = obj
+    steps = path[:-1] if path[-1] == "." else path
+    for step in steps:
+        key = _find(holder, step)
+        if key is None:
+            return
+        trail.append((holder, key))
+        holder = holder[key]
+    holder, key = trail.pop()
+    del holder[key]
+    while trail and not holder and isinstance(holder, dict | list):
+        holder, key = trail.pop()
+        del holder[key]

@@ -1,0 +1,281 @@
+"""The practice cluster's Kubernetes API as one object: start, stop, look, stage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wizard.practice.kubernetes.api import Api
+from wizard.practice.kubernetes.controllers.base import Context, Times, is_ready
+from wizard.practice.kubernetes.defaults import apply_defaults, normalise
+from wizard.practice.kubernetes.faults import Faults
+from wizard.practice.kubernetes.handlers import Handlers
+from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
+from wizard.practice.kubernetes.kinds import Kinds
+from wizard.practice.kubernetes.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from wizard.practice.kubernetes.routes import Request
+
+Json = dict[str, Any]
+
+CLUSTER_UID = "00000000-0000-4000-8000-000000000001"
+"""The uid of kube-system, by which clients tell clusters apart."""
+START_LIMIT = 15.0
+"""Seconds to wait for the API to answer."""
+STOP_LIMIT = 10.0
+"""Seconds to wait for its thread to end."""
+_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+
+class PracticeKubernetes(Handlers):
+    """A Kubernetes API on 127.0.0.1, in a thread of this process.
+
+    The handlers (`exec_handler`, `port_handler`, `job_handler`, `on_pod_ready`, `on_pod_gone`,
+    `log_handler`) are plain attributes and may be set or changed at any time. They are called in
+    worker threads.
+
+    Attributes:
+        url: where it answers, after start().
+        requests: what clients asked, in the order of the answers.
+        faults: what shall go wrong.
+    """
+
+    def __init__(
+        self, *, pod_ready_after: float = 1.0, job_takes: float = 0.5, port: int = 0
+    ) -> None:
+        super().__init__()
+        self.url = ""
+        self.requests: list[Request] = []
+        self.faults = Faults()
+        self._times = Times(pod_ready=pod_ready_after, job=job_takes)
+        self._port = port
+        self._store = Store()
+        self._api = Api(self._store, Kinds())
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """What every cluster has: namespaces, a node, a storage class."""
+        for name in _NAMESPACES:
+            made = self._api.create(self._api.named("Namespace"), "", {"metadata": {"name": name}})
+            if name == "kube-system":
+                self._store.put(
+                    ("", "namespaces"),
+                    {**made, "metadata": {**made["metadata"], "uid": CLUSTER_UID}},
+                )
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+        ready["lastTransitionTime"] = now()
+        node = self._api.create(
+            self._api.named("Node"), "", {"metadata": {"name": "practice-node"}, "spec": {}}
+        )
+        self._api.change({**clone(node), "status": {"conditions": [ready]}})
+        notes = {"storageclass.kubernetes.io/is-default-class": "true"}
+        self._api.create(
+            self._api.named("StorageClass"),
+            "",
+            {
+                "metadata": {"name": "standard", "annotations": notes},
+                "provisioner": "practice.local/volumes",
+                "reclaimPolicy": "Delete",
+                "volumeBindingMode": "Immediate",
+            },
+        )
+
+    def start(self) -> None:
+        """Begin to serve; returns when the port answers.
+
+        Raises:
+            OSError: the port is taken.
+            TimeoutError: the thread did not come up within START_LIMIT seconds.
+        """
+        if self._thread is not None:
+            return
+        self._started.clear()
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, name="practice-kubernetes", daemon=True)
+        self._thread.start()
+        answered = self._started.wait(START_LIMIT)
+        if self._failure is not None:
+            self._thread.join(STOP_LIMIT)
+            self._thread = None
+            raise self._failure
+        if not answered:
+            raise TimeoutError(f"the practice API did not start within {START_LIMIT:.0f} s")
+
+    def stop(self) -> None:
+        """End the thread and free the port; does nothing when it is not running."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._loop is not None and self._ending is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._ending.set)
+        thread.join(STOP_LIMIT)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except OSError as problem:
+            self._failure = problem
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        from wizard.practice.kubernetes.controllers.all import all_controllers
+        from wizard.practice.kubernetes.server import Server
+
+        self._loop = asyncio.get_running_loop()
+        self._ending = asyncio.Event()
+        server = Server(self._api, self.faults, self, self.requests)
+        runner = await _listen(server, self._port)
+        context = Context(self._api, self.faults, self, self._times)
+        self.faults.changed = context.wake
+        controllers = asyncio.ensure_future(context.run(all_controllers(context)))
+        try:
+            self._port = runner.addresses[0][1]
+            self.url = f"http://127.0.0.1:{self._port}"
+            self._started.set()
+            await self._ending.wait()
+        finally:
+            self.faults.changed = None
+            server.close()
+            controllers.cancel()
+            await asyncio.gather(controllers, return_exceptions=True)
+            await runner.cleanup()
+
+    def write_kubeconfig(
+        self,
+        path: Path,
+        *,
+        namespace: str = "default",
+        context: str = "practice",
+        token: str = "practice",  # noqa: S107
+    ) -> None:
+        """Write a kubeconfig (0600) that points here; JSON, which is YAML."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": context,
+            "clusters": [{"name": context, "cluster": {"server": self.url}}],
+            "users": [{"name": context, "user": {"token": token}}],
+            "contexts": [
+                {
+                    "name": context,
+                    "context": {"cluster": context, "user": context, "namespace": namespace},
+                }
+            ],
+        }
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(compact(config) + b"\n")
+
+    def get(self, kind: str, namespace: str | None, name: str) -> Json | None:
+        """A deep copy of one object, or None.
+
+        Raises:
+            KeyError: no such kind is served.
+        """
+        found = self._api.find(kind, namespace, name)
+        return None if found is None else dict(clone(found))
+
+    def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Json]:
+        """Deep copies of the objects of a kind that carry these labels.
+
+        Raises:
+            KeyError: no such kind is served.
+        """
+        wanted = (labels or {}).items()
+        return [
+            clone(obj)
+            for obj in self._api.items(kind, namespace)
+            if wanted <= dig(obj, "metadata", "labels", default={}).items()
+        ]
+
+    def apply(self, obj: Mapping[str, Any]) -> Json:
+        """Create an object, or replace it as it stands, status included; gives a deep copy.
+
+        Raises:
+            ApiError: the object could not be stored.
+        """
+        wanted: Json = clone(dict(obj))
+        with self._store.lock:
+            kind = self._api.kind_of(wanted)
+            namespace = wanted["metadata"].get("namespace") or "default"
+            namespace = namespace if kind.namespaced else ""
+            name = wanted["metadata"].get("name", "")
+            if self._store.get(kind.key, namespace, name) is None:
+                made: Json = clone(self._api.create(kind, namespace, wanted))
+                if "status" in wanted:
+                    made["status"] = wanted["status"]
+                    made = self._api.change(made)
+                return dict(clone(made))
+            old = self._api.read(kind, namespace, name)
+            fresh = wanted if kind.custom else apply_defaults(normalise(wanted))
+            kept = {key: old["metadata"][key] for key in ("uid", "creationTimestamp")}
+            fresh["metadata"] = {**fresh["metadata"], **kept, "resourceVersion": ""}
+            if namespace:
+                fresh["metadata"]["namespace"] = namespace
+            return dict(clone(self._api.change(fresh)))
+
+    def snapshot(self) -> Snapshot:
+        """The whole state, to be put back by restore()."""
+        return self._store.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put the whole state back; the controllers continue from it.
+
+        `on_pod_ready` is called for ready pods that come back, `on_pod_gone` for pods that go.
+        """
+        with self._store.lock:
+            present = _ready_pods(self.snapshot())
+            wanted = _ready_pods(snapshot)
+        _call(self.on_pod_ready, [pod for uid, pod in wanted.items() if uid not in present])
+        self._store.restore(snapshot)
+        self._api.kinds.define(self._api.items("CustomResourceDefinition"))
+        _call(self.on_pod_gone, [pod for uid, pod in present.items() if uid not in wanted])
+        if self.faults.changed is not None:
+            self.faults.changed()
+
+
+def _ready_pods(snapshot: Snapshot) -> dict[str, Json]:
+    pods = snapshot.objects.get(("", "pods"), {}).values()
+    return {pod["metadata"]["uid"]: pod for pod in pods if is_ready(pod)}
+
+
+def _call(handler: Callable[[Mapping[str, Any]], None] | None, pods: list[Json]) -> None:
+    for pod in pods if handler is not None else []:
+        handler(clone(pod))  # type: ignore[misc]
+
+
+async def _listen(server: Any, port: int) -> web.ServerRunner:
+    from aiohttp import web
+
+    from wizard.practice.kubernetes.server import LARGEST_BODY
+
+    loop = asyncio.get_running_loop()
+
+    def request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY
+        )
+
+    runner = web.ServerRunner(
+        web.Server(server.handle, request_factory=request, access_log=None), shutdown_timeout=1.0
+    )
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner

@@ -1,0 +1,299 @@
+"""What controllers share: how they are told of changes, what they may use, how they run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.json_tools import clone, dig, now
+
+if TYPE_CHECKING:
+    from wizard.practice.kubernetes.api import Api
+    from wizard.practice.kubernetes.faults import Faults
+    from wizard.practice.kubernetes.handlers import Handlers
+    from wizard.practice.kubernetes.store import Event
+
+Json = dict[str, Any]
+Key = tuple[str, str]  # namespace, name
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long things take, in seconds.
+
+    Attributes:
+        pod_ready: from a pod's creation to Ready.
+        pod_stops: from the wish to delete a pod to its end.
+        job: what the container of a Job's pod runs for.
+        retry: until a failed pod or Job is tried again.
+    """
+
+    pod_ready: float = 1.0
+    job: float = 0.5
+    pod_stops: float = 0.2
+    retry: float = 0.5
+
+
+class Controller:
+    """Brings the state of one kind of object to what its spec asks for."""
+
+    kind = ""
+    owns: tuple[str, ...] = ()
+    """Kinds whose changes concern the object that controls them."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.api = context.api
+
+    def keys(self, event: Event, kind: str) -> Iterable[Key]:
+        """The objects that a change concerns."""
+        meta = event.object["metadata"]
+        if kind == self.kind:
+            yield meta.get("namespace", ""), meta["name"]
+        elif kind in self.owns:
+            for one in meta.get("ownerReferences") or []:
+                if one.get("controller") and one["kind"] == self.kind:
+                    yield meta.get("namespace", ""), one["name"]
+
+    def every_key(self) -> Iterable[Key]:
+        """Every object that there is to look after."""
+        return [
+            (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            for obj in self.api.items(self.kind)
+        ]
+
+    def reconcile(self, key: Key) -> None:
+        """Do what is to be done for one object now."""
+        obj = self.api.find(self.kind, *key)
+        if obj is not None:
+            self.sync(obj)
+
+    def sync(self, obj: Json) -> None:
+        """Do what is to be done for an object that exists; `obj` must not be changed."""
+
+    def again(self, key: Key, seconds: float) -> None:
+        """Reconcile an object once more, later."""
+        self.context.later(seconds, self, key)
+
+
+class Context:
+    """What a controller may use, and the queue through which it is called.
+
+    Everything but the handlers' own work happens in the event loop's thread.
+    """
+
+    def __init__(self, api: Api, faults: Faults, handlers: Handlers, times: Times) -> None:
+        self.api = api
+        self.faults = faults
+        self.handlers = handlers
+        self.times = times
+        self._controllers: Sequence[Controller] = ()
+        self._waiting: set[tuple[int, Key]] = set()
+        self._queue: asyncio.Queue[tuple[int, Key]] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="practice-pod")
+        self._stopped = threading.Event()
+
+    async def run(self, controllers: Sequence[Controller]) -> None:
+        """Run the controllers until cancelled, beginning with everything that is there."""
+        self._controllers = controllers
+        with self.api.store.lock:
+            self.api.store.listen(self._hear)
+            self.everything()
+        try:
+            while True:
+                index, key = await self._queue.get()
+                self._waiting.discard((index, key))
+                self._reconcile(controllers[index], key)
+        finally:
+            self._stopped.set()
+            self.api.store.forget(self._hear)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _reconcile(self, controller: Controller, key: Key) -> None:
+        try:
+            with self.api.store.lock:
+                controller.reconcile(key)
+        except ApiError as refusal:
+            log.info("%s %s: %s", controller.kind, key, refusal)
+            if refusal.code != 403:
+                controller.again(key, self.times.retry)
+
+    def everything(self) -> None:
+        """Reconcile every object."""
+        for index, controller in enumerate(self._controllers):
+            for key in controller.every_key():
+                self._enqueue(index, key)
+
+    def wake(self) -> None:
+        """Reconcile every object; from any thread."""
+        if not self._stopped.is_set():
+            self._loop.call_soon_threadsafe(self.everything)
+
+    def _hear(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self._dispatch, event)
+
+    def _dispatch(self, event: Event) -> None:
+        kind = self.api.kinds.by_resource(*event.resource)
+        if kind is None:
+            return
+        for index, controller in enumerate(self._controllers):
+            for key in controller.keys(event, kind.kind):
+                self._enqueue(index, key)
+
+    def _enqueue(self, index: int, key: Key) -> None:
+        if (index, key) not in self._waiting:
+            self._waiting.add((index, key))
+            self._queue.put_nowait((index, key))
+
+    def later(self, seconds: float, controller: Controller, key: Key) -> None:
+        """Reconcile one object after a while."""
+        index = self._controllers.index(controller)
+        self._loop.call_later(seconds, self._enqueue, index, key)
+
+    def after(self, seconds: float, task: Callable[[], None]) -> None:
+        """Call `task` after a while, under the lock."""
+
+        def run() -> None:
+            if not self._stopped.is_set():
+                with self.api.store.lock:
+                    task()
+
+        self._loop.call_later(seconds, run)
+
+    def work(self, task: Callable[[], Any], done: Callable[[Future[Any]], None]) -> None:
+        """Run a handler in a worker thread, then `done` in the loop's thread, under the lock."""
+
+        def finish(future: Future[Any]) -> None:
+            with self.api.store.lock:
+                done(future)
+
+        def finished(future: Future[Any]) -> None:
+            if not self._stopped.is_set() and not future.cancelled():
+                self._loop.call_soon_threadsafe(finish, future)
+
+        self._pool.submit(task).add_done_callback(finished)
+
+    def event(
+        self, about: Json, reason: str, message: str, *, source: str, warning: bool = False
+    ) -> None:
+        """Record an Event about an object, or count it when it is there already."""
+        meta = about["metadata"]
+        namespace = meta.get("namespace") or "default"
+        digest = f"{abs(hash((meta['uid'], reason, message))):016x}"[:16]
+        name = f"{meta['name']}.{digest}"
+        old = self.api.find("Event", namespace, name)
+        if old is not None:
+            counted = clone(old)
+            counted["count"] += 1
+            counted["lastTimestamp"] = now()
+            self.api.change(counted)
+            return
+        if dig(self.api.find("Namespace", None, namespace), "status", "phase") != "Active":
+            return
+        body = {
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": _reference(about),
+            "reason": reason,
+            "message": message,
+            "type": "Warning" if warning else "Normal",
+            "count": 1,
+            "firstTimestamp": now(),
+            "lastTimestamp": now(),
+            "source": {"component": source},
+            "reportingComponent": source,
+            "reportingInstance": "",
+            "eventTime": None,
+        }
+        self.api.create(self.api.named("Event"), namespace, body)
+
+
+def _reference(obj: Json) -> Json:
+    meta = obj["metadata"]
+    reference = {
+        "kind": obj["kind"],
+        "apiVersion": obj["apiVersion"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "resourceVersion": meta["resourceVersion"],
+    }
+    if "namespace" in meta:
+        reference["namespace"] = meta["namespace"]
+    return reference
+
+
+def owner_reference(owner: Json) -> Json:
+    """The reference that makes `owner` the controller of an object."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def condition(
+    status: Json,
+    type_name: str,
+    value: bool | str,
+    reason: str,
+    message: str,
+) -> None:
+    """Set one condition in a status; its times move only when it changes."""
+    spoken = value if isinstance(value, str) else str(bool(value))
+    fresh: Json = {"type": type_name, "status": spoken}
+    if reason:
+        fresh["reason"] = reason
+    if message:
+        fresh["message"] = message
+    conditions = [dict(one) for one in status.get("conditions") or []]
+    old = next((one for one in conditions if one["type"] == type_name), None)
+    if old is not None and all(old.get(key) == one for key, one in fresh.items()):
+        return
+    moment = now()
+    changed = old is None or old.get("status") != spoken
+    fresh["lastTransitionTime"] = moment if changed or old is None else old["lastTransitionTime"]
+    if type_name in ("Available", "Progressing"):
+        fresh["lastUpdateTime"] = moment
+    status["conditions"] = [one for one in conditions if one["type"] != type_name] + [fresh]
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether a pod's Ready condition is true."""
+    return any(
+        one["type"] == "Ready" and one["status"] == "True"
+        for one in dig(pod, "status", "conditions", default=[])
+    )
+
+
+def is_ending(obj: Json) -> bool:
+    """Whether an object is being deleted."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def is_done(pod: Json) -> bool:
+    """Whether a pod has run to its end."""
+    return dig(pod, "status", "phase") in ("Succeeded", "Failed")
+
+
+def pod_from(template: Json, owner: Json, name: str, labels: dict[str, str] | None = None) -> Json:
+    """A new pod from a template, controlled by `owner`."""
+    copy: Json = clone(template)
+    meta = dict(copy.get("metadata") or {})
+    meta |= {
+        "name": name,
+        "namespace": owner["metadata"]["namespace"],
+        "labels": {**(meta.get("labels") or {}), **(labels or {})},
+        "ownerReferences": [owner_reference(owner)],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": copy["spec"]}

@@ -1,0 +1,144 @@
+"""Jobs: pods that run to their end, tries that fail, and what happens to a Job afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from wizard.practice.kubernetes.api import name_suffix
+from wizard.practice.kubernetes.controllers.base import (
+    Controller,
+    Key,
+    condition,
+    is_done,
+    is_ending,
+    is_ready,
+    pod_from,
+)
+from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time
+
+Json = dict[str, Any]
+
+_SOURCE = "job-controller"
+
+
+def _finished(job: Json) -> bool:
+    return any(
+        one["type"] in ("Complete", "Failed") and one["status"] == "True"
+        for one in dig(job, "status", "conditions", default=[])
+    )
+
+
+def _age(text: str) -> float:
+    return (datetime.now(UTC) - parse_time(text)).total_seconds()
+
+
+class Jobs(Controller):
+    """The Job controller. A try that fails is a new pod, also with restartPolicy OnFailure."""
+
+    kind = "Job"
+    owns = ("Pod",)
+
+    def sync(self, obj: Json) -> None:
+        """Start, count or finish the Job."""
+        key: Key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        if is_ending(obj):
+            return
+        if _finished(obj):
+            self._expire(obj, key)
+            return
+        pods = self.api.owned("Pod", obj)
+        changed = clone(obj)
+        status = changed.setdefault("status", {})
+        status.setdefault("startTime", now())
+        succeeded = [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded"]
+        failed = [pod for pod in pods if dig(pod, "status", "phase") == "Failed"]
+        active = [pod for pod in pods if not is_done(pod) and not is_ending(pod)]
+        spec = obj["spec"]
+        wanted = int(spec.get("completions") or 1)
+        verdict = self._verdict(obj, status, len(succeeded) >= wanted, len(failed))
+        if verdict:
+            self._finish(changed, verdict, active)
+            active = []
+        elif not spec.get("suspend"):
+            active = self._fill(obj, active, wanted - len(succeeded), len(failed))
+        self._count(status, active, len(succeeded), len(failed))
+        self.api.change(changed)
+
+    def _verdict(self, obj: Json, status: Json, enough: bool, failed: int) -> str:  # noqa: FBT001
+        """Complete, the reason for having failed, or ""."""
+        if enough:
+            return "Complete"
+        if failed > int(obj["spec"].get("backoffLimit", 6)):
+            return "BackoffLimitExceeded"
+        limit = obj["spec"].get("activeDeadlineSeconds")
+        if limit is None:
+            return ""
+        left = float(limit) - _age(status["startTime"])
+        if left <= 0:
+            return "DeadlineExceeded"
+        self.again((obj["metadata"]["namespace"], obj["metadata"]["name"]), left + 0.1)
+        return ""
+
+    def _finish(self, job: Json, verdict: str, active: list[Json]) -> None:
+        status = job["status"]
+        if verdict == "Complete":
+            text = "Reached expected number of succeeded pods"
+            condition(status, "SuccessCriteriaMet", True, "CompletionsReached", text)
+            condition(status, "Complete", True, "CompletionsReached", text)
+            status["completionTime"] = now()
+            self.context.event(job, "Completed", "Job completed", source=_SOURCE)
+        else:
+            text = {
+                "BackoffLimitExceeded": "Job has reached the specified backoff limit",
+                "DeadlineExceeded": "Job was active longer than specified deadline",
+            }[verdict]
+            condition(status, "FailureTarget", True, verdict, text)
+            condition(status, "Failed", True, verdict, text)
+            self.context.event(job, verdict, text, source=_SOURCE, warning=True)
+        for pod in active:
+            meta = pod["metadata"]
+            self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
+
+    def _fill(self, job: Json, active: list[Json], left: int, failed: int) -> list[Json]:
+        """Start pods up to the parallelism; after a failure only once the retry time is over."""
+        meta = job["metadata"]
+        room = min(int(job["spec"].get("parallelism", 1)), left) - len(active)
+        noted = int(dig(job, "status", "failed", default=0))
+        if room > 0 and failed > noted:
+            self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+            return active
+        started = list(active)
+        for _ in range(room):
+            name = f"{meta['name']}-{name_suffix()}"
+            pod = pod_from(job["spec"]["template"], job, name)
+            pod["metadata"]["generateName"] = f"{meta['name']}-"
+            started.append(self.api.create(self.api.named("Pod"), meta["namespace"], pod))
+            self.context.event(job, "SuccessfulCreate", f"Created pod: {name}", source=_SOURCE)
+        return started
+
+    def _count(self, status: Json, active: list[Json], succeeded: int, failed: int) -> None:
+        numbers = {"active": len(active), "succeeded": succeeded, "failed": failed}
+        for field, number in numbers.items():
+            status.pop(field, None)
+            if number:
+                status[field] = number
+        status["ready"] = sum(map(is_ready, active))
+        status["terminating"] = 0
+        status["uncountedTerminatedPods"] = {}
+
+    def _expire(self, job: Json, key: Key) -> None:
+        """Delete a finished Job once its ttlSecondsAfterFinished is over."""
+        limit = job["spec"].get("ttlSecondsAfterFinished")
+        if limit is None:
+            return
+        ended = [
+            one["lastTransitionTime"]
+            for one in job["status"]["conditions"]
+            if one["type"] in ("Complete", "Failed")
+        ]
+        left = float(limit) - _age(ended[0])
+        if left > 0:
+            self.again(key, left + 0.1)
+        else:
+            self.api.delete(self.api.named("Job"), *key, {"propagationPolicy": "Background"})

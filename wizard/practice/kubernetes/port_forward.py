@@ -1,0 +1,123 @@
+"""Port-forward over a WebSocket, as the Python client does it (`v4.channel.k8s.io`).
+
+Each port has two channels: 2n carries data, 2n+1 errors. The first message of each channel is the
+port number, two bytes, little-endian. Every connection of the client is a WebSocket of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.json_tools import clone, dig
+
+if TYPE_CHECKING:
+    from wizard.practice.kubernetes.handlers import Handlers
+
+Json = dict[str, Any]
+
+PROTOCOLS = ("v4.channel.k8s.io", "portforward.k8s.io")
+_CHUNK = 64 * 1024
+CONNECT_LIMIT = 10.0
+"""Seconds to reach the local address behind a pod's port."""
+
+
+async def open_local(
+    pod: Json, port: int, handlers: Handlers
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | str:
+    """A connection to what stands behind a pod's port, or why there is none."""
+    handler = handlers.port_handler
+    found = await asyncio.to_thread(handler, clone(pod), port) if handler else None
+    name = pod["metadata"]["name"]
+    refused = f"error forwarding port {port} to pod {name}: connection refused"
+    if found is None:
+        return refused
+    try:
+        return await asyncio.wait_for(asyncio.open_connection(*found), CONNECT_LIMIT)
+    except (OSError, TimeoutError):
+        return refused
+
+
+class _Channels:
+    """The connections of one WebSocket, one a port."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self.socket = socket
+        self.writers: dict[int, asyncio.StreamWriter] = {}
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def send(self, channel: int, data: bytes) -> None:
+        if not self.socket.closed:
+            with contextlib.suppress(ConnectionError):
+                await self.socket.send_bytes(bytes([channel]) + data)
+
+    async def open(self, index: int, port: int, pod: Json, handlers: Handlers) -> None:
+        for channel in (2 * index, 2 * index + 1):
+            await self.send(channel, struct.pack("<H", port))
+        local = await open_local(pod, port, handlers)
+        if isinstance(local, str):
+            await self.send(2 * index + 1, local.encode())
+            return
+        reader, self.writers[index] = local
+        self.tasks.append(asyncio.ensure_future(self._copy(reader, 2 * index)))
+
+    async def _copy(self, reader: asyncio.StreamReader, channel: int) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(_CHUNK):
+                await self.send(channel, data)
+        others = [task for task in self.tasks if task is not asyncio.current_task()]
+        if all(task.done() for task in others):
+            await self.socket.close()
+
+    async def receive(self) -> None:
+        async for message in self.socket:
+            if message.type is not WSMsgType.BINARY or not message.data:
+                continue
+            index, is_error = divmod(message.data[0], 2)
+            writer = self.writers.get(index)
+            if writer is None or is_error:
+                continue
+            with contextlib.suppress(ConnectionError):
+                writer.write(message.data[1:])
+                await writer.drain()
+
+    async def close(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        for writer in self.writers.values():
+            writer.close()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+def _ports(request: web.BaseRequest) -> list[int]:
+    texts = [part for text in request.query.getall("ports", []) for part in text.split(",")]
+    if not texts or not all(text.isdigit() for text in texts):
+        raise ApiError(400, "you must specify at least 1 port when port-forwarding")
+    return [int(text) for text in texts]
+
+
+async def run_port_forward(
+    request: web.BaseRequest, pod: Json, handlers: Handlers
+) -> web.StreamResponse:
+    """Carry TCP connections between a client and what stands behind a pod's ports."""
+    if dig(pod, "status", "phase") != "Running":
+        phase = dig(pod, "status", "phase", default="Unknown")
+        raise ApiError(
+            400, f"unable to forward port because pod is not running. Current status={phase}"
+        )
+    ports = _ports(request)
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
+    await socket.prepare(request)
+    channels = _Channels(socket)
+    try:
+        for index, port in enumerate(ports):
+            await channels.open(index, port, pod, handlers)
+        await channels.receive()
+    finally:
+        await channels.close()
+    return socket

@@ -1,0 +1,58 @@
+"""Quantities in the canonical form in which the real server keeps them."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_FORM = re.compile(r"^([+-]?\d*\.?\d*)(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?|[eE][+-]?\d+)$")
+_KIBI = 1024
+
+
+def _decimal(value: Decimal) -> str:
+    """The largest decimal suffix that leaves a whole number."""
+    for suffix, exponent in sorted(_DECIMAL.items(), key=lambda item: -item[1]):
+        scaled = value.scaleb(-exponent)
+        if scaled == scaled.to_integral_value():
+            return f"{int(scaled)}{suffix}"
+    return f"{int(value.scaleb(9).to_integral_value(rounding='ROUND_UP'))}n"
+
+
+def _binary(value: Decimal) -> str:
+    if abs(value) < _KIBI or value != value.to_integral_value():
+        return _decimal(value)
+    whole = int(value)
+    for suffix, power in sorted(_BINARY.items(), key=lambda item: -item[1]):
+        if whole % _KIBI**power == 0:
+            return f"{whole // _KIBI**power}{suffix}"
+    return str(whole)
+
+
+def _exponent(value: Decimal) -> str:
+    for exponent in range(18, -10, -3):
+        scaled = value.scaleb(-exponent)
+        if scaled == scaled.to_integral_value():
+            return f"{int(scaled)}e{exponent}" if exponent else str(int(scaled))
+    return _decimal(value)
+
+
+def canonical_quantity(value: str | float) -> str:
+    """`1000m` → `1`, `0.5` → `500m`, `1024Mi` → `1Gi`, `1.5Gi` → `1536Mi`.
+
+    Raises:
+        ValueError: the text is not a quantity.
+    """
+    text = str(value)
+    found = _FORM.match(text)
+    if not found or not any(sign.isdigit() for sign in found[1]):
+        raise ValueError(text)
+    number, suffix = Decimal(found[1]), found[2]
+    if number == 0:
+        return "0"
+    if suffix in _BINARY:
+        return _binary(number * _KIBI ** _BINARY[suffix])
+    if suffix in _DECIMAL:
+        return _decimal(number.scaleb(_DECIMAL[suffix]))
+    return _exponent(number.scaleb(int(suffix[1:])))
