@@ -1,0 +1,215 @@
+"""The stand-in's way to the database: every call opens a connection and closes it again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from wizard.practice.ocsf import Entry, plausible_activity
+
+if TYPE_CHECKING:
+    from psycopg.rows import DictRow
+
+    Connection = psycopg.Connection[DictRow]
+
+CONNECT_LIMIT = 10
+"""Seconds to connect."""
+
+ACTIVITY = 14
+"""Entries that an organization has at least, once a backend records its audit log."""
+
+SEARCH = """
+    SELECT id, created_at, ocsf FROM audit_logs
+    WHERE organization_id = %(organization)s
+      AND created_at BETWEEN %(start)s AND %(end)s
+      AND (%(after_id)s::uuid IS NULL
+           OR (created_at, id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
+      AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s::uuid)
+      AND (%(operations)s::text[] IS NULL OR operation_name = ANY(%(operations)s::text[]))
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(count)s
+"""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Whom a key belongs to: a person (token) or an organization (service key)."""
+
+    key_id: UUID
+    user_id: UUID | None
+    organization_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What audit-logs was asked for; `after` is the place of the last entry already given."""
+
+    organization_id: UUID
+    start: datetime
+    end: datetime
+    limit: int
+    after: tuple[datetime, UUID] | None = None
+    tenant_id: UUID | None = None
+    operations: Sequence[str] = ()
+
+
+class Store:
+    """Reads and writes the practice database; `dsn` is asked anew for every connection."""
+
+    def __init__(self, dsn: Callable[[], str]) -> None:
+        self._dsn = dsn
+        self._recording = threading.Lock()
+
+    def configs(self) -> dict[str, Any]:
+        """Each organization's config as it is stored, by id."""
+        with self._connect() as connection:
+            rows = connection.execute("SELECT id, config FROM organizations")
+            return {str(row["id"]): row["config"] for row in rows}
+
+    def principal(self, hashed_key: str) -> Principal | None:
+        """The owner of a key, by its stored hash."""
+        row = self._one(
+            "SELECT id, user_id, organization_id FROM api_keys WHERE hashed_key = %s", hashed_key
+        )
+        return None if row is None else Principal(row["id"], row["user_id"], row["organization_id"])
+
+    def organization(self, organization_id: UUID) -> Mapping[str, Any] | None:
+        """id, display_name and is_personal."""
+        return self._one(
+            "SELECT id, display_name, is_personal FROM organizations WHERE id = %s", organization_id
+        )
+
+    def first_organization(self, user_id: UUID) -> UUID | None:
+        """The oldest shared organization of a person: what a token means without a header."""
+        row = self._one(
+            "SELECT id FROM organizations JOIN identities ON organization_id = id "
+            "WHERE user_id = %s AND NOT is_personal ORDER BY created_at, id LIMIT 1",
+            user_id,
+        )
+        return None if row is None else row["id"]
+
+    def role(self, user_id: UUID, organization_id: UUID) -> str | None:
+        """A person's role in an organization; None for who is no member."""
+        row = self._one(
+            "SELECT role FROM identities WHERE user_id = %s AND organization_id = %s",
+            user_id,
+            organization_id,
+        )
+        return None if row is None else row["role"]
+
+    def tenant(self, tenant_id: UUID, organization_id: UUID) -> UUID | None:
+        """The workspace's id when it belongs to the organization."""
+        row = self._one(
+            "SELECT id FROM tenants WHERE id = %s AND organization_id = %s",
+            tenant_id,
+            organization_id,
+        )
+        return None if row is None else row["id"]
+
+    def workspaces(self, organization_id: UUID) -> list[Mapping[str, Any]]:
+        """id, display_name and organization_id of an organization's workspaces."""
+        with self._connect() as connection:
+            return list(
+                connection.execute(
+                    "SELECT id, display_name, organization_id FROM tenants "
+                    "WHERE organization_id = %s ORDER BY created_at, id",
+                    (organization_id,),
+                )
+            )
+
+    def add_tag_key(self, tenant_id: UUID, key: str, description: str | None) -> DictRow | None:
+        """The new tag key; None when there is one of that name."""
+        return self._one(
+            "INSERT INTO tag_keys (tenant_id, key, description) VALUES (%s, %s, %s) "
+            "ON CONFLICT DO NOTHING RETURNING id, key, description, created_at",
+            tenant_id,
+            key,
+            description,
+        )
+
+    def remove_tag_key(self, tenant_id: UUID, tag_key_id: UUID) -> bool:
+        """Whether there was such a tag key; it is gone."""
+        row = self._one(
+            "DELETE FROM tag_keys WHERE tenant_id = %s AND id = %s RETURNING id",
+            tenant_id,
+            tag_key_id,
+        )
+        return row is not None
+
+    def audit_logs(self, search: Search) -> list[DictRow]:
+        """`id`, `created_at` and `ocsf` of one entry more than the limit, newest first."""
+        after_time, after_id = search.after or (None, None)
+        values = {
+            "organization": search.organization_id,
+            "start": search.start,
+            "end": search.end,
+            "after_time": after_time,
+            "after_id": after_id,
+            "tenant": search.tenant_id,
+            "operations": list(search.operations) or None,
+            "count": search.limit + 1,
+        }
+        with self._connect() as connection:
+            return list(connection.execute(SEARCH, values))
+
+    def record(self, entry: Entry) -> None:
+        """Add one entry to the audit log."""
+        with self._connect() as connection:
+            _insert(connection, [entry])
+
+    def have_activity(self, organization_ids: Iterable[UUID]) -> None:
+        """Give each organization some recent activity, unless it has some or there is no table."""
+        with self._recording, self._connect() as connection:
+            if not connection.execute("SELECT to_regclass('audit_logs') AS t").fetchall()[0]["t"]:
+                return
+            for organization_id in organization_ids:
+                self._have_activity(connection, organization_id)
+
+    def _have_activity(self, connection: Connection, organization_id: UUID) -> None:
+        rows = connection.execute(
+            "SELECT (SELECT count(*) FROM audit_logs WHERE organization_id = %(org)s) AS entries, "
+            "(SELECT id FROM tenants WHERE organization_id = %(org)s LIMIT 1) AS tenant, "
+            "(SELECT user_id FROM identities WHERE organization_id = %(org)s "
+            " AND role = 'ORGANIZATION_ADMIN' LIMIT 1) AS admin",
+            {"org": organization_id},
+        ).fetchall()
+        missing = ACTIVITY - rows[0]["entries"]
+        if missing > 0 and rows[0]["admin"] is not None:
+            _insert(
+                connection,
+                plausible_activity(organization_id, rows[0]["tenant"], rows[0]["admin"], missing),
+            )
+
+    def _one(self, query: str, *values: Any) -> DictRow | None:
+        with self._connect() as connection:
+            return connection.execute(query.encode(), values).fetchone()
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        return psycopg.connect(
+            self._dsn(),
+            autocommit=True,
+            connect_timeout=CONNECT_LIMIT,
+            application_name="langsmith-stand-in",
+            row_factory=dict_row,
+        )
+
+
+def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO audit_logs (id, organization_id, tenant_id, created_at, operation_name, "
+            "ocsf) VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                (e.id, e.organization_id, e.tenant_id, e.at, e.operation, Jsonb(e.ocsf))
+                for e in entries
+            ],
+        )
