@@ -122,9 +122,7 @@ class Helm:
     _upgrading: Upgrade | None = field(default=None, init=False, repr=False)
 
     @classmethod
-    def find(
-        cls, *, kubeconfig: Path | None, context: str | None, binary: str = "helm"
-    ) -> Helm:
+    def find(cls, *, kubeconfig: Path | None, context: str | None, binary: str = "helm") -> Helm:
         """The helm on PATH (or at the path `binary`), its major version known.
 
         Raises:
@@ -159,7 +157,7 @@ class Helm:
 
     def releases(self, namespace: str) -> list[Release]:
         """All releases of a namespace, in every state (`pending-*` and `failed` too)."""
-        everything = ["--all"] if self.major == 3 else []  # noqa: PLR2004 - helm 4 shows all
+        everything = ["--all"] if self.major == 3 else []
         rows = self._json(
             ["list", "--namespace", namespace, *everything, "--max", "0"],
             Call("helm list", f"namespace {namespace}"),
@@ -331,7 +329,7 @@ class Helm:
         whole = [str(self.binary), *argv, *self._cluster_flags()]
         return helm_process.read(whole, call, limit=limit or self.read_limit)
 
-    def _json(self, argv: list[str], call: Call) -> Any:  # noqa: ANN401 - whatever JSON it is
+    def _json(self, argv: list[str], call: Call) -> Any:
         text = self._read([*argv, "--output", "json"], call)
         try:
             return json.loads(text)

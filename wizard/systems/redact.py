@@ -9,14 +9,14 @@ from typing import Any
 MASK = "***"
 SHORTEST_SECRET = 4
 
-_SECRET_WORD = (
+_NAMES_A_SECRET = (
     r"(?:password|passwd|passphrase|secret|token|salt|api[_-]?key|license[_-]?key|licence[_-]?key"
     r"|private[_-]?key|encryption[_-]?key|access[_-]?key|credential|connection[_-]?url"
     r"|database[_-]?ur[il]|dsn)"
 )
-_SECRET_KEY = rf"[\w.-]*{_SECRET_WORD}[\w.-]*"
+_SECRET_KEY = rf"[\w.-]*{_NAMES_A_SECRET}[\w.-]*"
 _REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
-_IS_SECRET_KEY = re.compile(_SECRET_WORD, re.IGNORECASE)
+_IS_SECRET_KEY = re.compile(_NAMES_A_SECRET, re.IGNORECASE)
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -78,14 +78,14 @@ def is_secret_key(key: str) -> bool:
     return bool(_IS_SECRET_KEY.search(key)) and not _REFERENCE_KEY.search(key)
 
 
-def secret_literals(values: Any) -> set[str]:  # noqa: ANN401 - any YAML node
+def secret_literals(values: Any) -> set[str]:
     """All strings below keys that name a secret, anywhere in a tree of values."""
     found: set[str] = set()
     _collect(values, found, secret=False)
     return {text for text in found if len(text) >= SHORTEST_SECRET}
 
 
-def _collect(node: Any, found: set[str], *, secret: bool) -> None:  # noqa: ANN401
+def _collect(node: Any, found: set[str], *, secret: bool) -> None:
     if isinstance(node, Mapping):
         for key, value in node.items():
             _collect(value, found, secret=is_secret_key(str(key)))

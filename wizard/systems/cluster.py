@@ -1,0 +1,234 @@
+"""The Kubernetes API as far as this tool needs it: plain dicts, and a limit on each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from wizard.problems import Problem
+from wizard.systems.cluster_errors import Call
+from wizard.systems.cluster_http import Connection
+from wizard.systems.kubeconfig import (
+    SERVICE_ACCOUNT,
+    ContextInfo,
+    Kubeconfig,
+    choose,
+    in_pod,
+    no_kubeconfig,
+    read_kubeconfig,
+)
+
+if TYPE_CHECKING:
+    from wizard.systems.forward import LocalForward
+    from wizard.systems.pod_exec import ExecResult
+
+FIELD_MANAGER = "langsmith-audit"
+PAGE = 500
+CONNECT_LIMIT = 10.0
+EXEC_LIMIT = 30.0
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of object in the API."""
+
+    plural: str
+    kind: str
+    group: str = ""
+    version: str = "v1"
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """The request path of an object or a list."""
+        path = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = ["namespaces", namespace] if namespace else []
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join([path, *(quote(part, safe="") for part in parts)])
+
+
+PODS = Resource("pods", "Pod")
+SERVICES = Resource("services", "Service")
+SECRETS = Resource("secrets", "Secret")
+CONFIGMAPS = Resource("configmaps", "ConfigMap")
+EVENTS = Resource("events", "Event")
+NAMESPACES = Resource("namespaces", "Namespace")
+DEPLOYMENTS = Resource("deployments", "Deployment", "apps")
+REPLICASETS = Resource("replicasets", "ReplicaSet", "apps")
+STATEFULSETS = Resource("statefulsets", "StatefulSet", "apps")
+JOBS = Resource("jobs", "Job", "batch")
+ARGO_ROLLOUTS = Resource("rollouts", "Rollout", "argoproj.io", "v1alpha1")
+ACCESS_REVIEWS = Resource(
+    "selfsubjectaccessreviews", "SelfSubjectAccessReview", "authorization.k8s.io"
+)
+
+
+class Cluster:
+    """One cluster through one context. Nothing is sent before the first call.
+
+    Attributes:
+        context: the context's name; empty inside a pod.
+        server: the API server's URL.
+        default_namespace: the context's namespace.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.context = connection.info.name
+        self.server = connection.info.server
+        self.default_namespace = connection.info.namespace
+
+    @classmethod
+    def connect(
+        cls, kubeconfig: Path | None, context: str | None, *, limit: float = CONNECT_LIMIT
+    ) -> Cluster:
+        """The cluster of a context; `limit` is in seconds and holds for each request.
+
+        Reads the kubeconfig only; inside a pod without one, the pod's service account is used.
+
+        Raises:
+            Problem: no kubeconfig, one that cannot be read, or no such context.
+        """
+        config = read_kubeconfig(kubeconfig)
+        if config.contexts or config.current or context:
+            return cls(Connection(config, choose(config, context), limit))
+        if in_pod():
+            return cls(Connection(Kubeconfig((), (), ""), _pod_context(), limit))
+        if config.paths:
+            return cls(Connection(config, choose(config, context), limit))
+        raise no_kubeconfig(kubeconfig)
+
+    @staticmethod
+    def contexts(kubeconfig: Path | None) -> list[ContextInfo]:
+        """The contexts of the kubeconfig, in its order; empty when there is no kubeconfig."""
+        return list(read_kubeconfig(kubeconfig).contexts)
+
+    def get(self, resource: Resource, name: str, namespace: str | None) -> dict[str, Any] | None:
+        """One object; None when it is not there."""
+        call = Call("get", resource.plural, resource.group, name, namespace)
+        try:
+            return self._connection.request(call, "GET", resource.path(namespace, name))
+        except Problem as problem:
+            if problem.id == "LSA217":
+                return None
+            raise
+
+    def list(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace (None: in all), by label and field selectors."""
+        call = Call("list", resource.plural, resource.group, "", namespace)
+        query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
+        query = {name: text for name, text in query.items() if text}
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            page = {**query, "continue": token} if token else query
+            answer = self._connection.request(call, "GET", resource.path(namespace), query=page)
+            found += answer.get("items") or []
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        body: Mapping[str, Any],
+        *,
+        strategic: bool = True,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Patches one object as field manager `langsmith-audit`; the object as it is afterwards.
+
+        Args:
+            strategic: a strategic merge patch; False: a JSON merge patch (custom resources).
+            dry_run: let the server check it (admission too) and write nothing.
+        """
+        call = Call("patch", resource.plural, resource.group, name, namespace)
+        kind = "strategic-merge-patch" if strategic else "merge-patch"
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        return self._connection.request(
+            call,
+            "PATCH",
+            resource.path(namespace, name),
+            query=query,
+            body=body,
+            content_type=f"application/{kind}+json",
+        )
+
+    def allowed(
+        self, verb: str, resource: Resource, namespace: str | None, *, subresource: str = ""
+    ) -> bool:
+        """Whether the API server would allow the verb (a SelfSubjectAccessReview)."""
+        call = Call("create", ACCESS_REVIEWS.plural, ACCESS_REVIEWS.group)
+        attributes = {
+            "verb": verb,
+            "group": resource.group,
+            "version": resource.version,
+            "resource": resource.plural,
+            "subresource": subresource,
+            "namespace": namespace or "",
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": ACCESS_REVIEWS.kind,
+            "spec": {"resourceAttributes": {k: v for k, v in attributes.items() if v}},
+        }
+        answer = self._connection.request(call, "POST", ACCESS_REVIEWS.path(None), body=body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    def exec(
+        self,
+        pod: str,
+        namespace: str,
+        container: str,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        limit: float = EXEC_LIMIT,
+    ) -> ExecResult:
+        """Runs a command in a container and waits for its end.
+
+        Args:
+            stdin: what it reads. Only newer servers (1.30) can close it; a command that reads to
+                the end must be able to end by what it reads.
+            limit: seconds until the command is given up.
+
+        Raises:
+            Problem: a missing right, no such pod or container, the command cannot be started, or
+                it did not end within the limit.
+        """
+        from wizard.systems.pod_exec import run_in_pod
+
+        return run_in_pod(self._connection, pod, namespace, container, argv, stdin, limit)
+
+    def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[LocalForward]:
+        """A port of a pod on this machine while the context is open."""
+        from wizard.systems.forward import LocalForward
+
+        return LocalForward(self._connection, pod, namespace, port)
+
+    def close(self) -> None:
+        """Closes the connections to the API server."""
+        self._connection.close()
+
+
+def _pod_context() -> ContextInfo:
+    import os
+
+    host, port = (
+        os.environ["KUBERNETES_SERVICE_HOST"],
+        os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
+    )
+    try:
+        namespace = (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        namespace = "default"
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return ContextInfo(
+        "", "", server, namespace, "the pod's service account", current=True, credentials="token"
+    )

@@ -1,0 +1,200 @@
+"""What went wrong between here and a Kubernetes API server, told apart into Problems."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.kubeconfig import ContextInfo
+from wizard.systems.redact import redact
+
+GONE = 410
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request in the words of RBAC, for its messages.
+
+    Attributes:
+        verb: as RBAC names it (`get`, `list`, `patch`, `create`).
+        resource: plural, with the subresource (`pods/exec`).
+        group: the API group; empty for the core.
+        name: the object; empty for a list.
+        namespace: None for cluster-scoped objects and lists over all namespaces.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    name: str = ""
+    namespace: str | None = None
+
+    @property
+    def on(self) -> str:
+        """The object as messages name it."""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.resource} {self.name}".strip() + where
+
+
+def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: float) -> Problem:
+    """The Problem behind an exception of urllib3 or of a socket."""
+    from urllib3 import exceptions as http
+
+    trusted = _not_trusted(error)
+    if trusted:
+        return Problem(
+            "LSA205",
+            f"The certificate of the API server {info.server} is not trusted.",
+            on=_context_on(info),
+            next_step="Correct certificate-authority(-data) of this cluster in the kubeconfig; "
+            "a proxy that opens TLS needs its own certificate there.",
+            detail=(trusted,),
+        )
+    if isinstance(error, http.ReadTimeoutError | TimeoutError) and not isinstance(
+        error, http.ConnectTimeoutError
+    ):
+        return Problem(
+            "LSA208",
+            f"The API server {info.server} did not answer within {limit:g} seconds.",
+            on=call.on,
+            next_step="See whether it is overloaded: kubectl get --raw /readyz",
+        )
+    if isinstance(error, http.ProtocolError | http.DecodeError):
+        return Problem(
+            "LSA204",
+            f"The connection to the API server {info.server} broke off.",
+            on=_context_on(info),
+            next_step="Try again; then look at the VPN or proxy in between.",
+            detail=(_reason(error),),
+        )
+    return Problem(
+        "LSA204",
+        f"The API server {info.server} cannot be reached (limit {limit:g} seconds).",
+        on=_context_on(info),
+        next_step="Check the network, the VPN and the server's address: kubectl cluster-info",
+        detail=(_reason(error),),
+    )
+
+
+def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> Problem:
+    """The Problem behind an HTTP answer that is no success."""
+    message, reason = _status_words(body)
+    detail = (message,) if message else ()
+    if status == 401:
+        return _credentials(info, detail)
+    if status == 403:
+        return forbidden(call, detail)
+    if not reason and (status < 400 or status == NOT_FOUND):
+        return not_kubernetes(info, call)
+    if status == 429 or status >= 500:
+        return Problem(
+            "LSA216",
+            f"The API server {info.server} answered {status} {reason}".rstrip() + ".",
+            on=call.on,
+            next_step="Try again in a moment; then look at the API server itself.",
+            detail=detail,
+        )
+    id, what = ("LSA217", "is not there") if status == NOT_FOUND else ("LSA210", "was refused")
+    return Problem(
+        id,
+        f"{call.verb} {call.on} {what} ({status} {reason})."
+        if status != NOT_FOUND
+        else f"{call.on} is not there.",
+        on=call.on,
+        next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def forbidden(call: Call, detail: tuple[str, ...] = ()) -> Problem:
+    """The Problem of a missing right, with the RBAC rule that grants it."""
+    where = f"in namespace {call.namespace}" if call.namespace else "in the whole cluster"
+    kind = "Role" if call.namespace else "ClusterRole"
+    verbs = f'"get", "{call.verb}"' if "/" in call.resource else f'"{call.verb}"'
+    return Problem(
+        "LSA207",
+        f"You may not {call.verb} {call.resource} {where}.",
+        on=call.on,
+        next_step=f'Ask for a {kind} with the rule apiGroups: ["{call.group}"], '
+        f'resources: ["{call.resource}"], verbs: [{verbs}] {where}.',
+        detail=detail,
+    )
+
+
+def not_kubernetes(info: ContextInfo, call: Call) -> Problem:
+    """The Problem of an answer that no Kubernetes API server gives."""
+    return Problem(
+        "LSA209",
+        f"What answers at {info.server} is not a Kubernetes API server.",
+        on=call.on,
+        next_step="Check the server of this context (kubectl config view --minify) and any proxy.",
+    )
+
+
+def _credentials(info: ContextInfo, detail: tuple[str, ...]) -> Problem:
+    how = f" ({info.credentials})" if info.credentials else ""
+    return Problem(
+        "LSA206",
+        f"The API server {info.server} refused the credentials of user {info.user or '?'}{how}; "
+        "they may have expired.",
+        on=_context_on(info),
+        next_step="Log in again, then try: kubectl auth whoami",
+        detail=detail,
+    )
+
+
+def plugin_problem(info: ContextInfo, words: str, *, limit: float | None = None) -> Problem:
+    """The Problem of a credential plugin that failed, is missing, or took too long."""
+    how = f"did not end within {limit:g} seconds" if limit else "failed"
+    return Problem(
+        "LSA212",
+        f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {how}.",
+        on=_context_on(info),
+        next_step="Run it by hand or log in again, then try: kubectl auth whoami",
+        detail=(redact(words),) if words else (),
+    )
+
+
+def _context_on(info: ContextInfo) -> str:
+    return f"context {info.name}" if info.name else "the cluster of this pod"
+
+
+def _not_trusted(error: BaseException | None) -> str:
+    """OpenSSL's reason when a certificate was refused, else an empty string."""
+    seen = 0
+    while error is not None and seen < 8:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message or "certificate verify failed"
+        if isinstance(error, ssl.SSLError):
+            return str(error.reason or error)
+        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = inner or error.__cause__ or error.__context__
+        seen += 1
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost words, without the representation of a connection object."""
+    return redact(str(error).rsplit("object at 0x", 1)[-1].split(">: ", 1)[-1].split("): ", 1)[-1])
+
+
+def _status_words(body: bytes) -> tuple[str, str]:
+    """Message and reason of a Kubernetes Status; empty when the body is something else."""
+    status = parse(body)
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        return "", ""
+    return redact(str(status.get("message") or "")), str(status.get("reason") or "Unknown")
+
+
+def parse(body: bytes) -> Any:
+    """The JSON of a body; None when it is not JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

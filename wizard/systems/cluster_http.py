@@ -1,0 +1,216 @@
+"""Requests to one API server: the kubernetes client's credentials and TLS, plain JSON, limits.
+
+Of the kubernetes package only what its releases 34 to 37 have in common is used: the loaded
+configuration and its urllib3 pool. Loading runs credential plugins, so it waits for the first
+request.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
+
+from wizard.systems.cluster_errors import (
+    Call,
+    answer_problem,
+    not_kubernetes,
+    parse,
+    plugin_problem,
+    transport_problem,
+)
+from wizard.systems.kubeconfig import ContextInfo, Kubeconfig
+
+if TYPE_CHECKING:
+    from websocket import WebSocket
+
+CREDENTIALS_LIMIT = 120.0
+AGENT = "langsmith-audit"
+
+
+class Connection:
+    """One API server as one context reaches it."""
+
+    def __init__(self, config: Kubeconfig, info: ContextInfo, limit: float) -> None:
+        self.info = info
+        self.limit = limit
+        self._files = os.pathsep.join(str(path) for path in config.paths)
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def request(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """The JSON object of a 2xx answer.
+
+        Raises:
+            Problem: every other outcome; nothing is tried again.
+        """
+        status, answer = self._send(call, method, path, query, body, content_type)
+        document = parse(answer)
+        if status >= 300:
+            raise answer_problem(status, answer, self.info, call)
+        if not isinstance(document, dict) or "kind" not in document:
+            raise not_kubernetes(self.info, call)
+        return document
+
+    def _send(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        content_type: str,
+    ) -> tuple[int, bytes]:
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        client = self._loaded()
+        headers = {"Accept": "application/json", "User-Agent": AGENT, **self._credentials()}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = content_type
+            data = json.dumps(body).encode()
+        url = client.configuration.host.rstrip("/") + path
+        url += f"?{urlencode(query)}" if query else ""
+        try:
+            response = client.rest_client.pool_manager.request(
+                method,
+                url,
+                body=data,
+                headers=headers,
+                timeout=Timeout(total=self.limit),
+                retries=False,
+                redirect=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise transport_problem(error, self.info, call, self.limit) from None
+        return int(response.status), bytes(response.data)
+
+    def websocket(
+        self, call: Call, path: str, query: Sequence[tuple[str, str]], protocols: str
+    ) -> WebSocket:
+        """An open WebSocket to a subresource (`exec`, `portforward`)."""
+        from websocket import WebSocket, WebSocketBadStatusException, WebSocketException
+
+        configuration = self._loaded().configuration
+        address = configuration.host.rstrip("/") + path + "?" + urlencode(query)
+        url = "ws" + address.removeprefix("http")
+        socket: Any = WebSocket(sslopt=_tls(configuration), skip_utf8_validation=True)
+        headers = [f"{name}: {text}" for name, text in self._credentials().items()]
+        headers += [f"sec-websocket-protocol: {protocols}", f"user-agent: {AGENT}"]
+        options: dict[str, Any] = {"header": headers, "timeout": self.limit}
+        try:
+            socket.connect(url, **_proxied(configuration, url, options))
+        except WebSocketBadStatusException as error:
+            body = bytes(error.resp_body or b"")
+            raise answer_problem(error.status_code, body, self.info, call) from None
+        except (WebSocketException, OSError) as error:
+            socket.shutdown()
+            raise transport_problem(error, self.info, call, self.limit) from None
+        return cast("WebSocket", socket)
+
+    def close(self) -> None:
+        """Closes the pooled connections."""
+        if self._client is not None:
+            self._client.rest_client.pool_manager.clear()
+
+    def _credentials(self) -> dict[str, str]:
+        settings = self._loaded().configuration.auth_settings()
+        return {
+            str(each["key"]): str(each["value"])
+            for each in settings.values()
+            if each.get("in") == "header" and each.get("value")
+        }
+
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._load()
+            return self._client
+
+    def _load(self) -> Any:
+        """The kubernetes client; its credential plugin may take a while, but not for ever."""
+        outcome: list[Any] = []
+        thread = threading.Thread(target=lambda: outcome.append(self._try()), daemon=True)
+        with _logged() as said:
+            thread.start()
+            thread.join(CREDENTIALS_LIMIT)
+        if not outcome:
+            raise plugin_problem(self.info, "", limit=CREDENTIALS_LIMIT)
+        words = " ".join(said)
+        if isinstance(outcome[0], Exception):
+            raise plugin_problem(self.info, f"{words} {outcome[0]}".strip())
+        if words and self.info.credentials.startswith("credential plugin"):
+            raise plugin_problem(self.info, words)
+        return outcome[0]
+
+    def _try(self) -> Any:
+        client: Any = import_module("kubernetes.client")
+        config: Any = import_module("kubernetes.config")
+        try:
+            if not self._files:
+                configuration = client.Configuration()
+                config.load_incluster_config(client_configuration=configuration)
+                return client.ApiClient(configuration=configuration)
+            return config.new_client_from_config(self._files, context=self.info.name)
+        except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+            return error
+
+
+@contextmanager
+def _logged() -> Iterator[list[str]]:
+    """What the client logs while it loads: it reports a failed plugin in no other way."""
+    said: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handler = Keep(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield said
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _tls(configuration: Any) -> dict[str, Any]:
+    """The configuration's TLS settings as websocket-client takes them."""
+    import ssl
+
+    options: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+    if configuration.verify_ssl:
+        options = {"cert_reqs": ssl.CERT_REQUIRED, "check_hostname": True}
+        if configuration.ssl_ca_cert:
+            options["ca_certs"] = configuration.ssl_ca_cert
+        if configuration.assert_hostname is False:
+            options["check_hostname"] = False
+    if configuration.cert_file:
+        options["certfile"] = configuration.cert_file
+    if configuration.key_file:
+        options["keyfile"] = configuration.key_file
+    if configuration.tls_server_name:
+        options["server_hostname"] = configuration.tls_server_name
+    return options
+
+
+def _proxied(configuration: Any, url: str, options: dict[str, Any]) -> dict[str, Any]:
+    if not (configuration.proxy or configuration.proxy_headers):
+        return options
+    websockets: Any = import_module("kubernetes.stream.ws_client")
+    return dict(websockets.websocket_proxycare(options, configuration, url, {}))

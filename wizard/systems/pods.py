@@ -1,0 +1,125 @@
+"""Pods as the API server describes them: are they ready, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wizard.systems.installation import literal_env
+from wizard.variables import WANTED
+
+HOPELESS = frozenset(
+    {
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "Unschedulable",
+    }
+)
+"""Reasons that seldom pass by themselves."""
+
+HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod.
+
+    Attributes:
+        created: when the pod was created; started: when its container last started.
+        reason: why it waits or ended (`CrashLoopBackOff`, `Unschedulable`); else empty.
+        env: the backend container's variables; values other than those of ours are hidden.
+        owner: the UID of its ReplicaSet.
+    """
+
+    name: str
+    uid: str
+    created: datetime | None
+    started: datetime | None
+    ready: bool
+    phase: str
+    reason: str
+    image: str
+    node: str
+    terminating: bool
+    env: Mapping[str, str]
+    owner: str
+    restarts: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has run to its end (an evicted pod stays listed)."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
+    """The pod from its API object, `container` being the one that counts."""
+    meta, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    containers = spec.get("containers") or [{}]
+    ours = next((each for each in containers if each.get("name") == container), containers[0])
+    state: Mapping[str, Any] = next(
+        (each for each in status.get("containerStatuses") or [] if each["name"] == container), {}
+    )
+    running = (state.get("state") or {}).get("running") or {}
+    return Pod(
+        name=str(meta["name"]),
+        uid=str(meta["uid"]),
+        created=_time(meta.get("creationTimestamp")),
+        started=_time(running.get("startedAt") or status.get("startTime")),
+        ready=_condition(status, "Ready").get("status") == "True",
+        phase=str(status.get("phase") or "Unknown"),
+        reason=_reason(status),
+        image=str(state.get("image") or ours.get("image") or ""),
+        node=str(spec.get("nodeName") or ""),
+        terminating=bool(meta.get("deletionTimestamp")),
+        env={
+            name: (text if name in WANTED else HIDDEN) or ""
+            for name, text in literal_env(ours.get("env")).items()
+            if text is not None
+        },
+        owner=next(
+            (str(o["uid"]) for o in meta.get("ownerReferences") or [] if o.get("controller")), ""
+        ),
+        restarts=int(state.get("restartCount") or 0),
+    )
+
+
+def cause_of(pods: Iterable[Pod], newest: str) -> str:
+    """Why the newest ReplicaSet's pods will not become ready by themselves, or nothing."""
+    for pod in pods:
+        if pod.owner == newest and not pod.terminating and pod.reason in HOPELESS:
+            return f"pod {pod.name}: {pod.reason}"
+    return ""
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    """The first reason that tells something: unscheduled, waiting, ended, evicted."""
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return str(scheduled.get("reason") or "Unschedulable")
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for each in status.get(kind) or []:
+            state = each.get("state") or {}
+            waiting = (state.get("waiting") or {}).get("reason")
+            if waiting:
+                return str(waiting)
+            ended = state.get("terminated") or {}
+            if ended and (ended.get("exitCode") or kind == "containerStatuses"):
+                return str(ended.get("reason") or "Terminated")
+    return str(status.get("reason") or "")
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    found = (each for each in status.get("conditions") or [] if each.get("type") == kind)
+    return next(found, {})
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
