@@ -1,0 +1,59 @@
+"""Options: flags before variables before defaults; what cannot be read is told."""
+
+import pytest
+
+from wizard.options import BY_NAME, settings_from
+from wizard.problems import Problem
+from wizard.target import target_from
+
+
+def test_flags_win_over_variables() -> None:
+    settings = settings_from({"namespace": "a"}, {"LANGSMITH_AUDIT_NAMESPACE": "b"})
+    assert settings.get("namespace") == "a"
+    assert settings.origins["namespace"] == "flag --namespace"
+
+
+def test_variables_win_over_defaults() -> None:
+    settings = settings_from({}, {"LANGSMITH_AUDIT_CHART": "oci://x/langsmith"})
+    assert settings.get("chart") == "oci://x/langsmith"
+    assert settings.origins["chart"] == "variable LANGSMITH_AUDIT_CHART"
+    assert not settings.told("database")
+    assert settings.get("database") == "auto"
+
+
+@pytest.mark.parametrize("name", [name for name, it in BY_NAME.items() if it.kind == "switch"])
+@pytest.mark.parametrize(("word", "value"), [("1", True), ("TRUE", True), ("no", False)])
+def test_switches_are_read(name: str, word: str, value: bool) -> None:
+    settings = settings_from({}, {BY_NAME[name].variable: word})
+    assert bool(settings.get(name)) is value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("LANGSMITH_AUDIT_YES", "maybe"),
+        ("LANGSMITH_AUDIT_LOCK_LIMIT", "soon"),
+        ("LANGSMITH_AUDIT_LOCK_LIMIT", "0"),
+        ("LANGSMITH_AUDIT_LOCK_LIMIT", "nan"),
+        ("LANGSMITH_AUDIT_DATABASE", "telepathy"),
+    ],
+)
+def test_what_cannot_be_read_is_told(variable: str, text: str) -> None:
+    with pytest.raises(Problem) as told:
+        settings_from({}, {variable: text})
+    assert told.value.id == "LSA901"
+    assert told.value.exit == 2
+    assert variable in told.value.what
+
+
+def test_the_target_has_everything_and_hides_the_key() -> None:
+    environ = {
+        "LANGSMITH_API_KEY": "lsv2_pt_hidden",
+        "LANGSMITH_AUDIT_VALUES": "a.yaml:b.yaml",
+        "LANGSMITH_AUDIT_ORG": "one, two",
+    }
+    target = target_from(settings_from({}, environ))
+    assert [str(path) for path in target.values] == ["a.yaml", "b.yaml"]
+    assert target.selection.ids == ("one", "two")
+    assert target.api_key == "lsv2_pt_hidden"
+    assert "hidden" not in repr(target)

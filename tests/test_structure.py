@@ -1,0 +1,108 @@
+"""The house: imports run one way, every finding has its entry, every prompt its flag."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from wizard.options import OPTIONS, Kind
+from wizard.records.catalogue import catalogue
+
+WIZARD = Path(__file__).parent.parent / "wizard"
+FILES = sorted(WIZARD.rglob("*.py"))
+
+MAY_IMPORT = {
+    "systems": {"systems"},
+    "records": {"records"},
+    "steps": {"steps", "systems", "records"},
+    "console": {"console", "records"},
+    "walks": {"walks", "steps", "systems", "records", "console"},
+}
+"""The folders that each folder may import, besides the shared modules at the top."""
+
+
+def module(path: Path) -> str:
+    parts = ("wizard", *path.relative_to(WIZARD).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {module(path) for path in FILES}
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (parts & MODULES) or {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "wizard"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(WIZARD)))
+def test_imports_run_one_way(path: Path) -> None:
+    folder = path.relative_to(WIZARD).parts[0]
+    folders = {name.split(".")[1] for name in imported(path) if name.count(".")}
+    below = {name for name in folders if (WIZARD / name).is_dir()}
+    if folder in MAY_IMPORT:
+        assert below <= MAY_IMPORT[folder]
+    if folder != "practice":
+        assert "practice" not in below
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {module(path): imported(path) for path in FILES}
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " → ".join((*way, name))
+        if name not in done:
+            for other in graph.get(name, ()):
+                if other in graph and other != name:
+                    visit(other, (*way, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_every_finding_in_the_code_has_its_entry_and_every_entry_is_used() -> None:
+    used = {id for path in FILES for id in re.findall(r'"(LSA\d{3})"', path.read_text())}
+    assert used - {"LSA999"} == set(catalogue()) - {"LSA999"}
+
+
+def test_every_entry_says_what_it_means_and_what_to_do() -> None:
+    for entry in catalogue().values():
+        assert re.fullmatch(r"LSA\d{3}", entry.id)
+        assert entry.title
+        assert entry.meaning.endswith((".", "?"))
+        assert entry.next_step
+        assert entry.source
+
+
+def test_every_option_has_a_variable_and_only_secrets_have_no_flag() -> None:
+    for option in OPTIONS:
+        assert option.variable.startswith("LANGSMITH_")
+        assert bool(option.flags) == (option.kind is not Kind.SECRET)
+
+
+ASKED = {
+    "context": ("--context", "LANGSMITH_AUDIT_CONTEXT"),
+    "namespace": ("--namespace", "LANGSMITH_AUDIT_NAMESPACE"),
+    "release": ("--release", "LANGSMITH_AUDIT_RELEASE"),
+    "values": ("--values", "LANGSMITH_AUDIT_VALUES"),
+    "api_key": (None, "LANGSMITH_API_KEY"),
+    "org": ("--org", "LANGSMITH_AUDIT_ORG"),
+}
+"""The frozen contract: every prompt, with the flag and the variable that answer it."""
+
+
+def test_the_contract_of_the_prompts() -> None:
+    asked = {
+        option.name: (option.flags[-1] if option.flags else None, option.variable)
+        for option in OPTIONS
+        if option.ask
+    }
+    assert asked == ASKED
