@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.variables import WANTED
 
 OURS = "backend.deployment.extraEnv"
 SHOWN = 10
@@ -68,8 +70,8 @@ def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:
         for key in [key for key in side if key == OURS or OURS.startswith(key + ".")]:
             side.pop(key)
     ours = _without_ours(deployed), _without_ours(files)
-    changed = [key for key in old if key in new and old[key] != new[key]]
-    if ours[0] != ours[1]:
+    changed = [key for key in old if key in new and _exact(old[key]) != _exact(new[key])]
+    if _exact(ours[0]) != _exact(ours[1]):
         changed.append(OURS)
     return Drift(
         tuple(key for key in old if key not in new),
@@ -87,9 +89,12 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, value
 
 
-def _without_ours(values: Mapping[str, Any]) -> list[Any]:
-    from wizard.variables import WANTED
+def _exact(value: Any) -> str:
+    """The value as text: in Python 1 equals True and 1.0, in values.yaml it does not."""
+    return json.dumps(value, sort_keys=True, default=str)
 
+
+def _without_ours(values: Mapping[str, Any]) -> list[Any]:
     entries: Any = values
     for key in OURS.split("."):
         entries = entries.get(key) if isinstance(entries, Mapping) else None
