@@ -15,13 +15,24 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems import helm_process
 from wizard.systems.helm_errors import Call, helm_problem
+from wizard.systems.helm_records import (
+    Chart,
+    Release,
+    Revision,
+    Upgrade,
+    UpgradeResult,
+    read_release,
+    split_chart,
+)
 from wizard.systems.redact import secret_literals
+
+__all__ = ["Chart", "Helm", "Release", "Revision", "Upgrade", "UpgradeResult", "split_chart"]
 
 KNOWN_MAJORS = (3, 4)
 VERSION_LIMIT = 10.0
 READ_LIMIT = 30.0
 CHART_LIMIT = 120.0
-UPGRADE_TIMEOUT = 1800
+ALL_REVISIONS = 10_000
 INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
 
 STATE_MEANING = {
@@ -34,74 +45,6 @@ STATE_MEANING = {
     "uninstalling": "The release is being removed.",
     "superseded": "A later revision has replaced this one.",
 }
-
-
-@dataclass(frozen=True)
-class Release:
-    """One row of `helm list`, in whatever state it is."""
-
-    name: str
-    namespace: str
-    revision: int
-    status: str
-    chart: str
-    chart_name: str
-    chart_version: str
-    app_version: str
-    updated: str
-
-    @property
-    def on(self) -> str:
-        """The release as messages name it."""
-        return f"release {self.name} in namespace {self.namespace}"
-
-
-@dataclass(frozen=True)
-class Revision:
-    """One row of `helm history`."""
-
-    revision: int
-    status: str
-    chart: str
-    app_version: str
-    updated: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """What `helm show chart` tells of one chart in one version."""
-
-    reference: str
-    name: str
-    version: str
-    app_version: str
-
-
-@dataclass(frozen=True)
-class Upgrade:
-    """One `helm upgrade`: chart and version pinned, values files in helm's own order.
-
-    Attributes:
-        timeout: seconds that helm waits for each operation (`--timeout`).
-        wait: whether helm waits for the objects to become ready (`--wait`).
-    """
-
-    release: str
-    namespace: str
-    chart: str
-    version: str
-    values: tuple[Path, ...]
-    timeout: int = UPGRADE_TIMEOUT
-    wait: bool = True
-
-
-@dataclass(frozen=True)
-class UpgradeResult:
-    """The revision that an upgrade made, and how many seconds it took."""
-
-    revision: int
-    seconds: float
 
 
 @dataclass
@@ -162,7 +105,7 @@ class Helm:
             ["list", "--namespace", namespace, *everything, "--max", "0"],
             Call("helm list", f"namespace {namespace}"),
         )
-        return [_release(row) for row in rows]
+        return [read_release(row) for row in rows]
 
     def release(self, name: str, namespace: str) -> Release:
         """One release, in whatever state.
@@ -199,7 +142,7 @@ class Helm:
 
     def history(self, name: str, namespace: str) -> list[Revision]:
         """The revisions that are kept, oldest first."""
-        argv = ["history", name, "--namespace", namespace, "--max", "0"]
+        argv = ["history", name, "--namespace", namespace, "--max", str(ALL_REVISIONS)]
         rows = self._json(argv, Call("helm history", _on(name, namespace)))
         return [
             Revision(
@@ -352,28 +295,6 @@ def _on(name: str, namespace: str) -> str:
 
 def _values_flags(upgrade: Upgrade) -> list[str]:
     return [part for path in upgrade.values for part in ("--values", str(path))]
-
-
-def _release(row: dict[str, Any]) -> Release:
-    chart = str(row["chart"])
-    name, version = split_chart(chart)
-    return Release(
-        str(row["name"]),
-        str(row["namespace"]),
-        int(row["revision"]),
-        str(row["status"]),
-        chart,
-        name,
-        version,
-        str(row["app_version"]),
-        str(row["updated"]),
-    )
-
-
-def split_chart(chart: str) -> tuple[str, str]:
-    """Name and version of helm's CHART column (`langsmith-0.12.33-rc.1`)."""
-    match = re.fullmatch(r"(.+?)-(v?\d+\.\d+\.\d+.*)", chart)
-    return (match[1], match[2]) if match else (chart, "")
 
 
 def _yaml(text: str, call: Call) -> dict[str, Any]:

@@ -25,7 +25,7 @@ HOPELESS = frozenset(
 )
 """Reasons that seldom pass by themselves."""
 
-HIDDEN = "(hidden)"
+MANY_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Pod:
     Attributes:
         created: when the pod was created; started: when its container last started.
         reason: why it waits or ended (`CrashLoopBackOff`, `Unschedulable`); else empty.
-        env: the backend container's variables; values other than those of ours are hidden.
+        env: the article's two variables, where the backend container has them as plain values.
         owner: the UID of its ReplicaSet.
     """
 
@@ -80,9 +80,9 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
         node=str(spec.get("nodeName") or ""),
         terminating=bool(meta.get("deletionTimestamp")),
         env={
-            name: (text if name in WANTED else HIDDEN) or ""
+            name: text
             for name, text in literal_env(ours.get("env")).items()
-            if text is not None
+            if name in WANTED and text is not None
         },
         owner=next(
             (str(o["uid"]) for o in meta.get("ownerReferences") or [] if o.get("controller")), ""
@@ -94,8 +94,12 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
 def cause_of(pods: Iterable[Pod], newest: str) -> str:
     """Why the newest ReplicaSet's pods will not become ready by themselves, or nothing."""
     for pod in pods:
-        if pod.owner == newest and not pod.terminating and pod.reason in HOPELESS:
+        if pod.owner != newest or pod.terminating or pod.ready:
+            continue
+        if pod.reason in HOPELESS:
             return f"pod {pod.name}: {pod.reason}"
+        if pod.restarts >= MANY_RESTARTS:
+            return f"pod {pod.name}: restarted {pod.restarts} times"
     return ""
 
 

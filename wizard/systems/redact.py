@@ -9,14 +9,14 @@ from typing import Any
 MASK = "***"
 SHORTEST_SECRET = 4
 
-_NAMES_A_SECRET = (
+_SENSITIVE = (
     r"(?:password|passwd|passphrase|secret|token|salt|api[_-]?key|license[_-]?key|licence[_-]?key"
     r"|private[_-]?key|encryption[_-]?key|access[_-]?key|credential|connection[_-]?url"
     r"|database[_-]?ur[il]|dsn)"
 )
-_SECRET_KEY = rf"[\w.-]*{_NAMES_A_SECRET}[\w.-]*"
+_SECRET_KEY = rf"[\w.-]*{_SENSITIVE}[\w.-]*"
 _REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
-_IS_SECRET_KEY = re.compile(_NAMES_A_SECRET, re.IGNORECASE)
+_IS_SECRET_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (

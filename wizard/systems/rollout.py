@@ -14,6 +14,8 @@ from wizard.systems.cluster import DEPLOYMENTS, PODS, REPLICASETS, Cluster
 from wizard.systems.installation import Installation, literal_env
 from wizard.systems.pods import Pod, cause_of, read_pod
 
+__all__ = ["Pod", "RolloutStatus", "Workload", "ready_pod"]
+
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 REVISION = "deployment.kubernetes.io/revision"
 POLL_SECONDS = 1.0

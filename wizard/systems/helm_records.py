@@ -1,0 +1,102 @@
+"""What helm is asked and what it tells: releases, revisions, charts and upgrades."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+UPGRADE_TIMEOUT = 1800
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of `helm list`, in whatever state it is."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str
+    chart_name: str
+    chart_version: str
+    app_version: str
+    updated: str
+
+    @property
+    def on(self) -> str:
+        """The release as messages name it."""
+        return f"release {self.name} in namespace {self.namespace}"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One row of `helm history`."""
+
+    revision: int
+    status: str
+    chart: str
+    app_version: str
+    updated: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What `helm show chart` tells of one chart in one version."""
+
+    reference: str
+    name: str
+    version: str
+    app_version: str
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """One `helm upgrade`: chart and version pinned, values files in helm's own order.
+
+    Attributes:
+        timeout: seconds that helm waits for each operation (`--timeout`).
+        wait: whether helm waits for the objects to become ready (`--wait`).
+    """
+
+    release: str
+    namespace: str
+    chart: str
+    version: str
+    values: tuple[Path, ...]
+    timeout: int = UPGRADE_TIMEOUT
+    wait: bool = True
+
+
+@dataclass(frozen=True)
+class UpgradeResult:
+    """The revision that an upgrade made, and how many seconds it took."""
+
+    revision: int
+    seconds: float
+
+
+def read_release(row: Mapping[str, Any]) -> Release:
+    """A row of `helm list --output json`."""
+    chart = str(row["chart"])
+    name, version = split_chart(chart)
+    return Release(
+        str(row["name"]),
+        str(row["namespace"]),
+        int(row["revision"]),
+        str(row["status"]),
+        chart,
+        name,
+        version,
+        str(row["app_version"]),
+        str(row["updated"]),
+    )
+
+
+def split_chart(chart: str) -> tuple[str, str]:
+    """Name and version of helm's CHART column (`langsmith-0.12.33-rc.1`)."""
+    match = re.fullmatch(r"(.+?)-(v?\d+\.\d+\.\d+.*)", chart)
+    return (match[1], match[2]) if match else (chart, "")
