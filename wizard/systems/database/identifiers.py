@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -45,7 +46,7 @@ def _in_path(text: str) -> UUID | None:
         return None
     parts = path.split("/")
     ids = [part for part in parts if _UUID.fullmatch(part)]
-    marked = [b for a, b in zip(parts, parts[1:], strict=False) if a == "o" and b in ids]
+    marked = [b for a, b in pairwise(parts) if a == "o" and b in ids]
     chosen = marked or ids
     return UUID(chosen[0]) if len(set(chosen)) == 1 else None
 

@@ -103,7 +103,7 @@ class PriorState:
 
     def turned_on(self) -> PriorState:
         """The same config with the key set to true."""
-        return PriorState(ConfigShape.OBJECT, True, "true", self.rest)
+        return PriorState(ConfigShape.OBJECT, present=True, value="true", rest=self.rest)
 
     def told(self) -> str:
         """The state in words, for a person."""

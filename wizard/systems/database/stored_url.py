@@ -20,11 +20,9 @@ _PLACE = re.compile(
     r"(?:/(?P<dbname>[^/?#@]*))?"
     r"(?:\?(?P<query>(?:[A-Za-z_]+=[^&]*(?:&|$))*))?"
 )
-_LIBPQ = frozenset(
-    "channel_binding connect_timeout gssencmode hostaddr keepalives keepalives_count "
-    "keepalives_idle keepalives_interval krbsrvname passfile require_auth sslcert sslcertmode "
-    "sslcompression sslcrl sslkey sslmode sslnegotiation sslpassword sslrootcert sslsni "
-    "ssl_max_protocol_version ssl_min_protocol_version target_session_attrs tcp_user_timeout".split()
+_LIBPQ = re.compile(
+    r"channel_binding|gssencmode|hostaddr|krbsrvname|passfile|require_auth|ssl[a-z]+"
+    r"|ssl_m(?:ax|in)_protocol_version|target_session_attrs"
 )
 _ON = "Secret with LangSmith's PostgreSQL URL"
 
@@ -67,7 +65,7 @@ def parse_stored_url(text: str) -> StoredUrl:
     return StoredUrl(
         user=user,
         password=password,
-        host=place["host"].strip("[]"),
+        host=(place["host"] or "").strip("[]"),
         port=port,
         dbname=place["dbname"] or user,
         parameters=dict(parse_qsl(place["query"] or "", keep_blank_values=True)),
@@ -77,9 +75,9 @@ def parse_stored_url(text: str) -> StoredUrl:
 def libpq_options(parameters: Mapping[str, str]) -> dict[str, str]:
     """The URL parameters that libpq knows, `ssl=…` of other drivers as `sslmode`.
 
-    Startup options are left out: poolers refuse them.
+    Startup options are left out (poolers refuse them), and so are limits: those are our own.
     """
-    options = {name: value for name, value in parameters.items() if name in _LIBPQ}
+    options = {name: value for name, value in parameters.items() if _LIBPQ.fullmatch(name)}
     ssl = parameters.get("ssl", "").lower()
     if ssl and "sslmode" not in options:
         options["sslmode"] = {"true": "require", "false": "disable"}.get(ssl, ssl)

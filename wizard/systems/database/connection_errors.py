@@ -1,0 +1,223 @@
+"""What libpq says when a login does not work, turned into a Problem."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from psycopg import errors
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.redact import redact
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from wizard.systems.database.model import Login
+
+_TLS = r"ssl|tls|certificate"
+_KINDS: tuple[tuple[str, str], ...] = (
+    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", "hba"),
+    (r"password authentication failed|authentication failed|no password supplied"
+     r"|role .* does not exist|not permitted to log in|no such user|wrong password", "password"),
+    (r"database .* does not exist|no such database", "dbname"),
+    (r"too many (clients|connections)|connection slots|no more connections", "full"),
+    (r"the database system is|not yet accepting connections", "starting"),
+    (r"failed to resolve host|could not translate host name|not known", "name"),
+    (r"session is (not )?read-only|is (not )?in hot standby|server is (not )?in", "role"),
+    (r"connection refused|no route to host|network is unreachable|no such file or directory"
+     r"|host is down|permission denied", "unreachable"),
+    (_TLS, "tls"),
+    (r"server closed the connection|invalid response|connection reset|unexpected", "stranger"),
+)  # fmt: skip
+
+
+def connection_problem(error: psycopg.Error, login: Login, limit: int) -> Problem:
+    """The problem that a failed login is.
+
+    libpq gives no SQLSTATE for it, so its English words decide; a server that speaks another
+    language is quoted.
+    """
+    if isinstance(error, errors.ConnectionTimeout):
+        return _timed_out(login, limit)
+    words = _words(error, login)
+    return _MAKERS[_kind(" ".join(words))](login, words)
+
+
+def too_old(login: Login, version: str, wanted: int) -> Problem:
+    """The server is older than what this tool's SQL runs on."""
+    return Problem(
+        "LSA530",
+        f"the server is PostgreSQL {version}; PostgreSQL {wanted} or newer is needed",
+        on=login.subject,
+        next_step=f"upgrade PostgreSQL to {wanted} or newer, as LangSmith itself requires",
+        exit=Exit.FAILED,
+    )
+
+
+def bad_option(login: Login) -> Problem:
+    """An option that this machine's libpq does not know, or cannot read."""
+    return Problem(
+        "LSA529",
+        "the connection options are not understood by this machine's PostgreSQL client library",
+        on=login.subject,
+        next_step="check the parameters of the stored URL or the connection settings: "
+        + (", ".join(sorted(login.options)) or "PG… environment variables"),
+        exit=Exit.USAGE,
+    )
+
+
+def _kind(words: str) -> str:
+    for pattern, kind in _KINDS:
+        if re.search(pattern, words, re.IGNORECASE):
+            return kind
+    return "other"
+
+
+def _words(error: psycopg.Error, login: Login) -> tuple[str, ...]:
+    secrets = [login.password, login.options.get("sslpassword", "")]
+    lines = [line.strip() for line in redact(str(error), secrets).splitlines()]
+    return tuple(line for line in lines if line)[:8]
+
+
+def _timed_out(login: Login, limit: int) -> Problem:
+    return Problem(
+        "LSA523",
+        f"the server did not answer the login within {limit} seconds",
+        on=login.subject,
+        next_step="check that host and port are PostgreSQL's and that no firewall is between; "
+        "--connect-limit gives it more time",
+    )
+
+
+def _password(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA524",
+        f"PostgreSQL does not accept user {login.user} with this password",
+        on=login.subject,
+        next_step="check the Secret that the backend reads its PostgreSQL URL from: the password "
+        "is taken as it is stored there, not URL-decoded",
+        detail=words,
+    )
+
+
+def _dbname(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA525",
+        f"there is no database {login.dbname} on this server",
+        on=login.subject,
+        next_step="check the database name in LangSmith's PostgreSQL URL",
+        exit=Exit.FAILED,
+        detail=words,
+    )
+
+
+def _tls(login: Login, words: tuple[str, ...]) -> Problem:
+    mode = login.options.get("sslmode", "prefer")
+    return Problem(
+        "LSA526",
+        f"no TLS connection comes about (sslmode {mode})",
+        on=login.subject,
+        next_step="check sslmode, sslrootcert and the client certificate (sslcert, sslkey); "
+        "sslrootcert=system needs libpq 16",
+        detail=words,
+    )
+
+
+def _hba(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA527",
+        "the server's pg_hba.conf does not let this login in from here",
+        on=login.subject,
+        next_step="connect from where LangSmith does (--database port-forward), with TLS if the "
+        "server wants it (sslmode=require), or ask the DBA for an entry",
+        detail=words,
+    )
+
+
+def _full(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA528",
+        "the server has no connection left for us",
+        on=login.subject,
+        next_step="try again when fewer sessions are open; this tool needs two",
+        detail=words,
+    )
+
+
+def _starting(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA528",
+        "the server is starting up, shutting down or recovering",
+        on=login.subject,
+        next_step="wait until it is ready and try again",
+        detail=words,
+    )
+
+
+def _role(login: Login, words: tuple[str, ...]) -> Problem:
+    wanted = login.options.get("target_session_attrs", "any")
+    return Problem(
+        "LSA538",
+        f"no server of the kind target_session_attrs={wanted} answers",
+        on=login.subject,
+        next_step="name the primary's host",
+        detail=words,
+    )
+
+
+def _name(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA522",
+        f"the name {login.host} cannot be resolved from here",
+        on=login.subject,
+        next_step="check the host; a name inside the cluster is reached with "
+        "--database port-forward",
+        detail=words,
+    )
+
+
+def _unreachable(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA522",
+        "the server cannot be reached",
+        on=login.subject,
+        next_step="check host and port, and that PostgreSQL is running",
+        detail=words,
+    )
+
+
+def _stranger(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA522",
+        "the server ended the connection before the login was done",
+        on=login.subject,
+        next_step="check that host and port are PostgreSQL's (not a TLS-only proxy's)",
+        detail=words,
+    )
+
+
+def _other(login: Login, words: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA522",
+        "the server refuses the login",
+        on=login.subject,
+        next_step="read the server's own words above",
+        detail=words,
+    )
+
+
+_MAKERS = {
+    "hba": _hba,
+    "password": _password,
+    "dbname": _dbname,
+    "full": _full,
+    "starting": _starting,
+    "name": _name,
+    "role": _role,
+    "unreachable": _unreachable,
+    "tls": _tls,
+    "stranger": _stranger,
+    "other": _other,
+}

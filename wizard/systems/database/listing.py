@@ -1,0 +1,101 @@
+"""Reads organizations: page by page, by id, and counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from wizard.systems.database.model import (
+    ConfigShape,
+    Organization,
+    OrganizationCounts,
+    OrganizationsTable,
+    OrganizationState,
+    PriorState,
+)
+from wizard.systems.database.statements import statement
+
+if TYPE_CHECKING:
+    from wizard.systems.database.session import Row, Session
+
+_ID_START = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
+
+
+def words(table: OrganizationsTable) -> dict[str, str]:
+    """The template words for this table: an old schema has no `is_personal`."""
+    return {"personal": "is_personal" if table.has_is_personal else "absent"}
+
+
+def page(
+    session: Session,
+    table: OrganizationsTable,
+    *,
+    search: str,
+    after: tuple[str, UUID] | None,
+    limit: int,
+    only_off: bool,
+    include_personal: bool,
+) -> list[Organization]:
+    """One page, ordered by name (in the database's own collation) and id."""
+    if not _storable(search):
+        return []
+    query = statement("organizations_page", words=words(table), schema=table.schema)
+    rows = session.rows(
+        query,
+        pattern=_pattern(search),
+        prefix=search.lower() + "%" if _ID_START.fullmatch(search) else "",
+        after_name=after[0] if after else "",
+        after_id=str(after[1]) if after else "",
+        with_personal=include_personal,
+        only_off=only_off,
+        limit=limit,
+    )
+    return [_organization(row) for row in rows]
+
+
+def by_id(
+    session: Session, table: OrganizationsTable, ids: Iterable[UUID]
+) -> Mapping[UUID, Organization]:
+    """The organizations that have one of these ids."""
+    query = statement("organizations_by_id", words=words(table), schema=table.schema)
+    rows = session.rows(query, ids=list(ids))
+    return {row["id"]: _organization(row) for row in rows}
+
+
+def in_order(found: Mapping[UUID, Organization], ids: Sequence[UUID]) -> list[Organization]:
+    """The found organizations in the order in which they were asked for, each once."""
+    return [found[id] for id in dict.fromkeys(ids) if id in found]
+
+
+def counts(session: Session, table: OrganizationsTable) -> OrganizationCounts:
+    """How many there are, by state; reads the whole table once."""
+    query = statement("organizations_count", words=words(table), schema=table.schema)
+    shared = dict.fromkeys(OrganizationState, 0)
+    personal = 0
+    for row in session.rows(query):
+        if row["is_personal"]:
+            personal += row["number"]
+        else:
+            shared[OrganizationState(row["state"])] += row["number"]
+    return OrganizationCounts(shared, personal)
+
+
+def _organization(row: Row) -> Organization:
+    return Organization(
+        row["id"],
+        row["display_name"],
+        row["is_personal"],
+        PriorState(ConfigShape(row["shape"]), row["present"], row["value"], row["rest"]),
+    )
+
+
+def _storable(search: str) -> bool:
+    """Whether PostgreSQL could hold this text; what it cannot hold is in no name."""
+    return "\0" not in search and not any("\ud800" <= c <= "\udfff" for c in search)
+
+
+def _pattern(search: str) -> str:
+    escaped = re.sub(r"([\\%_])", r"\\\1", search)
+    return f"%{escaped}%" if escaped else "%"

@@ -1,0 +1,149 @@
+"""A change of rows, all or nothing, that always knows which of the two it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.database.statement_errors import NOTHING, ConnectionLost
+from wizard.systems.database.statements import statement
+from wizard.systems.database.witness import (
+    SETTLE_LIMIT,
+    Witness,
+    lock_holders,
+    read_back,
+    server_time,
+    settle,
+)
+
+if TYPE_CHECKING:
+    from wizard.systems.database.model import Login, OrganizationsTable, RowChange
+    from wizard.systems.database.session import Session
+
+IDLE_LIMIT = 30.0
+"""Seconds after which the server ends our transaction by itself when we have vanished."""
+
+Work = Callable[["Session"], tuple["RowChange", ...]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was committed, when by the server's clock, and what is worth telling about it."""
+
+    changes: tuple[RowChange, ...]
+    committed_at: datetime
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a change works with: the writing connection, how to open another, and limits in s."""
+
+    session: Session
+    login: Login
+    connect_limit: int
+    table: OrganizationsTable
+    lock_limit: float
+    statement_limit: float
+
+
+def carry_out(bench: Bench, ids: Sequence[UUID], work: Work) -> Outcome:
+    """Do the work in one transaction, commit it, and read it back on a second connection.
+
+    Without a changed row nothing is committed. The second connection is there before the first
+    write, so that its lack cannot leave a change unproved.
+
+    Raises:
+        Problem: nothing was changed; or, LSA547 alone, it cannot be told.
+    """
+    try:
+        witness = Witness(bench.login, bench.connect_limit)
+    except Problem as problem:
+        raise unchanged(problem) from None
+    try:
+        return _carry_out(bench, witness, ids, work)
+    finally:
+        bench.session.roll_back()
+        witness.close()
+
+
+def _carry_out(bench: Bench, witness: Witness, ids: Sequence[UUID], work: Work) -> Outcome:
+    session = bench.session
+    try:
+        session.begin(
+            statement_limit=bench.statement_limit,
+            lock_limit=bench.lock_limit,
+            idle_limit=IDLE_LIMIT,
+        )
+        changes = work(session)
+        if not changes:
+            return Outcome((), server_time(session), ())
+        transaction = session.rows(statement("transaction_id"))[0]["id"]
+    except Problem as problem:
+        session.roll_back()
+        raise unchanged(_with_holders(problem, bench, witness, ids)) from None
+    notes = _commit(bench, witness, transaction, changes)
+    committed_at, differences = read_back(witness, bench.table, changes)
+    return Outcome(changes, committed_at, notes + differences)
+
+
+def _commit(
+    bench: Bench, witness: Witness, transaction: str, changes: tuple[RowChange, ...]
+) -> tuple[str, ...]:
+    try:
+        bench.session.commit()
+    except ConnectionLost as lost:
+        committed = settle(witness, bench.table, transaction, changes)
+        if committed is None:
+            raise _not_known(bench, lost) from None
+        if not committed:
+            raise unchanged(lost) from None
+        return ("the connection was lost during the commit; the server says that it is in",)
+    except Problem as problem:
+        raise unchanged(problem) from None
+    return ()
+
+
+def unchanged(problem: Problem) -> Problem:
+    """The same problem, saying that nothing was changed."""
+    what = problem.what if NOTHING in problem.what else f"{problem.what}; {NOTHING}"
+    return Problem(
+        problem.id,
+        what,
+        on=problem.on,
+        next_step=problem.next_step,
+        exit=problem.exit,
+        detail=problem.detail,
+    )
+
+
+def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequence[UUID]) -> Problem:
+    if problem.id != "LSA541":
+        return problem
+    holders = lock_holders(witness, bench.table, ids)
+    return Problem(
+        problem.id,
+        problem.what,
+        on=problem.on,
+        next_step=problem.next_step,
+        exit=problem.exit,
+        detail=problem.detail + holders,
+    )
+
+
+def _not_known(bench: Bench, lost: ConnectionLost) -> Problem:
+    return Problem(
+        "LSA547",
+        "the connection was lost during the commit, and within "
+        f"{SETTLE_LIMIT:g} seconds nobody could say whether the change is in: either all of it "
+        "is, or nothing",
+        on=bench.login.subject,
+        next_step="when the database answers again: langsmith-audit check",
+        exit=Exit.STOPPED,
+        detail=lost.detail,
+    )

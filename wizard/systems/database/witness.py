@@ -1,0 +1,164 @@
+"""The second connection: it reads a change back, and tells what became of a lost commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from wizard.problems import Problem
+from wizard.systems.database import listing
+from wizard.systems.database.session import Session
+from wizard.systems.database.statement_errors import ConnectionLost
+from wizard.systems.database.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wizard.systems.database.model import Login, OrganizationsTable, RowChange
+
+T = TypeVar("T")
+
+SETTLE_LIMIT = 60.0
+"""Seconds within which the outcome of a commit must be known after the connection was lost."""
+_PAUSE = 0.5
+_HOLDER_LIMIT = 2.0
+
+
+class Witness:
+    """A connection beside the one that writes; opened again when it is lost."""
+
+    def __init__(self, login: Login, connect_limit: int) -> None:
+        self._login = login
+        self._connect_limit = connect_limit
+        self._session = Session.open(login, connect_limit)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    def ask(self, question: Callable[[Session], T], *, limit: float = 30.0) -> T:
+        """Ask in a transaction that writes nothing; once more on a fresh connection if lost.
+
+        Raises:
+            Problem: there is no answer.
+        """
+        try:
+            return self._ask(question, limit)
+        except ConnectionLost:
+            self._session.close()
+            self._session = Session.open(self._login, self._connect_limit)
+            return self._ask(question, limit)
+
+    def _ask(self, question: Callable[[Session], T], limit: float) -> T:
+        with self._session.reading(limit) as session:
+            return question(session)
+
+
+def server_time(session: Session) -> datetime:
+    """The server's clock, in UTC."""
+    return datetime.fromtimestamp(session.rows(statement("server_time"))[0]["now"], UTC)
+
+
+def read_back(
+    witness: Witness, table: OrganizationsTable, changes: Sequence[RowChange]
+) -> tuple[datetime, tuple[str, ...]]:
+    """The server's time, and what differs from what was committed (or why nobody could look)."""
+    ids = [change.id for change in changes]
+    try:
+        now, found = witness.ask(lambda s: (server_time(s), listing.by_id(s, table, ids)))
+    except Problem as problem:
+        note = f"committed, but it could not be read back on a second connection: {problem.what}"
+        return datetime.now(UTC), (note,)
+    notes = []
+    for change in changes:
+        row = found.get(change.id)
+        if row is None:
+            notes.append(f"organization {change.id} was deleted by somebody just after the commit")
+        elif row.prior != change.after:
+            seen = row.prior.told()
+            notes.append(f"organization {change.id} was changed again just after: {seen}")
+    return now, tuple(notes)
+
+
+def settle(
+    witness: Witness, table: OrganizationsTable, transaction: str, changes: Sequence[RowChange]
+) -> bool | None:
+    """Whether the transaction with the lost commit is in; None when nobody can tell.
+
+    The server is asked what became of the transaction, and its rows are looked at: after a
+    failover the numbers may mean other transactions, and the rows decide.
+    """
+    until = time.monotonic() + SETTLE_LIMIT
+    while True:
+        try:
+            outcome = _outcome(witness, transaction)
+            if outcome != "in progress":
+                return _by_rows(witness, table, changes, outcome)
+        except Problem:
+            outcome = None  # not reachable yet
+        if time.monotonic() > until:
+            return None
+        time.sleep(_PAUSE)
+
+
+def _outcome(witness: Witness, transaction: str) -> str | None:
+    try:
+        rows = witness.ask(lambda s: s.rows(statement("transaction_outcome"), id=transaction))
+    except ConnectionLost:
+        raise
+    except Problem as problem:
+        if problem.id != "LSA545":
+            raise
+        return None  # this server has not come that far: it is another one
+    answer: str | None = rows[0]["outcome"]
+    return answer
+
+
+def _by_rows(
+    witness: Witness,
+    table: OrganizationsTable,
+    changes: Sequence[RowChange],
+    outcome: str | None,
+) -> bool | None:
+    found = witness.ask(lambda s: listing.by_id(s, table, [change.id for change in changes]))
+    seen = [found[change.id].prior if change.id in found else None for change in changes]
+    if seen == [change.after for change in changes]:
+        return True
+    if seen == [change.before for change in changes]:
+        return False
+    return {"committed": True, "aborted": False}.get(outcome or "")
+
+
+def lock_holders(
+    witness: Witness, table: OrganizationsTable, ids: Sequence[UUID]
+) -> tuple[str, ...]:
+    """Who keeps us from the rows, as far as this login may see it."""
+
+    def on_table(session: Session) -> list[dict[str, object]]:
+        return session.rows(statement("table_lock_holders"), oid=table.oid)
+
+    def on_rows(session: Session) -> list[dict[str, object]]:
+        query = statement("row_lock_holders", schema=table.schema)
+        return session.rows(query, ids=list(ids))
+
+    for question in (on_table, on_rows):
+        try:
+            rows = witness.ask(question, limit=_HOLDER_LIMIT)
+        except Problem:
+            continue
+        if rows:
+            return tuple(_holder(row) for row in rows[:5])
+    return ()
+
+
+def _holder(row: dict[str, object]) -> str:
+    parts = [f"held by server process {row['pid']}"]
+    parts += [f"user {row['user']}"] if row["user"] else []
+    parts += [f"application {row['application']}"] if row["application"] else []
+    parts += [str(row["state"])] if row["state"] else []
+    seconds = row["seconds"]
+    parts += [f"its transaction is {seconds:.0f} s old"] if isinstance(seconds, float) else []
+    return ", ".join(parts)
