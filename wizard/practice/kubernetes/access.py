@@ -24,18 +24,17 @@ def refuse(faults: Faults, verb: str, route: Route) -> None:
     Raises:
         ApiError: 403 with the real server's message.
     """
+    namespace = route.name if route.resource == "namespaces" else route.namespace
     verbs = {verb, "create"} if route.subresource in _CONNECTS else {verb}
     banned = sorted(
-        one
-        for one in verbs
-        if faults.forbids(one, route.resource, route.subresource, route.namespace)
+        one for one in verbs if faults.forbids(one, route.resource, route.subresource, namespace)
     )
     if not banned:
         return
     named = f"{route.resource}.{route.group}" if route.group else route.resource
     subject = f'{named} "{route.name}"' if route.name else named
     what = f"{route.resource}/{route.subresource}" if route.subresource else route.resource
-    where = f'in the namespace "{route.namespace}"' if route.namespace else "at the cluster scope"
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     details = {"name": route.name, "group": route.group, "kind": route.resource}
     raise ApiError(
         403,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.apply import track_update
 from wizard.practice.kubernetes.defaults import apply_defaults, normalise
+from wizard.practice.kubernetes.deletion import delete
 from wizard.practice.kubernetes.errors import (
     ApiError,
     already_exists,
@@ -16,8 +17,9 @@ from wizard.practice.kubernetes.errors import (
     not_found,
     precondition,
 )
-from wizard.practice.kubernetes.json_tools import clone, dig, now
+from wizard.practice.kubernetes.json_tools import clone, now
 from wizard.practice.kubernetes.kinds import Kind, Kinds
+from wizard.practice.kubernetes.stamps import carry_over, same, stamp, status_only
 from wizard.practice.kubernetes.store import Store
 from wizard.practice.kubernetes.validation import validate, validate_change
 
@@ -30,24 +32,11 @@ SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _UNCOUNTED = frozenset(
     {"", "rbac.authorization.k8s.io", "coordination.k8s.io", "autoscaling", "storage.k8s.io"}
 )
-_KEPT_META = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-_FOREGROUND = "foregroundDeletion"
 
 
 def name_suffix(length: int = 5) -> str:
     """A random end of a name, without vowels."""
     return "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(length))
-
-
-def _same(one: Json, other: Json) -> bool:
-    """Equal but for the bookkeeping of the server."""
-
-    def bare(obj: Json) -> Json:
-        ignored = ("resourceVersion", "managedFields", "generation")
-        meta = {key: value for key, value in obj["metadata"].items() if key not in ignored}
-        return {**obj, "metadata": meta}
-
-    return bare(one) == bare(other)
 
 
 class Api:
@@ -143,7 +132,7 @@ class Api:
             meta.pop("generation", None)
             if self._counts(kind):
                 meta["generation"] = 1
-            self._stamp(kind, obj)
+            stamp(kind, obj)
             if not owned:
                 meta.pop("managedFields", None)
             if manager and not owned:
@@ -172,12 +161,12 @@ class Api:
             obj = self._prepared(kind, namespace, {**sent, "metadata": dict(sent["metadata"])})
             self._check_version(kind, name, old, obj)
             if subresource == "status":
-                obj = self._status_only(old, obj)
+                obj = status_only(old, obj)
             elif "status" in kind.subresources:
                 obj.pop("status", None)
                 if "status" in old:
                     obj["status"] = old["status"]
-            self._carry_over(kind, old, obj)
+            carry_over(kind, old, obj)
             if subresource != "status":
                 self._finish(kind, obj)
                 validate_change(kind, old, obj)
@@ -198,7 +187,7 @@ class Api:
     ) -> Json:
         meta, before = obj["metadata"], old["metadata"]
         same_owners = meta.get("managedFields") == before.get("managedFields")
-        if _same(old, obj) and (same_owners or not owned):
+        if same(old, obj) and (same_owners or not owned):
             return old
         if self._counts(kind):
             bare = {key: one for key, one in obj.items() if key not in ("metadata", "status")}
@@ -238,48 +227,9 @@ class Api:
         Raises:
             ApiError: 404 it is not there, 409 a precondition does not hold.
         """
-        options = options or {}
         with self.store.lock:
             old = self.read(kind, namespace, name)
-            _check_preconditions(kind, old, options.get("preconditions") or {})
-            if "All" in (options.get("dryRun") or []):
-                return old, True
-            policy = options.get("propagationPolicy") or ""
-            if not policy and (options.get("orphanDependents") or kind.kind == "Job"):
-                policy = "Orphan"
-            if policy == "Orphan":
-                self._orphan(old["metadata"]["uid"])
-            marked = clone(old)
-            self._mark(kind, marked, options, foreground=policy == "Foreground")
-            if "deletionTimestamp" in marked["metadata"]:
-                if not _same(old, marked):
-                    marked = self.store.put(kind.key, marked)
-                return marked, False
-            return self.store.remove(kind.key, namespace, name) or old, True
-
-    def _mark(self, kind: Kind, obj: Json, options: Json, *, foreground: bool) -> None:
-        """Set deletionTimestamp where the object cannot go at once."""
-        meta = obj["metadata"]
-        if foreground and _FOREGROUND not in meta.get("finalizers", []):
-            meta["finalizers"] = [*meta.get("finalizers", []), _FOREGROUND]
-        grace = _grace(kind, obj, options)
-        waits = bool(meta.get("finalizers")) or grace > 0 or kind.kind == "Namespace"
-        if not waits:
-            meta.pop("deletionTimestamp", None)
-            return
-        meta.setdefault("deletionTimestamp", now())
-        meta["deletionGracePeriodSeconds"] = grace
-        if kind.kind == "Namespace":
-            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
-
-    def _orphan(self, uid: str) -> None:
-        for resource, obj in self.store.everything():
-            owners = obj["metadata"].get("ownerReferences") or []
-            kept = [one for one in owners if one.get("uid") != uid]
-            if len(kept) != len(owners):
-                freed = clone(obj)
-                freed["metadata"]["ownerReferences"] = kept
-                self.store.put(resource, freed)
+            return delete(self.store, kind, old, options or {})
 
     def _remove_if_done(self, kind: Kind, obj: Json) -> Json:
         meta = obj["metadata"]
@@ -326,15 +276,6 @@ class Api:
             apply_defaults(obj)
         validate(kind, obj)
 
-    def _stamp(self, kind: Kind, obj: Json) -> None:
-        """Fields that only the server can fill, once it knows the uid."""
-        if kind.kind == "Job":
-            _stamp_job(obj)
-        elif kind.kind == "Pod":
-            obj["status"] = {"phase": "Pending", "qosClass": _quality(obj)}
-        elif kind.kind == "Namespace":
-            obj.setdefault("status", {"phase": "Active"})
-
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:
             return
@@ -356,33 +297,6 @@ class Api:
         if uid and uid != old["metadata"]["uid"]:
             raise precondition(kind, name, "UID", uid, old["metadata"]["uid"])
 
-    def _status_only(self, old: Json, obj: Json) -> Json:
-        fresh: Json = clone(old)
-        if "status" in obj:
-            fresh["status"] = obj["status"]
-        return fresh
-
-    def _carry_over(self, kind: Kind, old: Json, obj: Json) -> None:
-        """What an update cannot change, and what the server had filled in before."""
-        meta, before = obj["metadata"], old["metadata"]
-        for field in _KEPT_META:
-            meta.pop(field, None)
-            if field in before:
-                meta[field] = before[field]
-        if "generation" in before:
-            meta["generation"] = before["generation"]
-        meta["resourceVersion"] = before["resourceVersion"]
-        if kind.kind == "Service" and dig(old, "spec", "clusterIP"):
-            spec = obj.setdefault("spec", {})
-            spec.setdefault("clusterIP", old["spec"]["clusterIP"])
-            ports = {one.get("port"): one.get("nodePort") for one in old["spec"].get("ports", [])}
-            for port in spec.get("ports") or []:
-                if ports.get(port.get("port")) and spec.get("type") != "ClusterIP":
-                    port.setdefault("nodePort", ports[port["port"]])
-        if kind.kind == "Job":
-            for path in ("selector", "template"):
-                obj["spec"].setdefault(path, old["spec"].get(path))
-
     def dependents(self, uid: str) -> Iterator[tuple[Kind, Json]]:
         """Every object that names `uid` as an owner."""
         for resource, obj in self.store.everything():
@@ -391,48 +305,3 @@ class Api:
                 kind = self.kinds.by_resource(*resource)
                 if kind is not None:
                     yield kind, obj
-
-
-def _grace(kind: Kind, obj: Json, options: Json) -> int:
-    """Seconds that a pod is given to stop; 0 for what has nothing to stop."""
-    if kind.kind != "Pod" or not dig(obj, "spec", "nodeName"):
-        return 0
-    if dig(obj, "status", "phase") in ("Succeeded", "Failed"):
-        return 0
-    sent = options.get("gracePeriodSeconds")
-    return int(
-        dig(obj, "spec", "terminationGracePeriodSeconds", default=30) if sent is None else sent
-    )
-
-
-def _check_preconditions(kind: Kind, obj: Json, wanted: Json) -> None:
-    for field, spoken in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        sent, found = wanted.get(field), obj["metadata"][field]
-        if sent and sent != found:
-            raise precondition(kind, obj["metadata"]["name"], spoken, sent, found)
-
-
-def _stamp_job(obj: Json) -> None:
-    uid, name = obj["metadata"]["uid"], obj["metadata"]["name"]
-    labels = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
-    template = obj["spec"]["template"]
-    template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), **labels}
-    obj["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-
-
-def _quality(pod: Json) -> str:
-    """The pod's quality-of-service class."""
-    resources = [one.get("resources") or {} for one in pod["spec"].get("containers", [])]
-    if not any(one.get("requests") or one.get("limits") for one in resources):
-        return "BestEffort"
-    full = all(
-        one.get("limits", {}).get(name) and one["limits"].get(name) == one["requests"].get(name)
-        for one in resources
-        for name in ("cpu", "memory")
-    )
-    return "Guaranteed" if full else "Burstable"

@@ -1,4 +1,4 @@
-"""Server-side apply: merge what a manager applies, drop what it no longer applies, see conflicts."""
+"""Server-side apply: merge what a manager applies, drop what it no longer does, see conflicts."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ class PracticeKubernetes(Handlers):
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
+        self._context: Context | None = None
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._furnish()
@@ -141,6 +142,7 @@ class PracticeKubernetes(Handlers):
         server = Server(self._api, self.faults, self, self.requests)
         runner = await _listen(server, self._port)
         context = Context(self._api, self.faults, self, self._times)
+        self._context = context
         self.faults.changed = context.wake
         controllers = asyncio.ensure_future(context.run(all_controllers(context)))
         try:
@@ -149,7 +151,7 @@ class PracticeKubernetes(Handlers):
             self._started.set()
             await self._ending.wait()
         finally:
-            self.faults.changed = None
+            self._context = self.faults.changed = None
             server.close()
             controllers.cancel()
             await asyncio.gather(controllers, return_exceptions=True)
@@ -241,14 +243,17 @@ class PracticeKubernetes(Handlers):
         `on_pod_ready` is called for ready pods that come back, `on_pod_gone` for pods that go.
         """
         with self._store.lock:
-            present = _ready_pods(self.snapshot())
-            wanted = _ready_pods(snapshot)
+            present, wanted = _ready_pods(self.snapshot()), _ready_pods(snapshot)
+            going = {uid: pod for uid, pod in present.items() if uid not in wanted}
+            if self._context is not None:
+                self._context.told_gone |= going.keys()
+                self._context.told_gone -= wanted.keys()
+        _call(self.on_pod_gone, list(going.values()))
         _call(self.on_pod_ready, [pod for uid, pod in wanted.items() if uid not in present])
         self._store.restore(snapshot)
         self._api.kinds.define(self._api.items("CustomResourceDefinition"))
-        _call(self.on_pod_gone, [pod for uid, pod in present.items() if uid not in wanted])
-        if self.faults.changed is not None:
-            self.faults.changed()
+        if self._context is not None:
+            self._context.wake()
 
 
 def _ready_pods(snapshot: Snapshot) -> dict[str, Json]:

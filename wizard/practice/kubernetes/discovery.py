@@ -35,10 +35,10 @@ _SUB_KINDS = {
     "portforward": ("", "v1", "PodPortForwardOptions", ["create", "get"]),
     "log": ("", "v1", "Pod", ["get"]),
 }
+# Strategic merge is served but not told here: kubectl would then look for every field's schema.
 _PATCHES = (
     "application/json-patch+json",
     "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )
 
@@ -201,9 +201,10 @@ def _parameters(kind: Kind) -> list[Json]:
         for name in names
     ]
     places = ["namespace", "name"] if kind.namespaced else ["name"]
-    for place in places:
-        listed.append({"name": place, "in": "path", "required": True, "schema": {"type": "string"}})
-    return listed
+    return listed + [
+        {"name": place, "in": "path", "required": True, "schema": {"type": "string"}}
+        for place in places
+    ]
 
 
 def openapi_document(kinds: Kinds, group: str, version: str) -> Json | None:

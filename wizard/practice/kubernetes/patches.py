@@ -50,11 +50,11 @@ def _value_at(document: Any, pointer: str) -> Any:
     return document
 
 
-def _insert(holder: Any, token: str, value: Any) -> None:
+def _insert(holder: Any, step: str, value: Any) -> None:
     if isinstance(holder, list):
-        holder.insert(len(holder) if token == "-" else int(token), value)
+        holder.insert(len(holder) if step == "-" else int(step), value)
     else:
-        holder[token] = value
+        holder[step] = value
 
 
 def _take(holder: Any, token: str) -> Any:

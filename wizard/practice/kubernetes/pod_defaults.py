@@ -32,23 +32,18 @@ def _pull_policy(image: str) -> str:
     return "Always" if latest else "IfNotPresent"
 
 
-def _container(container: Json) -> None:
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-    container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
-    container.setdefault("resources", {})
-    for port in container.get("ports") or []:
-        port.setdefault("protocol", "TCP")
-    for variable in container.get("env") or []:
-        if variable.get("value") == "":
-            del variable["value"]
-        if "fieldRef" in (variable.get("valueFrom") or {}):
-            variable["valueFrom"]["fieldRef"].setdefault("apiVersion", "v1")
-        if "resourceFieldRef" in (variable.get("valueFrom") or {}):
-            variable["valueFrom"]["resourceFieldRef"].setdefault("divisor", "0")
-    for mount in container.get("volumeMounts") or []:
-        if mount.get("readOnly") is False:
-            del mount["readOnly"]
+def _variable(variable: Json) -> None:
+    if variable.get("value") == "":
+        del variable["value"]
+    source = variable.get("valueFrom") or {}
+    if "fieldRef" in source:
+        source["fieldRef"].setdefault("apiVersion", "v1")
+    if "resourceFieldRef" in source:
+        source["resourceFieldRef"].setdefault("divisor", "0")
+
+
+def _hooks(container: Json) -> None:
+    """Probes and lifecycle hooks."""
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in container:
             _probe(container[name])
@@ -57,6 +52,21 @@ def _container(container: Json) -> None:
         if request is not None:
             request.setdefault("path", "/")
             request.setdefault("scheme", "HTTP")
+
+
+def _container(container: Json) -> None:
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
+    container.setdefault("resources", {})
+    for port in container.get("ports") or []:
+        port.setdefault("protocol", "TCP")
+    for variable in container.get("env") or []:
+        _variable(variable)
+    for mount in container.get("volumeMounts") or []:
+        if mount.get("readOnly") is False:
+            del mount["readOnly"]
+    _hooks(container)
     for flag in ("stdin", "stdinOnce", "tty"):
         if container.get(flag) is False:
             del container[flag]

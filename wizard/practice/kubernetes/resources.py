@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.apply import apply_merge
 from wizard.practice.kubernetes.defaults import normalise
-from wizard.practice.kubernetes.errors import ApiError, invalid
+from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import canonical, clone
 from wizard.practice.kubernetes.patches import json_patch, merge_patch
 from wizard.practice.kubernetes.selectors import field_selector, label_selector
@@ -143,7 +143,7 @@ class Resources:
             if problem is not None:
                 told = f"cannot convert {_go_kind(problem[3])} to {problem[2]}"
                 message = f'Invalid value: "{canonical(body)}": {told}'
-                raise invalid(kind, "", [("patch", message)])
+                raise ApiError(422, f' "" is invalid: patch: {message}')
             done = self.api.update(
                 kind,
                 route.namespace,

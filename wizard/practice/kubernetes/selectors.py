@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Json = dict[str, Any]
-Test = "Callable[[Json], bool]"
 
 _SET = re.compile(r"^\s*(\S+)\s+(in|notin)\s*\(([^)]*)\)\s*$")
 _PAIR = re.compile(r"^\s*([^=!\s]+)\s*(==|=|!=)\s*(\S*)\s*$")
@@ -81,13 +80,13 @@ def field_selector(text: str) -> Callable[[Json], bool]:
 
 
 def _expression(expression: Json, labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values") or []
-    operator = expression["operator"]
+    key, operator = str(expression["key"]), expression["operator"]
+    values: list[str] = expression.get("values") or []
     if operator == "In":
         return labels.get(key) in values
     if operator == "NotIn":
         return labels.get(key) not in values
-    return (str(key) in labels) == (operator == "Exists")
+    return (key in labels) is (operator == "Exists")
 
 
 def selects(selector: Json | None, labels: Mapping[str, str]) -> bool:

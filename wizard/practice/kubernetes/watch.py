@@ -127,11 +127,9 @@ class Watch:
     def _backlog(self, sent: str) -> list[bytes]:
         if not sent.isdigit():
             raise ApiError(400, f'invalid resource version "{sent}"')
-        lines = []
-        for event in self.store.since(int(sent)):
-            if event.resource == self.kind.key and (line := self._line(event)) is not None:
-                lines.append(line)
-        return lines
+        events = self.store.since(int(sent))
+        lines = [self._line(one) for one in events if one.resource == self.kind.key]
+        return [line for line in lines if line is not None]
 
 
 def _encode(kind: str, obj: Json) -> bytes:

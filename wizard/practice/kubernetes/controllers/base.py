@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -101,6 +102,8 @@ class Context:
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="practice-pod")
         self._stopped = threading.Event()
+        self.told_gone: set[str] = set()
+        """Uids of pods whose end the host process has been told."""
 
     async def run(self, controllers: Sequence[Controller]) -> None:
         """Run the controllers until cancelled, beginning with everything that is there."""
@@ -188,7 +191,7 @@ class Context:
         """Record an Event about an object, or count it when it is there already."""
         meta = about["metadata"]
         namespace = meta.get("namespace") or "default"
-        digest = f"{abs(hash((meta['uid'], reason, message))):016x}"[:16]
+        digest = hashlib.sha256(f"{meta['uid']}/{reason}/{message}".encode()).hexdigest()[:16]
         name = f"{meta['name']}.{digest}"
         old = self.api.find("Event", namespace, name)
         if old is not None:
@@ -242,16 +245,9 @@ def owner_reference(owner: Json) -> Json:
     }
 
 
-def condition(
-    status: Json,
-    type_name: str,
-    value: bool | str,
-    reason: str,
-    message: str,
-) -> None:
-    """Set one condition in a status; its times move only when it changes."""
-    spoken = value if isinstance(value, str) else str(bool(value))
-    fresh: Json = {"type": type_name, "status": spoken}
+def condition(status: Json, type_name: str, value: str, reason: str, message: str) -> None:
+    """Set one condition ("True", "False") in a status; its times move only when it changes."""
+    fresh: Json = {"type": type_name, "status": value}
     if reason:
         fresh["reason"] = reason
     if message:
@@ -261,7 +257,7 @@ def condition(
     if old is not None and all(old.get(key) == one for key, one in fresh.items()):
         return
     moment = now()
-    changed = old is None or old.get("status") != spoken
+    changed = old is None or old.get("status") != value
     fresh["lastTransitionTime"] = moment if changed or old is None else old["lastTransitionTime"]
     if type_name in ("Available", "Progressing"):
         fresh["lastUpdateTime"] = moment

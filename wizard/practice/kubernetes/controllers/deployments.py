@@ -57,10 +57,10 @@ class Deployments(Rolling):
         enough = sums["availableReplicas"] >= limits.replicas - limits.unavailable
         if enough:
             text = "Deployment has minimum availability."
-            condition(status, "Available", True, "MinimumReplicasAvailable", text)
+            condition(status, "Available", "True", "MinimumReplicasAvailable", text)
         else:
             text = "Deployment does not have minimum availability."
-            condition(status, "Available", False, "MinimumReplicasUnavailable", text)
+            condition(status, "Available", "False", "MinimumReplicasUnavailable", text)
         if new is not None:
             self._progress(obj, status, new, limits.replicas)
         if not status["conditions"]:
@@ -72,7 +72,7 @@ class Deployments(Rolling):
         before = obj.get("status") or {}
         if all(status.get(field, 0) == wanted for field in _COUNTERS):
             text = f'ReplicaSet "{name}" has successfully progressed.'
-            condition(status, "Progressing", True, "NewReplicaSetAvailable", text)
+            condition(status, "Progressing", "True", "NewReplicaSetAvailable", text)
             return
         old = next((one for one in status["conditions"] if one["type"] == "Progressing"), None)
         moved = any(status.get(field) != before.get(field) for field in _COUNTERS)
@@ -82,7 +82,7 @@ class Deployments(Rolling):
             reason = "NewReplicaSetCreated" if created else "ReplicaSetUpdated"
             text = f'Created new replica set "{name}"' if created else ""
             text = text or f'ReplicaSet "{name}" is progressing.'
-            condition(status, "Progressing", True, reason, text)
+            condition(status, "Progressing", "True", reason, text)
             for one in status["conditions"]:
                 if one["type"] == "Progressing":
                     one["lastUpdateTime"] = now()
@@ -92,6 +92,6 @@ class Deployments(Rolling):
             left = deadline - since.total_seconds()
         if left <= 0:
             text = f'ReplicaSet "{name}" has timed out progressing.'
-            condition(status, "Progressing", False, "ProgressDeadlineExceeded", text)
+            condition(status, "Progressing", "False", "ProgressDeadlineExceeded", text)
         else:
             self.again((obj["metadata"]["namespace"], obj["metadata"]["name"]), left + 1)

@@ -1,4 +1,4 @@
-"""Owner references: what belongs to something that is gone, goes too; namespaces empty themselves."""
+"""Owner references: what belongs to something gone goes too; namespaces empty themselves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.controllers.base import Controller, Key, is_ending
+from wizard.practice.kubernetes.deletion import FOREGROUND
 from wizard.practice.kubernetes.json_tools import clone
 
 if TYPE_CHECKING:
@@ -13,13 +14,11 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_FOREGROUND = "foregroundDeletion"
-
 
 class Garbage(Controller):
     """The garbage collector. Its keys are uids of owners, in the place of a namespace."""
 
-    def keys(self, event: Event, kind: str) -> Iterable[Key]:
+    def keys(self, event: Event, kind: str) -> Iterable[Key]:  # noqa: ARG002
         """Owners that are gone or going, and the owners of what is gone."""
         meta = event.object["metadata"]
         if event.type == "DELETED" or is_ending(event.object):
@@ -44,12 +43,17 @@ class Garbage(Controller):
         )
         if owner is None:
             self._collect(uid, foreground=False)
-        elif is_ending(owner) and _FOREGROUND in owner["metadata"].get("finalizers", []):
-            if not self._collect(uid, foreground=True):
-                released = clone(owner)
-                names = [one for one in released["metadata"]["finalizers"] if one != _FOREGROUND]
-                released["metadata"]["finalizers"] = names
-                self.api.change(released)
+        elif is_ending(owner) and FOREGROUND in owner["metadata"].get("finalizers", []):
+            self._foreground(owner)
+
+    def _foreground(self, owner: Json) -> None:
+        """Let an owner go that waits for its dependents, once there are none."""
+        if self._collect(owner["metadata"]["uid"], foreground=True):
+            return
+        released = clone(owner)
+        names = [one for one in released["metadata"]["finalizers"] if one != FOREGROUND]
+        released["metadata"]["finalizers"] = names
+        self.api.change(released)
 
     def _collect(self, uid: str, *, foreground: bool) -> bool:
         """Delete the dependents; true while some are still there."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 from wizard.practice.kubernetes.api import name_suffix
 from wizard.practice.kubernetes.controllers.base import (
+    Context,
     Controller,
     Key,
     condition,
@@ -38,6 +40,10 @@ class Jobs(Controller):
 
     kind = "Job"
     owns = ("Pod",)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._not_before: dict[str, float] = {}
 
     def sync(self, obj: Json) -> None:
         """Start, count or finish the Job."""
@@ -84,8 +90,8 @@ class Jobs(Controller):
         status = job["status"]
         if verdict == "Complete":
             text = "Reached expected number of succeeded pods"
-            condition(status, "SuccessCriteriaMet", True, "CompletionsReached", text)
-            condition(status, "Complete", True, "CompletionsReached", text)
+            condition(status, "SuccessCriteriaMet", "True", "CompletionsReached", text)
+            condition(status, "Complete", "True", "CompletionsReached", text)
             status["completionTime"] = now()
             self.context.event(job, "Completed", "Job completed", source=_SOURCE)
         else:
@@ -93,8 +99,8 @@ class Jobs(Controller):
                 "BackoffLimitExceeded": "Job has reached the specified backoff limit",
                 "DeadlineExceeded": "Job was active longer than specified deadline",
             }[verdict]
-            condition(status, "FailureTarget", True, verdict, text)
-            condition(status, "Failed", True, verdict, text)
+            condition(status, "FailureTarget", "True", verdict, text)
+            condition(status, "Failed", "True", verdict, text)
             self.context.event(job, verdict, text, source=_SOURCE, warning=True)
         for pod in active:
             meta = pod["metadata"]
@@ -105,8 +111,11 @@ class Jobs(Controller):
         meta = job["metadata"]
         room = min(int(job["spec"].get("parallelism", 1)), left) - len(active)
         noted = int(dig(job, "status", "failed", default=0))
-        if room > 0 and failed > noted:
-            self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+        if failed > noted:
+            self._not_before[meta["uid"]] = time.monotonic() + self.context.times.retry
+        wait = self._not_before.get(meta["uid"], 0.0) - time.monotonic()
+        if room > 0 and wait > 0:
+            self.again((meta["namespace"], meta["name"]), wait)
             return active
         started = list(active)
         for _ in range(room):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.controllers.base import condition
@@ -28,9 +29,9 @@ def scheduled(pod: Json) -> Json:
     status["startTime"] = now()
     status["hostIP"] = NODE_ADDRESS
     status["hostIPs"] = [{"ip": NODE_ADDRESS}]
-    condition(status, "PodScheduled", True, "", "")
+    condition(status, "PodScheduled", "True", "", "")
     waiting = {"waiting": {"reason": "ContainerCreating"}}
-    _conditions(changed, initialized=True, is_up=False)
+    _conditions(changed, is_up=False)
     status["containerStatuses"] = [
         _container(one, waiting, is_up=False) for one in changed["spec"]["containers"]
     ]
@@ -42,7 +43,7 @@ def unschedulable(pod: Json) -> Json:
     changed: Json = clone(pod)
     changed["status"]["phase"] = "Pending"
     text = "0/1 nodes are available: 1 Insufficient memory."
-    condition(changed["status"], "PodScheduled", False, "Unschedulable", text)
+    condition(changed["status"], "PodScheduled", "False", "Unschedulable", text)
     return changed
 
 
@@ -67,7 +68,7 @@ def ready(pod: Json, address: str, *, is_up: bool = True) -> Json:
         status["initContainerStatuses"] = [
             _finished(_container(one, {}, is_up=True), 0) for one in pod["spec"]["initContainers"]
         ]
-    _conditions(changed, initialized=True, is_up=is_up)
+    _conditions(changed, is_up=is_up)
     return changed
 
 
@@ -92,7 +93,7 @@ def failing(pod: Json, reason: str, address: str) -> Json:
         if reason == "CrashLoopBackOff":
             one["restartCount"] = one.get("restartCount", 0) + 1
             one["lastState"] = {"terminated": _terminated(1)}
-    _conditions(changed, initialized=True, is_up=False)
+    _conditions(changed, is_up=False)
     return changed
 
 
@@ -103,8 +104,8 @@ def ended(pod: Json, *, succeeded: bool) -> Json:
     for one in status.get("containerStatuses") or []:
         _finished(one, 0 if succeeded else 1)
     reason = "PodCompleted" if succeeded else "PodFailed"
-    condition(status, "Ready", False, reason, "")
-    condition(status, "ContainersReady", False, reason, "")
+    condition(status, "Ready", "False", reason, "")
+    condition(status, "ContainersReady", "False", reason, "")
     return pod
 
 
@@ -130,15 +131,15 @@ def _addressed(status: Json, address: str) -> None:
     status["podIPs"] = [{"ip": address}]
 
 
-def _conditions(pod: Json, *, initialized: bool, is_up: bool) -> None:
+def _conditions(pod: Json, *, is_up: bool) -> None:
     status = pod["status"]
     names = " ".join(one["name"] for one in pod["spec"]["containers"])
     reason = "" if is_up else "ContainersNotReady"
     text = "" if is_up else f"containers with unready status: [{names}]"
-    condition(status, "PodReadyToStartContainers", True, "", "")
-    condition(status, "Initialized", initialized, "", "")
-    condition(status, "Ready", is_up, reason, text)
-    condition(status, "ContainersReady", is_up, reason, text)
+    condition(status, "PodReadyToStartContainers", "True", "", "")
+    condition(status, "Initialized", "True", "", "")
+    condition(status, "Ready", str(is_up), reason, text)
+    condition(status, "ContainersReady", str(is_up), reason, text)
 
 
 def _digest(*parts: str) -> str:
@@ -166,22 +167,26 @@ def _container(container: Json, state: Json, *, is_up: bool) -> Json:
     }
 
 
+def _references(container: Json) -> Iterator[tuple[str, Json]]:
+    """The Secrets and ConfigMaps that a container's environment refers to."""
+    for variable in container.get("env") or []:
+        source = variable.get("valueFrom") or {}
+        yield "Secret", source.get("secretKeyRef") or {}
+        yield "ConfigMap", source.get("configMapKeyRef") or {}
+    for source in container.get("envFrom") or []:
+        yield "Secret", source.get("secretRef") or {}
+        yield "ConfigMap", source.get("configMapRef") or {}
+
+
 def missing_reference(api: Api, pod: Json) -> str:
     """What a required Secret or ConfigMap reference of the environment lacks, or ""."""
     namespace = pod["metadata"]["namespace"]
     for container in pod["spec"]["containers"]:
-        for variable in container.get("env") or []:
-            for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
-                reference = dig(variable, "valueFrom", field)
-                if reference and not reference.get("optional"):
-                    if told := _lacks(api, kind, namespace, reference):
-                        return told
-        for source in container.get("envFrom") or []:
-            for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
-                reference = source.get(field)
-                if reference and not reference.get("optional"):
-                    if told := _lacks(api, kind, namespace, reference):
-                        return told
+        for kind, reference in _references(container):
+            if reference and not reference.get("optional"):
+                told = _lacks(api, kind, namespace, reference)
+                if told:
+                    return told
     return ""
 
 

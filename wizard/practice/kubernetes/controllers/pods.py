@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.controllers.base import (
     Context,
@@ -25,6 +26,9 @@ from wizard.practice.kubernetes.controllers.pod_status import (
     unschedulable,
 )
 from wizard.practice.kubernetes.json_tools import clone, dig
+
+if TYPE_CHECKING:
+    from wizard.practice.kubernetes.store import Event
 
 Json = dict[str, Any]
 
@@ -53,6 +57,23 @@ class Pods(Controller):
         super().__init__(context)
         self._starting: set[str] = set()
         self._stopping: set[str] = set()
+        self._lost: list[Json] = []
+
+    def keys(self, event: Event, kind: str) -> Iterable[Key]:
+        """The pod itself; one that is gone without having been stopped is noted."""
+        if kind == self.kind:
+            if event.type == "DELETED":
+                self._lost.append(event.object)
+            yield event.object["metadata"]["namespace"], event.object["metadata"]["name"]
+
+    def reconcile(self, key: Key) -> None:
+        """Tell of pods that were taken away at once, then look after the one that is there."""
+        lost, self._lost = self._lost, []
+        for pod in lost:
+            self._starting.discard(pod["metadata"]["uid"])
+            if pod["metadata"]["uid"] not in self.context.told_gone:
+                self._tell_gone(pod, None)
+        super().reconcile(key)
 
     def sync(self, obj: Json) -> None:
         """Move one pod a step further."""
@@ -174,7 +195,7 @@ class Pods(Controller):
             unready = clone(pod)
             for one in unready["status"].get("containerStatuses") or []:
                 one["ready"] = False
-            condition(unready["status"], "Ready", False, "ContainersNotReady", "")
+            condition(unready["status"], "Ready", "False", "ContainersNotReady", "")
             self.api.change(unready)
             for container in pod["spec"]["containers"]:
                 self._event(pod, "Killing", f"Stopping container {container['name']}")
@@ -183,21 +204,32 @@ class Pods(Controller):
 
     def _stopped(self, meta: Json) -> None:
         pod = self._current(meta)
-        handler = self.context.handlers.on_pod_gone
-        if pod is None:
+        if pod is None or not is_ending(pod):
             self._stopping.discard(meta["uid"])
-            return
-        shown = clone(pod)
-        self.context.work(
-            lambda: handler(shown) if handler else None, lambda future: self._gone(meta, future)
-        )
+        else:
+            self._tell_gone(pod, lambda: self._gone(meta))
 
-    def _gone(self, meta: Json, future: Future[Any]) -> None:
+    def _tell_gone(self, pod: Json, then: Callable[[], None] | None) -> None:
+        """Call on_pod_gone in a worker thread, once a pod."""
+        self.context.told_gone.add(pod["metadata"]["uid"])
+        handler, shown = self.context.handlers.on_pod_gone, clone(pod)
+
+        def tell() -> None:
+            if handler is not None:
+                handler(shown)
+
+        def told(future: Future[Any]) -> None:
+            if problem := future.exception():
+                log.error("on_pod_gone for pod %s: %r", pod["metadata"]["name"], problem)
+            if then is not None:
+                then()
+
+        self.context.work(tell, told)
+
+    def _gone(self, meta: Json) -> None:
         self._stopping.discard(meta["uid"])
-        if problem := future.exception():
-            log.error("on_pod_gone for pod %s: %r", meta["name"], problem)
         pod = self._current(meta)
-        if pod is None:
+        if pod is None or not is_ending(pod):
             return
         if pod["metadata"].get("finalizers"):
             released = clone(pod)

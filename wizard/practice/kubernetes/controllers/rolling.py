@@ -193,7 +193,7 @@ class Rolling(Controller):
             self._shrink(obj, new, active, limits)
 
     def _shrink(self, obj: Json, new: Json, active: list[Json], limits: Limits) -> None:
-        """Scale old ReplicaSets down: pods that are not available first, then as availability allows."""
+        """Scale old ReplicaSets down: unavailable pods first, then as availability allows."""
         minimum = limits.replicas - limits.unavailable
         total = size(new) + sum(map(size, active))
         spare = total - minimum - (size(new) - count(new, "availableReplicas"))

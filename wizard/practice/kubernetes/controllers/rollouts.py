@@ -65,13 +65,13 @@ class Rollouts(Rolling):
     def _conditions(self, status: Json, new: Json | None, *, healthy: bool) -> None:
         name = new["metadata"]["name"] if new else ""
         status["conditions"] = list(status.get("conditions") or [])
-        enough = "AvailableReason" if healthy else "AvailableReason"
-        condition(status, "Available", healthy, enough, "Rollout has minimum availability")
+        text = "Rollout has minimum availability"
+        condition(status, "Available", str(healthy), "AvailableReason", text)
         reason = "NewReplicaSetAvailable" if healthy else "ReplicaSetUpdated"
         text = "has successfully progressed." if healthy else "is progressing."
-        condition(status, "Progressing", True, reason, f'ReplicaSet "{name}" {text}')
-        condition(status, "Healthy", healthy, "RolloutHealthy", "")
-        condition(status, "Completed", healthy, "RolloutCompleted", "")
+        condition(status, "Progressing", "True", reason, f'ReplicaSet "{name}" {text}')
+        condition(status, "Healthy", str(healthy), "RolloutHealthy", "")
+        condition(status, "Completed", str(healthy), "RolloutCompleted", "")
 
     def _restart(self, obj: Json, new: Json | None) -> str:
         """Delete pods older than restartAt, a few at a time; gives what status.restartedAt is."""

@@ -98,7 +98,7 @@ class Budgets(Controller):
             "disruptionsAllowed": allowed,
         }
         reason = "SufficientPods" if allowed else "InsufficientPods"
-        condition(status, "DisruptionAllowed", allowed > 0, reason, "")
+        condition(status, "DisruptionAllowed", str(allowed > 0), reason, "")
         self.api.change(changed)
 
 
@@ -127,7 +127,7 @@ class Autoscalers(Controller):
         changed = clone(obj)
         status = changed.setdefault("status", {})
         status |= {"currentReplicas": replicas, "desiredReplicas": wanted}
-        condition(status, "AbleToScale", True, "ReadyForNewScale", "")
+        condition(status, "AbleToScale", "True", "ReadyForNewScale", "")
         self.api.change(changed)
 
 
@@ -152,14 +152,9 @@ class Definitions(Controller):
         status["storedVersions"] = [
             one["name"] for one in obj["spec"]["versions"] if one.get("storage")
         ]
-        condition(status, "NamesAccepted", True, "NoConflicts", "no conflicts found")
-        condition(
-            status,
-            "Established",
-            True,
-            "InitialNamesAccepted",
-            "the initial names have been accepted",
-        )
+        condition(status, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
+        text = "the initial names have been accepted"
+        condition(status, "Established", "True", "InitialNamesAccepted", text)
         self.api.change(changed)
 
 
