@@ -2,30 +2,34 @@
 
 The chart's values can rename every object (`fullnameOverride`, `nameOverride`, `backend.name`) and
 move it to another namespace (`namespace`), so only the rendered manifest tells. Objects are found
-by the template they come from (`# Source: langsmith/templates/backend/deployment.yaml`); where a
-post-renderer has taken these comments away, the backend is found by its shape.
+by the template they come from, see wizard/systems/manifest.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.manifest import (
+    BACKEND,
+    CHART,
+    FRONTEND_SERVICE,
+    POSTGRES_SERVICE,
+    POSTGRES_SET,
+    URI_VARIABLE,
+    as_map,
+    containers_of,
+    literal_env,
+    wanted_objects,
+)
 
 if TYPE_CHECKING:
-    from wizard.systems.helm import Release
+    from wizard.systems.helm_records import Release
 
-CHART = "langsmith"
-URI_VARIABLE = "POSTGRES_DATABASE_URI"
-BACKEND = "backend/deployment.yaml"
-POSTGRES_SET = "postgres/stateful-set.yaml"
-POSTGRES_SERVICE = "postgres/service.yaml"
-FRONTEND_SERVICE = "frontend/service.yaml"
-WORKLOADS = ("Deployment", "Rollout")
 DEFAULT_PORT = 1984
 
 
@@ -139,7 +143,7 @@ def read_installation(
             next_step="Name the LangSmith release with --release and --namespace.",
             exit=Exit.FAILED,
         )
-    found = _objects(manifest, release)
+    found = wanted_objects(manifest, release)
     backend = found.get(BACKEND)
     if backend is None:
         raise _no_backend(release, "The release's manifest has no backend.")
@@ -169,7 +173,7 @@ def url_of(values: Mapping[str, Any]) -> str | None:
 
     Without a scheme it is https, and http for localhost, as the chart's own documents say.
     """
-    config = _map(values.get("config"))
+    config = as_map(values.get("config"))
     hostname = str(config.get("hostname") or "").strip().rstrip("/")
     if not hostname:
         return None
@@ -178,73 +182,6 @@ def url_of(values: Mapping[str, Any]) -> str | None:
         hostname = f"{'http' if local else 'https'}://{hostname}"
     base = str(config.get("basePath") or "").strip("/")
     return f"{hostname}/{base}" if base else hostname
-
-
-def _objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
-    """The few objects that matter, by the template they come from."""
-    wanted = (BACKEND, POSTGRES_SET, POSTGRES_SERVICE, FRONTEND_SERVICE)
-    found: dict[str, dict[str, Any]] = {}
-    commented = False
-    for source, text in documents(manifest):
-        commented = commented or bool(source)
-        template = source.partition(f"{CHART}/templates/")[2]
-        if template in wanted:
-            document = _parse(text, release)
-            if document:
-                found.setdefault(template, document)
-    if commented:
-        return found
-    return _by_shape(manifest, release)
-
-
-def _by_shape(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
-    """The same without comments: the backend's port and the Postgres's are named in the chart."""
-    found: dict[str, dict[str, Any]] = {}
-    components: dict[str, dict[str, Any]] = {}
-    for _, text in documents(manifest):
-        if not re.search(r"^kind: *[\"']?(Deployment|Rollout|StatefulSet|Service)\b", text, re.M):
-            continue
-        document = _parse(text, release)
-        kind = document.get("kind")
-        if kind == "Service":
-            components[_component(_map(document["spec"].get("selector")))] = document
-        elif kind in WORKLOADS and _has_port(document, "backend"):
-            found[BACKEND] = document
-        elif kind in WORKLOADS and _has_port(document, "frontend"):
-            found[FRONTEND_SERVICE] = document
-        elif kind == "StatefulSet" and _has_port(document, "postgres"):
-            found.setdefault(POSTGRES_SET, document)
-    for key, workload in ((POSTGRES_SERVICE, POSTGRES_SET), (FRONTEND_SERVICE, FRONTEND_SERVICE)):
-        owner = found.pop(workload, None) if key == workload else found.get(workload)
-        labels = _map(_template(owner).get("metadata")).get("labels") if owner else None
-        service = components.get(_component(_map(labels))) if owner else None
-        if service:
-            found[key] = service
-    return found
-
-
-def documents(manifest: str) -> Iterator[tuple[str, str]]:
-    """Each document of a manifest: the template it comes from (or an empty string), its text."""
-    for text in re.split(r"^---[ \t]*(?:#[^\n]*)?$", manifest, flags=re.MULTILINE):
-        if text.strip():
-            match = re.search(r"^# Source: (\S+)", text, re.MULTILINE)
-            yield (match[1] if match else ""), text
-
-
-def _parse(text: str, release: Release) -> dict[str, Any]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the fast one
-    except yaml.YAMLError:
-        raise Problem(
-            "LSA142",
-            "The release's manifest cannot be read.",
-            on=release.on,
-            next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}",
-        ) from None
-    return document if isinstance(document, dict) else {}
 
 
 def _no_backend(release: Release, what: str) -> Problem:
@@ -265,10 +202,10 @@ def _database(
     release: Release,
 ) -> DatabaseReference:
     entry = next(each for each in container["env"] if each.get("name") == URI_VARIABLE)
-    reference = _map(_map(entry.get("valueFrom")).get("secretKeyRef"))
+    reference = as_map(as_map(entry.get("valueFrom")).get("secretKeyRef"))
     if not reference.get("name") or not reference.get("key"):
         raise _no_backend(release, f"{URI_VARIABLE} does not name a Secret and a key.")
-    external = _map(_map(values.get("postgres")).get("external"))
+    external = as_map(as_map(values.get("postgres")).get("external"))
     return DatabaseReference(
         secret=str(reference["name"]),
         key=str(reference["key"]),
@@ -283,7 +220,7 @@ def _database(
 def _postgres(document: dict[str, Any] | None) -> PostgresWorkload | None:
     if document is None:
         return None
-    container = _containers(document)[0]
+    container = containers_of(document)[0]
     port = _port(container, 5432)
     return PostgresWorkload(str(document["metadata"]["name"]), str(container["name"]), port)
 
@@ -291,7 +228,7 @@ def _postgres(document: dict[str, Any] | None) -> PostgresWorkload | None:
 def _service(document: dict[str, Any] | None) -> Service | None:
     if document is None:
         return None
-    spec = _map(document.get("spec"))
+    spec = as_map(document.get("spec"))
     ports = spec.get("ports") or [{}]
     balanced = spec.get("type") == "LoadBalancer"
     return Service(str(document["metadata"]["name"]), int(ports[0].get("port") or 0), balanced)
@@ -299,28 +236,11 @@ def _service(document: dict[str, Any] | None) -> Service | None:
 
 def _container(document: Mapping[str, Any], variable: str) -> dict[str, Any]:
     """The first container with the variable: sidecars come after the chart's own."""
-    containers = _containers(document)
+    containers = containers_of(document)
     for container in containers:
         if variable in _env(container):
             return container
     return containers[0]
-
-
-def _containers(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(_map(_template(document).get("spec")).get("containers") or [{}])
-
-
-def _template(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _map(_map(document.get("spec")).get("template"))
-
-
-def _component(labels: Mapping[str, Any]) -> str:
-    return str(labels.get("app.kubernetes.io/component", ""))
-
-
-def _has_port(document: Mapping[str, Any], name: str) -> bool:
-    ports = [port for each in _containers(document) for port in each.get("ports") or []]
-    return any(port.get("name") == name for port in ports)
 
 
 def _port(container: Mapping[str, Any], default: int) -> int:
@@ -331,15 +251,3 @@ def _port(container: Mapping[str, Any], default: int) -> int:
 def _env(container: Mapping[str, Any]) -> dict[str, str | None]:
     """The variables of a container; None for those whose value comes from elsewhere."""
     return literal_env(container.get("env"))
-
-
-def literal_env(entries: Any) -> dict[str, str | None]:
-    """Name to plain value (empty when none is given), or None for a `valueFrom`."""
-    return {
-        str(each["name"]): None if each.get("valueFrom") else str(each.get("value") or "")
-        for each in entries or []
-    }
-
-
-def _map(node: Any) -> Mapping[str, Any]:
-    return node if isinstance(node, Mapping) else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wizard.systems.installation import literal_env
+from wizard.systems.manifest import literal_env
 from wizard.variables import WANTED
 
 HOPELESS = frozenset(

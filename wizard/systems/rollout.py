@@ -11,7 +11,8 @@ from typing import Any
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems.cluster import DEPLOYMENTS, PODS, REPLICASETS, Cluster
-from wizard.systems.installation import Installation, literal_env
+from wizard.systems.installation import Installation
+from wizard.systems.manifest import literal_env
 from wizard.systems.pods import Pod, cause_of, read_pod
 
 __all__ = ["Pod", "RolloutStatus", "Workload", "ready_pod"]
@@ -20,7 +21,9 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 REVISION = "deployment.kubernetes.io/revision"
 POLL_SECONDS = 1.0
 SILENCE_LIMIT = 60.0
-FIRST_LOOKS = 5.0
+PATIENCE = 30.0
+SCHEDULING_PATIENCE = 180.0
+UNSCHEDULABLE = "Unschedulable"
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,26 @@ class Workload:
         self._cluster.patch(DEPLOYMENTS, self._backend.name, self._namespace, body)
         return prior
 
-    def wait(self, *, limit: float, tick: Callable[[RolloutStatus, float], None]) -> RolloutStatus:
+    def wait(
+        self,
+        *,
+        limit: float,
+        tick: Callable[[RolloutStatus, float], None],
+        patience: float | None = None,
+    ) -> RolloutStatus:
         """Waits until the rollout is done; calls `tick(status, elapsed seconds)` at each look.
 
         An API server that is away for a while is waited for, up to a minute.
 
+        Args:
+            limit: seconds until it is given up.
+            patience: seconds that a stuck rollout may stay stuck; as a rule 30, and 180 for pods
+                that wait for a node.
+
         Raises:
-            Problem: the rollout is stuck, or is not done within `limit` seconds.
+            Problem: the rollout stays stuck, or is not done within `limit` seconds.
         """
-        started = answered = time.monotonic()
+        started = answered = moving = time.monotonic()
         status: RolloutStatus | None = None
         while True:
             try:
@@ -123,7 +137,8 @@ class Workload:
                 tick(status, elapsed)
                 if status.done:
                     return status
-                if status.stuck and elapsed > FIRST_LOOKS:
+                moving = moving if status.stuck else time.monotonic()
+                if time.monotonic() - moving > _patience(status.stuck, patience):
                     raise self._stuck(status)
             if elapsed >= limit:
                 raise self._late(status, limit)
@@ -242,6 +257,12 @@ def _status(live: Mapping[str, Any], newest: str, pods: tuple[Pod, ...]) -> Roll
         stuck="" if done or not seen else cause_of(pods, newest) or late,
         pods=pods,
     )
+
+
+def _patience(stuck: str, asked: float | None) -> float:
+    if asked is not None:
+        return asked
+    return SCHEDULING_PATIENCE if UNSCHEDULABLE in stuck else PATIENCE
 
 
 def _passing(problem: Problem) -> bool:

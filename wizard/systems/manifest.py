@@ -1,0 +1,148 @@
+"""The few objects of a release's manifest that matter, as plain dicts.
+
+Objects are found by the template they come from (`# Source: langsmith/templates/backend/
+deployment.yaml`). Where a post-renderer has taken these comments away, they are found by shape: the
+backend by its port's name, the others by what refers to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wizard.problems import Problem
+
+if TYPE_CHECKING:
+    from wizard.systems.helm_records import Release
+
+CHART = "langsmith"
+URI_VARIABLE = "POSTGRES_DATABASE_URI"
+BACKEND = "backend/deployment.yaml"
+POSTGRES_SET = "postgres/stateful-set.yaml"
+POSTGRES_SERVICE = "postgres/service.yaml"
+FRONTEND_SERVICE = "frontend/service.yaml"
+WORKLOADS = ("Deployment", "Rollout")
+
+
+def wanted_objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
+    """The few objects that matter, by the template they come from."""
+    wanted = (BACKEND, POSTGRES_SET, POSTGRES_SERVICE, FRONTEND_SERVICE)
+    found: dict[str, dict[str, Any]] = {}
+    commented = False
+    for source, text in documents(manifest):
+        commented = commented or bool(source)
+        template = source.partition(f"{CHART}/templates/")[2]
+        if template in wanted:
+            document = _parse(text, release)
+            if document:
+                found.setdefault(template, document)
+    if commented:
+        return found
+    return _by_shape(manifest, release)
+
+
+def _by_shape(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
+    kinds = r"^kind: *[\"']?(Deployment|Rollout|StatefulSet|Service)\b"
+    texts = (text for _, text in documents(manifest) if re.search(kinds, text, re.MULTILINE))
+    objects = [_parse(text, release) for text in texts]
+    workloads = [each for each in objects if each.get("kind") in WORKLOADS]
+    backend = next((each for each in workloads if _has_port(each, "backend")), None)
+    frontend = next((each for each in workloads if _has_port(each, "frontend")), None)
+    postgres = _postgres_of(backend, objects)
+    found = {
+        BACKEND: backend,
+        POSTGRES_SET: postgres,
+        POSTGRES_SERVICE: _service_of(postgres, objects),
+        FRONTEND_SERVICE: _service_of(frontend, objects),
+    }
+    return {template: document for template, document in found.items() if document}
+
+
+def _postgres_of(
+    backend: Mapping[str, Any] | None, objects: Iterable[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The PostgreSQL with the backend's Secret: newer charts have one for each agent, too."""
+    wanted = _secrets(backend, URI_VARIABLE)
+    for each in objects:
+        is_database = each.get("kind") == "StatefulSet" and _has_port(each, "postgres")
+        if is_database and wanted & _secrets(each):
+            return each
+    return None
+
+
+def _service_of(
+    workload: Mapping[str, Any] | None, objects: Iterable[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The Service that selects the workload's pods."""
+    if workload is None:
+        return None
+    labels = as_map(as_map(template_of(workload).get("metadata")).get("labels")).items()
+    for each in objects:
+        selector = as_map(as_map(each.get("spec")).get("selector"))
+        if each.get("kind") == "Service" and selector and selector.items() <= labels:
+            return each
+    return None
+
+
+def documents(manifest: str) -> Iterator[tuple[str, str]]:
+    """Each document of a manifest: the template it comes from (or an empty string), its text."""
+    for text in re.split(r"^---[ \t]*(?:#[^\n]*)?$", manifest, flags=re.MULTILINE):
+        if text.strip():
+            match = re.search(r"^# Source: (\S+)", text, re.MULTILINE)
+            yield (match[1] if match else ""), text
+
+
+def _parse(text: str, release: Release) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the fast one
+    except yaml.YAMLError:
+        raise Problem(
+            "LSA142",
+            "The release's manifest cannot be read.",
+            on=release.on,
+            next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}",
+        ) from None
+    return document if isinstance(document, dict) else {}
+
+
+def _secrets(document: Mapping[str, Any] | None, variable: str = "") -> set[str]:
+    """The Secrets that the variables (or one of them) of a workload come from."""
+    entries = [e for each in containers_of(document or {}) for e in each.get("env") or []]
+    references = (
+        as_map(as_map(each.get("valueFrom")).get("secretKeyRef"))
+        for each in entries
+        if variable in ("", each.get("name"))
+    )
+    return {str(each["name"]) for each in references if each.get("name")}
+
+
+def containers_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The containers of a workload's pods; one empty one when there are none."""
+    return list(as_map(template_of(document).get("spec")).get("containers") or [{}])
+
+
+def template_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The pod template of a workload."""
+    return as_map(as_map(document.get("spec")).get("template"))
+
+
+def _has_port(document: Mapping[str, Any], name: str) -> bool:
+    ports = [port for each in containers_of(document) for port in each.get("ports") or []]
+    return any(port.get("name") == name for port in ports)
+
+
+def literal_env(entries: Any) -> dict[str, str | None]:
+    """Name to plain value (empty when none is given), or None for a `valueFrom`."""
+    return {
+        str(each["name"]): None if each.get("valueFrom") else str(each.get("value") or "")
+        for each in entries or []
+    }
+
+
+def as_map(node: Any) -> Mapping[str, Any]:
+    """The node if it is a mapping, else an empty one."""
+    return node if isinstance(node, Mapping) else {}
