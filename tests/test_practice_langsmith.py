@@ -322,6 +322,15 @@ def test_a_connection_that_outlives_its_pod_is_not_the_frontend(langsmith):
         assert session.get(base + "/api/v1/ok", timeout=LIMIT).status_code == 503
 
 
+def test_a_pod_that_is_being_deleted_gets_nothing_from_the_frontend(langsmith, objects, ask):
+    old, new = pod_with(name="old"), pod_with(BOTH, name="new")
+    langsmith.pod_ready(old)
+    langsmith.pod_ready(new)
+    objects["Pod", "langsmith", "old"] = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    through = {ask("/api/v1/audit-logs", org="on", params=window()).status_code for _ in range(4)}
+    assert through == {200}
+
+
 def test_other_pods_are_passed_over(langsmith):
     pod = pod_with()
     pod["spec"]["containers"][0]["ports"][0]["name"] = "platform"

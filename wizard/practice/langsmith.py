@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import psycopg
 from aiohttp import web
 
 from wizard.practice.langsmith_api import Api, Call
@@ -90,14 +89,14 @@ class LangSmith:
         return f"https://127.0.0.1:{port}"
 
     def pod_ready(self, pod: Mapping[str, Any]) -> None:
-        """Take in a pod: from now on it answers with what it finds at this moment."""
+        """Take in a pod: from now on it answers with what it finds at this moment.
+
+        Raises:
+            psycopg.Error: the database cannot be read, so the pod cannot start.
+        """
         if backend_container(pod) is None or pod["metadata"]["uid"] in self._backends:
             return
-        try:
-            configs = self._store.configs()
-        except psycopg.Error:
-            configs = {}
-        view = view_of(pod, self._get, configs)
+        view = view_of(pod, self._get, self._store.configs())
         self._have_activity(view)
         self._in_loop(self._add(view))
 
@@ -137,7 +136,7 @@ class LangSmith:
     async def _start(self) -> int:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         _, port = await self._listen()
         self._front_ports.add(port)
@@ -181,11 +180,16 @@ class LangSmith:
             return await self._answer_through_pod(port, request)
         if not request.path.startswith(self._base_path + "/api/"):
             return web.Response(text=UI, content_type="text/html")
-        ready = list(self._backends.values())
+        ready = [one for one in self._backends.values() if not self._ending(one.view)]
         if not ready:
             return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
         backend = ready[next(self._turn) % len(ready)]
         return await self._answer(backend.view, request, request.path[len(self._base_path) :])
+
+    def _ending(self, view: PodView) -> bool:
+        """Whether a pod is being deleted: a Service sends it nothing more."""
+        pod = self._get("Pod", view.namespace, view.name)
+        return pod is not None and "deletionTimestamp" in pod["metadata"]
 
     async def _answer_through_pod(self, port: int, request: web.Request) -> web.Response:
         for backend in self._backends.values():

@@ -24,6 +24,7 @@ class PodView:
     Attributes:
         uid: of the pod.
         name: of the pod.
+        namespace: of the pod.
         chart_version: from the label `helm.sh/chart`.
         app_version: from the label `app.kubernetes.io/version`.
         environment: of its backend container, references resolved.
@@ -32,6 +33,7 @@ class PodView:
 
     uid: str
     name: str
+    namespace: str
     chart_version: str
     app_version: str
     environment: Mapping[str, str] = field(repr=False)
@@ -92,6 +94,7 @@ def view_of(pod: Json, get: Get, configs: Mapping[str, Any]) -> PodView:
     return PodView(
         uid=metadata["uid"],
         name=metadata["name"],
+        namespace=metadata["namespace"],
         chart_version=labels.get("helm.sh/chart", "").removeprefix("langsmith-"),
         app_version=labels.get("app.kubernetes.io/version", ""),
         environment=environment_of(container, metadata["namespace"], get),

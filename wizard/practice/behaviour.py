@@ -1,0 +1,93 @@
+"""What pods and Jobs of the practice release do: the bridge from Kubernetes to real parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import semver
+
+from wizard.practice.kubernetes import LocalCommand, PracticeKubernetes
+from wizard.practice.langsmith import LangSmith
+from wizard.practice.pods import Get, environment_of, port_of
+from wizard.practice.postgres import PracticePostgres
+from wizard.practice.seed import migrate
+
+Pod = Mapping[str, Any]
+
+AUDIT_TABLE_FROM = semver.Version.parse("0.12.72")
+"""The first app version whose migrations make the table audit_logs."""
+
+
+class Behaviour:
+    """Connects the handlers of a PracticeKubernetes with PostgreSQL and the LangSmith stand-in."""
+
+    def __init__(
+        self, postgres: PracticePostgres, langsmith: LangSmith, get: Get, database: str
+    ) -> None:
+        self._postgres = postgres
+        self._langsmith = langsmith
+        self._get = get
+        self._database = database
+
+    def attach(self, kubernetes: PracticeKubernetes) -> None:
+        """Set all handlers."""
+        kubernetes.exec_handler = self.run_in_pod
+        kubernetes.port_handler = self.port
+        kubernetes.job_handler = self.run_job
+        kubernetes.log_handler = self.log
+        kubernetes.on_pod_ready = self._langsmith.pod_ready
+        kubernetes.on_pod_gone = self._langsmith.pod_gone
+
+    def run_in_pod(self, pod: Pod, container: str, argv: list[str]) -> LocalCommand | None:
+        """In the Postgres pod a command sees the real server, with the pod's own variables."""
+        if port_of(pod, "postgres") is None:
+            return None
+        found = next(one for one in pod["spec"]["containers"] if one["name"] == container)
+        own = environment_of(found, pod["metadata"]["namespace"], self._get)
+        reach = self._postgres.psql_env()
+        # In the real pod a local connection is trusted, whatever the user is called.
+        del reach["PGUSER"]
+        return LocalCommand(list(argv), own | reach)
+
+    def port(self, pod: Pod, port: int) -> tuple[str, int] | None:
+        """Where a pod's port really is."""
+        if port == port_of(pod, "postgres"):
+            return self._postgres.host, self._postgres.port
+        if port == port_of(pod, "frontend"):
+            return "127.0.0.1", self._langsmith.port
+        own = self._langsmith.pod_port(pod["metadata"]["uid"])
+        if own is not None and port == port_of(pod, "backend"):
+            return "127.0.0.1", own
+        return None
+
+    def run_job(self, job: Pod) -> bool:
+        """Whether a Job succeeds; the Postgres migrations are really made."""
+        template = job["spec"]["template"]
+        if template["spec"]["containers"][0]["name"] != "pg-migrations":
+            return True
+        version = template["metadata"]["labels"].get("app.kubernetes.io/version", "")
+        if not _makes_audit_table(version):
+            return True
+        dsn = self._postgres.dsn(self._database)
+        try:
+            with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+                migrate(connection)
+        except psycopg.Error:
+            return False
+        return True
+
+    def log(self, pod: Pod, container: str) -> str:
+        """The log of a container: enough to see which pod it is."""
+        name, image = pod["metadata"]["name"], ""
+        for one in pod["spec"]["containers"]:
+            if one["name"] == container:
+                image = one["image"]
+        return f"practice: {name} started {container} from {image}\n"
+
+
+def _makes_audit_table(app_version: str) -> bool:
+    if not semver.Version.is_valid(app_version):
+        return False
+    return semver.Version.parse(app_version) >= AUDIT_TABLE_FROM

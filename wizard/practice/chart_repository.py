@@ -1,0 +1,96 @@
+"""A chart repository on loopback, with the practice chart in several versions."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from datetime import UTC, datetime
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from wizard.resources import templates
+
+APP_VERSIONS = {"0.12.32": "0.12.70", "0.12.33": "0.12.72", "0.13.37": "0.13.37"}
+"""The chart versions that are offered, and the app version of each, as in the real repository."""
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: ARG002 - the base's signature
+        return
+
+
+class ChartRepository:
+    """Packages the chart into `folder` and serves it; `url` is known after start()."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = ""
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Package, write the index, and serve both."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        entries = [self._entry(chart, app) for chart, app in APP_VERSIONS.items()]
+        index = {
+            "apiVersion": "v1",
+            "entries": {"langsmith": entries},
+            "generated": datetime.now(UTC).isoformat(),
+        }
+        # JSON is YAML, and helm reads it as such.
+        (self.folder / "index.yaml").write_text(json.dumps(index), encoding="utf-8")
+        handler = functools.partial(_Quiet, directory=str(self.folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, name="charts", daemon=True).start()
+
+    def stop(self) -> None:
+        """Close the port; idempotent."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    def _entry(self, chart_version: str, app_version: str) -> dict[str, Any]:
+        content = packaged(chart_version, app_version)
+        name = f"langsmith-{chart_version}.tgz"
+        (self.folder / name).write_bytes(content)
+        return {
+            "apiVersion": "v2",
+            "name": "langsmith",
+            "version": chart_version,
+            "appVersion": app_version,
+            "type": "application",
+            "created": datetime.now(UTC).isoformat(),
+            "digest": hashlib.sha256(content).hexdigest(),
+            "urls": [name],
+        }
+
+
+def packaged(chart_version: str, app_version: str) -> bytes:
+    """The practice chart as `helm package --version --app-version` would pack it."""
+    chart = templates() / "practice" / "chart"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=3) as archive:
+        for path in sorted(path for path in chart.rglob("*") if path.is_file()):
+            content = path.read_bytes()
+            if path == chart / "Chart.yaml":
+                content = _with_versions(content.decode(), chart_version, app_version).encode()
+            member = tarfile.TarInfo(f"langsmith/{path.relative_to(chart).as_posix()}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _with_versions(text: str, chart_version: str, app_version: str) -> str:
+    versions = {"version": chart_version, "appVersion": json.dumps(app_version)}
+    lines = []
+    for line in text.splitlines():
+        key = line.partition(":")[0]
+        lines.append(f"{key}: {versions[key]}" if key in versions else line)
+    return "\n".join(lines) + "\n"

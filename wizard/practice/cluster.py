@@ -1,0 +1,323 @@
+"""The whole practice cluster: a LangSmith release to rehearse on, up and down as one thing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from wizard.practice.behaviour import Behaviour
+from wizard.practice.chart_repository import ChartRepository
+from wizard.practice.kubernetes import PracticeKubernetes
+from wizard.practice.kubernetes import Snapshot as KubernetesSnapshot
+from wizard.practice.langsmith import LangSmith
+from wizard.practice.langsmith_store import Store
+from wizard.practice.pods import PodView
+from wizard.practice.postgres import PracticePostgres
+from wizard.practice.seed import ORGANIZATIONS, Keys, plant
+from wizard.problems import Problem
+from wizard.resources import template
+
+NAMESPACE = "langsmith"
+RELEASE = "langsmith"
+DATABASE = "postgres"
+"""The application's database, as in the chart's default values."""
+
+KEPT = "practice_snapshot"
+"""The database that holds what `restore` puts back."""
+
+HELM_LIMIT = 120.0
+"""Seconds that helm may take for the first installation."""
+
+SETTLE_LIMIT = 30.0
+"""Seconds until all pods of the first installation are ready."""
+
+AT_ONCE = 0.02
+"""Seconds until a pod is ready, or a Job done, while the older release is put in place."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state of the cluster; its database part is kept in the server."""
+
+    kubernetes: KubernetesSnapshot
+    views: tuple[PodView, ...]
+    values: str
+    helm: Path
+
+
+class PracticeCluster:
+    """A Kubernetes API, PostgreSQL, helm repository and LangSmith on loopback, in this process.
+
+    Attributes:
+        home: the folder that holds all of it; nothing is written elsewhere.
+        kubeconfig: a kubeconfig for it.
+        values: the release's values file, in which the two variables are missing.
+        url: LangSmith's URL.
+        organizations: ids by what the config holds: off, null, empty, personal, on.
+        kubernetes, postgres, langsmith: the parts, for staging and looking.
+    """
+
+    namespace = NAMESPACE
+    release = RELEASE
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        helm: Path,
+        pod_ready_after: float = 1.0,
+        job_takes: float = 0.5,
+        chart_version: str = "0.12.33",
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self.home = home
+        self.helm = helm
+        self.chart_version = chart_version
+        self.kubeconfig = home / "kubeconfig"
+        self.values = home / "values.yaml"
+        self.organizations: Mapping[str, UUID] = ORGANIZATIONS
+        self.keys = Keys()
+        # As on a real cluster, the password is not made of letters only.
+        self.postgres = PracticePostgres(
+            home / "postgres", password=f"{secrets.token_hex(6)}@/{secrets.token_hex(6)}?"
+        )
+        self.repository = ChartRepository(home / "charts")
+        self._salt = secrets.token_hex(16)
+        self._times = (pod_ready_after, job_takes)
+        self._say = say or (lambda _text: None)
+        self.kubernetes = self._new_kubernetes(AT_ONCE, AT_ONCE)
+        self.langsmith = LangSmith(
+            Store(lambda: self.postgres.dsn(DATABASE)),
+            self._object,
+        )
+
+    @property
+    def url(self) -> str:
+        """LangSmith's URL; the same as the release's `config.hostname`."""
+        return self.langsmith.url
+
+    @property
+    def api_key(self) -> str:
+        """A personal access token of an organization admin."""
+        return self.keys.admin
+
+    @property
+    def viewer_key(self) -> str:
+        """A personal access token of a member who may not read audit logs."""
+        return self.keys.viewer
+
+    def up(self) -> None:
+        """Bring everything up, with a deployed release of the older LangSmith.
+
+        Raises:
+            Problem: a part does not start; what did start is ended again.
+        """
+        try:
+            self._up()
+        except BaseException:
+            self.down()
+            raise
+
+    def _up(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(2) as pool:
+            database = pool.submit(self._start_database)
+            charts = pool.submit(self._start_repository)
+            self._wire()
+            self.kubernetes.start()
+            self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=NAMESPACE)
+            self.langsmith.start()
+            database.result()
+            charts.result()
+        self._write_values()
+        self._say(f"LangSmith's chart {self.chart_version} is being installed with helm")
+        self._install()
+        self._slow_down()
+        self._say(f"LangSmith answers at {self.url}")
+
+    def down(self) -> None:
+        """End everything that was started; idempotent. The folder stays, for its owner."""
+        self.langsmith.stop()
+        self.kubernetes.stop()
+        self.repository.stop()
+        self.postgres.stop()
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which helm, kubectl and langsmith-audit see this cluster only."""
+        foreign = ("HELM_", "KUBE", "LANGSMITH", "PG")
+        mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return mine | self.settings()
+
+    def settings(self) -> dict[str, str]:
+        """The variables of `environment()` that are not inherited. They hold the API key."""
+        helm_home = self.home / "helm"
+        no_proxy = os.environ.get("NO_PROXY", os.environ.get("no_proxy", ""))
+        local = ",".join(filter(None, (no_proxy, "127.0.0.1", "localhost")))
+        search = os.pathsep.join((str(self.home / "bin"), os.environ.get("PATH", os.defpath)))
+        return {
+            "PATH": search,
+            "NO_PROXY": local,
+            "no_proxy": local,
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(self.home / "kubecache"),
+            "HELM_CACHE_HOME": str(helm_home / "cache"),
+            "HELM_CONFIG_HOME": str(helm_home / "config"),
+            "HELM_DATA_HOME": str(helm_home / "data"),
+            "HELM_REPOSITORY_CONFIG": str(helm_home / "config" / "repositories.yaml"),
+            "HELM_REPOSITORY_CACHE": str(helm_home / "cache" / "repository"),
+            "LANGSMITH_API_KEY": self.api_key,
+            "LANGSMITH_AUDIT_NAMESPACE": NAMESPACE,
+            "LANGSMITH_AUDIT_RELEASE": RELEASE,
+            "LANGSMITH_AUDIT_VALUES": str(self.values),
+            "LANGSMITH_AUDIT_STATE_DIR": str(self.home / "state"),
+        }
+
+    def use_helm(self, helm: Path) -> None:
+        """Make this the `helm` that the environment's PATH leads to."""
+        self.helm = helm
+        link = self.home / "bin" / "helm"
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(helm.resolve())
+
+    def connect(self) -> psycopg.Connection:
+        """A connection to the application's database, each statement its own transaction."""
+        return psycopg.connect(self.postgres.dsn(DATABASE), autocommit=True, connect_timeout=10)
+
+    def run_helm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the cluster's helm, and give what it said.
+
+        Raises:
+            subprocess.TimeoutExpired: it took more than HELM_LIMIT seconds.
+        """
+        return subprocess.run(
+            [str(self.helm), *arguments],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=HELM_LIMIT,
+            check=False,
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Keep the present state, the database included; a later one replaces it."""
+        self._copy_database(DATABASE, KEPT)
+        values = self.values.read_text(encoding="utf-8")
+        return Snapshot(self.kubernetes.snapshot(), self.langsmith.views(), values, self.helm)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put a kept state back; open connections to the database are cut, faults taken back."""
+        self.kubernetes.faults.clear()
+        self._copy_database(KEPT, DATABASE)
+        self.kubernetes.restore(snapshot.kubernetes)
+        self.langsmith.restore(snapshot.views)
+        self.kubernetes.requests.clear()
+        self._private(self.values, snapshot.values)
+        shutil.rmtree(self.home / "state", ignore_errors=True)
+        self.use_helm(snapshot.helm)
+
+    def _new_kubernetes(self, pod_ready_after: float, job_takes: float) -> PracticeKubernetes:
+        return PracticeKubernetes(pod_ready_after=pod_ready_after, job_takes=job_takes)
+
+    def _object(self, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
+        return self.kubernetes.get(kind, namespace, name)
+
+    def _wire(self) -> None:
+        behaviour = Behaviour(self.postgres, self.langsmith, self._object, DATABASE)
+        behaviour.attach(self.kubernetes)
+
+    def _start_database(self) -> None:
+        self.postgres.start()
+        with self.connect() as connection:
+            plant(connection, self.keys, self._salt)
+        self._say(f"PostgreSQL listens on {self.postgres.host}:{self.postgres.port}")
+
+    def _start_repository(self) -> None:
+        self.repository.start()
+        self.use_helm(self.helm)
+        answer = self.run_helm("repo", "add", "langchain", self.repository.url)
+        self._must(answer, "helm repo add")
+
+    def _write_values(self) -> None:
+        text = Template(template("practice/values.yaml")).substitute(
+            namespace=NAMESPACE,
+            hostname=self.url,
+            license_key=f"lsv1_{secrets.token_hex(20)}",
+            api_key_salt=self._salt,
+            admin_password=f"Aa1!{secrets.token_urlsafe(12)}",
+            jwt_secret=secrets.token_hex(24),
+            database_password=self.postgres.password,
+        )
+        self._private(self.values, text)
+
+    def _private(self, file: Path, text: str) -> None:
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+
+    def _install(self) -> None:
+        answer = self.run_helm(
+            *("install", RELEASE, "langchain/langsmith", "--version", self.chart_version),
+            *("--namespace", NAMESPACE, "--create-namespace", "--values", str(self.values)),
+        )
+        self._must(answer, "helm install")
+        limit = time.monotonic() + SETTLE_LIMIT
+        while not self._all_ready():
+            if time.monotonic() > limit:
+                raise self._problem(f"pods are not ready after {SETTLE_LIMIT:.0f} seconds", "pods")
+            time.sleep(0.02)
+
+    def _all_ready(self) -> bool:
+        pods = self.kubernetes.list("Pod", NAMESPACE)
+        return all(pod.get("status", {}).get("phase") == "Succeeded" or _ready(pod) for pod in pods)
+
+    def _slow_down(self) -> None:
+        """Let pods and Jobs take the time that was asked for, from here on."""
+        quick, state = self.kubernetes, self.kubernetes.snapshot()
+        quick.on_pod_ready = quick.on_pod_gone = None
+        quick.stop()
+        self.kubernetes = self._new_kubernetes(*self._times)
+        self._wire()
+        self.kubernetes.restore(state)
+        self.kubernetes.start()
+        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=NAMESPACE)
+
+    def _copy_database(self, source: str, target: str) -> None:
+        with psycopg.connect(self.postgres.dsn("template1"), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (%s, %s)",
+                (source, target),
+            )
+            connection.execute(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)".encode())
+            connection.execute(f"CREATE DATABASE {target} TEMPLATE {source}".encode())
+
+    def _must(self, answer: subprocess.CompletedProcess[str], what: str) -> None:
+        if answer.returncode != 0:
+            words = tuple(answer.stderr.strip().splitlines()[-8:])
+            raise self._problem(f"{what} ended with exit code {answer.returncode}", what, words)
+
+    def _problem(self, what: str, on: str, detail: tuple[str, ...] = ()) -> Problem:
+        return Problem(
+            "LSA956",
+            f"the practice cluster does not come up: {what}",
+            on=on,
+            next_step="start again; if it stays so, report it with the lines above",
+            detail=detail,
+        )
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
