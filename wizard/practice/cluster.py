@@ -19,6 +19,7 @@ import psycopg
 
 from wizard.practice.behaviour import Behaviour
 from wizard.practice.chart_repository import ChartRepository
+from wizard.practice.environment import led_to
 from wizard.practice.kubernetes import PracticeKubernetes
 from wizard.practice.kubernetes import Snapshot as KubernetesSnapshot
 from wizard.practice.langsmith import LangSmith
@@ -156,9 +157,7 @@ class PracticeCluster:
 
     def environment(self) -> dict[str, str]:
         """The environment in which helm, kubectl and langsmith-audit see this cluster only."""
-        foreign = ("HELM_", "KUBE", "LANGSMITH", "PG")
-        mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return mine | self.settings()
+        return led_to(self.settings())
 
     def settings(self) -> dict[str, str]:
         """The variables of `environment()` that are not inherited. They hold the API key."""

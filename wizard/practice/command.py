@@ -1,0 +1,204 @@
+"""`langsmith-audit practice`: a cluster to rehearse on, and the wizard on it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from wizard.exits import Exit
+from wizard.practice.helm_binary import helm_binary
+from wizard.practice.serve import ENV_FILE, MARK, STOP_FILE
+from wizard.practice.server_process import END_LIMIT, ServerProcess, remove_leftovers
+from wizard.problems import Problem
+
+CHART_VERSIONS = ("0.12.32", "0.12.33", "0.13.37")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `langsmith-audit practice`."""
+    parser.description = (
+        "Bring up a practice cluster on this machine (the real helm, a real PostgreSQL, a "
+        "Kubernetes API, a stand-in for LangSmith), run the wizard on it, and clean up."
+    )
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="let the wizard run to the end without asking"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the cluster running after the wizard"
+    )
+    parser.add_argument(
+        "--helm", type=int, choices=(3, 4), help="helm's major version (default: the one on PATH)"
+    )
+    parser.add_argument(
+        "--chart-version",
+        choices=CHART_VERSIONS,
+        default="0.12.33",
+        help="the LangSmith chart that is installed at the start (default: 0.12.33)",
+    )
+    parser.add_argument(
+        "--no-wizard", action="store_true", help="with --keep: bring the cluster up and leave it"
+    )
+    parser.add_argument("--stop", metavar="DIR", help="end a cluster that was kept")
+    parser.add_argument(
+        "wizard_options", nargs="*", metavar="OPTION", help="after --: options for the wizard"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Bring the cluster up, run the wizard on it, clean up; gives the wizard's exit code.
+
+    Raises:
+        Problem: a part is missing or does not start.
+    """
+    if args.stop:
+        return stop(Path(args.stop))
+    _need_extra()
+    helm = helm_binary(args.helm, say=_say)
+    started = time.monotonic()
+    _say("A practice cluster is coming up.")
+    with _sigterm_as_interrupt(), _serving(args, helm) as server:
+        server.wait_until_ready(_say)
+        _say(f"The practice cluster is ready after {time.monotonic() - started:.1f} s.")
+        code = Exit.OK if args.no_wizard else _run_wizard(server, args)
+        if args.keep:
+            server.keep()
+            _say(_how_to(server))
+    return code
+
+
+@contextlib.contextmanager
+def _serving(args: argparse.Namespace, helm: Path) -> Iterator[ServerProcess]:
+    server = ServerProcess(helm, chart_version=args.chart_version)
+    try:
+        yield server
+    finally:
+        if not server.kept:
+            with _no_interrupts():
+                server.end()
+            _say("The practice cluster is gone.")
+
+
+def _run_wizard(server: ServerProcess, args: argparse.Namespace) -> int:
+    command = [sys.executable, "-m", "wizard", "run", *args.wizard_options]
+    if args.yes:
+        command += ["--yes", "--all"]
+    # Ctrl-C reaches the wizard too, which knows what is safe: wait for what it decides.
+    with _no_interrupts():
+        wizard = subprocess.Popen(command, env=server.environment())
+        with _forwarded_sigterm(wizard):
+            code = wizard.wait()
+    return code if code >= 0 else 128 - code
+
+
+def stop(home: Path) -> int:
+    """End a kept cluster and wait until its folder is gone; also where its process was killed.
+
+    Raises:
+        Problem: it is no practice folder, or the cluster does not end.
+    """
+    if not (home / MARK).exists():
+        raise Problem(
+            "LSA957",
+            "there is no practice cluster in this folder",
+            on=str(home),
+            next_step="name the folder that --keep printed; a cluster that has ended has none",
+            exit=Exit.USAGE,
+        )
+    if not _answers(home):
+        remove_leftovers(home)
+        return Exit.OK
+    (home / STOP_FILE).touch()
+    limit = time.monotonic() + END_LIMIT
+    while home.exists():
+        if time.monotonic() > limit:
+            raise Problem(
+                "LSA957",
+                f"the practice cluster did not end within {END_LIMIT:.0f} seconds",
+                on=str(home),
+                next_step="try again; ps tells whether wizard.practice.serve still runs",
+            )
+        time.sleep(0.05)
+    _say("The practice cluster is gone.")
+    return Exit.OK
+
+
+def _answers(home: Path) -> bool:
+    """Whether the cluster's Kubernetes API still listens."""
+    try:
+        config = json.loads((home / "kubeconfig").read_text(encoding="utf-8"))
+        address = urlsplit(config["clusters"][0]["cluster"]["server"])
+        with socket.create_connection((address.hostname, address.port or 0), timeout=5):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _need_extra() -> None:
+    if importlib.util.find_spec("aiohttp") is None:
+        raise Problem(
+            "LSA906",
+            "the practice cluster needs packages that are not installed",
+            on="the extra langsmith-audit[practice]",
+            next_step="pip install 'langsmith-audit[practice]'",
+            exit=Exit.USAGE,
+        )
+
+
+def _how_to(server: ServerProcess) -> str:
+    env = f"{server.home}/{ENV_FILE}"
+    return (
+        f"The practice cluster keeps running, LangSmith answers at {server.url}.\n"
+        f"  Point a shell at it:  . {env}\n"
+        "  Then, for example:    langsmith-audit check; helm list; kubectl get pods\n"
+        f"  Stop it:              langsmith-audit practice --stop {server.home}"
+    )
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def end(*_: object) -> None:
+        raise SystemExit(int(Exit.TERMINATED))
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _no_interrupts() -> Iterator[None]:
+    # A function, not SIG_IGN: a child would inherit that.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _forwarded_sigterm(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    def forward(signum: int, _frame: FrameType | None) -> None:
+        child.send_signal(signum)
+
+    before = signal.signal(signal.SIGTERM, forward)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
