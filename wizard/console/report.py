@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
 from wizard import __version__
-from wizard.console.screen import change_block, facts_table, findings_block, step_head
+from wizard.console.screen import (
+    change_block,
+    facts_table,
+    findings_block,
+    result,
+    step_head,
+)
 from wizard.exits import Exit
 from wizard.records.changes import Observation
 from wizard.records.findings import State
@@ -63,7 +67,7 @@ def check_text(
     facts: Mapping[str, str], titles: Mapping[str, str], seen: Mapping[str, Observation], exit: Exit
 ) -> None:
     """The health check for a person."""
-    out = _out()
+    out = result()
     out.print(facts_table(where_rows(facts)))
     for number, (name, title) in enumerate(titles.items(), 1):
         out.print(step_head(number, title))
@@ -77,7 +81,7 @@ def check_text(
 
 def plan_text(plan: Plan, titles: Mapping[str, str]) -> None:
     """The plan for a person."""
-    out = _out()
+    out = result()
     by_step = {change.step: change for change in plan.changes}
     out.print(facts_table(where_rows(plan.where)))
     numbers = {name: number for number, name in enumerate(titles, 1)}
@@ -101,7 +105,3 @@ def _plan_line(plan: Plan) -> str:
 def _counts(seen: Mapping[str, Observation]) -> dict[str, int]:
     counted = Counter(finding.state for it in seen.values() for finding in it.findings)
     return {state.value: counted[state] for state in State}
-
-
-def _out() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())

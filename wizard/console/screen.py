@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from wizard.console.safe import safe
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact
 from wizard.records.findings import Finding, State
+
+UNWRAPPED = 10_000
 
 MARKS = {
     State.PASS: ("✓", "green"),
@@ -27,24 +28,55 @@ MARKS = {
 
 
 def talk() -> Console:
-    """The console for talk: standard error, as wide as the terminal, plain when it is none."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    """The console for talk, on standard error."""
+    return _console(sys.stderr)
+
+
+def result() -> Console:
+    """The console for results, on standard output."""
+    return _console(sys.stdout)
+
+
+def _console(file: TextIO) -> Console:
+    """As wide as the terminal; without one nothing is wrapped, so that it can be searched."""
+    width = None if file.isatty() else UNWRAPPED
+    return Console(file=file, highlight=False, width=width)
+
+
+class Hanging:
+    """A text behind a first word; wrapped lines hang below the text, without trailing blanks."""
+
+    def __init__(self, first: Text, text: Text, *, indent: int) -> None:
+        self._first = first
+        self._text = text
+        self._indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for number, line in enumerate(
+            self._text.wrap(console, max(options.max_width - self._indent, 20))
+        ):
+            line.rstrip()
+            before = Text(" " * self._indent)
+            if number == 0:
+                before = Text(" " * (self._indent - self._first.cell_len - 1)) + self._first + " "
+            yield before + line
+
+
+def hanging(text: Text, first: Text | str = "", *, indent: int = 6) -> Hanging:
+    """One line of a block, indented under its heading."""
+    return Hanging(Text(first) if isinstance(first, str) else first, text, indent=indent)
 
 
 def finding_lines(finding: Finding) -> RenderableType:
-    """One finding: mark, message and id, then its evidence and the next step."""
+    """One finding: mark, subject, message and id, then its evidence and the next step."""
     mark, style = MARKS[finding.state]
-    grid = Table.grid(padding=(0, 1), expand=False)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    head = Text(safe(finding.message))
-    head.append(f"  {finding.id}", style="dim")
-    grid.add_row(Text(mark, style=f"bold {style}"), head)
-    for line in finding.evidence:
-        grid.add_row("", Text(safe(line), style="dim"))
+    head = Text(safe(finding.subject) + ": ", style="dim")
+    head = Text.assemble(head, safe(finding.message), (f"  {finding.id}", "dim"))
+    lines = [hanging(head, Text(mark, style=f"bold {style}"))]
+    lines += [hanging(Text(safe(line), style="dim")) for line in finding.evidence]
     if finding.next_step:
-        grid.add_row("", Text("→ " + safe(finding.next_step), style=style))
-    return Padding(grid, (0, 0, 0, 4))
+        lines.append(hanging(Text("→ " + safe(finding.next_step), style=style)))
+    return Group(*lines)
 
 
 def findings_block(findings: Iterable[Finding]) -> RenderableType:
@@ -62,63 +94,54 @@ def step_head(number: int, title: str, note: str = "") -> Text:
 
 def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
     """A proposed change: what, exactly how, its effect, and the way back."""
-    parts: list[RenderableType] = [Text("This will be done:", style="bold")]
-    parts += [Text("  + " + safe(item)) for item in change.items]
-    for exact in change.exact:
-        parts.append(exact_block(exact))
+    parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
+    parts += [hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in change.items]
+    parts += [exact_block(exact) for exact in change.exact]
     parts.append(_fact("effect", change.effect))
-    back = f"{change.reversible.value}, {change.because}"
-    parts.append(_fact("reversible", back))
+    parts.append(_fact("reversible", f"{change.reversible.value}: {change.because}"))
     parts.append(_fact("undo", change.undo))
     if change.after:
         step = f"step {numbers[change.after]}, which has not happened yet"
         parts.append(_fact("depends on", step))
-    return Padding(Group(*parts), (0, 0, 0, 4))
+    return Group(*parts)
 
 
 def exact_block(exact: Exact) -> RenderableType:
-    """The exact command, statement or diff."""
-    lines = [_diff_line(line) if exact.kind == "diff" else Text(line) for line in
-             safe(exact.text, lines=True).rstrip("\n").split("\n")]  # fmt: skip
-    lines += [Text(f"parameter: {safe(parameter)}", style="dim") for parameter in exact.parameters]
-    return Padding(Group(*lines), (1, 0, 1, 4))
+    """The exact command, statement or diff, ready to be copied."""
+    lines = safe(exact.text, lines=True).rstrip("\n").split("\n")
+    shown = [Text("        " + line, style=_diff_style(exact, line)) for line in lines]
+    shown += [Text(f"        parameter: {safe(it)}", style="dim") for it in exact.parameters]
+    return Group(Text(), *shown, Text())
 
 
-def _diff_line(line: str) -> Text:
-    styles = {"+": "green", "-": "red", "@": "cyan"}
-    return Text(line, style=styles.get(line[:1], "dim"))
+def _diff_style(exact: Exact, line: str) -> str:
+    if exact.kind != "diff":
+        return ""
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
 
 
-def _fact(name: str, value: str) -> Text:
-    text = Text(f"{name}: ", style="dim")
-    text.append(safe(value))
-    return text
+def _fact(name: str, value: str) -> RenderableType:
+    return hanging(Text(safe(value)), Text(f"{name}:", style="dim"), indent=16)
 
 
 def done_block(done: Done) -> RenderableType:
     """What was done, with its evidence."""
-    parts = [Text("✓ ", style="bold green").append(safe(done.summary), style="default not bold")]
-    parts += [Text("  " + safe(line), style="dim") for line in done.evidence]
-    return Padding(Group(*parts), (0, 0, 0, 4))
+    head = hanging(Text(safe(done.summary)), Text("✓", style="bold green"))
+    return Group(head, *(hanging(Text(safe(line), style="dim")) for line in done.evidence))
 
 
 def problem_block(problem: Problem, changed: str) -> RenderableType:
     """A problem: what happened, on what, what was and was not changed, and what to type next."""
-    parts: list[Text] = [Text(f"\n✗ {safe(problem.what)}  ", style="bold red")]
-    parts[0].append(problem.id, style="dim")
-    parts.append(_fact("  on", problem.on))
-    parts += [Text("  | " + safe(line), style="dim") for line in problem.detail]
-    parts.append(_fact("  changed", changed))
-    parts.append(_fact("  next", problem.next_step))
-    parts.append(_fact("  more", f"langsmith-audit explain {problem.id}"))
+    head = Text.assemble((safe(problem.what), "bold red"), (f"  {problem.id}", "dim"))
+    parts: list[RenderableType] = [Text(), hanging(head, Text("✗", style="bold red"))]
+    parts += [hanging(Text("| " + safe(line), style="dim")) for line in problem.detail]
+    parts.append(_fact("on", problem.on))
+    parts.append(_fact("changed", changed))
+    parts.append(_fact("next", problem.next_step))
+    parts.append(_fact("more", f"langsmith-audit explain {problem.id}"))
     return Group(*parts)
 
 
 def facts_table(rows: Sequence[tuple[str, str]]) -> RenderableType:
     """Names and values, aligned."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, Text(safe(value)))
-    return Padding(grid, (0, 0, 0, 4))
+    return Group(*(_fact(name, value) for name, value in rows))
