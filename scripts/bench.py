@@ -1,0 +1,130 @@
+"""Figures, measured as whole processes: medians of several runs, and ratios.
+
+scripts/bench             all of them
+scripts/bench start       --help and --version against `helm version`
+scripts/bench check       `check` against the article's three read-only commands
+scripts/bench practice    the practice cluster: seconds until ready, memory
+scripts/bench values      the values file editor
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from wizard.practice.cluster import PracticeCluster
+from wizard.practice.helm_binary import helm_binary
+
+RUNS = 11
+TOOL = str(Path(sys.executable).with_name("langsmith-audit"))
+HEAVY = ("kubernetes", "psycopg", "ruamel", "rich", "requests", "questionary")
+
+
+def median(*commands: Sequence[str], env: Mapping[str, str] | None = None) -> float:
+    """Seconds that the commands take one after another: the median of RUNS, after one warm-up."""
+    taken = []
+    for _ in range(RUNS + 1):
+        began = time.perf_counter()
+        for command in commands:
+            subprocess.run(command, env=env, capture_output=True, check=False)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[1:])
+
+
+def start() -> None:
+    """Start-up against helm's, and what is imported for it."""
+    helm = median([str(helm_binary()), "version"])
+    print(f"helm version                        {helm * 1000:7.1f} ms")
+    for flag in ("--help", "--version"):
+        seconds = median([TOOL, flag])
+        print(f"langsmith-audit {flag:<19} {seconds * 1000:7.1f} ms   {seconds / helm:.2f} × helm")
+    code = f"""
+import sys; from wizard.cli import main; main(["--help"])
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    print(f"imported for --help, of {', '.join(HEAVY)}: {seen.stderr.strip()}")
+
+
+def check() -> None:
+    """The health check against the article's three read-only commands."""
+    kubectl = shutil.which("kubectl")
+    with tempfile.TemporaryDirectory(prefix="lsa-") as home:
+        cluster = PracticeCluster(Path(home), helm=helm_binary(), pod_ready_after=0.05)
+        cluster.up()
+        try:
+            env = cluster.environment()
+            done = subprocess.run([TOOL, "run", "--yes", "--all"], env=env, check=False)
+            ours = median([TOOL, "check", "--all"], env=env)
+            print(f"run exit code {done.returncode}; langsmith-audit check   {ours * 1000:7.0f} ms")
+            if kubectl is None or shutil.which("curl") is None:
+                print("no kubectl or curl on PATH: the article's commands were not timed")
+                return
+            theirs = median(*_article(cluster, kubectl), env=env)
+            print(f"the article's three commands        {theirs * 1000:7.0f} ms")
+            print(f"ratio                               {ours / theirs:7.2f}")
+        finally:
+            cluster.down()
+
+
+def _article(cluster: PracticeCluster, kubectl: str) -> list[list[str]]:
+    pod = ["exec", "langsmith-postgres-0", "-n", "langsmith", "--"]
+    psql = ["psql", "-U", "postgres", "-d", "postgres", "-c", "\\dt audit_logs"]
+    times = "start_time=2026-01-01T00:00:00Z&end_time=2027-01-01T00:00:00Z&limit=10"
+    key = Path(cluster.home) / "curl"
+    key.touch(mode=0o600)
+    key.write_text(f'header = "X-API-Key: {cluster.api_key}"\n')
+    return [
+        ["helm", "list", "-n", "langsmith"],
+        [kubectl, *pod, *psql],
+        ["curl", "-sK", str(key), f"{cluster.url}/api/v1/audit-logs?{times}"],
+    ]
+
+
+def practice() -> None:
+    """The practice cluster: seconds from nothing to ready, and its memory."""
+    taken = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="lsa-") as home:
+            began = time.perf_counter()
+            cluster = PracticeCluster(Path(home), helm=helm_binary())
+            cluster.up()
+            taken.append(time.perf_counter() - began)
+            cluster.down()
+    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    seconds = statistics.median(taken)
+    print(f"practice cluster ready after        {seconds:7.2f} s")
+    print(f"peak memory of its process          {peak:7.0f} MB")
+
+
+def values() -> None:
+    """The values file editor."""
+    subprocess.run([sys.executable, str(Path(__file__).with_name("bench_values.py"))], check=True)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "start": start,
+    "check": check,
+    "practice": practice,
+    "values": values,
+}
+
+
+def main() -> None:
+    """Run the parts that are named, or all."""
+    os.environ.pop("LANGSMITH_AUDIT_DEBUG", None)
+    for name in sys.argv[1:] or PARTS:
+        print(f"\n{name}")
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
