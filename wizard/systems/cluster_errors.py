@@ -49,10 +49,10 @@ def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: fl
     if trusted:
         return Problem(
             "LSA205",
-            f"The certificate of the API server {info.server} is not trusted.",
+            f"The certificate of the API server {info.server} is not trusted",
             on=_context_on(info),
             next_step="Correct certificate-authority(-data) of this cluster in the kubeconfig; "
-            "a proxy that opens TLS needs its own certificate there.",
+            "a proxy that opens TLS needs its own certificate there",
             detail=(trusted,),
         )
     if isinstance(error, http.ReadTimeoutError | TimeoutError) and not isinstance(
@@ -60,21 +60,21 @@ def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: fl
     ):
         return Problem(
             "LSA208",
-            f"The API server {info.server} did not answer within {limit:g} seconds.",
+            f"The API server {info.server} did not answer within {limit:g} seconds",
             on=call.on,
             next_step="See whether it is overloaded: kubectl get --raw /readyz",
         )
     if isinstance(error, http.ProtocolError | http.DecodeError):
         return Problem(
             "LSA204",
-            f"The connection to the API server {info.server} broke off.",
+            f"The connection to the API server {info.server} broke off",
             on=_context_on(info),
-            next_step="Try again; then look at the VPN or proxy in between.",
+            next_step="Try again; then look at the VPN or proxy in between",
             detail=(_reason(error),),
         )
     return Problem(
         "LSA204",
-        f"The API server {info.server} cannot be reached (limit {limit:g} seconds).",
+        f"The API server {info.server} cannot be reached (limit {limit:g} seconds)",
         on=_context_on(info),
         next_step="Check the network, the VPN and the server's address: kubectl cluster-info",
         detail=(_reason(error),),
@@ -94,17 +94,17 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
     if status == 429 or status >= 500:
         return Problem(
             "LSA216",
-            f"The API server {info.server} answered {status} {reason}".rstrip() + ".",
+            f"The API server {info.server} answered {status} {reason}".rstrip(),
             on=call.on,
-            next_step="Try again in a moment; then look at the API server itself.",
+            next_step="Try again in a moment; then look at the API server itself",
             detail=detail,
         )
     id, what = ("LSA217", "is not there") if status == NOT_FOUND else ("LSA210", "was refused")
     return Problem(
         id,
-        f"{call.verb} {call.on} {what} ({status} {reason})."
+        f"{call.verb} {call.on} {what} ({status} {reason})"
         if status != NOT_FOUND
-        else f"{call.on} is not there.",
+        else f"{call.on} is not there",
         on=call.on,
         next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
         exit=Exit.FAILED,
@@ -119,7 +119,7 @@ def forbidden(call: Call, detail: tuple[str, ...] = ()) -> Problem:
     verbs = f'"get", "{call.verb}"' if "/" in call.resource else f'"{call.verb}"'
     return Problem(
         "LSA207",
-        f"You may not {call.verb} {call.resource} {where}.",
+        f"You may not {call.verb} {call.resource} {where}",
         on=call.on,
         next_step=f'Ask for a {kind} with the rule apiGroups: ["{call.group}"], '
         f'resources: ["{call.resource}"], verbs: [{verbs}] {where}.',
@@ -131,9 +131,9 @@ def not_kubernetes(info: ContextInfo, call: Call) -> Problem:
     """The Problem of an answer that no Kubernetes API server gives."""
     return Problem(
         "LSA209",
-        f"What answers at {info.server} is not a Kubernetes API server.",
+        f"What answers at {info.server} is not a Kubernetes API server",
         on=call.on,
-        next_step="Check the server of this context (kubectl config view --minify) and any proxy.",
+        next_step="Check the server of this context (kubectl config view --minify) and any proxy",
     )
 
 
@@ -142,7 +142,7 @@ def _credentials(info: ContextInfo, detail: tuple[str, ...]) -> Problem:
     return Problem(
         "LSA206",
         f"The API server {info.server} refused the credentials of user {info.user or '?'}{how}; "
-        "they may have expired.",
+        "they may have expired",
         on=_context_on(info),
         next_step="Log in again, then try: kubectl auth whoami",
         detail=detail,
@@ -154,7 +154,7 @@ def plugin_problem(info: ContextInfo, words: str, *, limit: float | None = None)
     how = f"did not end within {limit:g} seconds" if limit else "failed"
     return Problem(
         "LSA212",
-        f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {how}.",
+        f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {how}",
         on=_context_on(info),
         next_step="Run it by hand or log in again, then try: kubectl auth whoami",
         detail=(redact(words),) if words else (),
@@ -171,8 +171,6 @@ def _not_trusted(error: BaseException | None) -> str:
     while error is not None and seen < 8:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message or "certificate verify failed"
-        if isinstance(error, ssl.SSLError):
-            return str(error.reason or error)
         inner = next((each for each in error.args if isinstance(each, BaseException)), None)
         error = inner or error.__cause__ or error.__context__
         seen += 1

@@ -69,9 +69,9 @@ class LocalForward:
             self.close()
             raise Problem(
                 "LSA215",
-                f"No local socket can be opened for the port-forward: {error.strerror}.",
+                f"No local socket can be opened for the port-forward: {error.strerror}",
                 on=self._call.on,
-                next_step="Check the permissions and the free space of the temporary folder.",
+                next_step="Check the permissions and the free space of the temporary folder",
             ) from None
         return self
 
@@ -150,7 +150,7 @@ class LocalForward:
     def _refused(self, words: str) -> Problem:
         return Problem(
             "LSA215",
-            f"The pod does not take connections on port {self._remote}.",
+            f"The pod does not take connections on port {self._remote}",
             on=self._call.on,
             next_step=f"See whether it is ready: kubectl get pod {self._call.name} "
             f"-n {self._call.namespace}",

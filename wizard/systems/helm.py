@@ -73,7 +73,7 @@ class Helm:
         """
         path = shutil.which(binary)
         if path is None:
-            raise Problem("LSA111", "There is no helm on PATH.", on=binary, next_step=INSTALL)
+            raise Problem("LSA111", "There is no helm on PATH", on=binary, next_step=INSTALL)
         call = Call("helm version", path)
         try:
             argv = [path, "version", "--template", "{{.Version}}"]
@@ -83,7 +83,7 @@ class Helm:
                 raise
             raise Problem(
                 "LSA112",
-                "helm is there and cannot tell its version.",
+                "helm is there and cannot tell its version",
                 on=path,
                 next_step=INSTALL,
                 detail=problem.detail,
@@ -92,7 +92,7 @@ class Helm:
         if match is None or int(match[1]) not in KNOWN_MAJORS:
             raise Problem(
                 "LSA113",
-                f"This helm is of a version that is not known here: {answer.strip()[:60] or '?'}.",
+                f"This helm is of a version that is not known here: {answer.strip()[:60] or '?'}",
                 on=path,
                 next_step=INSTALL,
             )
@@ -120,10 +120,10 @@ class Helm:
         there = ", ".join(release.name for release in found) or "none"
         raise Problem(
             "LSA118",
-            f"There is no release {name} in namespace {namespace} (releases there: {there}).",
+            f"There is no release {name} in namespace {namespace} (releases there: {there})",
             on=f"release {name} in namespace {namespace}",
             next_step="Name it with --release and --namespace; helm list --all-namespaces shows "
-            "the releases of the cluster.",
+            "the releases of the cluster",
             exit=Exit.FAILED,
         )
 
@@ -176,9 +176,9 @@ class Helm:
         if found.version != version:
             raise Problem(
                 "LSA120",
-                f"{chart} is the chart in version {found.version or '?'}, not {version}.",
+                f"{chart} is the chart in version {found.version or '?'}, not {version}",
                 on=call.on,
-                next_step=f"Name a chart of version {version} with --chart.",
+                next_step=f"Name a chart of version {version} with --chart",
                 exit=Exit.FAILED,
             )
         return found
@@ -233,7 +233,7 @@ class Helm:
         problem = helm_problem(self._upgrade_call("helm upgrade", upgrade), stderr)
         if not stderr.strip():
             ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            problem.what = f"helm upgrade {ended} and said nothing."
+            problem.what = f"helm upgrade {ended} and said nothing"
         if problem.exit is Exit.UNKNOWN:
             problem.exit = Exit.FAILED
         problem.detail += self._state_after(upgrade)
@@ -283,9 +283,9 @@ class Helm:
 def _unreadable(call: Call) -> Problem:
     return Problem(
         "LSA129",
-        f"{call.did} gave an answer that cannot be read.",
+        f"{call.did} gave an answer that cannot be read",
         on=call.on,
-        next_step="Run the command by hand; a helm plugin or wrapper may have changed its output.",
+        next_step="Run the command by hand; a helm plugin or wrapper may have changed its output",
     )
 
 

@@ -51,9 +51,9 @@ def helm_problem(call: Call, stderr: str) -> Problem:
             return build(call, match, detail)
     return Problem(
         "LSA131",
-        f"{call.did} ended with an error.",
+        f"{call.did} ended with an error",
         on=call.on,
-        next_step="Read helm's own words above, then run the same command by hand.",
+        next_step="Read helm's own words above, then run the same command by hand",
         detail=detail,
     )
 
@@ -89,7 +89,7 @@ def _forbidden(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pro
     where = f"in namespace {match['ns']}" if match["ns"] else "in the whole cluster"
     return Problem(
         "LSA117",
-        f"{call.did} needs a right that you do not have: {verb} {resource} {where}.",
+        f"{call.did} needs a right that you do not have: {verb} {resource} {where}",
         on=call.on,
         next_step=(
             f'Ask for a Role with apiGroups: ["{group}"], resources: ["{resource}"], '
@@ -103,9 +103,9 @@ def _duplicates(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pr
     names = " ".join(match["names"].split())
     return Problem(
         "LSA126",
-        f"The chart refuses an environment variable that is set twice: {names}.",
+        f"The chart refuses an environment variable that is set twice: {names}",
         on=call.on,
-        next_step="Keep each variable in one place only: commonEnv or backend.deployment.extraEnv.",
+        next_step="Keep each variable in one place only: commonEnv or backend.deployment.extraEnv",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -114,9 +114,9 @@ def _duplicates(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pr
 def _hook(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
     return Problem(
         "LSA130",
-        f"A {match['hook']} hook of the chart failed; the release is marked failed.",
+        f"A {match['hook']} hook of the chart failed; the release is marked failed",
         on=call.on,
-        next_step="Look at the hook's Job and its log (kubectl get jobs, kubectl logs job/NAME).",
+        next_step="Look at the hook's Job and its log (kubectl get jobs, kubectl logs job/NAME)",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -133,8 +133,8 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"x509:|certificate signed by unknown authority|tls: failed to verify",
         _simple(
             "LSA134",
-            "{did} does not trust the API server's certificate.",
-            "Correct certificate-authority(-data) of the cluster in your kubeconfig.",
+            "{did} does not trust the API server's certificate",
+            "Correct certificate-authority(-data) of the cluster in your kubeconfig",
         ),
     ),
     (
@@ -142,7 +142,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|credentials.*expired|401 ",
         _simple(
             "LSA116",
-            "The API server refused the credentials that {did} sent, or there were none.",
+            "The API server refused the credentials that {did} sent, or there were none",
             "Log in again, then try: kubectl auth whoami",
         ),
     ),
@@ -150,7 +150,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r'context "?[^"\n]*"? does not exist|kubeconfig|stat [^\n]*: no such file or directory',
         _simple(
             "LSA135",
-            "{did} cannot use this kubeconfig or context.",
+            "{did} cannot use this kubeconfig or context",
             "List the contexts there are: kubectl config get-contexts",
             Exit.USAGE,
         ),
@@ -160,7 +160,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|connection reset by peer|http2: client connection lost",
         _simple(
             "LSA115",
-            "{did} cannot reach the API server.",
+            "{did} cannot reach the API server",
             "Check the network, the VPN and the server's address: kubectl cluster-info",
         ),
     ),
@@ -168,9 +168,9 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"another operation \(install/upgrade/rollback\) is in progress",
         _simple(
             "LSA121",
-            "Another helm operation holds this release, or one was killed half way.",
+            "Another helm operation holds this release, or one was killed half way",
             "If no helm is at work any more, see helm history and roll back to the last "
-            "deployed revision by hand.",
+            "deployed revision by hand",
             Exit.FAILED,
         ),
     ),
@@ -178,7 +178,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"repo(?:sitory)? \S+ not found|repo name must|no repositories (?:found|configured)",
         _simple(
             "LSA119",
-            "helm knows no repository for the chart {chart}.",
+            "helm knows no repository for the chart {chart}",
             "helm repo add {alias} https://langchain-ai.github.io/helm && helm repo update {alias}",
             Exit.USAGE,
         ),
@@ -188,7 +188,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|chart \"[^\"]*\" (?:version \"[^\"]*\" )?not found|matching \S+ not found",
         _simple(
             "LSA120",
-            "The chart {chart} is not to be had in version {version}.",
+            "The chart {chart} is not to be had in version {version}",
             "Refresh the index and look: helm repo update {alias} && "
             "helm search repo {chart} --versions --devel",
             Exit.FAILED,
@@ -200,9 +200,9 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|failed to (?:fetch|authorize|perform)|looks like \"[^\"]*\" is not a valid chart",
         _simple(
             "LSA119",
-            "helm finds no chart at {chart}.",
+            "helm finds no chart at {chart}",
             "Name a chart that helm can load with --chart: REPO/langsmith, an oci:// URL, "
-            "a folder or a .tgz file.",
+            "a folder or a .tgz file",
             Exit.USAGE,
         ),
     ),
@@ -210,7 +210,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"release: not found|has no deployed releases",
         _simple(
             "LSA118",
-            "There is no such deployed release.",
+            "There is no such deployed release",
             "List the releases in every state: helm list --all-namespaces --all",
             Exit.FAILED,
         ),
@@ -221,7 +221,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|not ready\. status",
         _simple(
             "LSA127",
-            "{did} gave up waiting for the objects to become ready.",
+            "{did} gave up waiting for the objects to become ready",
             "Look at the pods that are not ready: kubectl get pods, kubectl describe pod NAME",
             Exit.FAILED,
         ),
@@ -230,8 +230,8 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"conflict(?:s)? with \"|conflict occurred while applying|Apply failed with \d+ conflict",
         _simple(
             "LSA133",
-            "Another tool owns a field that the upgrade would set.",
-            "Find out who set it (kubectl get --show-managed-fields) before you force anything.",
+            "Another tool owns a field that the upgrade would set",
+            "Find out who set it (kubectl get --show-managed-fields) before you force anything",
             Exit.FAILED,
         ),
     ),
@@ -240,7 +240,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|exceeded quota|unable to build kubernetes objects|error validating",
         _simple(
             "LSA132",
-            "The API server refused an object of the upgrade.",
+            "The API server refused an object of the upgrade",
             'Mend the value named by the server (an environment value must be quoted: "true").',
             Exit.FAILED,
         ),
@@ -250,8 +250,8 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"|error calling|cannot overwrite table|coalesce",
         _simple(
             "LSA125",
-            "The chart cannot be rendered with these values.",
-            "Correct the values file at the place that helm names.",
+            "The chart cannot be rendered with these values",
+            "Correct the values file at the place that helm names",
             Exit.FAILED,
         ),
     ),

@@ -45,7 +45,7 @@ def read(argv: Sequence[str], call: Call, *, limit: float) -> str:
     except subprocess.TimeoutExpired:
         raise Problem(
             "LSA114",
-            f"{call.did} did not answer within {limit:g} seconds.",
+            f"{call.did} did not answer within {limit:g} seconds",
             on=call.on,
             next_step="See whether the API server answers: kubectl get --raw /readyz",
         ) from None
@@ -60,7 +60,7 @@ def cannot_run(binary: str, error: OSError) -> Problem:
     """The Problem of a helm file that is there and does not start."""
     return Problem(
         "LSA112",
-        f"helm is there and cannot be run: {error.strerror or type(error).__name__}.",
+        f"helm is there and cannot be run: {error.strerror or type(error).__name__}",
         on=binary,
         next_step="Try: helm version. Install helm 3 or 4: https://helm.sh/docs/intro/install/",
     )

@@ -138,19 +138,19 @@ def read_installation(
     if release.chart_name != CHART:
         raise Problem(
             "LSA140",
-            f"The release {release.name} is of the chart {release.chart}, not LangSmith.",
+            f"The release {release.name} is of the chart {release.chart}, not LangSmith",
             on=release.on,
-            next_step="Name the LangSmith release with --release and --namespace.",
+            next_step="Name the LangSmith release with --release and --namespace",
             exit=Exit.FAILED,
         )
     found = wanted_objects(manifest, release)
     backend = found.get(BACKEND)
     if backend is None:
-        raise _no_backend(release, "The release's manifest has no backend.")
+        raise _no_backend(release, "The release's manifest has no backend")
     container = _container(backend, URI_VARIABLE)
     env = _env(container)
     if URI_VARIABLE not in env:
-        raise _no_backend(release, f"The backend has no variable {URI_VARIABLE}.")
+        raise _no_backend(release, f"The backend has no variable {URI_VARIABLE}")
     return Installation(
         namespace=str(backend["metadata"].get("namespace") or release.namespace),
         backend=Backend(
@@ -190,7 +190,7 @@ def _no_backend(release: Release, what: str) -> Problem:
         what,
         on=release.on,
         next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}; report "
-        "the chart version if this is LangSmith's own chart.",
+        "the chart version if this is LangSmith's own chart",
         exit=Exit.FAILED,
     )
 
@@ -204,7 +204,7 @@ def _database(
     entry = next(each for each in container["env"] if each.get("name") == URI_VARIABLE)
     reference = as_map(as_map(entry.get("valueFrom")).get("secretKeyRef"))
     if not reference.get("name") or not reference.get("key"):
-        raise _no_backend(release, f"{URI_VARIABLE} does not name a Secret and a key.")
+        raise _no_backend(release, f"{URI_VARIABLE} does not name a Secret and a key")
     external = as_map(as_map(values.get("postgres")).get("external"))
     return DatabaseReference(
         secret=str(reference["name"]),

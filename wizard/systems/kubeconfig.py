@@ -74,7 +74,7 @@ def choose(config: Kubeconfig, context: str | None) -> ContextInfo:
     if not name:
         raise Problem(
             "LSA211",
-            f"The kubeconfig has no current context (contexts there: {there}).",
+            f"The kubeconfig has no current context (contexts there: {there})",
             on=files,
             next_step="Name one with --context, or: kubectl config use-context NAME",
             exit=Exit.USAGE,
@@ -85,11 +85,11 @@ def choose(config: Kubeconfig, context: str | None) -> ContextInfo:
     known = any(info.name == name for info in config.contexts)
     raise Problem(
         "LSA203",
-        f"The context {name} names a cluster without a server."
+        f"The context {name} names a cluster without a server"
         if known
-        else f"There is no context {name} (contexts there: {there}).",
+        else f"There is no context {name} (contexts there: {there})",
         on=files,
-        next_step="Name another with --context; kubectl config get-contexts lists them.",
+        next_step="Name another with --context; kubectl config get-contexts lists them",
         exit=Exit.USAGE,
     )
 
@@ -100,9 +100,9 @@ def no_kubeconfig(path: Path | None) -> Problem:
     how = "--kubeconfig" if path else "KUBECONFIG" if os.environ.get("KUBECONFIG") else "default"
     return Problem(
         "LSA201",
-        f"There is no kubeconfig at {looked} ({how}), and this is not a pod of a cluster.",
+        f"There is no kubeconfig at {looked} ({how}), and this is not a pod of a cluster",
         on=looked,
-        next_step="Name the file with --kubeconfig or KUBECONFIG.",
+        next_step="Name the file with --kubeconfig or KUBECONFIG",
         exit=Exit.USAGE,
     )
 
@@ -142,7 +142,7 @@ def _parse(path: Path) -> dict[str, Any]:
 def _unreadable(path: Path, why: str) -> Problem:
     return Problem(
         "LSA202",
-        f"The kubeconfig cannot be read: {why}.",
+        f"The kubeconfig cannot be read: {why}",
         on=str(path),
         next_step="Mend the file or name another with --kubeconfig; try: kubectl config view",
         exit=Exit.USAGE,

@@ -102,7 +102,7 @@ def _parse(text: str, release: Release) -> dict[str, Any]:
     except yaml.YAMLError:
         raise Problem(
             "LSA142",
-            "The release's manifest cannot be read.",
+            "The release's manifest cannot be read",
             on=release.on,
             next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}",
         ) from None

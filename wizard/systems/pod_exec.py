@@ -101,7 +101,7 @@ def _outcome(channels: dict[int, bytes], call: Call, argv: Sequence[str]) -> Exe
         words = status.get("message", "") if isinstance(status, dict) else "it broke off"
         raise Problem(
             "LSA214",
-            f"The command {argv[0]} could not be run in the pod, or its end was not seen.",
+            f"The command {argv[0]} could not be run in the pod, or its end was not seen",
             on=call.on,
             next_step=f"Try: kubectl exec -n {call.namespace} {call.name} -- {argv[0]} --version",
             exit=Exit.UNKNOWN,
@@ -125,7 +125,7 @@ def _exit_code(status: Any) -> int | None:
 def _too_long(call: Call, argv: Sequence[str], limit: float) -> Problem:
     return Problem(
         "LSA208",
-        f"The command {argv[0]} in the pod did not end within {limit:g} seconds.",
+        f"The command {argv[0]} in the pod did not end within {limit:g} seconds",
         on=call.on,
         next_step="See whether the pod is healthy: kubectl get pod, kubectl logs",
     )

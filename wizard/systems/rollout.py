@@ -92,7 +92,7 @@ class Workload:
         if live["spec"].get("paused"):
             raise Problem(
                 "LSA604",
-                "The Deployment is paused: its pods would not be replaced.",
+                "The Deployment is paused: its pods would not be replaced",
                 on=self.on,
                 next_step=f"kubectl rollout resume deployment/{self._backend.name} "
                 f"-n {self._namespace}",
@@ -148,7 +148,7 @@ class Workload:
         if self._backend.kind != "Deployment":
             raise Problem(
                 "LSA605",
-                "The backend is an Argo Rollout, which is not supported yet.",
+                "The backend is an Argo Rollout, which is not supported yet",
                 on=self.on,
                 next_step=f"Restart it by hand: kubectl argo rollouts restart {self._backend.name}"
                 f" -n {self._namespace}",
@@ -157,10 +157,10 @@ class Workload:
         if live is None:
             raise Problem(
                 "LSA601",
-                "The backend's Deployment is in the release and not in the cluster.",
+                "The backend's Deployment is in the release and not in the cluster",
                 on=self.on,
                 next_step=f"kubectl get deployments -n {self._namespace}; "
-                "a helm upgrade creates it again.",
+                "a helm upgrade creates it again",
                 exit=Exit.FAILED,
             )
         return live
@@ -190,10 +190,10 @@ class Workload:
     def _stuck(self, status: RolloutStatus) -> Problem:
         return Problem(
             "LSA602",
-            f"The backend's rollout is stuck: {status.stuck}.",
+            f"The backend's rollout is stuck: {status.stuck}",
             on=self.on,
             next_step=f"kubectl describe pods -n {self._namespace} shows the events; the old pods "
-            "stay until the new ones are ready.",
+            "stay until the new ones are ready",
             exit=Exit.FAILED,
             detail=tuple(f"pod {pod.name}: {_words(pod)}" for pod in status.pods),
         )
@@ -202,7 +202,7 @@ class Workload:
         seen = "nothing could be read" if status is None else _counts(status)
         return Problem(
             "LSA603",
-            f"The backend's rollout was not done within {limit:g} seconds ({seen}).",
+            f"The backend's rollout was not done within {limit:g} seconds ({seen})",
             on=self.on,
             next_step=f"It goes on by itself: kubectl rollout status "
             f"deployment/{self._backend.name} -n {self._namespace}",
@@ -222,7 +222,7 @@ def ready_pod(workload: Workload) -> Pod:
             return pod
     raise Problem(
         "LSA606",
-        "No pod of the backend is ready.",
+        "No pod of the backend is ready",
         on=workload.on,
         next_step="Look at the pods: kubectl get pods, kubectl describe pod NAME",
         exit=Exit.FAILED,
