@@ -32,6 +32,12 @@ class Found:
         return dict(zip(self.row["columns"], self.row["types"], strict=True))
 
     @property
+    def role(self) -> str:
+        """The role that this login has there."""
+        role: str = self.row["login_role"]
+        return role
+
+    @property
     def called(self) -> str:
         """The relation as a person writes it."""
         return f"{self.schema}.{self.name}"
@@ -144,7 +150,7 @@ def _check_reading(table: Found, login: Login) -> None:
     if table.row["row_security"]:
         raise Problem(
             "LSA535",
-            f"row-level security on {table.called} may hide rows from user {login.user}",
+            f"row-level security on {table.called} may hide rows from user {table.role}",
             on=login.subject,
             next_step=f"log in as the table's owner ({table.row['owner']}), or as a role with "
             "BYPASSRLS",
@@ -171,10 +177,10 @@ def _check_writing(table: Found, login: Login) -> None:
 
 
 def _no_right(id: str, verb: str, table: Found, login: Login) -> Problem:
-    lines = grants(table.schema, login.user, personal="is_personal" in table.columns)
+    lines = grants(table.schema, table.role, personal="is_personal" in table.columns)
     return Problem(
         id,
-        f"user {login.user} may not {verb} {table.called}",
+        f"user {table.role} may not {verb} {table.called}",
         on=login.subject,
         next_step=f"run these GRANTs as {table.row['owner']}, the table's owner, or as a superuser",
         detail=tuple(line for line in lines if "audit_logs" not in line),

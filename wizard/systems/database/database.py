@@ -171,7 +171,7 @@ class Database:
     def grants(self) -> str:
         """The GRANT statements for this login's user."""
         table = self._table
-        lines = grants(table.schema, self._login.user, personal=table.has_is_personal)
+        lines = grants(table.schema, self.identity().user, personal=table.has_is_personal)
         return "\n".join(lines)
 
     @property

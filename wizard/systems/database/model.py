@@ -33,6 +33,8 @@ class Login:
     @property
     def subject(self) -> str:
         """The database in words, for messages; no secret in it."""
+        if not self.host:
+            return f"database ({self.via})"
         place = self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
         return f"database {self.dbname} on {place} as {self.user} ({self.via})"
 
