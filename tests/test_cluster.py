@@ -1,0 +1,415 @@
+"""Reaching a Kubernetes API: the kubeconfig, and every way in which an API server says no."""
+
+import json
+import os
+import socket
+import ssl
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from wizard.exits import Exit
+from wizard.practice.certificates import self_signed
+from wizard.practice.cluster import PracticeCluster
+from wizard.problems import Problem
+from wizard.systems.cluster import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    EVENTS,
+    NAMESPACES,
+    PODS,
+    SECRETS,
+    Cluster,
+)
+
+SECRET = "t0ken-nobody-may-read"
+
+
+def kubeconfig(path: Path, server: str, user: dict | None = None, **more: object) -> Path:
+    cluster = {"server": server, **more}
+    path.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": user or {"token": SECRET}}],
+                "contexts": [
+                    {"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "ls"}},
+                    {"name": "there", "context": {"cluster": "c", "user": "u"}},
+                ],
+            }
+        )
+    )
+    return path
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every request with what the server was given."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers)))
+        status, kind, body = self.server.answer
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PATCH = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    running = []
+
+    def start(status: int, body: bytes, kind: str = "application/json", tls: Path | None = None):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        server.answer, server.asked = (status, kind, body), []
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls / "tls.crt", tls / "tls.key")
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+        start.server = server
+        return f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+def status(code: int, reason: str, message: str) -> bytes:
+    return json.dumps(
+        {"kind": "Status", "status": "Failure", "message": message, "reason": reason, "code": code}
+    ).encode()
+
+
+def told(problem: Problem) -> str:
+    return " ".join((problem.what, problem.on, problem.next_step, *problem.detail))
+
+
+def refused(call: Callable[[], object]) -> Problem:
+    with pytest.raises(Problem) as caught:
+        call()
+    assert SECRET not in told(caught.value)
+    assert caught.value.__cause__ is None
+    return caught.value
+
+
+# The kubeconfig
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    problem = refused(lambda: Cluster.connect(tmp_path / "nope", None))
+    assert (problem.id, problem.exit) == ("LSA201", Exit.USAGE)
+    assert str(tmp_path / "nope") in problem.what
+
+
+def test_kubeconfig_variable_is_named_when_it_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")]))
+    problem = refused(lambda: Cluster.connect(None, None))
+    assert problem.id == "LSA201"
+    assert "KUBECONFIG" in problem.what
+    assert str(tmp_path / "b") in problem.what
+    assert Cluster.contexts(None) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"a: [1\nb: 2\n", "not YAML (line 2)"),
+        (b"- a list\n", "no kubeconfig"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: bytes, words: str) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(text)
+    problem = refused(lambda: Cluster.connect(path, None))
+    assert (problem.id, problem.exit) == ("LSA202", Exit.USAGE)
+    assert words in problem.what
+
+
+def test_a_folder_is_no_kubeconfig(tmp_path: Path) -> None:
+    assert refused(lambda: Cluster.connect(tmp_path, None)).id == "LSA202"
+
+
+def test_a_wrong_context_lists_those_there_are(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    problem = refused(lambda: Cluster.connect(path, "elsewhere"))
+    assert (problem.id, problem.exit) == ("LSA203", Exit.USAGE)
+    assert "here, there" in problem.what
+
+
+def test_a_context_without_a_cluster_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(
+        "contexts: [{name: lone, context: {cluster: gone, user: u}}]\ncurrent-context: lone\n"
+    )
+    problem = refused(lambda: Cluster.connect(path, None))
+    assert problem.id == "LSA203"
+    assert "without a server" in problem.what
+
+
+def test_no_context_is_taken_by_chance(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    path.write_text(path.read_text().replace('"current-context": "here",', ""))
+    problem = refused(lambda: Cluster.connect(path, None))
+    assert (problem.id, problem.exit) == ("LSA211", Exit.USAGE)
+
+
+def test_the_chosen_context_is_told(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", "https://k8s.example.com:6443")
+    cluster = Cluster.connect(path, None)
+    assert (cluster.context, cluster.server) == ("here", "https://k8s.example.com:6443")
+    assert cluster.default_namespace == "ls"
+    here, there = Cluster.contexts(path)
+    assert (here.current, there.current, there.namespace) == (True, False, "default")
+    assert SECRET not in repr(here)
+
+
+def test_the_first_file_decides_as_for_kubectl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Callable[..., str]
+) -> None:
+    right = serve(200, b'{"kind": "PodList", "items": []}')
+    asked = serve.server.asked
+    wrong = serve(200, b'{"kind": "PodList", "items": []}')
+    first = kubeconfig(tmp_path / "first", right)
+    second = kubeconfig(tmp_path / "second", wrong)
+    second.write_text(second.read_text().replace('"here"', '"other"'))
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(first), str(second)]))
+    cluster = Cluster.connect(None, None)
+    assert cluster.context == "here"
+    assert cluster.list(PODS, "ls") == []
+    assert len(asked) == 1
+
+
+# What an API server can answer
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    path = kubeconfig(tmp_path / "config", f"http://127.0.0.1:{port}")
+    problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
+    assert (problem.id, problem.exit) == ("LSA204", Exit.UNKNOWN)
+    assert f"127.0.0.1:{port}" in problem.what
+    assert "refused" in problem.detail[0]
+
+
+def test_a_name_that_does_not_exist(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", "https://no-such-host.invalid:6443")
+    assert refused(lambda: Cluster.connect(path, None).list(PODS, "ls")).id == "LSA204"
+
+
+def test_a_silent_server_is_given_up_and_the_limit_is_named(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        path = kubeconfig(tmp_path / "config", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        problem = refused(lambda: Cluster.connect(path, None, limit=0.3).list(PODS, "ls"))
+    assert (problem.id, problem.exit) == ("LSA208", Exit.UNKNOWN)
+    assert "0.3 seconds" in problem.what
+
+
+def test_a_silent_tls_server_is_given_up_too(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        path = kubeconfig(tmp_path / "config", f"https://127.0.0.1:{silent.getsockname()[1]}")
+        problem = refused(lambda: Cluster.connect(path, None, limit=0.3).list(PODS, "ls"))
+    assert problem.exit is Exit.UNKNOWN
+    assert "0.3 seconds" in problem.what
+
+
+def test_a_certificate_that_is_not_trusted(tmp_path: Path, serve: Callable[..., str]) -> None:
+    self_signed(tmp_path)
+    server = serve(200, b'{"kind": "PodList", "items": []}', tls=tmp_path)
+    path = kubeconfig(tmp_path / "config", server)
+    problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
+    assert problem.id == "LSA205"
+    assert "self" in problem.detail[0]
+    trusting = kubeconfig(
+        tmp_path / "trusting", server, **{"certificate-authority": str(tmp_path / "tls.crt")}
+    )
+    assert Cluster.connect(trusting, None).list(PODS, "ls") == []
+
+
+def test_plain_http_behind_https_is_not_called_untrusted(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    server = serve(200, b"{}").replace("http:", "https:")
+    path = kubeconfig(tmp_path / "config", server)
+    assert refused(lambda: Cluster.connect(path, None).list(PODS, "ls")).id == "LSA204"
+
+
+def test_refused_credentials_name_the_user_and_how_they_log_in(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    server = serve(401, status(401, "Unauthorized", "Unauthorized"))
+    path = kubeconfig(tmp_path / "config", server)
+    problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
+    assert (problem.id, problem.exit) == ("LSA206", Exit.UNKNOWN)
+    assert "user u (token)" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "kind", "id"),
+    [
+        (200, b"<!DOCTYPE html><title>Log in</title>", "text/html", "LSA209"),
+        (200, b"{}", "application/json", "LSA209"),
+        (302, b"", "text/plain", "LSA209"),
+        (404, b"<h1>nginx</h1>", "text/html", "LSA209"),
+        (500, status(500, "InternalError", "etcd is away"), "application/json", "LSA216"),
+        (429, status(429, "TooManyRequests", "slow down"), "application/json", "LSA216"),
+        (502, b"bad gateway", "text/plain", "LSA216"),
+        (409, status(409, "Conflict", "changed"), "application/json", "LSA210"),
+    ],
+)
+def test_other_answers(
+    tmp_path: Path, serve: Callable[..., str], code: int, body: bytes, kind: str, id: str
+) -> None:
+    path = kubeconfig(tmp_path / "config", serve(code, body, kind))
+    assert refused(lambda: Cluster.connect(path, None).get(PODS, "p", "ls")).id == id
+    assert len(serve.server.asked) == 1  # nothing is tried again behind the caller's back
+
+
+def test_the_token_goes_to_the_server_only(tmp_path: Path, serve: Callable[..., str]) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, b'{"kind": "PodList", "items": []}'))
+    Cluster.connect(path, None).list(PODS, "ls")
+    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
+    assert headers["authorization"] == f"Bearer {SECRET}"
+
+
+# Credential plugins
+
+
+def plugin(tmp_path: Path, script: str) -> dict:
+    path = tmp_path / "get-token"
+    path.write_text(f"#!{sys.executable}\n{script}\n")
+    path.chmod(stat.S_IRWXU)
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(path),
+            "interactiveMode": "Never",
+        }
+    }
+
+
+def test_a_credential_plugin_gives_the_token(tmp_path: Path, serve: Callable[..., str]) -> None:
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": SECRET},
+    }
+    user = plugin(tmp_path, f"print({json.dumps(json.dumps(credential))})")
+    server = serve(200, b'{"kind": "PodList", "items": []}')
+    Cluster.connect(kubeconfig(tmp_path / "c", server, user), None).list(PODS, "ls")
+    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
+    assert headers["authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_plugin_that_fails_is_named_with_its_words(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    user = plugin(tmp_path, "import sys; sys.exit('the session has ended, log in')")
+    path = kubeconfig(tmp_path / "c", serve(200, b"{}"), user)
+    problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
+    assert (problem.id, problem.exit) == ("LSA212", Exit.UNKNOWN)
+    assert "get-token" in problem.what
+    assert "log in" in problem.detail[0]
+    assert serve.server.asked == []
+
+
+def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/no/such/tool"}}
+    path = kubeconfig(tmp_path / "c", "http://127.0.0.1:1", user)
+    problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
+    assert problem.id == "LSA212"
+    assert "/no/such/tool" in problem.what
+
+
+# On the practice cluster
+
+
+@pytest.fixture
+def connected(cluster: PracticeCluster) -> Iterator[Cluster]:
+    connection = Cluster.connect(cluster.kubeconfig, None)
+    yield connection
+    connection.close()
+
+
+def test_what_is_there_and_what_is_not(connected: Cluster) -> None:
+    found = connected.get(DEPLOYMENTS, "langsmith-backend", "langsmith")
+    assert found["kind"] == "Deployment"
+    assert connected.get(DEPLOYMENTS, "nope", "langsmith") is None
+    assert connected.get(NAMESPACES, "nope", None) is None
+
+
+def test_lists_page_to_the_end(
+    cluster: PracticeCluster, connected: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.systems.cluster.PAGE", 2)
+    labels = "app.kubernetes.io/instance=langsmith"
+    names = [p["metadata"]["name"] for p in connected.list(PODS, "langsmith", labels=labels)]
+    there = cluster.kubernetes.list("Pod", "langsmith", {"app.kubernetes.io/instance": "langsmith"})
+    assert len(names) > 4
+    assert sorted(names) == sorted(pod["metadata"]["name"] for pod in there)
+    one = connected.list(PODS, "langsmith", fields=f"metadata.name={names[0]}")
+    assert [pod["metadata"]["name"] for pod in one] == names[:1]
+    assert connected.list(PODS, None, labels="app.kubernetes.io/instance=nobody") == []
+
+
+def test_a_patch_and_its_dry_run(connected: Cluster) -> None:
+    def note() -> str | None:
+        live = connected.get(DEPLOYMENTS, "langsmith-backend", "langsmith")
+        return live["metadata"]["annotations"].get("example.com/note")
+
+    body = {"metadata": {"annotations": {"example.com/note": "x"}}}
+    tried = connected.patch(DEPLOYMENTS, "langsmith-backend", "langsmith", body, dry_run=True)
+    assert tried["metadata"]["annotations"]["example.com/note"] == "x"
+    assert note() is None
+    done = connected.patch(DEPLOYMENTS, "langsmith-backend", "langsmith", body, strategic=False)
+    assert note() == "x"
+    managers = {entry["manager"] for entry in done["metadata"]["managedFields"]}
+    assert "langsmith-audit" in managers
+
+
+def test_a_patch_of_what_is_not_there(connected: Cluster) -> None:
+    problem = refused(lambda: connected.patch(CONFIGMAPS, "nope", "langsmith", {"data": {}}))
+    assert (problem.id, problem.exit) == ("LSA217", Exit.FAILED)
+
+
+def test_a_missing_right_is_named_with_its_rule(
+    cluster: PracticeCluster, connected: Cluster
+) -> None:
+    cluster.kubernetes.faults.forbid("patch", "deployments")
+    cluster.kubernetes.faults.forbid("get", "secrets")
+    assert not connected.allowed("patch", DEPLOYMENTS, "langsmith")
+    assert connected.allowed("get", DEPLOYMENTS, "langsmith")
+    problem = refused(
+        lambda: connected.patch(DEPLOYMENTS, "langsmith-backend", "langsmith", {"metadata": {}})
+    )
+    assert (problem.id, problem.exit) == ("LSA207", Exit.UNKNOWN)
+    assert "may not patch deployments in namespace langsmith" in problem.what
+    assert 'apiGroups: ["apps"], resources: ["deployments"], verbs: ["patch"]' in problem.next_step
+    assert refused(lambda: connected.get(SECRETS, "x", "langsmith")).id == "LSA207"
+    assert connected.list(EVENTS, "langsmith") is not None
+
+
+def test_a_stalled_server_on_the_practice_cluster(cluster: PracticeCluster) -> None:
+    cluster.kubernetes.faults.stall()
+    connection = Cluster.connect(cluster.kubeconfig, None, limit=0.3)
+    assert refused(lambda: connection.list(PODS, "langsmith")).id == "LSA208"
