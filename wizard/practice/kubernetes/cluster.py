@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from wizard.practice.kubernetes.faults import Faults
 from wizard.practice.kubernetes.handlers import Handlers
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
 from wizard.practice.kubernetes.kinds import Kinds
-from wizard.practice.kubernetes.store import Snapshot, Store
+from wizard.practice.kubernetes.store import Event, Snapshot, Store
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -232,6 +233,27 @@ class PracticeKubernetes(Handlers):
             if namespace:
                 fresh["metadata"]["namespace"] = namespace
             return dict(clone(self._api.change(fresh)))
+
+    def until(self, true: Callable[[], bool], *, timeout: float) -> None:
+        """Wait until something is true, asked anew after each change in the cluster.
+
+        Raises:
+            TimeoutError: it was not true within `timeout` seconds.
+        """
+        changed = threading.Event()
+
+        def hear(_: Event) -> None:
+            changed.set()
+
+        ends = time.monotonic() + timeout
+        self._store.listen(hear)
+        try:
+            while not true():
+                if not changed.wait(max(0.0, ends - time.monotonic())):
+                    raise TimeoutError(f"not seen within {timeout:.0f} s")
+                changed.clear()
+        finally:
+            self._store.forget(hear)
 
     def snapshot(self) -> Snapshot:
         """The whole state, to be put back by restore()."""

@@ -49,7 +49,7 @@ def _refusal(message: str) -> Json:
 def _not_runnable(argv: Sequence[str]) -> Json:
     program = argv[0] if argv else ""
     return _refusal(
-        "error executing command in container: failed to exec in container: failed to start exec: "
+        "Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: "
         f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{program}'
         '": executable file not found in $PATH: unknown'
     )

@@ -38,6 +38,7 @@ def leaves(obj: Json, *, custom: bool) -> dict[FieldPath, Any]:
     """Every field that can be owned, with its value."""
     found: dict[FieldPath, Any] = {}
     _walk(obj, (), (), found, custom=custom)
+    found.pop((), None)
     for path in [path for path in found if path[:1] in _OMITTED or path[:2] in _OMITTED]:
         del found[path]
     return found

@@ -23,7 +23,7 @@ class LocalCommand:
 Pod = Mapping[str, Any]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Handlers:
     """The handlers as they are now; read anew at each use."""
 

@@ -85,16 +85,12 @@ class Rollouts(Rolling):
         if left > 0:
             self.again(key, left)
             return done
-        pods = self.api.owned("Pod", new)
-        older = [
-            pod
-            for pod in pods
-            if parse_time(pod["metadata"]["creationTimestamp"]) < moment and not is_ending(pod)
-        ]
+        pods = [pod for pod in self.api.owned("Pod", new) if not is_ending(pod)]
+        older = [pod for pod in pods if parse_time(pod["metadata"]["creationTimestamp"]) < moment]
         if not older:
             return wanted if pods and all(map(is_ready, pods)) else done
         limits = self.limits(obj)
-        down = limits.replicas - sum(1 for pod in pods if is_ready(pod) and not is_ending(pod))
+        down = limits.replicas - sum(map(is_ready, pods))
         for pod in older[: max(0, max(1, limits.unavailable) - down)]:
             meta = pod["metadata"]
             self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
