@@ -63,8 +63,6 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_PATCH = do_GET
-
     def log_message(self, *_: object) -> None:
         pass
 

@@ -69,9 +69,9 @@ class LocalForward:
             self.close()
             raise Problem(
                 "LSA215",
-                f"No local socket can be opened for the port-forward: {error.strerror}",
+                f"No local socket can be opened for the port-forward: {error.strerror or error}",
                 on=self._call.on,
-                next_step="Check the permissions and the free space of the temporary folder",
+                next_step="Check the temporary folder: free space, permissions, and a short path (TMPDIR)",
             ) from None
         return self
 

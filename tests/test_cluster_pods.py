@@ -1,0 +1,223 @@
+"""Into the pods: commands in a container, and a pod's port on this machine."""
+
+import os
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from wizard.exits import Exit
+from wizard.practice.cluster import DATABASE, PracticeCluster
+from wizard.practice.kubernetes.handlers import LocalCommand
+from wizard.problems import Problem
+from wizard.systems.cluster import Cluster
+from wizard.systems.forward import LocalForward
+
+NAMESPACE = "langsmith"
+POSTGRES_POD = "langsmith-postgres-0"
+BIG = 300_000
+
+
+@pytest.fixture
+def connected(cluster: PracticeCluster) -> Iterator[Cluster]:
+    connection = Cluster.connect(cluster.kubeconfig, None)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def shell(cluster: PracticeCluster) -> Iterator[None]:
+    """Every exec runs what it was asked to run, on this machine."""
+    before = cluster.kubernetes.exec_handler
+    cluster.kubernetes.exec_handler = lambda _pod, _container, argv: LocalCommand(
+        argv, {"PATH": os.environ["PATH"]}
+    )
+    yield
+    cluster.kubernetes.exec_handler = before
+
+
+def in_pod(connected: Cluster, *argv: str, stdin: str = "", limit: float = 20.0):
+    return connected.exec(POSTGRES_POD, NAMESPACE, "postgres", argv, stdin=stdin, limit=limit)
+
+
+def refused(call) -> Problem:
+    with pytest.raises(Problem) as caught:
+        call()
+    return caught.value
+
+
+# exec
+
+
+def test_a_command_in_the_pod(connected: Cluster) -> None:
+    result = in_pod(connected, "psql", "-U", "postgres", "-d", DATABASE, "-Atc", "SELECT 6*7")
+    assert (result.code, result.stdout.strip(), result.stderr) == (0, "42", "")
+
+
+def test_exit_code_and_streams_are_told_apart(connected: Cluster, shell: None) -> None:
+    result = in_pod(connected, "sh", "-c", "echo out; echo é >&2; exit 7")
+    assert (result.code, result.stdout, result.stderr) == (7, "out\n", "é\n")
+
+
+def test_stdin_is_closed_at_its_end(connected: Cluster, shell: None) -> None:
+    text = "ä" * BIG
+    result = in_pod(connected, "cat", stdin=text)
+    assert result.stdout == text
+
+
+def test_a_command_that_is_not_in_the_container(connected: Cluster, shell: None) -> None:
+    problem = refused(lambda: in_pod(connected, "no-such-program"))
+    assert (problem.id, problem.exit) == ("LSA214", Exit.UNKNOWN)
+    assert "not found" in problem.detail[0]
+
+
+def test_a_command_that_does_not_end_is_given_up(connected: Cluster, shell: None) -> None:
+    problem = refused(lambda: in_pod(connected, "cat", "/dev/zero", limit=0.5))
+    assert problem.id == "LSA208"
+    problem = refused(lambda: in_pod(connected, "sleep", "30", limit=0.5))
+    assert problem.id == "LSA208"
+    assert "0.5 seconds" in problem.what
+
+
+def test_exec_needs_its_right_and_its_pod(cluster: PracticeCluster, connected: Cluster) -> None:
+    missing = refused(lambda: connected.exec("nope", NAMESPACE, "postgres", ["true"]))
+    assert (missing.id, missing.exit) == ("LSA217", Exit.FAILED)
+    cluster.kubernetes.faults.forbid("*", "pods", "exec")
+    problem = refused(lambda: in_pod(connected, "true"))
+    assert problem.id == "LSA207"
+    assert 'resources: ["pods/exec"], verbs: ["get", "create"]' in problem.next_step
+
+
+# port-forward
+
+
+def dsn(cluster: PracticeCluster, local: LocalForward) -> str:
+    parameters = psycopg.conninfo.conninfo_to_dict(cluster.postgres.dsn(DATABASE))
+    return psycopg.conninfo.make_conninfo(
+        **{**parameters, "host": str(local.directory), "port": 5432, "connect_timeout": 10}
+    )
+
+
+def test_libpq_through_the_private_socket(cluster: PracticeCluster, connected: Cluster) -> None:
+    with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local:
+        folder = local.directory
+        assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IRWXU
+        with psycopg.connect(dsn(cluster, local)) as connection:
+            rows = connection.execute("SELECT count(*) FROM organizations").fetchone()
+            assert rows[0] >= 5
+            big = connection.execute("SELECT repeat('x', %s)", (BIG,)).fetchone()[0]
+            assert len(big) == BIG
+            sent = connection.execute("SELECT length(%s)", ("y" * BIG,)).fetchone()[0]
+            assert sent == BIG
+        assert local.reason == ""
+    assert not folder.exists()
+
+
+def test_many_connections_at_once(cluster: PracticeCluster, connected: Cluster) -> None:
+    def ask(number: int) -> int:
+        with psycopg.connect(dsn(cluster, local)) as connection:
+            return connection.execute("SELECT %s::int", (number,)).fetchone()[0]
+
+    with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local, ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(24))) == list(range(24))
+
+
+def test_http_through_the_loopback_port(cluster: PracticeCluster, connected: Cluster) -> None:
+    pods = cluster.kubernetes.list("Pod", NAMESPACE)
+    backend = next(
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["metadata"]["name"].startswith("langsmith-backend-")
+        and pod["status"]["phase"] == "Running"
+    )
+    with connected.forward(backend, NAMESPACE, 1984) as local:
+        url = f"http://{local.host}:{local.port}/api/v1/info"
+        for headers in ({}, {"Connection": "close"}):
+            answer = requests.get(url, headers=headers, timeout=10)
+            assert answer.status_code == 200
+            assert answer.json()["version"]
+
+
+def test_the_last_bytes_before_the_far_side_closes_arrive(
+    cluster: PracticeCluster, connected: Cluster
+) -> None:
+    def speak(server: socket.socket) -> None:
+        peer, _ = server.accept()
+        with peer:
+            peer.sendall(b"z" * BIG)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        cluster.kubernetes.port_handler, before = (
+            lambda _pod, _port: server.getsockname(),
+            cluster.kubernetes.port_handler,
+        )
+        try:
+            speaker = threading.Thread(target=speak, args=(server,))
+            speaker.start()
+            with (
+                connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local,
+                socket.create_connection((local.host, local.port), timeout=10) as client,
+            ):
+                got = bytearray()
+                while data := client.recv(65536):
+                    got += data
+            speaker.join()
+        finally:
+            cluster.kubernetes.port_handler = before
+    assert len(got) == BIG
+
+
+def closed_with_reason(local: LocalForward) -> str:
+    with socket.create_connection((local.host, local.port), timeout=10) as client:
+        assert client.recv(1) == b""
+    return local.reason
+
+
+def test_a_port_that_nobody_serves(connected: Cluster) -> None:
+    with connected.forward(POSTGRES_POD, NAMESPACE, 4) as local:
+        assert "does not take connections on port 4" in closed_with_reason(local)
+        assert local.problem.id == "LSA215"
+
+
+def test_a_pod_that_is_not_there(connected: Cluster) -> None:
+    with connected.forward("nope", NAMESPACE, 5432) as local:
+        assert "nope" in closed_with_reason(local)
+        assert local.problem.id == "LSA217"
+
+
+def test_a_missing_right_is_the_reason(cluster: PracticeCluster, connected: Cluster) -> None:
+    cluster.kubernetes.faults.forbid("*", "pods", "portforward")
+    with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local:
+        closed_with_reason(local)
+        assert local.problem.id == "LSA207"
+        assert "pods/portforward" in local.problem.next_step
+
+
+def test_closing_cuts_what_is_open(cluster: PracticeCluster, connected: Cluster) -> None:
+    before = set(threading.enumerate())
+    with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local:
+        connection = psycopg.connect(dsn(cluster, local))
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT 1")
+    connection.close()
+    with pytest.raises(ConnectionError):
+        socket.create_connection((local.host, local.port), timeout=10)
+    assert {thread for thread in set(threading.enumerate()) - before if thread.is_alive()} == set()
+
+
+def test_the_folder_goes_when_no_socket_can_be_opened(
+    connected: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 120)  # longer than the path of a Unix socket may be
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    problem = refused(lambda: connected.forward(POSTGRES_POD, NAMESPACE, 5432).__enter__())
+    assert problem.id == "LSA215"
+    assert list(deep.iterdir()) == []
