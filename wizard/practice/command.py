@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -90,14 +90,14 @@ def _serving(args: argparse.Namespace, helm: Path) -> Iterator[ServerProcess]:
 
 
 def _run_wizard(server: ServerProcess, args: argparse.Namespace) -> int:
-    command = [sys.executable, "-m", "wizard", "run", *args.wizard_options]
+    command = [sys.executable, "-P", "-m", "wizard", "run", *args.wizard_options]
     if args.yes:
         command += ["--yes", "--all"]
     # Ctrl-C reaches the wizard too, which knows what is safe: wait for what it decides.
-    with _no_interrupts():
+    with _no_interrupts(), _forwarded_sigterm() as attach:
         wizard = subprocess.Popen(command, env=server.environment())
-        with _forwarded_sigterm(wizard):
-            code = wizard.wait()
+        attach(wizard)
+        code = wizard.wait()
     return code if code >= 0 else 128 - code
 
 
@@ -188,13 +188,24 @@ def _no_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _forwarded_sigterm(child: subprocess.Popen[bytes]) -> Iterator[None]:
+def _forwarded_sigterm() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """SIGTERM goes to the child that is attached, also when it came before there was one."""
+    children: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
     def forward(signum: int, _frame: FrameType | None) -> None:
-        child.send_signal(signum)
+        asked.append(signum)
+        for child in children:
+            child.send_signal(signum)
+
+    def attach(child: subprocess.Popen[bytes]) -> None:
+        children.append(child)
+        if asked:
+            child.terminate()
 
     before = signal.signal(signal.SIGTERM, forward)
     try:
-        yield
+        yield attach
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -26,7 +26,7 @@ STOP_FILE = "stop"
 """A file of this name in the practice folder ends a kept cluster."""
 
 MARK = ".langsmith-audit-practice"
-"""The file by which a practice folder is known."""
+"""The file by which a practice folder is known; it holds the process id."""
 
 ENV_FILE = "env"
 """The file to source in a shell; it holds the API key."""
@@ -60,7 +60,7 @@ def new_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix="lsa-"))
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         home.chmod(0o711)  # PostgreSQL runs as nobody then, and must get to its data
-    (home / MARK).touch()
+    (home / MARK).write_text(f"{os.getpid()}\n", encoding="utf-8")
     return home
 
 
@@ -128,7 +128,7 @@ def write_env(file: Path, settings: dict[str, str]) -> None:
 def write_launcher(file: Path) -> None:
     """A `langsmith-audit` for who has sourced the file: this installation's own."""
     python = shlex.quote(sys.executable)
-    file.write_text(f'#!/bin/sh\nexec {python} -m wizard "$@"\n', encoding="utf-8")
+    file.write_text(f'#!/bin/sh\nexec {python} -P -m wizard "$@"\n', encoding="utf-8")
     file.chmod(0o755)
 
 

@@ -45,7 +45,7 @@ class ServerProcess:
         # Not a pipe, which would be full one day, and not in the folder, which the server removes.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "wizard.practice.serve"],
+            [sys.executable, "-P", "-m", "wizard.practice.serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
