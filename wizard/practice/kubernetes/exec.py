@@ -36,23 +36,17 @@ def exit_status(code: int) -> Json:
     }
 
 
-def _refusal(message: str) -> Json:
+def _not_runnable(argv: Sequence[str]) -> Json:
+    program = argv[0] if argv else ""
     return {
         "metadata": {},
         "status": "Failure",
-        "message": message,
+        "message": "Internal error occurred: error executing command in container: failed to exec "
+        "in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start "
+        f'container process: exec: "{program}": executable file not found in $PATH: unknown',
         "reason": "InternalError",
         "code": 500,
     }
-
-
-def _not_runnable(argv: Sequence[str]) -> Json:
-    program = argv[0] if argv else ""
-    return _refusal(
-        "Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: "
-        f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{program}'
-        '": executable file not found in $PATH: unknown'
-    )
 
 
 class _Session:

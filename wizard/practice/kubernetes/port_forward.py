@@ -1,4 +1,4 @@
-"""Port-forward over a WebSocket, as the Python client does it (`v4.channel.k8s.io`).
+"""Port-forward over a WebSocket, as the Python client does it (`v4.channel.k8s.io`) and kubectl.
 
 Each port has two channels: 2n carries data, 2n+1 errors. The first message of each channel is the
 port number, two bytes, little-endian. Every connection of the client is a WebSocket of its own.
@@ -14,33 +14,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import clone, dig
+from wizard.practice.kubernetes.json_tools import dig
+from wizard.practice.kubernetes.local_port import CHUNK, open_local
+from wizard.practice.kubernetes.spdy_forward import PROTOCOL, Tunnel
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.handlers import Handlers
 
 Json = dict[str, Any]
 
-PROTOCOLS = ("v4.channel.k8s.io", "portforward.k8s.io")
-_CHUNK = 64 * 1024
-CONNECT_LIMIT = 10.0
-"""Seconds to reach the local address behind a pod's port."""
-
-
-async def open_local(
-    pod: Json, port: int, handlers: Handlers
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | str:
-    """A connection to what stands behind a pod's port, or why there is none."""
-    handler = handlers.port_handler
-    found = await asyncio.to_thread(handler, clone(pod), port) if handler else None
-    name = pod["metadata"]["name"]
-    refused = f"error forwarding port {port} to pod {name}: connection refused"
-    if found is None:
-        return refused
-    try:
-        return await asyncio.wait_for(asyncio.open_connection(*found), CONNECT_LIMIT)
-    except (OSError, TimeoutError):
-        return refused
+PROTOCOLS = (PROTOCOL, "v4.channel.k8s.io", "portforward.k8s.io")
 
 
 class _Channels:
@@ -68,7 +51,7 @@ class _Channels:
 
     async def _copy(self, reader: asyncio.StreamReader, channel: int) -> None:
         with contextlib.suppress(ConnectionError):
-            while data := await reader.read(_CHUNK):
+            while data := await reader.read(CHUNK):
                 await self.send(channel, data)
         others = [task for task in self.tasks if task is not asyncio.current_task()]
         if all(task.done() for task in others):
@@ -110,9 +93,13 @@ async def run_port_forward(
         raise ApiError(
             400, f"unable to forward port because pod is not running. Current status={phase}"
         )
-    ports = _ports(request)
+    tunnelled = PROTOCOL in request.headers.get("Sec-WebSocket-Protocol", "")
+    ports = [] if tunnelled else _ports(request)
     socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
     await socket.prepare(request)
+    if socket.ws_protocol == PROTOCOL:
+        await Tunnel(socket, pod, handlers).run()
+        return socket
     channels = _Channels(socket)
     try:
         for index, port in enumerate(ports):
