@@ -84,6 +84,11 @@ def findings_block(findings: Iterable[Finding]) -> RenderableType:
     return Group(*(finding_lines(finding) for finding in findings))
 
 
+def part_head(title: str) -> Text:
+    """The heading of a part of the run."""
+    return Text(f"\n── {title} " + "─" * (60 - len(title)), style="cyan")
+
+
 def step_head(number: int, title: str, note: str = "") -> Text:
     """The heading of a step."""
     head = Text(f"\n{number}. {title}", style="bold")
@@ -96,6 +101,7 @@ def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
     """A proposed change: what, exactly how, its effect, and the way back."""
     parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
     parts += [hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in change.items]
+    parts += [hanging(Text(safe(line), style="dim"), indent=8) for line in change.details]
     parts += [exact_block(exact) for exact in change.exact]
     parts.append(_fact("effect", change.effect))
     parts.append(_fact("reversible", f"{change.reversible.value}: {change.because}"))

@@ -53,6 +53,7 @@ class Change:
     Attributes:
         step: the step's name.
         items: the single changes in it, a line each; a plan counts these.
+        details: what the items consist of, a line each.
         exact: what will be run or written.
         preconditions: named fingerprints that the change rests on.
         effect: what it does to the running system.
@@ -72,6 +73,7 @@ class Change:
     because: str
     undo: str
     register: Mapping[str, Any] = field(default_factory=dict)
+    details: tuple[str, ...] = ()
     after: str = ""
     payload: Any = field(default=None, repr=False, compare=False)
 

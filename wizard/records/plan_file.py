@@ -78,6 +78,7 @@ def _change(change: Change | None) -> dict[str, Any] | None:
         return None
     return {
         "items": list(change.items),
+        "details": list(change.details),
         "exact": [exact.as_json() for exact in change.exact],
         "preconditions": dict(change.preconditions),
         "effect": change.effect,

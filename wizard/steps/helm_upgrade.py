@@ -71,9 +71,7 @@ class HelmUpgrade(Step):
         drifted.check(accepted=systems.target.accept_drift)
         return Change(
             step=self.name,
-            items=(f"helm upgrade {release.name} to chart {upgrade.version}, as deployed now",)
-            if upgrade.version == release.chart_version
-            else (f"helm upgrade {release.name}: {release.chart_version} → {upgrade.version}",),
+            items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
             preconditions=self._preconditions(systems),
             effect=_effect(systems, drifted),
@@ -117,6 +115,12 @@ class HelmUpgrade(Step):
             "deployed values": fingerprint_of(systems.deployed_values),
             "deployed manifest": fingerprint(systems.manifest),
         }
+
+
+def _item(release: str, deployed: str, version: str) -> str:
+    if version == deployed:
+        return f"helm upgrade {release}, chart {version} as it is deployed now"
+    return f"helm upgrade {release}, and its chart from {deployed} to {version}"
 
 
 def _only_live(subject: str, lacking: Sequence[str]) -> Finding:

@@ -69,7 +69,8 @@ class Organizations(Step):
         identity = database.identity()
         return Change(
             step=self.name,
-            items=tuple(f"organization {_label(o)}: {o.prior.told()} → true" for o in needy),
+            items=(f"UPDATE organizations: can_use_audit_logs true in {len(needy)} rows",),
+            details=tuple(f"{_label(o)}: {o.prior.told()}" for o in needy),
             exact=(Exact("sql", database.enable_statement(), tuple(str(o.id) for o in needy)),),
             preconditions={
                 "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",

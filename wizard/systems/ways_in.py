@@ -149,7 +149,7 @@ def _ready(pod: Mapping[str, Any]) -> bool:
 
 def _pod_port(service: Mapping[str, Any], stored: StoredUrl, pod: Mapping[str, Any]) -> int:
     ports = service["spec"].get("ports") or ()
-    entry = next((it for it in ports if it["port"] == stored.port), {})
+    entry: Mapping[str, Any] = next((it for it in ports if it["port"] == stored.port), {})
     wanted = entry.get("targetPort", stored.port)
     if isinstance(wanted, int):
         return wanted

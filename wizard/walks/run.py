@@ -73,14 +73,15 @@ class Onboarding:
         return exit
 
     def _look(self, systems: Systems) -> Mapping[str, Observation]:
-        with self._console.status("Looking at what is there …"):
+        self._console.print(screen.part_head("What is there"))
+        with self._console.status("Looking …"):
             seen = look(systems, STEPS)
         for number, step in enumerate(STEPS, 1):
             self._show(number, step, seen[step.name])
         return seen
 
     def _change_all(self, systems: Systems, journal: Journal) -> Exit:
-        self._console.rule("Changes")
+        self._console.print(screen.part_head("Changes"))
         progress = Progress(self._console, self._switch, journal)
         for number, step in enumerate(STEPS, 1):
             if step.name in systems.target.skip:
@@ -115,7 +116,7 @@ class Onboarding:
         self._console.print(screen.done_block(done))
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
-        self._console.rule("Confirmed")
+        self._console.print(screen.part_head("Confirmed"))
         systems.forget()
         looking = Look(systems)
         seen: dict[str, Observation] = {}
