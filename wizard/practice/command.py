@@ -64,10 +64,14 @@ def main(args: argparse.Namespace) -> int:
     if args.stop:
         return stop(Path(args.stop))
     _need_extra()
-    helm = helm_binary(args.helm, say=_say)
+    with _sigterm_as_exit():
+        return _practise(args, helm_binary(args.helm, say=_say))
+
+
+def _practise(args: argparse.Namespace, helm: Path) -> int:
     started = time.monotonic()
     _say("A practice cluster is coming up.")
-    with _sigterm_as_interrupt(), _serving(args, helm) as server:
+    with _serving(args, helm) as server:
         server.wait_until_ready(_say)
         _say(f"The practice cluster is ready after {time.monotonic() - started:.1f} s.")
         code = Exit.OK if args.no_wizard else _run_wizard(server, args)
@@ -166,7 +170,7 @@ def _how_to(server: ServerProcess) -> str:
 
 
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _sigterm_as_exit() -> Iterator[None]:
     def end(*_: object) -> None:
         raise SystemExit(int(Exit.TERMINATED))
 
