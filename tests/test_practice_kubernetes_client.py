@@ -12,10 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config, dynamic, watch
-from kubernetes.stream import portforward, stream
+from kubernetes import client as kubernetes_client
+from kubernetes import config as kubernetes_config
+from kubernetes import dynamic as kubernetes_dynamic
+from kubernetes import stream as kubernetes_stream
+from kubernetes import watch as kubernetes_watch
 
 from wizard.practice.kubernetes import LocalCommand, PracticeKubernetes
+
+# The client's models are typed as requests never send them: plain dicts are what is used here.
+client: Any = kubernetes_client
+config: Any = kubernetes_config
+dynamic: Any = kubernetes_dynamic
+watch: Any = kubernetes_watch
+portforward: Any = kubernetes_stream.portforward
+stream: Any = kubernetes_stream.stream
 
 LIMIT = 30
 POD = {
@@ -167,6 +178,8 @@ def test_exec_runs_a_real_process(api: Any, kube: PracticeKubernetes, pod: dict[
     argv = ["sh", "-c", "echo $WHO; echo problem >&2; exit 7"]
     assert run(api, argv) == ("practice\n", "problem\n", 7)
     assert asked == [("db", "main", argv)]
+    touched = kube.requests[-1]
+    assert (touched.verb, touched.subresource, touched.status) == ("get", "exec", 101)
     assert run(api, ["head", "-c", "3"], stdin="abcdef") == ("abc", "", 0)
 
 
@@ -219,6 +232,7 @@ def test_exec_can_be_forbidden(api: Any, kube: PracticeKubernetes, pod: dict[str
             stdout=True,
         )
     assert "403" in str(refusal.value)
+    assert [one.status for one in kube.requests] == [403]
 
 
 def test_port_forward_carries_concurrent_connections(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -187,7 +188,12 @@ def test_upgrade_runs_the_hooks_and_rolls_only_the_backend(release: Release) -> 
     release.install()
     before = release.kube.get("StatefulSet", "apps", "r-postgres")
     ran: list[str] = []
-    release.kube.job_handler = lambda job: bool(ran.append(job["metadata"]["name"])) or True
+
+    def handler(job: Mapping[str, Any]) -> bool:
+        ran.append(job["metadata"]["name"])
+        return True
+
+    release.kube.job_handler = handler
     release.upgrade("--set", "value=two")
     assert ran == ["r-pre", "r-post"]
     assert {"name": "VALUE", "value": "two"} in release.env_of_backend()

@@ -140,7 +140,7 @@ def test_apply_set_env_patch_scale_and_delete(kubectl: Kubectl) -> None:
 
 
 @needs_kubectl
-def test_server_dry_run_and_diff_write_nothing(kubectl: Kubectl) -> None:
+def test_a_server_dry_run_writes_nothing(kubectl: Kubectl) -> None:
     before = kubectl.kube.get("Deployment", "default", "web")
     changed = json.dumps(MANIFEST).replace("web:1", "web:2")
     kubectl.run("apply", "--dry-run=server", "-f", "-", stdin=changed)

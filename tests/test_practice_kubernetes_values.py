@@ -58,8 +58,9 @@ def test_what_is_no_quantity(written: str) -> None:
 
 
 def worth(text: str) -> Decimal:
-    factors = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "m": Decimal("0.001"), "k": 1000}
-    factors |= {"M": 10**6, "G": 10**9, "T": 10**12}
+    binary = {"Ki": Decimal(1024), "Mi": Decimal(1024**2), "Gi": Decimal(1024**3)}
+    decimal = {"m": -3, "k": 3, "M": 6, "G": 9, "T": 12}
+    factors = binary | {suffix: Decimal(1).scaleb(power) for suffix, power in decimal.items()}
     for suffix, factor in factors.items():
         if text.endswith(suffix):
             return Decimal(text.removesuffix(suffix)) * factor

@@ -301,7 +301,10 @@ async def _listen(server: Any, port: int) -> web.ServerRunner:
         )
 
     runner = web.ServerRunner(
-        web.Server(server.handle, request_factory=request, access_log=None), shutdown_timeout=1.0
+        web.Server(
+            server.handle, request_factory=request, handler_cancellation=True, access_log=None
+        ),
+        shutdown_timeout=1.0,
     )
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

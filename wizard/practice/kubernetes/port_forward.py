@@ -77,7 +77,19 @@ class _Channels:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-def _ports(request: web.BaseRequest) -> list[int]:
+def wanted_ports(request: web.BaseRequest, pod: Json) -> list[int]:
+    """The ports that a request names; none in a tunnel, where each stream names its own.
+
+    Raises:
+        ApiError: 400, when there is none, or the pod does not run.
+    """
+    if dig(pod, "status", "phase") != "Running":
+        phase = dig(pod, "status", "phase", default="Unknown")
+        raise ApiError(
+            400, f"unable to forward port because pod is not running. Current status={phase}"
+        )
+    if PROTOCOL in request.headers.get("Sec-WebSocket-Protocol", ""):
+        return []
     texts = [part for text in request.query.getall("ports", []) for part in text.split(",")]
     if not texts or not all(text.isdigit() for text in texts):
         raise ApiError(400, "you must specify at least 1 port when port-forwarding")
@@ -85,16 +97,9 @@ def _ports(request: web.BaseRequest) -> list[int]:
 
 
 async def run_port_forward(
-    request: web.BaseRequest, pod: Json, handlers: Handlers
+    request: web.BaseRequest, pod: Json, ports: list[int], handlers: Handlers
 ) -> web.StreamResponse:
     """Carry TCP connections between a client and what stands behind a pod's ports."""
-    if dig(pod, "status", "phase") != "Running":
-        phase = dig(pod, "status", "phase", default="Unknown")
-        raise ApiError(
-            400, f"unable to forward port because pod is not running. Current status={phase}"
-        )
-    tunnelled = PROTOCOL in request.headers.get("Sec-WebSocket-Protocol", "")
-    ports = [] if tunnelled else _ports(request)
     socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
     await socket.prepare(request)
     if socket.ws_protocol == PROTOCOL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -100,8 +101,9 @@ class Server:
                 note(200)
                 return await self._watch(request, kind, route)
             if self.subresources.upgrades(route):
+                connection = self.subresources.connection(request, route)
                 note(101)
-                return await self.subresources.connect(request, route)
+                return await connection()
             answer = await self._answer(request, kind, route, verb, dry_run=dry_run)
         except ApiError as refusal:
             note(refusal.code)
@@ -217,8 +219,9 @@ class Server:
         await response.prepare(request)
         self._watches.add(watch)
         try:
-            async for line in watch.lines():
-                await response.write(line)
+            async with contextlib.aclosing(watch.lines()) as lines:
+                async for line in lines:
+                    await response.write(line)
             await response.write_eof()
         except ConnectionError:
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.exec import run_exec
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
-from wizard.practice.kubernetes.port_forward import run_port_forward
+from wizard.practice.kubernetes.port_forward import run_port_forward, wanted_ports
 from wizard.practice.kubernetes.resources import patched
 from wizard.practice.kubernetes.selectors import selects
 
@@ -63,13 +64,20 @@ class Subresources:
         """Whether the route is answered here."""
         return route.subresource in _OWN
 
-    async def connect(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
-        """Exec and port-forward over a WebSocket."""
+    def connection(
+        self, request: web.BaseRequest, route: Route
+    ) -> Callable[[], Awaitable[web.StreamResponse]]:
+        """Exec or port-forward over a WebSocket, ready to be run.
+
+        Raises:
+            ApiError: the connection is refused.
+        """
         pod = self.api.read(self.api.named("Pod"), route.namespace, route.name)
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise ApiError(400, "Upgrade request required: this server upgrades to WebSocket only")
         if route.subresource == "portforward":
-            return await run_port_forward(request, pod, self.handlers)
+            ports = wanted_ports(request, pod)
+            return lambda: run_port_forward(request, pod, ports, self.handlers)
         if route.subresource == "attach":
             raise ApiError(405, "attach is not served on the practice cluster")
         container = container_of(pod, request.query.get("container", ""))
@@ -78,7 +86,7 @@ class Subresources:
                 500,
                 f'unable to upgrade connection: container not found ("{container}")',
             )
-        return await run_exec(request, pod, container, self.handlers)
+        return lambda: run_exec(request, pod, container, self.handlers)
 
     async def answer(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ class Watch:
         shown = {"kind": self.kind.kind, "apiVersion": self.kind.api_version, "metadata": meta}
         return _encode("BOOKMARK", shown)
 
-    async def lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes, None]:
         """The encoded events, until the limit or `close`."""
         with self.store.lock:
             try:
