@@ -71,7 +71,7 @@ class LocalForward:
                 "LSA215",
                 f"No local socket can be opened for the port-forward: {error.strerror or error}",
                 on=self._call.on,
-                next_step="Check the temporary folder: free space, permissions, and a short path (TMPDIR)",
+                next_step="Check the temporary folder (TMPDIR): space, permissions, a short path",
             ) from None
         return self
 

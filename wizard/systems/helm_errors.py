@@ -11,6 +11,7 @@ from wizard.problems import Problem
 from wizard.systems.redact import redact
 
 MOST_LINES = 12
+_WARNING = re.compile(r"WARNING:|[WI]\d{4} |(?:time=\S+ )?level=(?:WARN|INFO|DEBUG)")
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,21 @@ class Call:
 
 def words(stderr: str, secrets: Iterable[str] = ()) -> tuple[str, ...]:
     """Helm's own words: redacted, without its warnings, the last dozen lines."""
-    kept = []
-    for line in redact(stderr, secrets).splitlines():
-        text = line.strip()
-        if text and not re.match(r"WARNING:|W\d{4}|I\d{4}|level=(WARN|INFO|DEBUG)", text):
-            kept.append(text)
-    return tuple(kept[-MOST_LINES:])
+    return tuple(redact(_errors(stderr), secrets).splitlines()[-MOST_LINES:])
+
+
+def _errors(stderr: str) -> str:
+    """What helm wrote without its warnings: they name files and hosts that are not the cause."""
+    lines = (line.strip() for line in stderr.splitlines())
+    return "\n".join(line for line in lines if line and not _WARNING.match(line))
 
 
 def helm_problem(call: Call, stderr: str) -> Problem:
     """The Problem behind a helm command that ended with an error."""
     detail = words(stderr, call.secrets)
+    errors = _errors(stderr)
     for pattern, build in _KNOWN:
-        match = re.search(pattern, stderr, re.IGNORECASE)
+        match = re.search(pattern, errors, re.IGNORECASE)
         if match:
             return build(call, match, detail)
     return Problem(
@@ -122,11 +125,17 @@ def _hook(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
     )
 
 
+_MEND_VALUES = "Correct the values file at the place that helm names"
+
 _KNOWN: tuple[tuple[str, _Build], ...] = (
     (
         r'cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
         r'(?: in the namespace "(?P<ns>[^"]+)")?',
         _forbidden,
+    ),
+    (
+        r"failed to parse [^\n]*: (?:error|cannot unmarshal yaml|yaml:)",
+        _simple("LSA125", "A values file cannot be read by helm", _MEND_VALUES, Exit.FAILED),
     ),
     (r"Duplicate keys detected:\s*\[?(?P<names>[^\]\n]+)", _duplicates),
     (
@@ -147,7 +156,8 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         ),
     ),
     (
-        r'context "?[^"\n]*"? does not exist|kubeconfig|stat [^\n]*: no such file or directory',
+        r'context "?[^"\n]*"? does not exist|error loading config file|invalid configuration'
+        r"|unreachable: stat [^\n]*: no such file or directory",
         _simple(
             "LSA135",
             "{did} cannot use this kubeconfig or context",
@@ -251,7 +261,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         _simple(
             "LSA125",
             "The chart cannot be rendered with these values",
-            "Correct the values file at the place that helm names",
+            _MEND_VALUES,
             Exit.FAILED,
         ),
     ),

@@ -14,7 +14,7 @@ _SENSITIVE = (
     r"|private[_-]?key|encryption[_-]?key|access[_-]?key|credential|connection[_-]?url"
     r"|database[_-]?ur[il]|dsn)"
 )
-_SECRET_KEY = rf"[\w.-]*{_SENSITIVE}[\w.-]*"
+_SECRET_KEY = rf"[\w.-]{{0,60}}{_SENSITIVE}[\w.-]{{0,60}}"
 _REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
 _IS_SECRET_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
 

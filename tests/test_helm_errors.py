@@ -1,0 +1,139 @@
+"""What helm's own words become, and what no message may repeat."""
+
+import pytest
+
+from wizard.exits import Exit
+from wizard.systems.helm_errors import Call, helm_problem, words
+from wizard.systems.redact import is_secret_key, redact, secret_literals
+
+CALL = Call("helm upgrade", "release ls in namespace ns", "langchain/langsmith", "0.12.33")
+
+
+@pytest.mark.parametrize(
+    ("said", "id"),
+    [
+        ('Error: Kubernetes cluster unreachable: Get "https://k": dial tcp: i/o timeout', "LSA115"),
+        ('Error: kubernetes cluster unreachable: Get "https://k": x509: unknown', "LSA134"),
+        ("Error: kubernetes cluster unreachable: getting credentials: exec: aws failed", "LSA116"),
+        ("Error: the server has asked for the client to provide credentials", "LSA116"),
+        ("Error: release: not found", "LSA118"),
+        ('Error: UPGRADE FAILED: "ls" has no deployed releases', "LSA118"),
+        ("Error: repo langchain not found", "LSA119"),
+        ('Error: path "./x" not found', "LSA119"),
+        ('chart "langsmith" matching 9.9.9 not found in langchain index', "LSA120"),
+        (
+            "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+            "LSA121",
+        ),
+        ("Error: UPGRADE FAILED: template: langsmith/x.yaml:3: nil pointer", "LSA125"),
+        ("Error: failed to parse v.yaml: error converting YAML to JSON: yaml: line 1", "LSA125"),
+        ("Error: UPGRADE FAILED: timed out waiting for the condition", "LSA127"),
+        ("Error: UPGRADE FAILED: context deadline exceeded", "LSA127"),
+        (
+            "Error: UPGRADE FAILED: post-upgrade hooks failed: 1 error occurred: "
+            "* job ls-backend-migrations failed: BackoffLimitExceeded",
+            "LSA130",
+        ),
+        (
+            "Error: UPGRADE FAILED: post-upgrade hooks failed: timed out waiting for the condition",
+            "LSA130",
+        ),
+        (
+            "Error: UPGRADE FAILED: conflict occurred while applying object ns/x: Apply failed with "
+            '1 conflict: conflict with "kubectl-set" using apps/v1',
+            "LSA133",
+        ),
+        ('admission webhook "p.example.com" denied the request: no', "LSA132"),
+        ("Error: something new", "LSA131"),
+        ("", "LSA131"),
+    ],
+)
+def test_causes_are_told_apart(said: str, id: str) -> None:
+    problem = helm_problem(CALL, said)
+    assert problem.id == id
+    assert problem.on == CALL.on
+    assert "{" not in problem.what + problem.next_step
+
+
+def test_a_missing_right_names_verb_resource_and_group() -> None:
+    problem = helm_problem(
+        CALL,
+        'Error: UPGRADE FAILED: deployments.apps "x" is forbidden: User "u" cannot patch resource '
+        '"deployments" in API group "apps" in the namespace "ns"',
+    )
+    assert (problem.id, problem.exit) == ("LSA117", Exit.UNKNOWN)
+    assert "patch deployments in namespace ns" in problem.what
+    assert 'apiGroups: ["apps"]' in problem.next_step
+
+
+def test_warnings_are_neither_shown_nor_taken_for_the_cause() -> None:
+    said = (
+        "WARNING: Kubernetes configuration file is group-readable. Location: /x/i/o timeout\n"
+        "level=WARN msg=connection refused\n"
+        "W1122 20:00:00.000000 1 x.go:1] certificate signed by unknown authority\n"
+        "Error: release: not found\n"
+    )
+    assert helm_problem(CALL, said).id == "LSA118"
+    assert words(said) == ("Error: release: not found",)
+
+
+def test_only_the_last_lines_are_kept() -> None:
+    assert words("\n".join(f"line {n}" for n in range(100)))[-1] == "line 99"
+    assert len(words("\n".join(f"line {n}" for n in range(100)))) < 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgres://user:S3CRET@db:5432/x",
+        "postgresql://user:p@ssS3CRET/w?rd@db:5432/x",
+        "user:p@S3CRET/w?rd@db:5432/langsmith",
+        "Authorization: Bearer S3CRETS3CRET",
+        "key lsv2_pt_S3CRET_1 refused",
+        "password=S3CRET",
+        "password: S3CRET",
+        "  langsmithLicenseKey: S3CRET",
+        "apiKeySalt: 'S3CRET'",
+        '{"jwtSecret": "S3CRET"}',
+        '{"a": 1, "initialOrgAdminPassword":"S3CRET, S3CRET"}',
+        "  privateKey: |\n    aaaS3CRET\n    bbbS3CRET\nnext: 1",
+        "-----BEGIN RSA PRIVATE KEY-----\nS3CRET\n-----END RSA PRIVATE KEY-----",
+        "token eyJhbGciOiJS3CRET.eyJzdWIiS3CRET.S3CRET",
+        "API_KEY = S3CRET",
+    ],
+)
+def test_secrets_are_taken_out(text: str) -> None:
+    assert "S3CRET" not in redact(text)
+    assert "***" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'secrets "langsmith-postgres" is forbidden: User "u" cannot get resource "secrets"',
+        "dial tcp 10.0.0.1:5432: connect: connection refused",
+        "http://127.0.0.1:8080/version",
+        "existingSecretName",
+        "couldn't get token: exec: process returned 1",
+        "namespace: langsmith",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_known_literals_are_taken_out_the_longest_first() -> None:
+    assert redact("a hunter2hunter2 b hunter2", ["hunter2", "hunter2hunter2", "b"]) == "a *** b ***"
+
+
+def test_the_secrets_of_values() -> None:
+    values = {
+        "config": {"apiKeySalt": "salty", "hostname": "ls.example.com", "existingSecretName": "s1"},
+        "postgres": {"external": {"password": 123456, "connectionUrlSecretKey": "connection_url"}},
+        "list": [{"jwtSecret": "jjjj", "name": "visible"}],
+        "short": {"password": "abc"},
+        "flag": {"secretEnabled": True},
+    }
+    assert secret_literals(values) == {"salty", "123456", "jjjj"}
+    assert is_secret_key("langsmithLicenseKey")
+    assert not is_secret_key("secretKeyRef")
