@@ -1,0 +1,243 @@
+"""Builds the outline from the events of one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wizard.systems.values_yaml.model import Refusal
+from wizard.systems.values_yaml.outline import KEPT, Frame, Node, Outline, Tail
+from wizard.systems.values_yaml.readers import MAX_DEPTH, MAX_FLOW_WORK, helm_events
+
+_ROOT_KEYS_NOTED = 200
+
+
+def build(text: str) -> Outline:
+    """The outline of a document.
+
+    Raises:
+        Unreadable: not YAML.
+        Refusal: several documents, a recursive structure, an alias of nothing, or too deep.
+    """
+    return _Builder(text).run()
+
+
+def subtrees(text: str, numbers: frozenset[int]) -> dict[int, Node]:
+    """The nodes that the events `numbers` begin, kept as `build` keeps them."""
+    builder = _Builder(text, only=numbers)
+    builder.run()
+    return builder.found
+
+
+class _Builder:
+    def __init__(self, text: str, *, only: frozenset[int] = frozenset()) -> None:
+        self.text = text
+        self.only = only
+        self.found: dict[int, Node] = {}
+        self.outline = Outline(stop=len(text))
+        self.frames: list[Frame] = []
+        self.tail = Tail(0, 0, "")
+        self.latest: dict[str, int] = {}
+        self.open: set[int] = set()
+        self.names: dict[int, str] = {}
+        self.documents = 0
+        self.flow_depth = 0
+        self.work = 0
+        self.backend_depth: int | None = None
+
+    def run(self) -> Outline:
+        handlers = {
+            "ScalarEvent": self._scalar,
+            "AliasEvent": self._alias,
+            "MappingStartEvent": self._start_mapping,
+            "SequenceStartEvent": self._start_sequence,
+            "MappingEndEvent": self._end,
+            "SequenceEndEvent": self._end,
+            "DocumentStartEvent": self._start_document,
+            "DocumentEndEvent": self._end_document,
+        }
+        for number, event in enumerate(helm_events(self.text)):
+            handler = handlers.get(type(event).__name__)
+            if handler:
+                handler(event, number)
+        return self.outline
+
+    def _start_document(self, event: Any, number: int) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise Refusal(
+                "LSA313",
+                "There is more than one YAML document in the file; helm reads only the first",
+                "split the file at its --- lines, then run this on the one with the values",
+                at=event.start_mark.index,
+            )
+        if event.explicit:
+            self.outline.explicit = True
+            self.outline.start = event.end_mark.index
+
+    def _end_document(self, event: Any, number: int) -> None:
+        if event.explicit:
+            self.outline.stop = event.start_mark.index
+
+    def _scalar(self, event: Any, number: int) -> None:
+        node = self._child("scalar", event, number)
+        if event.anchor is not None:
+            self._anchor(event, number)
+            if event.value in KEPT:
+                self.names[number] = event.value
+        self.tail = Tail(event.start_mark.index, event.end_mark.index, event.style or "")
+        if node:
+            node.tail = self.tail
+
+    def _alias(self, event: Any, number: int) -> None:
+        target = self.latest.get(event.anchor)
+        if target is None:
+            raise Refusal(
+                "LSA312",
+                f"The file is not valid YAML: the alias *{event.anchor} has no anchor before it",
+                "mend the file; helm cannot read it either",
+                at=event.start_mark.index,
+            )
+        if target in self.open:
+            raise Refusal(
+                "LSA326",
+                f"The alias *{event.anchor} stands inside of what it stands for",
+                "take the recursion out; helm cannot read the file either",
+                at=event.start_mark.index,
+            )
+        node = self._child("alias", event, number)
+        self.outline.shared.add(target)
+        self.tail = Tail(event.start_mark.index, event.end_mark.index, "")
+        if node:
+            node.target = target
+            node.value = self.names.get(target, "")
+            node.tail = self.tail
+
+    def _start_mapping(self, event: Any, number: int) -> None:
+        self._note_template(event)
+        self._start(event, number, "mapping")
+
+    def _start_sequence(self, event: Any, number: int) -> None:
+        self._start(event, number, "sequence")
+
+    def _start(self, event: Any, number: int, kind: str) -> None:
+        node = self._child(kind, event, number)
+        if event.anchor is not None:
+            self._anchor(event, number)
+            self.open.add(number)
+        if event.flow_style:
+            self.flow_depth += 1
+        if node and self.backend_depth is None and self._is_backend():
+            self.backend_depth = len(self.frames)
+        if self.frames and not event.flow_style and not (event.anchor or event.tag):
+            self._note_style(kind, event.start_mark.column)
+        self.frames.append(Frame(node, event, number, mapping=kind == "mapping"))
+        if len(self.frames) > MAX_DEPTH:
+            raise Refusal(
+                "LSA312",
+                f"The file is not valid for helm: it nests deeper than {MAX_DEPTH:,} levels",
+                "check that it is the right file",
+                at=event.start_mark.index,
+            )
+
+    def _end(self, event: Any, number: int) -> None:
+        frame = self.frames.pop()
+        if frame.node:
+            frame.node.inner = self.tail
+        if frame.flow:
+            self.flow_depth -= 1
+            self.tail = Tail(frame.start, event.end_mark.index, "")
+        self.open.discard(frame.first_event)
+        if self.backend_depth == len(self.frames):
+            self.backend_depth = None
+        node = frame.node
+        if node:
+            node.closed = True
+            node.last_event = number
+            node.end = self.tail.end
+            node.tail = self.tail
+
+    def _anchor(self, event: Any, number: int) -> None:
+        self.latest[event.anchor] = number
+
+    def _child(self, kind: str, event: Any, number: int) -> Node | None:
+        self.work += self.flow_depth
+        if self.work > MAX_FLOW_WORK:
+            raise Refusal(
+                "LSA330",
+                "The file nests so much in brackets that an edit could not be proven in time",
+                "check that it is the right file",
+                at=event.start_mark.index,
+            )
+        if number in self.only:
+            self.found[number] = self._kept(kind, event, number) or Node(kind, event, number)
+            return self.found[number]
+        return self._kept(kind, event, number)
+
+    def _kept(self, kind: str, event: Any, number: int) -> Node | None:
+        if not self.frames:
+            self.outline.root = Node(kind, event, number)
+            return self.outline.root
+        frame = self.frames[-1]
+        frame.position += 1
+        if frame.node is None:
+            return None
+        if frame.mapping:
+            return self._in_mapping(frame, frame.node, Node(kind, event, number))
+        return self._in_sequence(frame.node, Node(kind, event, number))
+
+    def _in_mapping(self, frame: Frame, parent: Node, child: Node) -> Node | None:
+        if frame.position % 2:
+            frame.key = child
+            parent.last_key = child
+            self._note_place(parent, child)
+            if len(self.frames) == 1 and len(self.outline.root_keys) < _ROOT_KEYS_NOTED:
+                self.outline.root_keys.append(child.start)
+            return child
+        key = frame.key
+        if key is None or key.value not in KEPT:
+            return None
+        parent.pairs.append((key, child))
+        return child
+
+    def _in_sequence(self, parent: Node, child: Node) -> Node | None:
+        self._note_place(parent, child)
+        if child.kind in ("mapping", "alias"):
+            parent.items.append(child)
+            return child
+        parent.odd = parent.odd or child
+        return None
+
+    @staticmethod
+    def _note_place(parent: Node, child: Node) -> None:
+        parent.count += 1
+        if parent.first_start < 0:
+            parent.first_start = child.start
+        parent.last_start = child.start
+
+    def _is_backend(self) -> bool:
+        key = self.frames[-1].key if self.frames else None
+        return key is not None and key.value == "backend" and self.frames[-1].position % 2 == 0
+
+    def _note_style(self, kind: str, column: int) -> None:
+        frame = self.frames[-1]
+        if frame.flow or frame.column < 0:
+            return
+        step = column - frame.column
+        for style in (self.outline.style, self.outline.near):
+            if style is self.outline.near and self.backend_depth is None:
+                continue
+            if not frame.mapping:
+                style.gaps[step] += 1
+            elif kind == "mapping":
+                style.steps[step] += 1
+            else:
+                style.offsets[step] += 1
+
+    def _note_template(self, event: Any) -> None:
+        """A mapping that is the first key of a mapping, written `{{`, is a template action."""
+        if not (event.flow_style and self.frames) or self.outline.template is not None:
+            return
+        frame = self.frames[-1]
+        start = event.start_mark.index
+        if frame.mapping and frame.flow and frame.position == 0 and frame.start == start - 1:
+            self.outline.template = frame.start

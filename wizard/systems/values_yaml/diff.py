@@ -1,0 +1,60 @@
+"""The unified diff of an edit."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+CONTEXT = 3
+"""Lines of context around a change, as `git diff` has them."""
+
+_HUNK = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@\n")
+_NO_NEWLINE = "\n\\ No newline at end of file\n"
+
+
+def unified_diff(before: bytes, after: bytes, name: str) -> str:
+    """The unified diff from `before` to `after`; empty when they are equal.
+
+    Only what is between the first and the last changed line is compared line by line, so that a
+    file of two million bytes takes no longer than a short one. Bytes that are not UTF-8 are shown
+    as escapes.
+    """
+    if before == after:
+        return ""
+    old, new = _lines(before), _lines(after)
+    head = _alike(old, new)
+    foot = min(_alike(old[::-1], new[::-1]), min(len(old), len(new)) - head)
+    top, tail = max(0, head - CONTEXT), max(0, foot - CONTEXT)
+    part = difflib.unified_diff(
+        [_shown(line) for line in old[top : len(old) - tail]],
+        [_shown(line) for line in new[top : len(new) - tail]],
+        f"a/{name}",
+        f"b/{name}",
+        n=CONTEXT,
+    )
+    return "".join(_shifted(line, top) for line in part)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """The lines as git has them: only LF ends one."""
+    return re.findall(rb"[^\n]*\n|[^\n]+", data)
+
+
+def _alike(old: list[bytes], new: list[bytes]) -> int:
+    for number, (one, other) in enumerate(zip(old, new, strict=False)):
+        if one != other:
+            return number
+    return min(len(old), len(new))
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "backslashreplace")
+    return text if text.endswith("\n") else text + _NO_NEWLINE
+
+
+def _shifted(line: str, top: int) -> str:
+    hunk = _HUNK.fullmatch(line)
+    if not hunk:
+        return line
+    old, old_count, new, new_count = hunk.groups()
+    return f"@@ -{int(old) + top}{old_count} +{int(new) + top}{new_count} @@\n"

@@ -1,0 +1,98 @@
+"""The proof: the result is read again, by both readers, and is exactly what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from wizard.systems.values_yaml.flow import Splice
+from wizard.systems.values_yaml.readers import (
+    Signature,
+    Unreadable,
+    helm_events,
+    signature,
+    spec_events,
+)
+
+
+class Swap(NamedTuple):
+    """Replace the events from number `start` to `stop` by others."""
+
+    start: int
+    stop: int
+    events: tuple[Signature, ...]
+
+
+class Unproven(Exception):  # noqa: N818 - an answer
+    """The result is not what was meant; `reader` tells what could not read or agree with it."""
+
+    def __init__(self, reader: str, unreadable: Unreadable | None = None) -> None:
+        super().__init__(reader)
+        self.reader = reader
+        self.unreadable = unreadable
+
+
+def spliced(text: str, splices: Sequence[Splice]) -> str:
+    """The text with the splices applied."""
+    parts, at = [], 0
+    for splice in sorted(splices):
+        parts += [text[at : splice.start], splice.text]
+        at = splice.stop
+    return "".join([*parts, text[at:]])
+
+
+def prove(before: str, after: str, splices: Sequence[Splice], swaps: Sequence[Swap]) -> None:
+    """Show that `after` is `before` with the splices, and means it with the swaps.
+
+    Equal events are equal data, types, order, tags and anchors included; see `readers`.
+
+    Raises:
+        Unproven: it could not be shown.
+    """
+    _prove_text(before, after, splices)
+    if not _agree(_meant(helm_events(before), swaps), helm_events(after), "YAML 1.1"):
+        raise Unproven("YAML 1.1")
+    if _agree(_meant(helm_events(before), swaps), spec_events(after), "ruamel.yaml"):
+        return
+    # the readers may differ over the original; then ruamel.yaml is compared with itself
+    if not _agree(_meant(spec_events(before), swaps), spec_events(after), "ruamel.yaml"):
+        raise Unproven("ruamel.yaml")
+
+
+def _prove_text(before: str, after: str, splices: Sequence[Splice]) -> None:
+    """Every kept character is where it was, and nothing is between but what was meant."""
+    old = new = 0
+    for splice in sorted(splices):
+        kept = splice.start - old
+        same = kept >= 0 and before[old : splice.start] == after[new : new + kept]
+        new += kept
+        if not same or after[new : new + len(splice.text)] != splice.text:
+            raise Unproven("bytes")
+        old, new = splice.stop, new + len(splice.text)
+    if before[old:] != after[new:]:
+        raise Unproven("bytes")
+
+
+def _meant(events: Iterable[Any], swaps: Sequence[Swap]) -> Iterator[Signature]:
+    pending = sorted(swaps, reverse=True)
+    skip = 0
+    for number, event in enumerate(events):
+        while pending and pending[-1].start == number:
+            swap = pending.pop()
+            yield from swap.events
+            skip = swap.stop
+        if number >= skip:
+            yield signature(event)
+    if pending:
+        raise Unproven("events")
+
+
+def _agree(meant: Iterator[Signature], seen: Iterable[Any], reader: str) -> bool:
+    try:
+        return all(
+            event is not None and expected == signature(event)
+            for expected, event in zip_longest(meant, seen)
+        )
+    except Unreadable as unreadable:
+        raise Unproven(reader, unreadable) from unreadable
