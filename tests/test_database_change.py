@@ -1,0 +1,349 @@
+"""The change under bad conditions: all of it or nothing, and the tool says which."""
+
+import pytest
+from databases import World, beside, fresh, refused, told
+from wires import Wire
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.database import Database, OrganizationState, session, witness
+
+ON = '{"can_use_audit_logs": true}'
+OFF = '{"can_use_audit_logs": false}'
+
+
+@pytest.fixture
+def world(postgres):
+    with fresh(postgres) as world:
+        world.table()
+        for config in (OFF, None, "{}"):
+            world.add(config)
+        yield world
+
+
+def nothing_changed(problem: Problem) -> bool:
+    return "nothing was changed" in problem.what and problem.exit != Exit.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [
+        ('config = \'{"x": 1, "can_use_audit_logs": false}\'', "another part of its config"),
+        (
+            f"config = '{ON}'",
+            "can_use_audit_logs is false was shown, now can_use_audit_logs is true",
+        ),
+        ("config = NULL", "now config is NULL"),
+        ("config = 'null'", "now config is JSON null, not an object"),
+        ("is_personal = true", "is personal now"),
+    ],
+)
+def test_a_change_by_somebody_else_is_seen_not_overwritten(world: World, meanwhile, said):
+    with world.open() as database:
+        shown = database.organizations()
+        row = next(o for o in shown if o.state is OrganizationState.OFF)
+        world.sql(f"UPDATE organizations SET {meanwhile} WHERE id = '{row.id}'")
+        now = world.versions()
+        with refused("LSA540") as caught:
+            database.enable(shown)
+    assert said in told(caught.value)
+    assert str(row.id) in told(caught.value)
+    assert nothing_changed(caught.value)
+    assert world.versions() == now
+
+
+def test_a_deleted_row_is_seen(world: World):
+    with world.open() as database:
+        shown = database.organizations()
+        world.sql(f"DELETE FROM organizations WHERE id = '{shown[0].id}'")
+        before = world.configs()
+        with refused("LSA540") as caught:
+            database.enable(shown)
+    assert f"{shown[0].id}: no longer there" in caught.value.detail
+    assert world.configs() == before
+
+
+def test_another_table_in_the_same_place_is_seen(world: World):
+    with world.open() as database:
+        shown = database.organizations()
+        world.sql("CREATE TABLE copy (LIKE organizations); INSERT INTO copy TABLE organizations")
+        world.sql("DROP TABLE organizations; ALTER TABLE copy RENAME TO organizations")
+        before = world.configs()
+        with refused("LSA540") as caught:
+            database.enable(shown)
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["UPDATE organizations SET display_name = 'x'", "LOCK TABLE organizations IN EXCLUSIVE MODE"],
+)
+def test_a_lock_that_does_not_come_names_its_holder(world: World, held):
+    before = world.configs()
+    with world.open() as database:
+        shown = database.organizations()
+        with world.elsewhere(held) as other, refused("LSA541") as caught:
+            holder = other.info.backend_pid
+            database.enable(shown, lock_limit=0.3)
+        assert "within 0.3 seconds" in caught.value.what
+        assert nothing_changed(caught.value)
+        assert f"server process {holder}" in told(caught.value)
+        assert "the other one" in told(caught.value)
+        assert world.configs() == before
+        assert len(database.enable(shown).changes) == 3
+
+
+def test_a_statement_that_takes_too_long(world: World):
+    before = world.configs()
+    with world.open() as database:
+        shown = database.organizations()
+        with (
+            world.elsewhere("UPDATE organizations SET display_name = 'x'"),
+            refused("LSA544") as caught,
+        ):
+            database.enable(shown, lock_limit=20, statement_limit=0.3)
+    assert "more than 0.3 seconds" in caught.value.what
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_we_wait_for_a_lock_and_then_look_again(world: World):
+    with world.open() as database:
+        shown = database.organizations()
+        with world.elsewhere(f"UPDATE organizations SET config = '{ON}'") as other:
+
+            def let_go():
+                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                while not world.sql(waiting)[0][0]:
+                    pass
+                other.execute("COMMIT")
+
+            with beside(let_go), refused("LSA540"):
+                database.enable(shown, lock_limit=20)
+
+
+def test_two_at_the_same_time(world: World):
+    outcomes = []
+    with world.open() as one, world.open() as two:
+        shown = one.organizations()
+
+        def race():
+            try:
+                outcomes.append(len(two.enable(list(reversed(shown))).changes))
+            except Problem as problem:
+                outcomes.append(problem.id)
+
+        with beside(race):
+            try:
+                outcomes.append(len(one.enable(shown).changes))
+            except Problem as problem:
+                outcomes.append(problem.id)
+    assert sorted(map(str, outcomes)) == ["3", "LSA540"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "NEW.config = OLD.config; RETURN NEW;",
+        "NEW.config = NEW.config || '{\"extra\": 1}'; RETURN NEW;",
+        "RETURN NULL;",
+    ],
+)
+def test_a_trigger_that_does_something_else(world: World, body):
+    world.trap("BEFORE UPDATE ON organizations", body)
+    before = world.configs()
+    with world.open() as database, refused("LSA546") as caught:
+        database.enable(database.organizations())
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_a_trigger_that_fails_says_nothing_of_the_row(world: World):
+    world.sql("ALTER TABLE organizations ADD CHECK (config->'can_use_audit_logs' <> 'true')")
+    world.add('{"secret": "hidden-value"}')
+    before = world.configs()
+    with world.open() as database, refused("LSA545") as caught:
+        database.enable(database.organizations())
+    assert "23514" in told(caught.value)
+    assert "hidden-value" not in told(caught.value)
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_a_commit_that_the_server_refuses(world: World):
+    world.trap(
+        "AFTER UPDATE ON organizations DEFERRABLE INITIALLY DEFERRED",
+        "RAISE EXCEPTION 'not today';",
+    )
+    before = world.configs()
+    with world.open() as database, refused("LSA545") as caught:
+        database.enable(database.organizations())
+    assert "not today" in told(caught.value)
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_killed_between_update_and_commit(world: World, monkeypatch):
+    plain = session.Session.commit
+
+    def killed_before(self):
+        world.sql("SELECT pg_terminate_backend(%s, 5000)", self.backend_pid)
+        plain(self)
+
+    monkeypatch.setattr(session.Session, "commit", killed_before)
+    before = world.configs()
+    with world.open() as database:
+        shown = database.organizations()
+        with refused("LSA542") as caught:
+            database.enable(shown)
+        assert nothing_changed(caught.value)
+        assert world.configs() == before
+        monkeypatch.undo()
+        assert len(database.enable(shown).changes) == 3
+
+
+def test_killed_while_committing(world: World):
+    world.trap(
+        "AFTER UPDATE ON organizations DEFERRABLE INITIALLY DEFERRED",
+        "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL;",
+    )
+    before = world.configs()
+    with world.open() as database, refused("LSA542") as caught:
+        database.enable(database.organizations())
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_killed_during_the_update(world: World):
+    world.trap(
+        "BEFORE UPDATE ON organizations",
+        "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW;",
+    )
+    before = world.configs()
+    with world.open() as database, refused("LSA542") as caught:
+        database.enable(database.organizations())
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_the_wire_is_cut_before_the_commit_arrives(world: World):
+    before = world.configs()
+    with Wire(world.server.port, word=b"COMMIT\0", fault="cut before") as wire:
+        with world.open(port=wire.port) as database, refused("LSA542") as caught:
+            database.enable(database.organizations())
+        assert wire.happened.is_set()
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_the_wire_is_cut_between_the_commit_and_its_answer(world: World):
+    with Wire(world.server.port, word=b"COMMIT\0", fault="cut after") as wire:
+        with world.open(port=wire.port) as database:
+            done = database.enable(database.organizations())
+            assert "lost during the commit" in done.notes[0]
+            assert database.organization_counts().shared[OrganizationState.ON] == 3
+            assert len(database.put_back(done.changes).restored) == 3
+        assert wire.happened.is_set()
+    assert len(done.changes) == 3
+
+
+@pytest.mark.parametrize("fault", ["cut before", "cut after"])
+def test_a_commit_of_which_nobody_can_tell(world: World, monkeypatch, fault):
+    monkeypatch.setattr(witness, "SETTLE_LIMIT", 1.0)
+    with (
+        Wire(world.server.port, word=b"COMMIT\0", fault=fault, down=True) as wire,
+        world.open(port=wire.port) as database,
+    ):
+        shown = database.organizations()
+        monkeypatch.setattr(witness.Witness, "ask", _cut_off(wire, witness.Witness.ask))
+        with refused("LSA547") as caught:
+            database.enable(shown)
+    assert caught.value.exit == Exit.STOPPED
+    assert "either all of it is, or nothing" in caught.value.what
+    configs = set(world.configs().values())
+    assert configs == (
+        {ON} if fault == "cut after" else {'{"can_use_audit_logs": false}', None, "{}"}
+    )
+
+
+def _cut_off(wire: Wire, plain):
+    """The whole host is gone: the witness's own connection too."""
+
+    def ask(self, question, *, limit=30.0):
+        if wire.happened.is_set():
+            wire.__exit__()
+        return plain(self, question, limit=limit)
+
+    return ask
+
+
+def test_a_server_that_falls_silent(world: World, monkeypatch):
+    monkeypatch.setattr(session, "GRACE", 0.2)
+    before = world.configs()
+    with (
+        Wire(world.server.port, word=b'UPDATE "public"', fault="silence") as wire,
+        world.open(port=wire.port) as database,
+    ):
+        shown = database.organizations()
+        with refused("LSA543") as caught:
+            database.enable(shown, statement_limit=0.3)
+        assert "within 0.5 seconds" in caught.value.what
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_a_second_connection_that_cannot_be_had(world: World):
+    login = world.role("GRANT SELECT, UPDATE ON organizations TO {}")
+    world.sql(f"ALTER ROLE {login.user} CONNECTION LIMIT 1")
+    before = world.configs()
+    with Database.open(login) as database:
+        shown = database.organizations()
+        with refused("LSA528") as caught:
+            database.enable(shown)
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_a_lost_connection_is_opened_again_for_the_next_look(world: World):
+    with world.open() as database:
+        pid = database._live.backend_pid
+        assert len(database.organizations()) == 3
+        world.sql("SELECT pg_terminate_backend(%s, 5000)", pid)
+        with refused("LSA542"):
+            database.organizations()
+        assert len(database.organizations()) == 3
+
+
+def test_put_back_leaves_what_somebody_changed_since(world: World):
+    with world.open() as database:
+        done = database.enable(database.organizations())
+        ids = [change.id for change in done.changes]
+        change, gone, _ = done.changes
+        world.sql(
+            f"UPDATE organizations SET config = config || '{{\"x\": 1}}' WHERE id = '{ids[0]}'"
+        )
+        world.sql(f"DELETE FROM organizations WHERE id = '{gone.id}'")
+        touched = world.config(ids[0])
+        back = database.put_back(done.changes)
+    assert back.restored == (ids[2],)
+    assert [id for id, _ in back.left] == [change.id, gone.id]
+    assert "changed since" in back.left[0][1]
+    assert "no longer there" in back.left[1][1]
+    assert world.config(ids[0]) == touched
+
+
+def test_ten_thousand_rows_at_once(world: World):
+    world.sql(
+        "INSERT INTO organizations SELECT gen_random_uuid(), 'n', false, '{\"a\": 1}' "
+        "FROM generate_series(1, %s)",
+        10_000,
+    )
+    before = world.configs()
+    with world.open() as database:
+        shown = database.organizations(limit=20_000)
+        done = database.enable(shown)
+        assert len(done.changes) == 10_003
+        assert database.organization_counts().shared[OrganizationState.ON] == 10_003
+        assert len(database.put_back(done.changes).restored) == 10_003
+    assert world.configs() == before

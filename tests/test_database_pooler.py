@@ -1,0 +1,142 @@
+"""Behind PgBouncer in transaction mode, and on a real standby."""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+
+import psycopg
+import pytest
+from databases import World, every, fresh, refused
+
+from wizard.practice.postgres import PracticePostgres, free_port
+
+
+@pytest.fixture
+def world(postgres):
+    with fresh(postgres) as world:
+        world.table()
+        for config in (None, "{}", '{"can_use_audit_logs": false}'):
+            world.add(config)
+        yield world
+
+
+@pytest.fixture
+def pooler(world: World, open_folder):
+    """PgBouncer in transaction mode with one server connection less than would be easy."""
+    program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if program is None:
+        pytest.skip("no pgbouncer on this machine (Debian: apt install pgbouncer)")
+    port = free_port()
+    server = world.server
+    (open_folder / "users").write_text(f'"{server.user}" "{server.password}"\n')
+    config = open_folder / "pgbouncer.ini"
+    config.write_text(
+        f"[databases]\n* = host={server.host} port={server.port}\n[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = scram-sha-256\nauth_file = {open_folder / 'users'}\n"
+        "pool_mode = transaction\ndefault_pool_size = 2\n"
+    )
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    for file in open_folder.iterdir():
+        file.chmod(0o644)
+    process = subprocess.Popen(
+        [program, "-q", *(["-u", "nobody"] if as_root else []), str(config)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _listens(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_the_whole_change_through_pgbouncer(world: World, pooler: int):
+    before = world.configs()
+    with world.open(port=pooler) as database:
+        assert database.identity().database == world.name
+        shown = every(database, limit=2)
+        done = database.enable(shown)
+        assert (len(done.changes), done.notes) == (3, ())
+        assert len(database.put_back(done.changes).restored) == 3
+        with (
+            world.elsewhere("UPDATE organizations SET display_name = 'x'"),
+            refused("LSA541"),
+        ):
+            database.enable(shown, lock_limit=0.3)
+    assert world.configs() == before
+
+
+def test_no_setting_leaks_into_the_pool(world: World, pooler: int):
+    with world.open(port=pooler) as database:
+        database.enable(database.organizations())
+    with psycopg.connect(
+        host="127.0.0.1", port=pooler, user=world.server.user, password=world.server.password,
+        dbname=world.name, autocommit=True, prepare_threshold=None,
+    ) as other:  # fmt: skip
+        names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+        shown = [other.execute(f"SHOW {name}").fetchone() for name in names]
+    assert shown == [("0",)] * 3
+
+
+def test_a_standby_is_read_and_not_written(world: World, open_folder):
+    standby = _standby(world, open_folder / "standby")
+    standby.start()
+    try:
+        login = world.login(host=standby.host, port=standby.port)
+        replica = World(standby, world.name)
+        _await_rows(replica, 3)
+        with replica.open(password=login.password) as database:
+            assert database.identity().in_recovery
+            shown = database.organizations()
+            assert len(shown) == 3
+            with refused("LSA538") as caught:
+                database.find_organizations(writing=True)
+            assert "replica" in caught.value.what
+            with refused("LSA538") as caught:
+                database.enable(shown)
+            assert "nothing was changed" in caught.value.what
+    finally:
+        standby.stop()
+
+
+def _standby(world: World, home) -> PracticePostgres:
+    """A copy of the worker's server that follows it."""
+    primary = world.server
+    standby = PracticePostgres(home, password=primary.password)
+    home.mkdir()
+    home.chmod(0o711)
+    subprocess.run(
+        ["pg_basebackup", "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+        env=primary.psql_env(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        for path in (standby.data, *standby.data.rglob("*")):
+            shutil.chown(path, "nobody")
+    (standby.data / "postmaster.pid").unlink(missing_ok=True)
+    return standby
+
+
+def _await_rows(replica: World, wanted: int) -> None:
+    for _ in range(200):
+        if len(replica.sql("SELECT id FROM organizations")) == wanted:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("the standby did not follow")
+
+
+def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        assert process.poll() is None, "pgbouncer ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        threading.Event().wait(0.05)
+    raise AssertionError("pgbouncer does not listen")
