@@ -1,0 +1,121 @@
+"""The shape of audit log events."""
+
+import copy
+from uuid import uuid4
+
+import pytest
+
+from wizard.systems.ocsf import check_event
+
+EVENT = {
+    "class_uid": 6003,
+    "class_name": "API Activity",
+    "category_uid": 6,
+    "category_name": "Application Activity",
+    "type_uid": 600301,
+    "activity_id": 1,
+    "activity_name": "Create",
+    "severity_id": 99,
+    "status_id": 1,
+    "status": "Success",
+    "time": 1706400000,
+    "metadata": {"uid": "m", "product": {"name": "LangSmith"}, "version": "1.7.0"},
+    "api": {"operation": "create_api_key"},
+    "http_request": {"http_method": "POST", "url": {"path": "/api/v1/api-keys"}},
+    "http_response": {"code": 200},
+    "actor": {"user": {"uid": "u", "credential_uid": "c"}},
+    "src_endpoint": {"ip": "10.0.0.1"},
+    "resources": [{"uid": "r"}],
+    "unmapped": {"original_audit_log": {"x": 1}},
+}
+
+NULLABLE = [
+    "http_response",
+    "http_response.code",
+    "actor.user.uid",
+    "actor.user.credential_uid",
+    "src_endpoint",
+    "unmapped",
+]
+OPTIONAL = [*NULLABLE, "unmapped.original_audit_log"]
+REQUIRED = [
+    "class_uid", "class_name", "category_uid", "category_name", "type_uid", "activity_id",
+    "activity_name", "severity_id", "status_id", "status", "time", "metadata", "metadata.uid",
+    "metadata.product", "api", "api.operation", "http_request", "http_request.http_method",
+    "http_request.url", "http_request.url.path", "actor", "actor.user", "resources",
+]  # fmt: skip
+
+
+def changed(path: str, value: object = None, *, gone: bool = False) -> dict:
+    event = copy.deepcopy(EVENT)
+    *above, last = path.split(".")
+    place = event
+    for key in above:
+        place = place[key]
+    if gone:
+        del place[last]
+    else:
+        place[last] = value
+    return event
+
+
+def test_a_right_event():
+    assert check_event(EVENT) == []
+
+
+def test_further_keys_are_welcome():
+    assert check_event(EVENT | {"enrichments": [], str(uuid4()): None}) == []
+
+
+@pytest.mark.parametrize("path", NULLABLE)
+def test_null_where_it_is_allowed(path):
+    assert check_event(changed(path)) == []
+
+
+@pytest.mark.parametrize("path", OPTIONAL)
+def test_absent_where_null_is_allowed(path):
+    assert check_event(changed(path, gone=True)) == []
+
+
+@pytest.mark.parametrize("path", REQUIRED)
+def test_a_missing_key_is_named(path):
+    problems = check_event(changed(path, gone=True))
+    assert problems
+    assert all(problem.startswith(path) and "missing" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("path", REQUIRED)
+def test_null_where_it_is_not_allowed(path):
+    assert check_event(changed(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("class_uid", 6002), ("class_uid", "6003"), ("class_uid", 6003.5), ("category_uid", 1),
+        ("activity_id", 5), ("activity_id", True), ("status_id", 3), ("severity_id", 7),
+        ("time", "2026-01-01T00:00:00Z"), ("time", 1.5), ("resources", {}), ("resources", [{}]),
+        ("resources", ["r"]), ("resources", [{"uid": None}]), ("api.operation", ""),
+        ("http_response.code", "200"), ("http_response", 200), ("actor.user", "root"),
+        ("actor.user.uid", 7), ("type_uid", 600302), ("type_uid", "600301"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named(path, value):
+    problems = check_event(changed(path, value))
+    assert problems
+    assert any(problem.startswith((path, path.split(".")[0])) for problem in problems)
+
+
+@pytest.mark.parametrize("activity", [0, 1, 2, 3, 4, 99])
+def test_every_activity(activity):
+    event = EVENT | {"activity_id": activity, "type_uid": 600300 + activity}
+    assert check_event(event) == []
+
+
+@pytest.mark.parametrize("event", [None, [], "event", 3, {}])
+def test_what_is_no_event(event):
+    assert check_event(event)
+
+
+def test_values_are_not_quoted():
+    assert "hidden" not in repr(check_event(changed("activity_id", "hidden")))
