@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from wizard.practice.kubernetes import CLUSTER_UID, PracticeKubernetes
+from wizard.practice.kubernetes.store import HISTORY
 
 LIMIT = 30
 Json = dict[str, Any]
@@ -351,12 +352,20 @@ def test_watch_list_with_bookmark(http: Http) -> None:
 
 
 def test_watch_from_a_version_that_is_forgotten(http: Http, kube: PracticeKubernetes) -> None:
-    for number in range(4100):
+    for number in range(HISTORY + 1):
         kube.apply(config_map("one", n=str(number)) | {"apiVersion": "v1", "kind": "ConfigMap"})
     query = {"watch": "1", "resourceVersion": "1001", "timeoutSeconds": "5"}
     with http.ask("GET", "configmaps", params=query, stream=True) as answer:
         kind, status = next(events(answer))
     assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
+
+
+def test_a_secret_above_the_limit_is_refused(http: Http) -> None:
+    blob = base64.b64encode(bytes(1024 * 1024 + 1)).decode()
+    body = {"metadata": {"name": "large"}, "data": {"blob": blob}}
+    answer = http.ask("POST", "secrets", body)
+    assert answer.status_code == 422
+    assert "Too long" in answer.json()["message"]
 
 
 def test_finalizers_hold_an_object(http: Http, kube: PracticeKubernetes) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-LAST_RESORT = "storage"
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Kind:
     subresources: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     custom: bool = False
-    verbs: tuple[str, ...] = field(default=VERBS)
+    verbs: tuple[str, ...] = VERBS
 
     @property
     def key(self) -> tuple[str, str]:
@@ -55,7 +54,6 @@ class Kind:
         return self.kind.lower()
 
 
-ALL = ("all",)
 REVIEW = ("create",)
 
 # group/version | kind | plural | scope | short names | subresources | categories
@@ -152,7 +150,7 @@ def custom_kind(definition: dict[str, Any]) -> Kind:
     """The Kind that a CustomResourceDefinition defines (its storage version)."""
     spec = definition["spec"]
     names = spec["names"]
-    stored = next(one for one in spec["versions"] if one.get(LAST_RESORT))
+    stored = next(one for one in spec["versions"] if one.get("storage"))
     return Kind(
         spec["group"],
         stored["name"],

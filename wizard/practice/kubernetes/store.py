@@ -16,7 +16,7 @@ Json = dict[str, Any]
 ResourceKey = tuple[str, str]  # group, plural
 ObjectKey = tuple[str, str]  # namespace ("" when cluster-scoped), name
 
-HISTORY = 4000
+HISTORY = 1000
 """Events kept for watches that start from an older resourceVersion; older ones answer 410."""
 
 
