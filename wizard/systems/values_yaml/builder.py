@@ -61,7 +61,7 @@ class _Builder:
                 handler(event, number)
         return self.outline
 
-    def _start_document(self, event: Any, number: int) -> None:
+    def _start_document(self, event: Any, _number: int) -> None:
         self.documents += 1
         if self.documents > 1:
             raise Refusal(
@@ -74,7 +74,7 @@ class _Builder:
             self.outline.explicit = True
             self.outline.start = event.end_mark.index
 
-    def _end_document(self, event: Any, number: int) -> None:
+    def _end_document(self, event: Any, _number: int) -> None:
         if event.explicit:
             self.outline.stop = event.start_mark.index
 

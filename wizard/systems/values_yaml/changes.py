@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from wizard.systems.values_yaml import block, flow
 from wizard.systems.values_yaml.flow import Splice
+from wizard.systems.values_yaml.guards import BREAK
 from wizard.systems.values_yaml.looks import is_json, looks
 from wizard.systems.values_yaml.outline import Node, Tail
 from wizard.systems.values_yaml.path import Place
 from wizard.systems.values_yaml.proof import Swap
-from wizard.systems.values_yaml.reading import Reading
 from wizard.systems.values_yaml.readers import Signature
-from wizard.systems.values_yaml.shapes import Content, Looks
+from wizard.systems.values_yaml.reading import Reading
+from wizard.systems.values_yaml.shapes import Content, Looks, Pretty
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Growth:
         found = replace(found, key_quote='"', name_quote='"') if json else found
         body = flow.filled(self.text, parent, start, self.content, found)
         if json and parent is None:
-            pretty = flow.Pretty("", "  ", found.newline)
+            pretty = Pretty("", "  ", found.newline)
             body = self.content.flow(found, pretty)
         yield Change((Splice(start, node.end, body),), (self._swap(node, found),), 1)
 
@@ -135,7 +136,7 @@ class Growth:
         found = looks(self.reading, node, node.end)
         json = found.key_quote == '"'
         splices = flow.append(self.text, node, self.content, found, json=json)
-        yield Change(tuple(splices), (self._grown(node, found, node.last_event),))
+        yield Change(tuple(splices), (self._grown(found, node.last_event),))
 
     def _into_block(self, node: Node) -> Iterator[Change]:
         found = looks(self.reading, node, node.tail.end)
@@ -150,12 +151,12 @@ class Growth:
         else:
             column = block.key_column(self.text, node)
             lines = self.content.block(found, column)
-        swap = self._grown(node, found, node.last_event)
+        swap = self._grown(found, node.last_event)
         for at in block.landings(self.text, node.tail, stop, column=column, flush=flush):
             yield self._lines(at, lines, found, swap)
         first = block.line_start(self.text, node.open_end)
         if not self.text[first : first + column].strip(" "):
-            swap = self._grown(node, found, node.first_event + 1)
+            swap = self._grown(found, node.first_event + 1)
             yield self._lines(first, lines, found, swap)
 
     def _entries(self, node: Node, found: Looks, column: int) -> list[str]:
@@ -173,7 +174,7 @@ class Growth:
         return found.offset if self.place.reached else found.step
 
     def _ends_line(self, at: int) -> bool:
-        end = block.BREAK.search(self.text, at)
+        end = BREAK.search(self.text, at)
         return not self.text[at : end.start() if end else len(self.text)].strip(" \t")
 
     def _lines(self, at: int, lines: list[str], found: Looks, swap: Swap) -> Change:
@@ -184,7 +185,7 @@ class Growth:
         events = self.content.events(found, anchor=node.anchor, tag=node.tag)
         return Swap(node.first_event, node.last_event + 1, tuple(events))
 
-    def _grown(self, node: Node, found: Looks, number: int) -> Swap:
+    def _grown(self, found: Looks, number: int) -> Swap:
         of = self.content
         events = of.pair_events(found) if of.keys else of.item_events(found)
         return Swap(number, number, tuple(events))

@@ -7,10 +7,13 @@ from typing import Any
 
 from wizard.systems.values_yaml.guards import readable
 from wizard.systems.values_yaml.model import Refusal
-from wizard.systems.values_yaml.readers import MAX_DEPTH, Unreadable, helm_events
+from wizard.systems.values_yaml.readers import (
+    MAX_DEPTH,
+    Unreadable,
+    helm_events,
+    implicit_tag,
+)
 from wizard.systems.values_yaml.reading import invalid
-
-_TEXT_TAGS = ("timestamp", "binary")
 
 
 def effective_values(layers: Sequence[bytes]) -> dict[str, Any]:
@@ -63,7 +66,7 @@ class _Constructor:
                 if len(self.stack) > MAX_DEPTH:
                     raise Unreadable("nested too deep", event.start_mark.index)
             elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-                start, parts, anchor = self.stack.pop()
+                _, parts, anchor = self.stack.pop()
                 whole = _mapping(parts) if kind == "MappingEndEvent" else parts
                 self._add(whole, anchor)
         return self.root
@@ -86,7 +89,7 @@ class _Constructor:
         if tag is None or tag == "!":
             if not event.implicit[0]:
                 return event.value
-            tag = self.scalars.resolve(self.yaml.ScalarNode, event.value, (True, False))
+            tag = implicit_tag(event.value)
         name = tag.removeprefix("tag:yaml.org,2002:")
         if name == "merge":
             return _MERGE

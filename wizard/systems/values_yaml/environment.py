@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from wizard.systems.values_yaml.model import EnvEntry, Refusal
 from wizard.systems.values_yaml.outline import Node
 from wizard.systems.values_yaml.path import duplicate
+from wizard.systems.values_yaml.readers import implicit_tag
 from wizard.systems.values_yaml.reading import Reading
 
 _TEMPLATED = re.compile(r"\{\{|\$\{|\$\(")
@@ -62,10 +63,7 @@ def is_string(node: Node) -> bool:
         return False
     if not node.plain or node.tag is not None:
         return True
-    import yaml
-
-    kind = yaml.resolver.Resolver().resolve(yaml.ScalarNode, node.value, (True, False))
-    return bool(kind == "tag:yaml.org,2002:str")
+    return implicit_tag(node.value) == "tag:yaml.org,2002:str"
 
 
 def listed_twice(name: str, item: Node, where: str) -> Refusal:

@@ -77,13 +77,13 @@ def _gap(text: str, node: Node) -> _Gap:
         found = _GAP.match(text, at)
         if not found:
             break
-        token = found.group()
-        if token == ",":
+        piece = found.group()
+        if piece == ",":
             comma = at
             place = max(place, found.end())
-        elif token.startswith("#"):
+        elif piece.startswith("#"):
             comment, place = True, found.end()
-        elif BREAK.fullmatch(token):
+        elif BREAK.fullmatch(piece):
             broken = True
         at = found.end()
     return _Gap(start, comma, place, broken, comment)

@@ -44,7 +44,7 @@ def edit_layers(layers: Sequence[tuple[Path, bytes]], *, into: Path | None = Non
         made = edit_view(views[chosen], beside)
     except Refusal as refusal:
         made = refused(data, refusal)
-    return LayeredEdit(path, _checked(layers, views, chosen, made), why)
+    return LayeredEdit(path, _checked(views, chosen, made), why)
 
 
 def _choose(
@@ -78,9 +78,7 @@ def _common(
     return Common(), None
 
 
-def _checked(
-    layers: Sequence[tuple[Path, bytes]], views: Sequence[View], chosen: int, made: Edit
-) -> Edit:
+def _checked(views: Sequence[View], chosen: int, made: Edit) -> Edit:
     """The edit, unless it brings back what a null deleted from the files before it."""
     place = views[chosen].place
     if made.outcome not in (Outcome.INSERT, Outcome.UPDATE) or not chosen or not place.cut:

@@ -24,7 +24,7 @@ def looks(reading: Reading, neighbour: Node | None, at: int) -> Looks:
     step = _most(style, "steps", 1)
     offset = _most(style, "offsets", 0)
     gap = _most(style, "gaps", 2)
-    item = _last_entry(reading, neighbour)
+    item = _last_entry(neighbour)
     quote = _key_quote(item or neighbour)
     flow = neighbour is not None and neighbour.flow
     compact = flow and neighbour is not None and _compact_colon(reading.text, neighbour, item)
@@ -77,7 +77,7 @@ def _most(outline: Outline, what: str, least: int) -> int | None:
     return None
 
 
-def _last_entry(reading: Reading, neighbour: Node | None) -> Node | None:
+def _last_entry(neighbour: Node | None) -> Node | None:
     if neighbour is None or neighbour.kind != "sequence":
         return None
     for item in reversed(neighbour.items):

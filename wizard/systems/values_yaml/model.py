@@ -73,7 +73,7 @@ class LayeredEdit:
     why: str
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error
+class Refusal(Exception):
     """An edit that is not made; `at` is the character index in the text, when there is one."""
 
     def __init__(

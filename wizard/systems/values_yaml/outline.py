@@ -13,10 +13,12 @@ from typing import Any
 from wizard.systems.values_yaml.model import WANTED
 
 KEPT = frozenset(
-    "backend deployment extraEnv commonEnv name value valueFrom << sops mac lastmodified version "
-    "apiVersion kind metadata spec values valuesContent valuesObject source sources helm chart "
-    "template data stringData".split()
-) | {entry.name for entry in WANTED}
+    {"backend", "deployment", "extraEnv", "commonEnv", "name", "value", "valueFrom", "<<"}
+    | {"sops", "mac", "lastmodified", "version"}
+    | {"apiVersion", "kind", "metadata", "spec", "values", "valuesContent", "valuesObject"}
+    | {"source", "sources", "helm", "template", "data", "stringData"}
+    | {entry.name for entry in WANTED}
+)
 """Keys whose values are looked into."""
 
 

@@ -158,7 +158,7 @@ def _shared(node: Node, keys: tuple[str, ...]) -> Refusal:
     where = ".".join(keys) or "The top level"
     return Refusal(
         "LSA318",
-        f"{where} has an anchor (&{node.anchor}) that is used elsewhere; a change would go there too",
+        f"{where} has an anchor (&{node.anchor}) that is used elsewhere; a change goes there too",
         f"write one of the two out in full, then run this again; or {BY_HAND}",
         at=node.start,
     )

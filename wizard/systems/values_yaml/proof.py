@@ -24,7 +24,7 @@ class Swap(NamedTuple):
     events: tuple[Signature, ...]
 
 
-class Unproven(Exception):  # noqa: N818 - an answer
+class Unproven(Exception):
     """The result is not what was meant; `reader` tells what could not read or agree with it."""
 
     def __init__(self, reader: str, unreadable: Unreadable | None = None) -> None:

@@ -17,7 +17,7 @@ MAX_FLOW_WORK = 40_000_000
 """The sum, over all nodes, of the flow collections around each: scanners slow down with it."""
 
 
-class Unreadable(Exception):  # noqa: N818 - an answer of a parser
+class Unreadable(Exception):
     """A parser's refusal: its own words, and the character index if it told one."""
 
     def __init__(self, words: str, at: int | None) -> None:
@@ -82,6 +82,14 @@ def signature(event: Any) -> Signature:
     if kind == "AliasEvent":
         return Signature(kind, event.anchor)
     return Signature(kind)
+
+
+def implicit_tag(plain: str) -> str:
+    """The tag that a plain scalar has under YAML 1.1."""
+    import yaml
+
+    resolver: Any = yaml.resolver.Resolver()
+    return str(resolver.resolve(yaml.ScalarNode, plain, (True, False)))
 
 
 def _unreadable(error: Exception) -> Unreadable:

@@ -10,7 +10,7 @@ from wizard.systems.values_yaml.model import EnvEntry
 from wizard.systems.values_yaml.readers import Signature
 
 _SAFE_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NOT_STRINGS = frozenset("y n yes no on off true false null".split())
+_NOT_STRINGS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 @dataclass(frozen=True)
@@ -159,5 +159,5 @@ def _scalar(text: str, quote: str) -> Signature:
     return Signature("ScalarEvent", None, None, (plain, not plain), text)
 
 
-_START_MAPPING = Signature("MappingStartEvent", None, None, True)
+_START_MAPPING = Signature("MappingStartEvent", implicit=True)
 _END_MAPPING = Signature("MappingEndEvent")

@@ -1,0 +1,146 @@
+"""`langsmith-audit values FILE…`: the second step alone, without a cluster.
+
+Each file stands for itself. The diff is shown; only `--write` writes. The exit code tells whether a
+person has to do something: 0 when every file is right, was written, or has its diff shown; 3 when
+one was refused or could not be written; 2 when one is missing or unreadable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.values_yaml import Edit, Outcome, edit, read_values, unified_diff, write_values
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one file."""
+
+    file: str
+    edit: Edit
+    before: bytes = b""
+    written: bool = False
+    exit: Exit = Exit.OK
+
+    def as_line(self) -> dict[str, Any]:
+        """The facts of one ndjson line."""
+        made = self.edit
+        return {
+            "file": self.file,
+            "outcome": made.outcome.value,
+            "finding": made.finding,
+            "line": made.line,
+            "message": made.message,
+            "lines_added": made.lines_added,
+            "tokens_replaced": made.tokens_replaced,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The facts of one file in the JSON document."""
+        return {
+            **self.as_line(),
+            "next_step": self.edit.next_step,
+            "names": list(self.edit.names),
+            "written": self.written,
+            "diff": self.diff(),
+        }
+
+    def diff(self) -> str:
+        """The unified diff; empty when nothing changes."""
+        return unified_diff(self.before, self.edit.data, self.file)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The files, and what to do with them."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a values file, or - and more")
+    parser.add_argument("--write", action="store_true", help="write the files; else only show")
+    parser.add_argument("--format", choices=("text", "json", "ndjson"), default="text")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Edit each file, or show how; one bad file never stops the others."""
+    results: list[Result] = []
+    worst = Exit.OK
+    for file in args.files:
+        result = _one(file, write=args.write)
+        worst = _worse(worst, result.exit)
+        if args.format == "ndjson":
+            _out(json.dumps(result.as_line()) + "\n")
+        elif args.format == "text":
+            _out("".join(_text(result, write=args.write)))
+        else:
+            results.append(result)
+    if args.format == "json":
+        document = {"schema_version": SCHEMA_VERSION, "files": [it.as_json() for it in results]}
+        _out(json.dumps(document, indent=2) + "\n")
+    return int(worst)
+
+
+def _one(file: str, *, write: bool) -> Result:
+    try:
+        before = read_values(Path(file))
+    except Problem as problem:
+        return Result(file, _refusal(problem), exit=problem.exit)
+    made = edit(before)
+    if made.outcome is Outcome.REFUSE:
+        return Result(file, made, before, exit=Exit.FAILED)
+    if not write or made.outcome is Outcome.NOOP:
+        return Result(file, made, before)
+    try:
+        write_values(Path(file), before=before, after=made.data, backup=_backup(file, before))
+    except Problem as problem:
+        return Result(file, _refusal(problem, before), before, exit=problem.exit)
+    return Result(file, made, before, written=True)
+
+
+def _backup(file: str, before: bytes) -> Path:
+    """Where the old content is kept: beside the journals, under its own checksum."""
+    import hashlib
+
+    from wizard.records.journal import state_folder
+
+    name = f"{hashlib.sha256(before).hexdigest()[:16]}-{Path(file).name[-100:]}"
+    return state_folder() / "values" / name
+
+
+def _refusal(problem: Problem, data: bytes = b"") -> Edit:
+    what, step = problem.what, problem.next_step
+    return Edit(Outcome.REFUSE, data, problem.id, None, what, step, 0, 0, ())
+
+
+def _worse(one: Exit, other: Exit) -> Exit:
+    """A file that could not be read outweighs one that was refused."""
+    order = [Exit.OK, Exit.FAILED, Exit.USAGE]
+    return max(one, other, key=order.index)
+
+
+def _text(result: Result, *, write: bool) -> Iterator[str]:
+    from wizard.console.safe import safe
+
+    made = result.edit
+    where = f"{result.file}:{made.line}" if made.line else result.file
+    said = "written" if result.written else made.outcome.value
+    yield safe(f"{where}: {said}  {made.message}  {made.finding}") + "\n"
+    if made.next_step:
+        yield safe(f"  next: {made.next_step.replace('FILE', result.file)}") + "\n"
+    if made.outcome in (Outcome.INSERT, Outcome.UPDATE):
+        yield safe(result.diff(), lines=True)
+        if not write:
+            yield "  not written; --write writes it\n"
+
+
+def _out(text: str) -> None:
+    """Text on stdout, whatever it can encode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
