@@ -6,7 +6,13 @@ from wires import Wire
 
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.systems.database import Database, OrganizationState, session, witness
+from wizard.systems.database import (
+    Database,
+    OrganizationState,
+    session,
+    transaction,
+    witness,
+)
 
 ON = '{"can_use_audit_logs": true}'
 OFF = '{"can_use_audit_logs": false}'
@@ -291,6 +297,53 @@ def test_a_server_that_falls_silent(world: World, monkeypatch):
         assert "within 0.5 seconds" in caught.value.what
     assert nothing_changed(caught.value)
     assert world.configs() == before
+
+
+def test_a_commit_that_never_arrives_is_awaited_until_the_server_gives_up(
+    world: World, monkeypatch
+):
+    monkeypatch.setattr(session, "GRACE", 0.5)
+    monkeypatch.setattr(transaction, "IDLE_LIMIT", 2.0)
+    before = world.configs()
+    with (
+        Wire(world.server.port, word=b"COMMIT\0", fault="silence") as wire,
+        world.open(port=wire.port) as database,
+    ):
+        shown = database.organizations()
+        with refused("LSA543") as caught:
+            database.enable(shown, statement_limit=0.5)
+        left = "SELECT count(*) FROM pg_stat_activity WHERE state ~ 'in transaction'"
+        assert world.sql(left + f" AND datname = '{world.name}'") == [(0,)]
+    assert nothing_changed(caught.value)
+    assert world.configs() == before
+
+
+def test_a_change_just_after_the_commit_is_noted(world: World, monkeypatch):
+    plain = session.Session.commit
+
+    def changed_after(self):
+        plain(self)
+        world.sql("UPDATE organizations SET config = NULL WHERE config ? 'can_use_audit_logs'")
+
+    with world.open() as database:
+        shown = database.organizations()
+        monkeypatch.setattr(session.Session, "commit", changed_after)
+        done = database.enable(shown)
+    assert len(done.changes) == 3
+    assert len(done.notes) == 3
+    assert "was changed again just after: config is NULL" in done.notes[0]
+
+
+def test_a_read_back_that_fails_does_not_hide_the_change(world: World):
+    with (
+        Wire(world.server.port, word=b"clock_timestamp", fault="cut before", down=True) as wire,
+        world.open(port=wire.port) as database,
+    ):
+        done = database.enable(database.organizations())
+        assert wire.happened.is_set()
+    assert len(done.changes) == 3
+    assert "could not be read back" in done.notes[0]
+    assert set(world.configs().values()) == {ON}
 
 
 def test_a_second_connection_that_cannot_be_had(world: World):

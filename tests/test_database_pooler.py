@@ -24,7 +24,7 @@ def world(postgres):
 
 @pytest.fixture
 def pooler(world: World, open_folder):
-    """PgBouncer in transaction mode with one server connection less than would be easy."""
+    """PgBouncer in transaction mode with two server connections, as many as a change needs."""
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("no pgbouncer on this machine (Debian: apt install pgbouncer)")
@@ -107,11 +107,14 @@ def test_a_standby_is_read_and_not_written(world: World, open_folder):
 def _standby(world: World, home) -> PracticePostgres:
     """A copy of the worker's server that follows it."""
     primary = world.server
+    program = primary.bin_dir / "pg_basebackup"
+    if not program.exists():
+        pytest.skip(f"no pg_basebackup beside the server ({primary.bin_dir})")
     standby = PracticePostgres(home, password=primary.password)
     home.mkdir()
     home.chmod(0o711)
     subprocess.run(
-        ["pg_basebackup", "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+        [str(program), "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"],
         env=primary.psql_env(),
         check=True,
         capture_output=True,

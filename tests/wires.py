@@ -56,7 +56,8 @@ class Wire:
                     self._happen(client, server, data)
                 elif not silent.is_set():
                     server.sendall(data)
-        _end(server)
+        if not silent.is_set() or self._fault != "silence":
+            _end(server)
 
     def _happen(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
         if self._down:

@@ -89,7 +89,7 @@ def settle(
     """Whether the transaction with the lost commit is in; None when nobody can tell.
 
     The server is asked what became of the transaction, and its rows are looked at: after a
-    failover the numbers may mean other transactions, and the rows decide.
+    failover that lost the commit, its number may by now be another transaction's.
     """
     until = time.monotonic() + SETTLE_LIMIT
     while True:
@@ -107,8 +107,6 @@ def settle(
 def _outcome(witness: Witness, transaction: str) -> str | None:
     try:
         rows = witness.ask(lambda s: s.rows(statement("transaction_outcome"), id=transaction))
-    except ConnectionLost:
-        raise
     except Problem as problem:
         if problem.id != "LSA545":
             raise
@@ -123,13 +121,15 @@ def _by_rows(
     changes: Sequence[RowChange],
     outcome: str | None,
 ) -> bool | None:
+    if outcome == "aborted":
+        return False
     found = witness.ask(lambda s: listing.by_id(s, table, [change.id for change in changes]))
     seen = [found[change.id].prior if change.id in found else None for change in changes]
     if seen == [change.after for change in changes]:
         return True
     if seen == [change.before for change in changes]:
         return False
-    return {"committed": True, "aborted": False}.get(outcome or "")
+    return True if outcome == "committed" else None
 
 
 def lock_holders(
