@@ -39,8 +39,8 @@ CALL = Call("helm upgrade", "release ls in namespace ns", "langchain/langsmith",
             "LSA130",
         ),
         (
-            "Error: UPGRADE FAILED: conflict occurred while applying object ns/x: Apply failed with "
-            '1 conflict: conflict with "kubectl-set" using apps/v1',
+            "Error: UPGRADE FAILED: conflict occurred while applying object ns/x: Apply failed "
+            'with 1 conflict: conflict with "kubectl-set" using apps/v1',
             "LSA133",
         ),
         ('admission webhook "p.example.com" denied the request: no', "LSA132"),

@@ -14,7 +14,7 @@ _SENSITIVE = (
     r"|private[_-]?key|encryption[_-]?key|access[_-]?key|credential|connection[_-]?url"
     r"|database[_-]?ur[il]|dsn)"
 )
-_SECRET_KEY = rf"[\w.-]{{0,60}}{_SENSITIVE}[\w.-]{{0,60}}"
+_SECRET_KEY = rf"[\w.-]{{0,40}}?{_SENSITIVE}[\w.-]{{0,40}}"
 _REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
 _IS_SECRET_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
 
@@ -23,8 +23,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
         MASK,
     ),
-    (re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@\"']*):[^\s\"']*@"), rf"\1:{MASK}@"),
-    (re.compile(r"\b([\w.+-]+):[^\s:\"']+@(?=[\w.-]+:\d+/)"), rf"\1:{MASK}@"),
+    (
+        re.compile(r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@\"']{0,200}):[^\s\"']{0,500}@"),
+        rf"\1:{MASK}@",
+    ),
+    (re.compile(r"\b([\w.+-]{1,64}):[^\s:\"']{1,500}@(?=[\w.-]{1,253}:\d+/)"), rf"\1:{MASK}@"),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"\blsv2_\w+"), MASK),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
