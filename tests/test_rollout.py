@@ -1,0 +1,246 @@
+"""The backend's pods and their rollout on the practice cluster."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import yaml
+
+from wizard.exits import Exit
+from wizard.practice.cluster import PracticeCluster
+from wizard.problems import Problem
+from wizard.systems.cluster import Cluster
+from wizard.systems.helm import Release
+from wizard.systems.installation import Installation, read_installation
+from wizard.systems.rollout import RolloutStatus, Workload, ready_pod
+
+NAMESPACE = "langsmith"
+NAME = "langsmith-backend"
+BACKEND = {"app.kubernetes.io/component": NAME}
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+@pytest.fixture
+def installation(cluster: PracticeCluster) -> Installation:
+    manifest = cluster.run_helm("get", "manifest", NAMESPACE, "--namespace", NAMESPACE).stdout
+    values = yaml.safe_load(cluster.values.read_text())
+    chart = ("langsmith-0.12.33", "langsmith", "0.12.33", "0.12.72", "")
+    return read_installation(manifest, values, Release(NAMESPACE, NAMESPACE, 1, "deployed", *chart))
+
+
+@pytest.fixture
+def workload(cluster: PracticeCluster, installation: Installation) -> Iterator[Workload]:
+    connection = Cluster.connect(cluster.kubeconfig, None, limit=5)
+    yield Workload(connection, installation)
+    connection.close()
+
+
+def deployment(cluster: PracticeCluster) -> dict[str, Any]:
+    return cluster.kubernetes.get("Deployment", NAMESPACE, NAME)
+
+
+def nothing(_: RolloutStatus, __: float) -> None:
+    pass
+
+
+def refused(call) -> Problem:
+    with pytest.raises(Problem) as caught:
+        call()
+    return caught.value
+
+
+def kubectl(cluster: PracticeCluster, *arguments: str) -> str:
+    env = cluster.environment() | {"PATH": os.environ["PATH"]}
+    argv = ["kubectl", "--namespace", NAMESPACE, *arguments]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_pods_are_found_by_owner_not_by_label(cluster: PracticeCluster, workload: Workload) -> None:
+    labels = deployment(cluster)["spec"]["selector"]["matchLabels"]
+    stray = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stray", "namespace": NAMESPACE, "labels": labels},
+        "spec": {"containers": [{"name": "backend", "image": "x"}]},
+    }
+    cluster.kubernetes.apply(stray)
+    pods = workload.pods()
+    assert len(pods) == deployment(cluster)["spec"]["replicas"]
+    for pod in pods:
+        live = cluster.kubernetes.get("Pod", NAMESPACE, pod.name)
+        assert pod.uid == live["metadata"]["uid"]
+        assert pod.ready
+        assert (pod.phase, pod.reason, pod.terminating) == ("Running", "", False)
+        assert pod.started is not None
+        assert pod.started.tzinfo is not None
+        assert pod.image.endswith(":0.12.72")
+        assert pod.env == {}
+    assert workload.uid() == deployment(cluster)["metadata"]["uid"]
+
+
+def test_the_live_variables(cluster: PracticeCluster, workload: Workload) -> None:
+    assert "AUDIT_LOGS_ENABLED" not in workload.live_env()
+    kubectl(cluster, "set", "env", f"deployment/{NAME}", "AUDIT_LOGS_ENABLED=true")
+    live = workload.live_env()
+    assert live["AUDIT_LOGS_ENABLED"] == "true"
+    assert live["POSTGRES_DATABASE_URI"] is None
+    workload.wait(limit=60, tick=nothing)
+    assert {pod.env["AUDIT_LOGS_ENABLED"] for pod in workload.pods()} == {"true"}
+
+
+def test_a_settled_backend_is_done(workload: Workload) -> None:
+    status = workload.status()
+    assert status.done
+    assert (status.desired, status.updated, status.ready, status.available, status.old) == (
+        2,
+        2,
+        2,
+        2,
+        0,
+    )
+    assert status.stuck == ""
+    assert workload.wait(limit=5, tick=nothing) == status
+
+
+def test_a_restart_replaces_every_pod(cluster: PracticeCluster, workload: Workload) -> None:
+    before = {pod.uid for pod in workload.pods()}
+    at = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    assert workload.restart(at=at) == ""
+    template = deployment(cluster)["spec"]["template"]
+    assert template["metadata"]["annotations"][RESTARTED_AT] == "2026-02-03T04:05:06+00:00"
+    seen: list[RolloutStatus] = []
+    status = workload.wait(limit=60, tick=lambda now, _: seen.append(now))
+    assert not seen[0].done
+    assert status.done
+    assert status.old == 0
+    left = {pod.uid for pod in workload.pods() if not pod.terminating}
+    assert len(left) == 2
+    assert not left & before
+    assert "successfully rolled out" in kubectl(
+        cluster, "rollout", "status", f"deployment/{NAME}", "--timeout=10s"
+    )
+    assert workload.restart(at=datetime.now(UTC)) == "2026-02-03T04:05:06+00:00"
+
+
+def test_kubectl_and_we_mean_the_same_restart(cluster: PracticeCluster, workload: Workload) -> None:
+    kubectl(cluster, "rollout", "restart", f"deployment/{NAME}")
+    prior = workload.restart(at=datetime.now(UTC))
+    assert prior
+    assert prior == prior.strip()
+    assert datetime.fromisoformat(prior).tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["CrashLoopBackOff", "ImagePullBackOff", "CreateContainerConfigError", "Unschedulable"],
+)
+def test_a_stuck_rollout_names_pod_and_cause(
+    cluster: PracticeCluster, workload: Workload, reason: str
+) -> None:
+    before = {pod.uid for pod in workload.pods()}
+    cluster.kubernetes.faults.fail_pods(BACKEND, reason)
+    workload.restart(at=datetime.now(UTC))
+    problem = refused(lambda: workload.wait(limit=60, tick=nothing, patience=0))
+    assert (problem.id, problem.exit) == ("LSA602", Exit.FAILED)
+    assert reason in problem.what
+    new = [pod for pod in workload.pods() if pod.uid not in before]
+    assert any(pod.name in problem.what for pod in new)
+    assert ready_pod(workload).uid in before  # the old pods go on serving
+
+
+def test_a_rollout_that_recovers_is_waited_for(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
+    workload.restart(at=datetime.now(UTC))
+
+    def mend(status: RolloutStatus, _: float) -> None:
+        if status.stuck:
+            cluster.kubernetes.faults.clear()
+
+    assert workload.wait(limit=60, tick=mend).done
+
+
+def test_the_limit_is_named(cluster: PracticeCluster, workload: Workload) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
+    workload.restart(at=datetime.now(UTC))
+    problem = refused(lambda: workload.wait(limit=1.5, tick=nothing))
+    assert (problem.id, problem.exit) == ("LSA603", Exit.UNKNOWN)
+    assert "1.5 seconds" in problem.what
+    assert "of 2 updated" in problem.what
+
+
+def test_an_api_server_that_is_away_for_a_while(
+    cluster: PracticeCluster, installation: Installation
+) -> None:
+    away = threading.Event()
+    workload = Workload(Cluster.connect(cluster.kubeconfig, None, limit=0.5), installation)
+    workload.restart(at=datetime.now(UTC))
+
+    def cut(_: RolloutStatus, __: float) -> None:
+        if not away.is_set():
+            away.set()
+            cluster.kubernetes.faults.stall()
+            threading.Timer(1.0, cluster.kubernetes.faults.clear).start()
+
+    assert workload.wait(limit=60, tick=cut).done
+    assert away.is_set()
+
+
+def test_an_api_server_that_stays_away(
+    cluster: PracticeCluster, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.systems.rollout.SILENCE_LIMIT", 0.2)
+    workload = Workload(Cluster.connect(cluster.kubeconfig, None, limit=0.3), installation)
+    workload.restart(at=datetime.now(UTC))
+    cluster.kubernetes.faults.stall()
+    assert refused(lambda: workload.wait(limit=60, tick=nothing)).id == "LSA208"
+
+
+def test_a_missing_right_ends_the_wait(cluster: PracticeCluster, workload: Workload) -> None:
+    cluster.kubernetes.faults.forbid("list", "pods")
+    assert refused(lambda: workload.wait(limit=60, tick=nothing)).id == "LSA207"
+
+
+def test_what_tick_raises_ends_the_wait(workload: Workload) -> None:
+    def stop(_: RolloutStatus, __: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        workload.wait(limit=60, tick=stop)
+
+
+def test_a_paused_deployment_is_not_restarted(cluster: PracticeCluster, workload: Workload) -> None:
+    kubectl(cluster, "rollout", "pause", f"deployment/{NAME}")
+    version = deployment(cluster)["metadata"]["resourceVersion"]
+    problem = refused(lambda: workload.restart(at=datetime.now(UTC)))
+    assert (problem.id, problem.exit) == ("LSA604", Exit.FAILED)
+    assert deployment(cluster)["metadata"]["resourceVersion"] == version
+
+
+def test_a_deployment_that_is_gone(cluster: PracticeCluster, workload: Workload) -> None:
+    kubectl(cluster, "delete", f"deployment/{NAME}", "--wait=false")
+    problem = refused(workload.status)
+    assert (problem.id, problem.exit) == ("LSA601", Exit.FAILED)
+
+
+def test_no_pod_is_ready(cluster: PracticeCluster, workload: Workload) -> None:
+    kubectl(cluster, "scale", f"deployment/{NAME}", "--replicas=0")
+    workload.wait(limit=60, tick=nothing)
+    problem = refused(lambda: ready_pod(workload))
+    assert (problem.id, problem.exit) == ("LSA606", Exit.FAILED)
+
+
+def test_an_argo_rollout_is_not_mistaken_for_a_deployment(
+    cluster: PracticeCluster, installation: Installation
+) -> None:
+    import dataclasses
+
+    backend = dataclasses.replace(installation.backend, kind="Rollout")
+    argo = dataclasses.replace(installation, backend=backend)
+    workload = Workload(Cluster.connect(cluster.kubeconfig, None), argo)
+    assert refused(workload.status).id == "LSA605"
