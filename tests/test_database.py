@@ -1,11 +1,14 @@
 """Organizations and audit_logs on a real PostgreSQL, as they are looked at and changed."""
 
+from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from databases import World, every, fresh, refused, told
 
+from wizard.practice.postgres import PracticePostgres
 from wizard.systems.database import OrganizationState
 
 ON, OFF = OrganizationState.ON, OrganizationState.OFF
@@ -25,14 +28,16 @@ WRONG_SHAPES = ["null", "[]", '["can_use_audit_logs"]', '"true"', "1", "true"]
 
 
 @pytest.fixture
-def world(postgres):
+def world(postgres: PracticePostgres) -> Iterator[Any]:
     with fresh(postgres) as world:
         world.table()
         yield world
 
 
 @pytest.mark.parametrize(("config", "state", "after"), SHAPES)
-def test_every_shape_is_turned_on_and_put_back(world: World, config, state, after):
+def test_every_shape_is_turned_on_and_put_back(
+    world: World, config: str | None, state: OrganizationState, after: str
+) -> None:
     id = world.add(config)
     bystander = world.add(config)
     before = world.configs()
@@ -58,7 +63,7 @@ def test_every_shape_is_turned_on_and_put_back(world: World, config, state, afte
 
 
 @pytest.mark.parametrize("config", WRONG_SHAPES)
-def test_other_shapes_are_refused_by_name(world: World, config):
+def test_other_shapes_are_refused_by_name(world: World, config: str | None) -> None:
     wrong, right = world.add(config), world.add("{}")
     before, versions = world.configs(), world.versions()
     with world.open() as database:
@@ -71,7 +76,7 @@ def test_other_shapes_are_refused_by_name(world: World, config):
     assert (world.configs(), world.versions()) == (before, versions)
 
 
-def test_personal_organizations_are_refused(world: World):
+def test_personal_organizations_are_refused(world: World) -> None:
     mine, ours = world.add("{}", "Me", personal=True), world.add("{}")
     versions = world.versions()
     with world.open() as database, refused("LSA502"):
@@ -79,7 +84,7 @@ def test_personal_organizations_are_refused(world: World):
     assert world.versions() == versions
 
 
-def test_what_is_on_already_is_not_written(world: World):
+def test_what_is_on_already_is_not_written(world: World) -> None:
     on, off = world.add('{"can_use_audit_logs": true}'), world.add("{}")
     versions = world.versions()
     with world.open() as database:
@@ -93,7 +98,7 @@ def test_what_is_on_already_is_not_written(world: World):
     assert world.versions() == now
 
 
-def test_a_plain_table_without_is_personal(world: World):
+def test_a_plain_table_without_is_personal(world: World) -> None:
     id = world.add(None)
     world.sql("ALTER TABLE organizations DROP COLUMN is_personal")
     with world.open() as database:
@@ -104,7 +109,7 @@ def test_a_plain_table_without_is_personal(world: World):
     assert [change.id for change in done.changes] == [id]
 
 
-def test_the_shown_statement_is_the_documented_one(world: World):
+def test_the_shown_statement_is_the_documented_one(world: World) -> None:
     with world.open() as database:
         statement = database.enable_statement()
     assert "COALESCE(config, '{}'::jsonb) || '{\"can_use_audit_logs\": true}'::jsonb" in statement
@@ -113,7 +118,7 @@ def test_the_shown_statement_is_the_documented_one(world: World):
     assert ":'ids'::uuid[]" in statement
 
 
-def test_the_shown_statement_runs_in_psql(world: World, postgres):
+def test_the_shown_statement_runs_in_psql(world: World, postgres: PracticePostgres) -> None:
     import subprocess
 
     id = world.add("{}")
@@ -132,7 +137,7 @@ def test_the_shown_statement_runs_in_psql(world: World, postgres):
     assert world.config(id) == '{"can_use_audit_logs": true}'
 
 
-def test_counts_keep_personal_ones_apart(world: World):
+def test_counts_keep_personal_ones_apart(world: World) -> None:
     for config, *_ in SHAPES:
         world.add(config)
     for config in WRONG_SHAPES:
@@ -159,7 +164,7 @@ NAMES = [
 ]
 
 
-def test_pages_meet_every_organization_once(world: World):
+def test_pages_meet_every_organization_once(world: World) -> None:
     ids = {world.add("{}", name) for name in NAMES * 3}
     world.sql("UPDATE organizations SET display_name = NULL WHERE display_name = 'Z'")
     with world.open() as database:
@@ -177,7 +182,7 @@ def test_pages_meet_every_organization_once(world: World):
         ("' OR true --", set()), ("🙂", {"🙂"}), ("\0", set()), ("\udce4", set()), ("A|B", {"a|b"}),
     ],
 )  # fmt: skip
-def test_search_is_literal_and_ignores_case(world: World, search, names):
+def test_search_is_literal_and_ignores_case(world: World, search: str, names: set[str]) -> None:
     for name in NAMES:
         world.add("{}", name)
     if search == "SÖHNE":  # the practice server's C locale folds ASCII alone
@@ -186,14 +191,14 @@ def test_search_is_literal_and_ignores_case(world: World, search, names):
         assert {o.display_name for o in database.organizations(search=search)} == names
 
 
-def test_search_finds_an_id_by_its_beginning(world: World):
+def test_search_finds_an_id_by_its_beginning(world: World) -> None:
     id = world.add("{}")
     world.add("{}")
     with world.open() as database:
         assert [o.id for o in database.organizations(search=str(id)[:13].upper())] == [id]
 
 
-def test_filters(world: World):
+def test_filters(world: World) -> None:
     off = world.add('{"can_use_audit_logs": false}')
     world.add("{}")
     world.add("[]")
@@ -206,7 +211,7 @@ def test_filters(world: World):
         assert database.organizations_by_id([uuid4()]) == []
 
 
-def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World):
+def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World) -> None:
     world.sql(
         "INSERT INTO organizations SELECT gen_random_uuid(), md5(n::text), n %% 9 = 0, '{}' "
         "FROM generate_series(1, %s) n",
@@ -235,12 +240,12 @@ def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World):
     assert len({o.id for o in found}) == 100_000
 
 
-def test_config_never_leaves_the_server(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_config_never_leaves_the_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.add('{"api_secret": "hidden-value", "can_use_audit_logs": false}')
     seen: list[object] = []
     plain = psycopg.Cursor.fetchall
 
-    def recorded(cursor):
+    def recorded(cursor: Any) -> Any:
         rows = plain(cursor)
         seen.append(rows)
         return rows
@@ -252,7 +257,7 @@ def test_config_never_leaves_the_server(world: World, monkeypatch: pytest.Monkey
     assert "hidden-value" not in repr(seen) + repr(done)
 
 
-def test_identity(world: World):
+def test_identity(world: World) -> None:
     with world.open() as database:
         identity = database.identity()
     assert identity.server_version.split(".")[0].isdigit()
@@ -262,7 +267,7 @@ def test_identity(world: World):
     assert not identity.in_recovery
 
 
-def test_audit_logs_is_found_without_reading_it_through(world: World):
+def test_audit_logs_is_found_without_reading_it_through(world: World) -> None:
     with world.open() as database:
         assert database.audit_logs_table() is None
         world.sql("CREATE VIEW audit_logs AS SELECT 1 AS id")
@@ -285,7 +290,7 @@ def test_audit_logs_is_found_without_reading_it_through(world: World):
     assert full.newest.isoformat() == "2026-01-30T10:00:00+00:00"
 
 
-def test_audit_logs_in_partitions_and_without_a_right(world: World):
+def test_audit_logs_in_partitions_and_without_a_right(world: World) -> None:
     world.sql(
         "CREATE TABLE audit_logs (at timestamp) PARTITION BY RANGE (at);"
         "CREATE TABLE part PARTITION OF audit_logs DEFAULT;"
@@ -303,5 +308,5 @@ def test_audit_logs_in_partitions_and_without_a_right(world: World):
     assert (table.readable, table.newest) == (False, None)
 
 
-def _as(login):
+def _as(login: Any) -> Any:
     return {"user": login.user, "password": login.password}

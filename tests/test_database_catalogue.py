@@ -1,9 +1,13 @@
 """The right table: found by the catalogue, and refused where the UPDATE would go wrong."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from databases import World, fresh, refused, told
 
 from wizard.exits import Exit
+from wizard.practice.postgres import PracticePostgres
 
 COLUMNS = "(id uuid, display_name text, is_personal boolean, config jsonb)"
 SELECT = "GRANT SELECT (id, display_name, is_personal, config) ON organizations TO {}"
@@ -11,24 +15,24 @@ UPDATE = "GRANT UPDATE (config) ON organizations TO {}"
 
 
 @pytest.fixture
-def world(postgres):
+def world(postgres: PracticePostgres) -> Iterator[Any]:
     with fresh(postgres) as world:
         yield world
 
 
-def find(world: World, *, writing: bool = False, **login):
+def find(world: World, *, writing: bool = False, **login: Any) -> Any:
     with world.open(**login) as database:
         return database.find_organizations(writing=writing)
 
 
-def test_no_table(world: World):
+def test_no_table(world: World) -> None:
     with refused("LSA531") as caught:
         find(world)
     assert caught.value.exit == Exit.FAILED
     assert world.name in told(caught.value)
 
 
-def test_the_table_is_in_another_schema_than_said(world: World):
+def test_the_table_is_in_another_schema_than_said(world: World) -> None:
     world.table("tenant")
     with refused("LSA531") as caught:
         find(world, schema="public")
@@ -36,7 +40,7 @@ def test_the_table_is_in_another_schema_than_said(world: World):
 
 
 @pytest.mark.parametrize("schema", ["tenant", 'we"ird Schema'])
-def test_another_schema(world: World, schema):
+def test_another_schema(world: World, schema: str) -> None:
     quoted = schema.replace('"', '""')
     world.table(quoted)
     id = world.add("{}", schema=quoted)
@@ -62,7 +66,7 @@ def test_another_schema(world: World, schema):
         ("CREATE TABLE organizations (id uuid, name text, config jsonb)", "LSA533", "display_name"),
     ],
 )  # fmt: skip
-def test_what_the_update_does_not_fit(world: World, made, id, word):
+def test_what_the_update_does_not_fit(world: World, made: str, id: str, word: str) -> None:
     world.sql(made)
     with refused(id) as caught:
         find(world)
@@ -70,7 +74,7 @@ def test_what_the_update_does_not_fit(world: World, made, id, word):
     assert caught.value.exit == Exit.FAILED
 
 
-def test_two_alike_need_the_schema(world: World):
+def test_two_alike_need_the_schema(world: World) -> None:
     world.table()
     world.table("old")
     with refused("LSA534") as caught:
@@ -80,7 +84,7 @@ def test_two_alike_need_the_schema(world: World):
     assert find(world, schema="public").lookalikes == ("old.organizations",)
 
 
-def test_a_lookalike_earlier_in_the_search_path_is_seen_and_not_used(world: World):
+def test_a_lookalike_earlier_in_the_search_path_is_seen_and_not_used(world: World) -> None:
     world.table()
     id = world.add('{"can_use_audit_logs": false}')
     world.sql(f"CREATE SCHEMA trap; CREATE TABLE trap.organizations {COLUMNS}")
@@ -94,14 +98,14 @@ def test_a_lookalike_earlier_in_the_search_path_is_seen_and_not_used(world: Worl
     assert rows == [('{"can_use_audit_logs": true}',)]
 
 
-def test_another_table_of_the_name_without_its_columns_is_no_rival(world: World):
+def test_another_table_of_the_name_without_its_columns_is_no_rival(world: World) -> None:
     world.table()
     world.sql("CREATE SCHEMA aaa; CREATE TABLE aaa.organizations (n int)")
     table = find(world)
     assert (table.schema, table.shadowed) == ("public", False)
 
 
-def test_the_least_grants_are_enough_and_are_the_printed_ones(world: World):
+def test_the_least_grants_are_enough_and_are_the_printed_ones(world: World) -> None:
     world.table()
     world.sql("CREATE TABLE audit_logs (id uuid)")
     id = world.add(None)
@@ -122,7 +126,7 @@ def test_the_least_grants_are_enough_and_are_the_printed_ones(world: World):
     assert table.readable
 
 
-def test_reading_works_without_the_right_to_update(world: World):
+def test_reading_works_without_the_right_to_update(world: World) -> None:
     world.table()
     world.add("{}")
     versions = world.versions()
@@ -147,7 +151,7 @@ def test_reading_works_without_the_right_to_update(world: World):
         (SELECT, "REVOKE USAGE ON SCHEMA public FROM PUBLIC"),
     ],
 )
-def test_a_missing_right_names_its_grant(world: World, grants):
+def test_a_missing_right_names_its_grant(world: World, grants: tuple[str, ...]) -> None:
     world.table()
     login = world.role(*grants)
     with refused("LSA536") as caught:
@@ -158,7 +162,7 @@ def test_a_missing_right_names_its_grant(world: World, grants):
                for it in caught.value.detail)  # fmt: skip
 
 
-def test_row_level_security_is_not_mistaken_for_an_empty_table(world: World):
+def test_row_level_security_is_not_mistaken_for_an_empty_table(world: World) -> None:
     world.table()
     world.add("{}")
     world.sql("ALTER TABLE organizations ENABLE ROW LEVEL SECURITY")
@@ -170,7 +174,7 @@ def test_row_level_security_is_not_mistaken_for_an_empty_table(world: World):
 
 
 @pytest.mark.parametrize("level", ["DATABASE {db}", "ROLE {role}"])
-def test_a_read_only_database_stays_so(world: World, level):
+def test_a_read_only_database_stays_so(world: World, level: str) -> None:
     world.table()
     world.add("{}")
     versions = world.versions()

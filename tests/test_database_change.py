@@ -1,10 +1,14 @@
 """The change under bad conditions: all of it or nothing, and the tool says which."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from databases import World, beside, fresh, refused, told
 from wires import Wire
 
 from wizard.exits import Exit
+from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 from wizard.systems.database import (
     Database,
@@ -19,7 +23,7 @@ OFF = '{"can_use_audit_logs": false}'
 
 
 @pytest.fixture
-def world(postgres):
+def world(postgres: PracticePostgres) -> Iterator[Any]:
     with fresh(postgres) as world:
         world.table()
         for config in (OFF, None, "{}"):
@@ -44,7 +48,9 @@ def nothing_changed(problem: Problem) -> bool:
         ("is_personal = true", "is personal now"),
     ],
 )
-def test_a_change_by_somebody_else_is_seen_not_overwritten(world: World, meanwhile, said):
+def test_a_change_by_somebody_else_is_seen_not_overwritten(
+    world: World, meanwhile: str, said: str
+) -> None:
     with world.open() as database:
         shown = database.organizations()
         row = next(o for o in shown if o.state is OrganizationState.OFF)
@@ -58,7 +64,7 @@ def test_a_change_by_somebody_else_is_seen_not_overwritten(world: World, meanwhi
     assert world.versions() == now
 
 
-def test_a_deleted_row_is_seen(world: World):
+def test_a_deleted_row_is_seen(world: World) -> None:
     with world.open() as database:
         shown = database.organizations()
         world.sql(f"DELETE FROM organizations WHERE id = '{shown[0].id}'")
@@ -69,7 +75,7 @@ def test_a_deleted_row_is_seen(world: World):
     assert world.configs() == before
 
 
-def test_another_table_in_the_same_place_is_seen(world: World):
+def test_another_table_in_the_same_place_is_seen(world: World) -> None:
     with world.open() as database:
         shown = database.organizations()
         world.sql("CREATE TABLE copy (LIKE organizations); INSERT INTO copy TABLE organizations")
@@ -85,7 +91,7 @@ def test_another_table_in_the_same_place_is_seen(world: World):
     "held",
     ["UPDATE organizations SET display_name = 'x'", "LOCK TABLE organizations IN EXCLUSIVE MODE"],
 )
-def test_a_lock_that_does_not_come_names_its_holder(world: World, held):
+def test_a_lock_that_does_not_come_names_its_holder(world: World, held: str) -> None:
     before = world.configs()
     with world.open() as database:
         shown = database.organizations()
@@ -100,7 +106,7 @@ def test_a_lock_that_does_not_come_names_its_holder(world: World, held):
         assert len(database.enable(shown).changes) == 3
 
 
-def test_a_statement_that_takes_too_long(world: World):
+def test_a_statement_that_takes_too_long(world: World) -> None:
     before = world.configs()
     with world.open() as database:
         shown = database.organizations()
@@ -114,12 +120,12 @@ def test_a_statement_that_takes_too_long(world: World):
     assert world.configs() == before
 
 
-def test_we_wait_for_a_lock_and_then_look_again(world: World):
+def test_we_wait_for_a_lock_and_then_look_again(world: World) -> None:
     with world.open() as database:
         shown = database.organizations()
         with world.elsewhere(f"UPDATE organizations SET config = '{ON}'") as other:
 
-            def let_go():
+            def let_go() -> None:
                 waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
                 while not world.sql(waiting)[0][0]:
                     pass
@@ -129,12 +135,12 @@ def test_we_wait_for_a_lock_and_then_look_again(world: World):
                 database.enable(shown, lock_limit=20)
 
 
-def test_two_at_the_same_time(world: World):
-    outcomes = []
+def test_two_at_the_same_time(world: World) -> None:
+    outcomes: list[int | str] = []
     with world.open() as one, world.open() as two:
         shown = one.organizations()
 
-        def race():
+        def race() -> None:
             try:
                 outcomes.append(len(two.enable(list(reversed(shown))).changes))
             except Problem as problem:
@@ -156,7 +162,7 @@ def test_two_at_the_same_time(world: World):
         "RETURN NULL;",
     ],
 )
-def test_a_trigger_that_does_something_else(world: World, body):
+def test_a_trigger_that_does_something_else(world: World, body: str) -> None:
     world.trap("BEFORE UPDATE ON organizations", body)
     before = world.configs()
     with world.open() as database, refused("LSA546") as caught:
@@ -165,7 +171,7 @@ def test_a_trigger_that_does_something_else(world: World, body):
     assert world.configs() == before
 
 
-def test_a_trigger_that_fails_says_nothing_of_the_row(world: World):
+def test_a_trigger_that_fails_says_nothing_of_the_row(world: World) -> None:
     world.sql("ALTER TABLE organizations ADD CHECK (config->'can_use_audit_logs' <> 'true')")
     world.add('{"secret": "hidden-value"}')
     before = world.configs()
@@ -177,7 +183,7 @@ def test_a_trigger_that_fails_says_nothing_of_the_row(world: World):
     assert world.configs() == before
 
 
-def test_a_commit_that_the_server_refuses(world: World):
+def test_a_commit_that_the_server_refuses(world: World) -> None:
     world.trap(
         "AFTER UPDATE ON organizations DEFERRABLE INITIALLY DEFERRED",
         "RAISE EXCEPTION 'not today';",
@@ -190,10 +196,10 @@ def test_a_commit_that_the_server_refuses(world: World):
     assert world.configs() == before
 
 
-def test_killed_between_update_and_commit(world: World, monkeypatch):
+def test_killed_between_update_and_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = session.Session.commit
 
-    def killed_before(self):
+    def killed_before(self: Any) -> None:
         world.sql("SELECT pg_terminate_backend(%s, 5000)", self.backend_pid)
         plain(self)
 
@@ -209,7 +215,7 @@ def test_killed_between_update_and_commit(world: World, monkeypatch):
         assert len(database.enable(shown).changes) == 3
 
 
-def test_killed_while_committing(world: World):
+def test_killed_while_committing(world: World) -> None:
     world.trap(
         "AFTER UPDATE ON organizations DEFERRABLE INITIALLY DEFERRED",
         "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL;",
@@ -221,7 +227,7 @@ def test_killed_while_committing(world: World):
     assert world.configs() == before
 
 
-def test_killed_during_the_update(world: World):
+def test_killed_during_the_update(world: World) -> None:
     world.trap(
         "BEFORE UPDATE ON organizations",
         "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW;",
@@ -233,7 +239,7 @@ def test_killed_during_the_update(world: World):
     assert world.configs() == before
 
 
-def test_the_wire_is_cut_before_the_commit_arrives(world: World):
+def test_the_wire_is_cut_before_the_commit_arrives(world: World) -> None:
     before = world.configs()
     with Wire(world.server.port, word=b"COMMIT\0", fault="cut before") as wire:
         with world.open(port=wire.port) as database, refused("LSA542") as caught:
@@ -243,7 +249,7 @@ def test_the_wire_is_cut_before_the_commit_arrives(world: World):
     assert world.configs() == before
 
 
-def test_the_wire_is_cut_between_the_commit_and_its_answer(world: World):
+def test_the_wire_is_cut_between_the_commit_and_its_answer(world: World) -> None:
     with Wire(world.server.port, word=b"COMMIT\0", fault="cut after") as wire:
         with world.open(port=wire.port) as database:
             done = database.enable(database.organizations())
@@ -255,7 +261,9 @@ def test_the_wire_is_cut_between_the_commit_and_its_answer(world: World):
 
 
 @pytest.mark.parametrize("fault", ["cut before", "cut after"])
-def test_a_commit_of_which_nobody_can_tell(world: World, monkeypatch, fault):
+def test_a_commit_of_which_nobody_can_tell(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     monkeypatch.setattr(witness, "SETTLE_LIMIT", 1.0)
     with (
         Wire(world.server.port, word=b"COMMIT\0", fault=fault, down=True) as wire,
@@ -273,10 +281,10 @@ def test_a_commit_of_which_nobody_can_tell(world: World, monkeypatch, fault):
     )
 
 
-def _cut_off(wire: Wire, plain):
+def _cut_off(wire: Wire, plain: Any) -> Any:
     """The whole host is gone: the witness's own connection too."""
 
-    def ask(self, question, *, limit=30.0):
+    def ask(self: Any, question: Any, *, limit: Any = 30.0) -> Any:
         if wire.happened.is_set():
             wire.__exit__()
         return plain(self, question, limit=limit)
@@ -284,7 +292,7 @@ def _cut_off(wire: Wire, plain):
     return ask
 
 
-def test_a_server_that_falls_silent(world: World, monkeypatch):
+def test_a_server_that_falls_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "GRACE", 0.2)
     before = world.configs()
     with (
@@ -300,8 +308,8 @@ def test_a_server_that_falls_silent(world: World, monkeypatch):
 
 
 def test_a_commit_that_never_arrives_is_awaited_until_the_server_gives_up(
-    world: World, monkeypatch
-):
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(session, "GRACE", 0.5)
     monkeypatch.setattr(transaction, "IDLE_LIMIT", 2.0)
     before = world.configs()
@@ -318,10 +326,12 @@ def test_a_commit_that_never_arrives_is_awaited_until_the_server_gives_up(
     assert world.configs() == before
 
 
-def test_a_change_just_after_the_commit_is_noted(world: World, monkeypatch):
+def test_a_change_just_after_the_commit_is_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = session.Session.commit
 
-    def changed_after(self):
+    def changed_after(self: Any) -> None:
         plain(self)
         world.sql("UPDATE organizations SET config = NULL WHERE config ? 'can_use_audit_logs'")
 
@@ -334,7 +344,7 @@ def test_a_change_just_after_the_commit_is_noted(world: World, monkeypatch):
     assert "was changed again just after: config is NULL" in done.notes[0]
 
 
-def test_a_read_back_that_fails_does_not_hide_the_change(world: World):
+def test_a_read_back_that_fails_does_not_hide_the_change(world: World) -> None:
     with (
         Wire(world.server.port, word=b"clock_timestamp", fault="cut before", down=True) as wire,
         world.open(port=wire.port) as database,
@@ -346,7 +356,7 @@ def test_a_read_back_that_fails_does_not_hide_the_change(world: World):
     assert set(world.configs().values()) == {ON}
 
 
-def test_a_second_connection_that_cannot_be_had(world: World):
+def test_a_second_connection_that_cannot_be_had(world: World) -> None:
     login = world.role("GRANT SELECT, UPDATE ON organizations TO {}")
     world.sql(f"ALTER ROLE {login.user} CONNECTION LIMIT 1")
     before = world.configs()
@@ -358,7 +368,7 @@ def test_a_second_connection_that_cannot_be_had(world: World):
     assert world.configs() == before
 
 
-def test_a_lost_connection_is_opened_again_for_the_next_look(world: World):
+def test_a_lost_connection_is_opened_again_for_the_next_look(world: World) -> None:
     with world.open() as database:
         pid = database._live.backend_pid
         assert len(database.organizations()) == 3
@@ -368,7 +378,7 @@ def test_a_lost_connection_is_opened_again_for_the_next_look(world: World):
         assert len(database.organizations()) == 3
 
 
-def test_put_back_leaves_what_somebody_changed_since(world: World):
+def test_put_back_leaves_what_somebody_changed_since(world: World) -> None:
     with world.open() as database:
         done = database.enable(database.organizations())
         ids = [change.id for change in done.changes]
@@ -386,7 +396,7 @@ def test_put_back_leaves_what_somebody_changed_since(world: World):
     assert world.config(ids[0]) == touched
 
 
-def test_ten_thousand_rows_at_once(world: World):
+def test_ten_thousand_rows_at_once(world: World) -> None:
     world.sql(
         "INSERT INTO organizations SELECT gen_random_uuid(), 'n', false, '{\"a\": 1}' "
         "FROM generate_series(1, %s)",

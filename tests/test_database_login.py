@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databases import World, fresh, refused, told
@@ -18,58 +20,58 @@ from wizard.systems.database import Database, Login
 
 
 @pytest.fixture
-def world(postgres):
+def world(postgres: PracticePostgres) -> Iterator[Any]:
     with fresh(postgres) as world:
         world.table()
         yield world
 
 
-def test_wrong_password(world: World):
+def test_wrong_password(world: World) -> None:
     with refused("LSA524") as caught:
         world.open(password="not the one")
     assert "not the one" not in told(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_no_such_user(world: World):
+def test_no_such_user(world: World) -> None:
     with refused("LSA524"):
         world.open(user="nobody_at_all")
 
 
-def test_no_such_database(world: World):
+def test_no_such_database(world: World) -> None:
     with refused("LSA525") as caught:
         world.open(dbname="elsewhere")
     assert caught.value.exit == Exit.FAILED
 
 
-def test_nothing_listens(world: World):
+def test_nothing_listens(world: World) -> None:
     with refused("LSA522") as caught:
         world.open(port=free_port())
     assert caught.value.exit == Exit.UNKNOWN
 
 
-def test_no_such_name(world: World):
+def test_no_such_name(world: World) -> None:
     with refused("LSA522") as caught:
         world.open(host="db.invalid")
     assert "db.invalid cannot be resolved" in caught.value.what
 
 
-def test_no_such_socket(world: World, tmp_path):
+def test_no_such_socket(world: World, tmp_path: Path) -> None:
     with refused("LSA522"):
         world.open(host=str(tmp_path))
 
 
-def test_a_server_that_never_answers(world: World):
+def test_a_server_that_never_answers(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, refused("LSA523") as caught:
         Database.open(world.login(port=silent.getsockname()[1]), connect_limit=2)
     assert "within 2 seconds" in caught.value.what
 
 
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_a_server_that_is_not_postgresql(world: World, words):
+def test_a_server_that_is_not_postgresql(world: World, words: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
 
-        def answer():
+        def answer() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = stranger.accept()
@@ -83,32 +85,34 @@ def test_a_server_that_is_not_postgresql(world: World, words):
         stranger.shutdown(socket.SHUT_RDWR)
 
 
-def test_tls_is_wanted_and_not_there(world: World):
+def test_tls_is_wanted_and_not_there(world: World) -> None:
     with refused("LSA526") as caught:
         world.open(options={"sslmode": "require"})
     assert "sslmode require" in caught.value.what
 
 
-def test_a_parameter_that_libpq_does_not_know(world: World):
+def test_a_parameter_that_libpq_does_not_know(world: World) -> None:
     with refused("LSA529") as caught:
         world.open(options={"pool_size": "5"})
     assert caught.value.exit == Exit.USAGE
 
 
-def test_no_connection_left(world: World):
+def test_no_connection_left(world: World) -> None:
     login = world.role()
     world.sql(f"ALTER ROLE {login.user} CONNECTION LIMIT 0")
     with refused("LSA528"):
         Database.open(login)
 
 
-def test_pg_hba_lets_nobody_in(world: World):
+def test_pg_hba_lets_nobody_in(world: World) -> None:
     login = world.role()
     with _hba(world, f"host {world.name} {login.user} all reject"), refused("LSA527"):
         Database.open(login)
 
 
-def test_libpq_variables_serve_where_the_login_says_nothing(world: World, monkeypatch):
+def test_libpq_variables_serve_where_the_login_says_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = world.login()
     for name, value in (
         ("PGHOST", full.host), ("PGPORT", full.port), ("PGUSER", full.user),
@@ -122,7 +126,7 @@ def test_libpq_variables_serve_where_the_login_says_nothing(world: World, monkey
         assert database._live.rows(_shown("statement_timeout"))[0]["setting"] == "0"
 
 
-def test_settings_of_the_role_do_not_matter(world: World):
+def test_settings_of_the_role_do_not_matter(world: World) -> None:
     login = world.role(
         "GRANT SELECT, UPDATE ON organizations TO {}",
         "ALTER ROLE {} SET datestyle = 'German'",
@@ -141,7 +145,7 @@ def test_settings_of_the_role_do_not_matter(world: World):
     assert abs(age.total_seconds()) < 60
 
 
-def test_tls_with_a_private_ca(tmp_path, open_folder):
+def test_tls_with_a_private_ca(tmp_path: Path, open_folder: Path) -> None:
     server = _server_with_tls(open_folder)
     certificate, key = self_signed(_folder(tmp_path / "ours"))
     stranger, _ = self_signed(_folder(tmp_path / "stranger"))
@@ -160,7 +164,7 @@ def test_tls_with_a_private_ca(tmp_path, open_folder):
         server.stop()
 
 
-def test_a_server_too_old(monkeypatch, world: World):
+def test_a_server_too_old(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     from wizard.systems.database import session
 
     monkeypatch.setattr(session, "OLDEST", 99)
@@ -169,18 +173,18 @@ def test_a_server_too_old(monkeypatch, world: World):
     assert "PostgreSQL 99 or newer" in caught.value.what
 
 
-def _shown(name):
+def _shown(name: Any) -> Any:
     from psycopg import sql
 
     return sql.SQL("SELECT current_setting({}) AS setting").format(name)
 
 
-def _trusting(certificate):
+def _trusting(certificate: Path) -> dict[str, str]:
     return {"sslmode": "verify-full", "sslrootcert": str(certificate)}
 
 
 @contextlib.contextmanager
-def _hba(world: World, line: str):
+def _hba(world: World, line: str) -> Iterator[Any]:
     file = world.server.data / "pg_hba.conf"
     plain = file.read_text()
     file.write_text(f"{line}\n{plain}")
@@ -194,7 +198,7 @@ def _hba(world: World, line: str):
         _await(world, "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'reject'", 0)
 
 
-def _server_with_tls(home) -> PracticePostgres:
+def _server_with_tls(home: Any) -> PracticePostgres:
     """The wheel's server is built without TLS, Debian's and Homebrew's have it."""
     places = [path for path in DEBIAN.glob("*/bin") if (path / "initdb").exists()]
     on_path = shutil.which("initdb")
@@ -205,7 +209,7 @@ def _server_with_tls(home) -> PracticePostgres:
     return PracticePostgres(home / "postgres", bin_dir=places[0])
 
 
-def _turn_tls_on(world: World, certificate, key):
+def _turn_tls_on(world: World, certificate: Path, key: Path) -> None:
     data = world.server.data
     for source, name in ((certificate, "server.crt"), (key, "server.key")):
         target = data / name
@@ -218,7 +222,7 @@ def _turn_tls_on(world: World, certificate, key):
     _await(world, "SELECT (current_setting('ssl') = 'on')::int", 1)
 
 
-def _await(world: World, query: str, wanted: int):
+def _await(world: World, query: str, wanted: int) -> None:
     for _ in range(200):
         if world.sql(query)[0][0] == wanted:
             return
@@ -226,6 +230,6 @@ def _await(world: World, query: str, wanted: int):
     raise AssertionError(query)
 
 
-def _folder(path):
+def _folder(path: Path) -> Path:
     path.mkdir()
     return path

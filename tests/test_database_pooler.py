@@ -5,6 +5,9 @@ import shutil
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +17,7 @@ from wizard.practice.postgres import PracticePostgres, free_port
 
 
 @pytest.fixture
-def world(postgres):
+def world(postgres: PracticePostgres) -> Iterator[Any]:
     with fresh(postgres) as world:
         world.table()
         for config in (None, "{}", '{"can_use_audit_logs": false}'):
@@ -23,7 +26,7 @@ def world(postgres):
 
 
 @pytest.fixture
-def pooler(world: World, open_folder):
+def pooler(world: World, open_folder: Path) -> Iterator[Any]:
     """PgBouncer in transaction mode with two server connections, as many as a change needs."""
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
@@ -55,7 +58,7 @@ def pooler(world: World, open_folder):
         process.wait(20)
 
 
-def test_the_whole_change_through_pgbouncer(world: World, pooler: int):
+def test_the_whole_change_through_pgbouncer(world: World, pooler: int) -> None:
     before = world.configs()
     with world.open(port=pooler) as database:
         assert database.identity().database == world.name
@@ -71,7 +74,7 @@ def test_the_whole_change_through_pgbouncer(world: World, pooler: int):
     assert world.configs() == before
 
 
-def test_no_setting_leaks_into_the_pool(world: World, pooler: int):
+def test_no_setting_leaks_into_the_pool(world: World, pooler: int) -> None:
     with world.open(port=pooler) as database:
         database.enable(database.organizations())
     with psycopg.connect(
@@ -83,7 +86,7 @@ def test_no_setting_leaks_into_the_pool(world: World, pooler: int):
     assert shown == [("0",)] * 3
 
 
-def test_a_standby_is_read_and_not_written(world: World, open_folder):
+def test_a_standby_is_read_and_not_written(world: World, open_folder: Path) -> None:
     standby = _standby(world, open_folder / "standby")
     standby.start()
     try:
@@ -104,7 +107,7 @@ def test_a_standby_is_read_and_not_written(world: World, open_folder):
         standby.stop()
 
 
-def _standby(world: World, home) -> PracticePostgres:
+def _standby(world: World, home: Any) -> PracticePostgres:
     """A copy of the worker's server that follows it."""
     primary = world.server
     program = primary.bin_dir / "pg_basebackup"

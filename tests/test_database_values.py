@@ -37,21 +37,23 @@ OTHER = "8b7d40f2-16e9-4c55-8a0d-52c9e3f7b1a6"
         ("u:p ä🙂@h/db", "u", "p ä🙂", "h", 5432, "db"),
     ],
 )  # fmt: skip
-def test_stored_urls_are_taken_literally(text, user, password, host, port, dbname):
+def test_stored_urls_are_taken_literally(
+    text: str, user: str, password: str, host: str, port: int, dbname: str
+) -> None:
     url = parse_stored_url(text)
     assert (url.user, url.password, url.host, url.port, url.dbname) == (
         user, password, host, port, dbname,
     )  # fmt: skip
 
 
-def test_parameters_may_hold_an_at_sign():
+def test_parameters_may_hold_an_at_sign() -> None:
     url = parse_stored_url("u:p@h:1/db?sslmode=require&application_name=a@b")
     assert url.host == "h"
     assert url.parameters == {"sslmode": "require", "application_name": "a@b"}
 
 
 @pytest.mark.parametrize("text", ["", "h:5432/db", "u:pw@", "u:pw@h:99999/db", "u:pw@h h/db", "@"])
-def test_what_is_no_url_is_refused_without_its_text(text):
+def test_what_is_no_url_is_refused_without_its_text(text: str) -> None:
     with refused("LSA520") as caught:
         parse_stored_url(text)
     assert "pw" not in told(caught.value)
@@ -59,20 +61,20 @@ def test_what_is_no_url_is_refused_without_its_text(text):
 
 
 @pytest.mark.parametrize("text", ["u@h:5432/db", "u:@h/db", "postgres://u@h/db?sslmode=require"])
-def test_a_url_without_password_is_explained(text):
+def test_a_url_without_password_is_explained(text: str) -> None:
     with refused("LSA521") as caught:
         parse_stored_url(text)
     assert "--database direct" in caught.value.next_step
 
 
-def test_secrets_are_not_in_representations():
+def test_secrets_are_not_in_representations() -> None:
     url = parse_stored_url("u:hidden@h/db?sslpassword=veiled")
     login = Login("h", 1, "u", "hidden", "db", {"sslpassword": "veiled"})
     assert "hidden" not in repr(url) + repr(login) + login.subject
     assert "veiled" not in repr(url) + repr(login) + login.subject
 
 
-def test_options_of_libpq_and_of_other_drivers():
+def test_options_of_libpq_and_of_other_drivers() -> None:
     assert libpq_options({"ssl": "true", "options": "-c x=y", "connect_timeout": "0"}) == {
         "sslmode": "require"
     }
@@ -92,7 +94,7 @@ def test_options_of_libpq_and_of_other_drivers():
         f"https://smith.example.com/{ID}",
     ],
 )
-def test_an_id_is_found_in_what_people_paste(text):
+def test_an_id_is_found_in_what_people_paste(text: str) -> None:
     assert str(organization_id(text)) == ID
 
 
@@ -103,7 +105,7 @@ def test_an_id_is_found_in_what_people_paste(text):
         f"https://h/settings?org={ID}", "https://[bad/x", "x\x1b[31m", "x" * 500,
     ],
 )  # fmt: skip
-def test_a_malformed_id_is_a_usage_error(text):
+def test_a_malformed_id_is_a_usage_error(text: str) -> None:
     with refused("LSA506") as caught:
         organization_id(text)
     assert caught.value.exit == Exit.USAGE
@@ -111,14 +113,14 @@ def test_a_malformed_id_is_a_usage_error(text):
     assert caught.value.what.isprintable()
 
 
-def test_a_refused_url_keeps_its_secrets():
+def test_a_refused_url_keeps_its_secrets() -> None:
     with refused("LSA506") as caught:
         organization_id("https://me:hidden@h/x?token=veiled")
     assert "hidden" not in told(caught.value)
     assert "veiled" not in told(caught.value)
 
 
-def test_a_change_survives_the_journal():
+def test_a_change_survives_the_journal() -> None:
     before = PriorState(ConfigShape.OBJECT, present=True, value='"true"', rest="ab")
     change = RowChange(organization_id(ID), 'A "b" | c', before, before.turned_on())
     assert RowChange.from_json(change.as_json()) == change

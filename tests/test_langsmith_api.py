@@ -5,8 +5,11 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -27,7 +30,9 @@ INFO = "/api/v1/orgs/current/info"
 LOGS = "/api/v1/audit-logs"
 
 
-def organization(*, allowed: object = True, permissions: object = ("organization:manage",)) -> dict:
+def organization(
+    *, allowed: object = True, permissions: object = ("organization:manage",)
+) -> dict[str, Any]:
     return {
         "id": str(ID),
         "display_name": "Acme",
@@ -41,8 +46,8 @@ class Server:
     """Answers by path: (status, body, headers); a body that is no text becomes JSON."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, tuple] = {}
-        self.requests: list = []
+        self.answers: dict[str, tuple[int, object, dict[str, str]]] = {}
+        self.requests: list[tuple[str, dict[str, str]]] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,7 +76,7 @@ class Server:
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Any]:
     it = Server()
     it.answer(INFO, organization())
     it.answer(LOGS, {"items": [EVENT], "cursor": "next+/="})
@@ -80,7 +85,7 @@ def server():
 
 
 @contextlib.contextmanager
-def serving(it: Server):
+def serving(it: Server) -> Iterator[Any]:
     thread = threading.Thread(target=it.http.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield
@@ -90,11 +95,11 @@ def serving(it: Server):
 
 
 @contextlib.contextmanager
-def talking(answer):
+def talking(answer: Any) -> Iterator[Any]:
     """A server that says what it likes on each connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def talk():
+        def talk() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
@@ -106,15 +111,15 @@ def talking(answer):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def api(url: str, key: str = KEY, **more) -> LangSmithApi:
+def api(url: str, key: str = KEY, **more: Any) -> LangSmithApi:
     return LangSmithApi(url, key, **({"connect_limit": 2, "read_limit": 5} | more))
 
 
-def page(client: LangSmithApi, **more):
+def page(client: LangSmithApi, **more: Any) -> Any:
     return client.audit_logs(**({"start": START, "end": END} | more))
 
 
-def test_a_page_of_the_audit_log(server: Server):
+def test_a_page_of_the_audit_log(server: Server) -> None:
     found = page(api(server.url, organization=ID), limit=100, cursor="a b&c")
     assert found.items == [EVENT]
     assert (found.cursor, found.problems) == ("next+/=", ())
@@ -129,7 +134,7 @@ def test_a_page_of_the_audit_log(server: Server):
     assert headers["X-Organization-Id"] == str(ID)
 
 
-def test_times_of_other_zones_are_given_in_utc(server: Server):
+def test_times_of_other_zones_are_given_in_utc(server: Server) -> None:
     start = datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
     page(api(server.url), start=start)
     query = parse_qs(urlsplit(server.requests[-1][0]).query)
@@ -139,12 +144,12 @@ def test_times_of_other_zones_are_given_in_utc(server: Server):
 
 
 @pytest.mark.parametrize("cursor", [None, ""])
-def test_the_last_page(server: Server, cursor):
+def test_the_last_page(server: Server, cursor: str | None) -> None:
     server.answer(LOGS, {"items": [], "cursor": cursor})
     assert page(api(server.url)).cursor is None
 
 
-def test_events_of_another_shape_are_told(server: Server):
+def test_events_of_another_shape_are_told(server: Server) -> None:
     server.answer(LOGS, {"items": [EVENT, {"class_uid": 1}, "x"], "cursor": None})
     found = page(api(server.url))
     assert found.items == [EVENT, {"class_uid": 1}]
@@ -153,7 +158,7 @@ def test_events_of_another_shape_are_told(server: Server):
     assert not any(problem.startswith("event 0") for problem in found.problems)
 
 
-def test_the_organization(server: Server):
+def test_the_organization(server: Server) -> None:
     found = api(server.url).organization()
     assert (found.id, found.display_name, found.is_personal) == (ID, "Acme", False)
     assert (found.can_use_audit_logs, found.may_manage) == (True, True)
@@ -169,15 +174,15 @@ def test_the_organization(server: Server):
     ],
 )
 def test_what_the_organization_does_not_say_is_not_known(
-    server: Server, config, permissions, allowed, manages
-):
+    server: Server, config: Any, permissions: Any, allowed: Any, manages: Any
+) -> None:
     body = organization() | {"config": config, "permissions": permissions}
     server.answer(INFO, body)
     found = api(server.url).organization()
     assert (found.can_use_audit_logs, found.may_manage) == (allowed, manages)
 
 
-def test_the_version(server: Server):
+def test_the_version(server: Server) -> None:
     server.answer("/api/v1/info", {"version": "0.12.72", "license_expiration_time": "x"})
     assert api(server.url).info().version == "0.12.72"
     server.answer("/api/v1/info", {})
@@ -199,7 +204,9 @@ def test_the_version(server: Server):
         (organization(allowed=None, permissions=None), "LSA823", "refuses the audit log", "role"),
     ],
 )
-def test_a_403_is_explained_by_the_organization(server: Server, body, id, what, next_step):
+def test_a_403_is_explained_by_the_organization(
+    server: Server, body: dict[str, Any], id: str, what: str, next_step: str
+) -> None:
     server.answer(INFO, body)
     server.answer(LOGS, {"detail": "Forbidden for you"}, 403)
     with refused(id) as caught:
@@ -211,7 +218,7 @@ def test_a_403_is_explained_by_the_organization(server: Server, body, id, what, 
     assert next_step in caught.value.next_step
 
 
-def test_a_403_that_the_organization_does_not_explain(server: Server):
+def test_a_403_that_the_organization_does_not_explain(server: Server) -> None:
     server.answer(INFO, {"detail": "no"}, 403)
     server.answer(LOGS, {"detail": "no"}, 403)
     with refused("LSA823") as caught:
@@ -229,7 +236,9 @@ def test_a_403_that_the_organization_does_not_explain(server: Server):
         (LOGS, 503, "LSA816", Exit.UNKNOWN), (LOGS, 418, "LSA820", Exit.FAILED),
     ],
 )  # fmt: skip
-def test_each_status_has_its_meaning(server: Server, path, status, id, exit):
+def test_each_status_has_its_meaning(
+    server: Server, path: str, status: int, id: str, exit: Exit
+) -> None:
     server.answer(path, {"detail": f"because of {KEY}"}, status)
     with refused(id) as caught:
         page(api(server.url)) if path == LOGS else api(server.url).organization()
@@ -240,7 +249,7 @@ def test_each_status_has_its_meaning(server: Server, path, status, id, exit):
     assert path in caught.value.on
 
 
-def test_html_means_the_wrong_url(server: Server):
+def test_html_means_the_wrong_url(server: Server) -> None:
     with refused("LSA814") as caught:
         page(api(server.url + "/wrong"))
     assert "answer: page: LangSmith" in caught.value.detail
@@ -248,14 +257,14 @@ def test_html_means_the_wrong_url(server: Server):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_login_page_is_not_about_the_key(server: Server, status):
+def test_a_login_page_is_not_about_the_key(server: Server, status: int) -> None:
     server.answer(INFO, PAGE, status, Content_Type="text/html")
     with refused("LSA815"):
         api(server.url).organization()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_the_key_does_not_follow_a_redirect(server: Server, status):
+def test_the_key_does_not_follow_a_redirect(server: Server, status: int) -> None:
     other = Server()
     with serving(other):
         other_host = f"http://localhost:{other.port}/login?next=/x&secret=veiled"
@@ -267,7 +276,7 @@ def test_the_key_does_not_follow_a_redirect(server: Server, status):
     assert "veiled" not in told(caught.value)
 
 
-def test_a_redirect_to_https_says_so(server: Server):
+def test_a_redirect_to_https_says_so(server: Server) -> None:
     server.answer(INFO, "", 308, Location=server.url.replace("http:", "https:") + INFO)
     with refused("LSA815") as caught:
         api(server.url).organization()
@@ -279,7 +288,7 @@ def test_a_redirect_to_https_says_so(server: Server):
     ["", "{", "[]", "null", '{"items": []}', '{"cursor": null}', '{"items": {}, "cursor": ""}',
      "[" * 100_000, '{"items": "\ud83d"}'],
 )  # fmt: skip
-def test_what_is_not_a_page_of_audit_logs(server: Server, body):
+def test_what_is_not_a_page_of_audit_logs(server: Server, body: str) -> None:
     server.answer(LOGS, body.encode("utf-8", "replace").decode(), Content_Type="application/json")
     with refused("LSA817") as caught:
         page(api(server.url))
@@ -287,13 +296,13 @@ def test_what_is_not_a_page_of_audit_logs(server: Server, body):
     assert len(told(caught.value)) < 1000
 
 
-def test_an_organization_without_id(server: Server):
+def test_an_organization_without_id(server: Server) -> None:
     server.answer(INFO, organization() | {"id": 7})
     with refused("LSA817"):
         api(server.url).organization()
 
 
-def test_a_long_body_is_shortened(server: Server):
+def test_a_long_body_is_shortened(server: Server) -> None:
     server.answer(INFO, "x" * 5000, 500)
     with refused("LSA816") as caught:
         api(server.url).organization()
@@ -301,13 +310,13 @@ def test_a_long_body_is_shortened(server: Server):
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/api/v1", "/api/", f"/o/{ID}/settings", "?a=b#c"])
-def test_the_base_url_is_taken_as_people_paste_it(server: Server, suffix):
+def test_the_base_url_is_taken_as_people_paste_it(server: Server, suffix: str) -> None:
     client = api(server.url + suffix)
     assert client.base_url == server.url
     assert client.organization().id == ID
 
 
-def test_a_base_path_stays(server: Server):
+def test_a_base_path_stays(server: Server) -> None:
     server.answer("/smith/here" + INFO, organization())
     assert api(server.url + "/smith/here/").organization().id == ID
 
@@ -322,35 +331,35 @@ def test_a_base_path_stays(server: Server):
         ("https://me:hidden@smith.example.com/", "https://smith.example.com"),
     ],
 )
-def test_a_base_url_without_scheme(given, base):
+def test_a_base_url_without_scheme(given: str, base: str) -> None:
     assert api(given).base_url == base
 
 
 @pytest.mark.parametrize("url", ["", "ftp://h", "https://", "https://h:99999", "https://a b", "/x"])
-def test_what_is_no_url(url):
+def test_what_is_no_url(url: str) -> None:
     with refused("LSA801") as caught:
         api(url)
     assert caught.value.exit == Exit.USAGE
 
 
 @pytest.mark.parametrize("key", ["", " \n", "two words", "line\nbreak", "umläut", "nul\0"])
-def test_what_is_no_key(key):
+def test_what_is_no_key(key: str) -> None:
     with refused("LSA802") as caught:
         api("https://h", key)
     assert caught.value.exit == Exit.USAGE
     assert key.strip() == "" or key not in told(caught.value)
 
 
-def test_a_key_with_a_line_end_is_trimmed(server: Server):
+def test_a_key_with_a_line_end_is_trimmed(server: Server) -> None:
     api(server.url, KEY + "\r\n").organization()
     assert server.requests[-1][1]["X-API-Key"] == KEY
 
 
-def test_the_key_is_in_no_representation(server: Server):
+def test_the_key_is_in_no_representation(server: Server) -> None:
     assert KEY not in repr(api(server.url)) + str(vars(api(server.url)).keys())
 
 
-def test_credentials_of_the_url_are_used_and_not_shown(server: Server):
+def test_credentials_of_the_url_are_used_and_not_shown(server: Server) -> None:
     client = api(server.url.replace("://", "://me:hidden%40word@"))
     server.answer(INFO, "hidden@word", 500)
     with refused("LSA816") as caught:
@@ -359,7 +368,7 @@ def test_credentials_of_the_url_are_used_and_not_shown(server: Server):
     assert server.requests[-1][1]["Authorization"].startswith("Basic ")
 
 
-def test_netrc_is_not_used(server: Server, tmp_path, monkeypatch):
+def test_netrc_is_not_used(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login me password hidden\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -367,19 +376,19 @@ def test_netrc_is_not_used(server: Server, tmp_path, monkeypatch):
     assert "Authorization" not in server.requests[-1][1]
 
 
-def test_a_name_that_nobody_knows():
+def test_a_name_that_nobody_knows() -> None:
     with refused("LSA804") as caught:
         api("https://smith.invalid").organization()
     assert caught.value.exit == Exit.UNKNOWN
     assert "smith.invalid" in caught.value.what
 
 
-def test_nothing_listens():
+def test_nothing_listens() -> None:
     with refused("LSA805"):
         api(f"http://127.0.0.1:{free_port()}").organization()
 
 
-def test_no_connection_within_the_limit():
+def test_no_connection_within_the_limit() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -395,7 +404,7 @@ def test_no_connection_within_the_limit():
     assert caught.value.exit == Exit.UNKNOWN
 
 
-def test_a_silent_server():
+def test_a_silent_server() -> None:
     released = threading.Event()
     with talking(lambda _: released.wait(20)) as url, refused("LSA807") as caught:
         api(url, read_limit=0.4).organization()
@@ -406,10 +415,10 @@ def test_a_silent_server():
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"HTTP/1.1 "]
 )
-def test_a_dripping_server(head):
+def test_a_dripping_server(head: bytes) -> None:
     over = threading.Event()
 
-    def drip(connection):
+    def drip(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(head)
         while not over.wait(0.1):
@@ -427,8 +436,8 @@ def test_a_dripping_server(head):
      b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
      b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"],
 )  # fmt: skip
-def test_a_connection_that_breaks(words):
-    def breaks(connection):
+def test_a_connection_that_breaks(words: bytes) -> None:
+    def breaks(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(words)
 
@@ -436,7 +445,7 @@ def test_a_connection_that_breaks(words):
         api(url).organization()
 
 
-def test_an_answer_that_is_too_large(server: Server, monkeypatch):
+def test_an_answer_that_is_too_large(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from wizard.systems import langsmith_http
 
     monkeypatch.setattr(langsmith_http, "LARGEST", 100)
@@ -444,7 +453,7 @@ def test_an_answer_that_is_too_large(server: Server, monkeypatch):
         api(server.url).organization()
 
 
-def test_a_proxy_that_does_not_work(server: Server, monkeypatch):
+def test_a_proxy_that_does_not_work(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://me:hidden@127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -456,7 +465,7 @@ def test_a_proxy_that_does_not_work(server: Server, monkeypatch):
     assert api(server.url).organization().id == ID
 
 
-def test_a_proxy_is_used(server: Server, monkeypatch):
+def test_a_proxy_is_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url)
     for name in ("NO_PROXY", "no_proxy", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -465,49 +474,51 @@ def test_a_proxy_is_used(server: Server, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
-def secured(server: Server, certificate):
+def secured(server: Server, certificate: tuple[Path, Path]) -> Any:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
     return server.url.replace("http:", "https:")
 
 
-def test_tls_that_is_not_trusted(secured):
+def test_tls_that_is_not_trusted(secured: str) -> None:
     with refused("LSA808") as caught:
         api(secured).organization()
     assert "--ca-file" in caught.value.next_step
     assert caught.value.exit == Exit.UNKNOWN
 
 
-def test_tls_with_the_ca_file(secured, certificate):
+def test_tls_with_the_ca_file(secured: str, certificate: tuple[Path, Path]) -> None:
     assert api(secured, ca_file=certificate[0]).organization().id == ID
 
 
-def test_tls_that_the_system_trusts(secured, certificate, monkeypatch):
+def test_tls_that_the_system_trusts(
+    secured: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     assert api(secured).organization().id == ID
 
 
-def test_tls_for_another_host(secured, certificate):
+def test_tls_for_another_host(secured: str, certificate: tuple[Path, Path]) -> None:
     client = api(secured.replace("127.0.0.1", "127.0.0.2"), ca_file=certificate[0])
     with refused("LSA808", "LSA805") as caught:
         client.organization()
     assert caught.value.id == "LSA805" or "another host" in caught.value.what
 
 
-def test_tls_where_there_is_none(server: Server):
+def test_tls_where_there_is_none(server: Server) -> None:
     with refused("LSA808") as caught:
         api(server.url.replace("http:", "https:")).organization()
     assert "scheme" in caught.value.next_step
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_ca_file_that_is_none(tmp_path, content):
+def test_a_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "ca.pem"
     if content:
         file.write_text(content)
@@ -516,7 +527,7 @@ def test_a_ca_file_that_is_none(tmp_path, content):
     assert caught.value.exit == Exit.USAGE
 
 
-def test_no_exception_carries_the_key(server: Server):
+def test_no_exception_carries_the_key(server: Server) -> None:
     for url in (server.url, f"http://127.0.0.1:{free_port()}", "https://smith.invalid"):
         server.answer(INFO, {"detail": KEY}, 500)
         with refused("LSA816", "LSA805", "LSA804") as caught:

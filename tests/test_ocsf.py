@@ -1,6 +1,7 @@
 """The shape of audit log events."""
 
 import copy
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -46,10 +47,10 @@ REQUIRED = [
 ]  # fmt: skip
 
 
-def changed(path: str, value: object = None, *, gone: bool = False) -> dict:
+def changed(path: str, value: object = None, *, gone: bool = False) -> dict[str, Any]:
     event = copy.deepcopy(EVENT)
     *above, last = path.split(".")
-    place = event
+    place: Any = event
     for key in above:
         place = place[key]
     if gone:
@@ -59,33 +60,33 @@ def changed(path: str, value: object = None, *, gone: bool = False) -> dict:
     return event
 
 
-def test_a_right_event():
+def test_a_right_event() -> None:
     assert check_event(EVENT) == []
 
 
-def test_further_keys_are_welcome():
+def test_further_keys_are_welcome() -> None:
     assert check_event(EVENT | {"enrichments": [], str(uuid4()): None}) == []
 
 
 @pytest.mark.parametrize("path", NULLABLE)
-def test_null_where_it_is_allowed(path):
+def test_null_where_it_is_allowed(path: str) -> None:
     assert check_event(changed(path)) == []
 
 
 @pytest.mark.parametrize("path", OPTIONAL)
-def test_absent_where_null_is_allowed(path):
+def test_absent_where_null_is_allowed(path: str) -> None:
     assert check_event(changed(path, gone=True)) == []
 
 
 @pytest.mark.parametrize("path", REQUIRED)
-def test_a_missing_key_is_named(path):
+def test_a_missing_key_is_named(path: str) -> None:
     problems = check_event(changed(path, gone=True))
     assert problems
     assert all(problem.startswith(path) and "missing" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("path", REQUIRED)
-def test_null_where_it_is_not_allowed(path):
+def test_null_where_it_is_not_allowed(path: str) -> None:
     assert check_event(changed(path))
 
 
@@ -100,22 +101,22 @@ def test_null_where_it_is_not_allowed(path):
         ("actor.user.uid", 7), ("type_uid", 600302), ("type_uid", "600301"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_named(path, value):
+def test_a_wrong_value_is_named(path: str, value: Any) -> None:
     problems = check_event(changed(path, value))
     assert problems
     assert any(problem.startswith((path, path.split(".")[0])) for problem in problems)
 
 
 @pytest.mark.parametrize("activity", [0, 1, 2, 3, 4, 99])
-def test_every_activity(activity):
+def test_every_activity(activity: int) -> None:
     event = EVENT | {"activity_id": activity, "type_uid": 600300 + activity}
     assert check_event(event) == []
 
 
 @pytest.mark.parametrize("event", [None, [], "event", 3, {}])
-def test_what_is_no_event(event):
+def test_what_is_no_event(event: Any) -> None:
     assert check_event(event)
 
 
-def test_values_are_not_quoted():
+def test_values_are_not_quoted() -> None:
     assert "hidden" not in repr(check_event(changed("activity_id", "hidden")))

@@ -7,7 +7,6 @@ with SET LOCAL alone.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -153,7 +152,7 @@ class Session:
         if self._connection.closed:
             yield
             return
-        wire = socket.socket(fileno=os.dup(self._connection.fileno()))
+        wire = _duplicate(self._connection.fileno())
 
         def cut() -> None:
             if timed_out is not None:
@@ -170,6 +169,15 @@ class Session:
             watch.cancel()
             watch.join()
             wire.close()
+
+
+def _duplicate(number: int) -> socket.socket:
+    """A second handle of a socket: the first stays libpq's, which may close it meanwhile."""
+    borrowed = socket.socket(fileno=number)
+    try:
+        return borrowed.dup()
+    finally:
+        borrowed.detach()
 
 
 def _parameters(login: Login, connect_limit: int) -> dict[str, Any]:
