@@ -236,13 +236,26 @@ def test_the_chart_refuses_what_the_real_one_refuses(cluster, tmp_path):
 
 def test_a_pod_does_not_start_without_its_database(cluster):
     cluster.postgres.stop()
-    try:
-        pod = cluster.kubernetes.get("Pod", "langsmith", sorted(backend_pods(cluster))[0])
-        cluster.langsmith.pod_gone(pod)
-        with pytest.raises(psycopg.OperationalError):
-            cluster.langsmith.pod_ready(pod)
-    finally:
-        cluster.postgres.start()
+    pod = cluster.kubernetes.get("Pod", "langsmith", sorted(backend_pods(cluster))[0])
+    cluster.langsmith.pod_gone(pod)
+    with pytest.raises(psycopg.OperationalError):
+        cluster.langsmith.pod_ready(pod)
+
+
+def test_restore_mends_what_a_test_broke(cluster, shared_cluster):
+    _, snapshot = shared_cluster
+    cluster.postgres.stop()
+    cluster.kubernetes.stop()
+    cluster.kubeconfig.write_text("no yaml: [")
+    cluster.values.chmod(0o000)
+    (cluster.home / "values.yaml.bak").touch()
+    (cluster.home / "state").mkdir()
+    cluster.restore(snapshot)
+    assert cluster.run_helm("status", "langsmith", "-n", "langsmith").returncode == 0
+    assert audit_logs(cluster, "on").status_code == 404
+    assert stat.S_IMODE(cluster.values.stat().st_mode) == 0o600
+    assert not list(cluster.home.glob("values.yaml.*"))
+    assert not (cluster.home / "state").exists()
 
 
 def test_the_environment_is_the_clusters_own(cluster, monkeypatch):

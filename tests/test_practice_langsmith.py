@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -320,6 +321,13 @@ def test_a_connection_that_outlives_its_pod_is_not_the_frontend(langsmith):
         assert session.get(base + "/api/v1/ok", timeout=LIMIT).json() == {"ok": True}
         langsmith.pod_gone(pod)
         assert session.get(base + "/api/v1/ok", timeout=LIMIT).status_code == 503
+
+
+def test_pods_that_become_ready_at_the_same_moment(langsmith):
+    pods = [pod_with(BOTH, name=f"pod-{number}") for number in range(12)]
+    with ThreadPoolExecutor(len(pods)) as pool:
+        list(pool.map(langsmith.pod_ready, pods))
+    assert len({langsmith.pod_port(pod["metadata"]["uid"]) for pod in pods}) == len(pods)
 
 
 def test_a_pod_that_is_being_deleted_gets_nothing_from_the_frontend(langsmith, objects, ask):

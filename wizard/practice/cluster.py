@@ -56,6 +56,7 @@ class Snapshot:
     views: tuple[PodView, ...]
     values: str
     helm: Path
+    files: frozenset[str]
 
 
 class PracticeCluster:
@@ -98,11 +99,8 @@ class PracticeCluster:
         self._salt = secrets.token_hex(16)
         self._times = (pod_ready_after, job_takes)
         self._say = say or (lambda _text: None)
-        self.kubernetes = self._new_kubernetes(AT_ONCE, AT_ONCE)
-        self.langsmith = LangSmith(
-            Store(lambda: self.postgres.dsn(DATABASE)),
-            self._object,
-        )
+        self.kubernetes = PracticeKubernetes(pod_ready_after=AT_ONCE, job_takes=AT_ONCE)
+        self.langsmith = LangSmith(Store(lambda: self.postgres.dsn(DATABASE)), self._object)
 
     @property
     def url(self) -> str:
@@ -215,21 +213,33 @@ class PracticeCluster:
         """Keep the present state, the database included; a later one replaces it."""
         self._copy_database(DATABASE, KEPT)
         values = self.values.read_text(encoding="utf-8")
-        return Snapshot(self.kubernetes.snapshot(), self.langsmith.views(), values, self.helm)
+        files = frozenset(path.name for path in self.home.iterdir())
+        views = self.langsmith.views()
+        return Snapshot(self.kubernetes.snapshot(), views, values, self.helm, files)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Put a kept state back; open connections to the database are cut, faults taken back."""
+        """Put a kept state back, whatever was done to the cluster since.
+
+        Open connections to the database are cut, faults taken back, stopped servers started, and
+        files that are new in the folder removed.
+        """
+        if not self.postgres.running:
+            self.postgres.start()
         self.kubernetes.faults.clear()
         self._copy_database(KEPT, DATABASE)
         self.kubernetes.restore(snapshot.kubernetes)
+        self.kubernetes.start()
         self.langsmith.restore(snapshot.views)
         self.kubernetes.requests.clear()
-        self._private(self.values, snapshot.values)
-        shutil.rmtree(self.home / "state", ignore_errors=True)
-        self.use_helm(snapshot.helm)
+        self._restore_files(snapshot)
 
-    def _new_kubernetes(self, pod_ready_after: float, job_takes: float) -> PracticeKubernetes:
-        return PracticeKubernetes(pod_ready_after=pod_ready_after, job_takes=job_takes)
+    def _restore_files(self, snapshot: Snapshot) -> None:
+        for path in self.home.iterdir():
+            if path.name not in snapshot.files:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._private(self.values, snapshot.values)
+        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=NAMESPACE)
+        self.use_helm(snapshot.helm)
 
     def _object(self, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
         return self.kubernetes.get(kind, namespace, name)
@@ -263,6 +273,7 @@ class PracticeCluster:
         self._private(self.values, text)
 
     def _private(self, file: Path, text: str) -> None:
+        file.unlink(missing_ok=True)
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
 
@@ -287,7 +298,8 @@ class PracticeCluster:
         quick, state = self.kubernetes, self.kubernetes.snapshot()
         quick.on_pod_ready = quick.on_pod_gone = None
         quick.stop()
-        self.kubernetes = self._new_kubernetes(*self._times)
+        pod_ready_after, job_takes = self._times
+        self.kubernetes = PracticeKubernetes(pod_ready_after=pod_ready_after, job_takes=job_takes)
         self._wire()
         self.kubernetes.restore(state)
         self.kubernetes.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Coroutine, Mapping
@@ -33,7 +34,7 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class _Backend:
     view: PodView
-    site: web.TCPSite
+    site: web.SockSite
     port: int
 
 
@@ -147,13 +148,14 @@ class LangSmith:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _listen(self, context: ssl.SSLContext | None = None) -> tuple[web.TCPSite, int]:
+    async def _listen(self, context: ssl.SSLContext | None = None) -> tuple[web.SockSite, int]:
         assert self._runner is not None  # noqa: S101 - start() came first
-        known = set(self._runner.addresses)
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        site = web.SockSite(self._runner, listener, ssl_context=context)
         await site.start()
-        (address,) = set(self._runner.addresses) - known
-        return site, address[1]
+        return site, listener.getsockname()[1]
 
     async def _add(self, view: PodView) -> None:
         site, port = await self._listen()

@@ -71,6 +71,15 @@ class PracticePostgres:
             self._bin_dir = _reachable(self._given_bin_dir or find_bin_dir(), self.home)
         return self._bin_dir
 
+    @property
+    def running(self) -> bool:
+        """Whether the server that this object started still listens."""
+        try:
+            socket.create_connection((self.host, self.port), timeout=5).close()
+        except OSError:
+            return False
+        return True
+
     def start(self) -> None:
         """Make the server's folder if it is not there yet, and start it on a free port.
 

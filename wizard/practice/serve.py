@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from wizard.exits import Exit
+from wizard.practice.environment import FOREIGN
 from wizard.problems import Problem
 
 STOP_FILE = "stop"
@@ -111,9 +112,10 @@ def _let_go(home: Path) -> None:
 def write_env(file: Path, settings: dict[str, str]) -> None:
     """The settings as a shell file, for the owner alone (0600)."""
     file.touch(mode=0o600)
+    foreign = "|".join(FOREIGN)
     lines = [
         "# source this file, and helm, kubectl and langsmith-audit see the practice cluster",
-        'for name in $(env | sed -n "s/^\\(HELM_[A-Za-z0-9_]*\\)=.*/\\1/p"); do',
+        f'for name in $(env | sed -n -E "s/^(({foreign})[A-Za-z0-9_]*)=.*/\\1/p"); do',
         '  unset "$name"',
         "done",
     ]
