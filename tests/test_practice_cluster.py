@@ -169,6 +169,29 @@ def test_exec_sees_the_pods_own_variables_and_no_other_pod_runs_anything(cluster
     assert call(cluster, *other).returncode != 0
 
 
+def pod_of(cluster, component):
+    wanted = {"app.kubernetes.io/component": f"langsmith-{component}"}
+    return cluster.kubernetes.list("Pod", "langsmith", wanted)[0]
+
+
+def test_a_port_of_a_pod_is_the_real_parts_port(cluster):
+    reach = cluster.kubernetes.port_handler
+    assert reach(pod_of(cluster, "postgres"), 5432) == ("127.0.0.1", cluster.postgres.port)
+    assert reach(pod_of(cluster, "frontend"), 8080) == ("127.0.0.1", cluster.langsmith.port)
+    assert reach(pod_of(cluster, "redis"), 6379) is None
+    assert reach(pod_of(cluster, "postgres"), 1984) is None
+    backend = cluster.kubernetes.get("Pod", "langsmith", sorted(backend_pods(cluster))[0])
+    host, port = reach(backend, 1984)
+    answer = requests.get(f"http://{host}:{port}/api/v1/info", timeout=LIMIT)
+    assert answer.json()["version"] == "0.12.72"
+
+
+@needs_kubectl
+def test_a_pods_log_names_it(cluster):
+    answer = call(cluster, "kubectl", "logs", "langsmith-postgres-0", "-n", "langsmith")
+    assert "langsmith-postgres-0" in answer.stdout
+
+
 def test_an_older_chart_has_no_audit_table(open_folder, helm3):
     cluster = PracticeCluster(
         open_folder / "c", helm=helm3, pod_ready_after=0.02, job_takes=0.02, chart_version="0.12.32"
