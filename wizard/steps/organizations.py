@@ -15,7 +15,7 @@ from wizard.steps.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.database import Organization
+    from wizard.systems.database import Enabled, Organization
 
 PAGE = 1000
 SHOWN = 20
@@ -66,6 +66,7 @@ class Organizations(Step):
         if not needy or any(_unfit(o) for o in needy):
             return None
         database = systems.database
+        database.find_organizations(writing=True)
         identity = database.identity()
         return Change(
             step=self.name,
@@ -96,7 +97,7 @@ class Organizations(Step):
         )
         return Done(
             f"{len(done.changes)} organizations have audit logs stored as on",
-            (*evidence, f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC, then read back"),
+            (*evidence, *done.notes, _committed(done)),
             {
                 **change.register,
                 "changes": [row.as_json() for row in done.changes],
@@ -202,6 +203,11 @@ def _unfit(organization: Organization) -> bool:
 
 def _label(organization: Organization) -> str:
     return f"{organization.display_name} ({organization.id})"
+
+
+def _committed(done: Enabled) -> str:
+    at = f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC"
+    return at if done.notes else f"{at}, then read back on a second connection"
 
 
 def _row(organization: Organization) -> dict[str, Any]:

@@ -221,6 +221,7 @@ class Systems:
 
     def _ask_api(self) -> Served:
         api = self._api()
+        self._looks.callback(api.close)
         organization = api.organization()
         try:
             page = recent_page(api)

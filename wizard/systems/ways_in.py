@@ -71,8 +71,10 @@ def _login(
     from wizard.systems.database import Login, libpq_options
 
     options = libpq_options(stored.parameters)
-    if host:  # the stored sslmode is for the way from inside the cluster
-        options = {name: v for name, v in options.items() if not name.startswith("ssl")}
+    if host:  # what the URL says of TLS and addresses is for the way from inside the cluster
+        inside = ("ssl", "hostaddr", "target_session_attrs")
+        options = {name: v for name, v in options.items() if not name.startswith(inside)}
+        options["sslmode"] = "prefer"
     return Login(
         host=host or stored.host,
         port=port or stored.port,
