@@ -339,6 +339,32 @@ def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
     assert "/no/such/tool" in problem.what
 
 
+# In a pod
+
+
+def test_a_pod_uses_its_service_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Callable[..., str]
+) -> None:
+    certificate, _ = self_signed(tmp_path)
+    port = serve(200, b'{"kind": "PodList", "items": []}', tls=tmp_path).rsplit(":", 1)[1]
+    (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "namespace").write_text("in-here\n")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    for module in ("wizard.systems.kubeconfig", "wizard.systems.cluster"):
+        monkeypatch.setattr(f"{module}.SERVICE_ACCOUNT", tmp_path)
+    client = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{client}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(f"{client}.SERVICE_CERT_FILENAME", str(certificate))
+    cluster = Cluster.connect(None, None)
+    assert (cluster.context, cluster.default_namespace) == ("", "in-here")
+    assert cluster.server == f"https://127.0.0.1:{port}"
+    assert cluster.list(PODS, "ls") == []
+    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
+    assert headers["authorization"].lower() == f"bearer {SECRET}"
+
+
 # On the practice cluster
 
 

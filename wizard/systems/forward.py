@@ -13,6 +13,7 @@ import socket
 import ssl
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERROR = 0, 1
+THREAD = "port-forward"
 SOCKET_NAME = ".s.PGSQL.5432"
 CHUNK = 64 * 1024
 LOOK_AGAIN = 0.5
@@ -107,8 +109,8 @@ class LocalForward:
             listener.settimeout(LOOK_AGAIN)
             self._start(self._accept, listener)
 
-    def _start(self, work: object, sock: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=(sock,), daemon=True)  # type: ignore[arg-type]
+    def _start(self, work: Callable[[socket.socket], None], sock: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=(sock,), name=THREAD, daemon=True)
         self._threads.append(thread)
         thread.start()
 
