@@ -236,7 +236,7 @@ def test_a_paused_deployment_is_not_restarted(cluster: PracticeCluster, workload
 
 def test_a_deployment_that_is_gone(cluster: PracticeCluster, workload: Workload) -> None:
     path = DEPLOYMENTS.path(NAMESPACE, NAME)
-    requests.delete(cluster.kubernetes.url + path, timeout=10).raise_for_status()
+    session(cluster.kubernetes).delete(cluster.kubernetes.url + path, timeout=10).raise_for_status()
     problem = refused(workload.status)
     assert (problem.id, problem.exit) == ("LSA601", Exit.FAILED)
 
