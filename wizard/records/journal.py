@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from wizard.records.changes import Change, Done
 from wizard.target import Place
 
 VERSION = 1
+IN_DOUBT = "LSA547"
+"""The one failure of the update after which it may be in nevertheless."""
+
 VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
 
 
@@ -182,11 +185,13 @@ class LastUpdate:
     Attributes:
         at: when it was committed (or, when that was not recorded, registered), ISO 8601.
         pods: uids of the backend pods that were there then.
+        before: the one that counts when this one turns out not to have been made.
     """
 
     run: str
     at: str
     pods: frozenset[str]
+    before: LastUpdate | None = field(default=None, repr=False, compare=False)
 
 
 def last_update(place: Place) -> LastUpdate | None:
@@ -204,7 +209,9 @@ def _follow(run: Run, entry: Mapping[str, Any], found: LastUpdate | None) -> Las
     if step == "organizations" and event in ("intent", "done"):
         facts = entry.get("register" if event == "intent" else "undo", {})
         at = facts.get("committed_at", entry["at"])
-        return LastUpdate(run.id, at, frozenset(facts.get("pods", ())))
+        return LastUpdate(run.id, at, frozenset(facts.get("pods", ())), found)
+    if step == "organizations" and event == "failed" and found and entry.get("id") != IN_DOUBT:
+        return found.before
     if step == "backend_restart" and event == "done":
         return None
     return found

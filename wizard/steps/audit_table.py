@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.records.changes import Observation
 from wizard.records.findings import failed, passed
 from wizard.steps.base import Access, Step
+from wizard.steps.rights import DATABASE
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -18,7 +19,10 @@ class AuditTable(Step):
 
     name: ClassVar[str] = "audit_table"
     title: ClassVar[str] = "The audit_logs table"
-    access: ClassVar[tuple[Access, ...]] = (Access("sql", "select", "audit_logs"),)
+    access: ClassVar[tuple[Access, ...]] = (
+        *DATABASE,
+        Access("sql", "select", "audit_logs"),
+    )
 
     def observe(self, systems: Systems) -> Observation:
         """The table, where it is and about how much is in it."""

@@ -11,7 +11,9 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import last_update
 from wizard.steps.base import Access, Step, Watch, pending
+from wizard.steps.rights import BACKEND, REVIEW
 from wizard.steps.rolling import status_lines
+from wizard.steps.server_default import on_by_default
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -24,10 +26,9 @@ class BackendRestart(Step):
     name: ClassVar[str] = "backend_restart"
     title: ClassVar[str] = "The backend's pods"
     access: ClassVar[tuple[Access, ...]] = (
-        Access("kubernetes", "get", "deployments", "apps"),
-        Access("kubernetes", "patch", "deployments", "apps"),
-        Access("kubernetes", "list", "replicasets", "apps"),
-        Access("kubernetes", "list", "pods"),
+        *BACKEND,
+        REVIEW,
+        Access("kubernetes", "patch", "deployments", "apps", changes=True),
     )
 
     def observe(self, systems: Systems) -> Observation:
@@ -52,11 +53,15 @@ class BackendRestart(Step):
 
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
         """A restart, when rows were or will be updated."""
+        from wizard.systems.cluster import DEPLOYMENTS
+
         update = pending(pending_, "organizations")
+        rolls = pending(pending_, "helm_upgrade") and systems.lacking_live
         status = systems.workload.status()
-        if not update and not self._stale(systems, status.pods):
+        if not update and (rolls or not self._stale(systems, status.pods)):
             return None
         backend = systems.installation.backend
+        systems.must("patch", DEPLOYMENTS, systems.installation.namespace)
         return Change(
             step=self.name,
             items=(f"restart the {status.desired} pods of {backend.kind} {backend.name}",),
@@ -99,6 +104,8 @@ class BackendRestart(Step):
     def _server_says_no(self, systems: Systems) -> str:
         """The stored config says on, and the server still says off."""
         try:
+            if systems.lacking_live and not on_by_default(systems):
+                return ""  # that alone explains it
             served = systems.served
             if not served or served.organization.can_use_audit_logs:
                 return ""

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """Something that a step touches: a Kubernetes resource, an SQL table, a URL or a file."""
+    """Something that a step touches: a Kubernetes resource, an SQL table, a URL or a file.
+
+    Attributes:
+        system: `kubernetes`, `sql`, `url`, `file`, or `helm` for what helm does by itself.
+        what: the resource with its subresource, the table, the path.
+        group: the API group; empty for the core.
+        changes: needed only to make the step's change, never to look.
+    """
 
     system: str
     verb: str
     what: str
     group: str = ""
+    changes: bool = False
 
 
 class Watch(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, failed, passed
 from wizard.steps.base import Access, Step
+from wizard.steps.rights import RELEASES
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -24,7 +25,7 @@ class ChartVersion(Step):
 
     name: ClassVar[str] = "chart_version"
     title: ClassVar[str] = "The chart version"
-    access: ClassVar[tuple[Access, ...]] = (Access("kubernetes", "list", "secrets"),)
+    access: ClassVar[tuple[Access, ...]] = (RELEASES,)
 
     def observe(self, systems: Systems) -> Observation:
         """The release, its status and its chart."""
@@ -69,9 +70,14 @@ class ChartVersion(Step):
 
 def new_enough(version: str) -> bool:
     """Whether a chart version has audit logs, by SemVer precedence (0.12.33-rc.1 has not)."""
+    return at_least(version, OLDEST)
+
+
+def at_least(version: str, wanted: str) -> bool:
+    """Whether a chart version is `wanted` or later, by SemVer precedence; False for no version."""
     from semver import Version
 
     try:
-        return Version.parse(version.removeprefix("v")) >= OLDEST
+        return Version.parse(version.removeprefix("v")) >= wanted
     except ValueError:
         return False

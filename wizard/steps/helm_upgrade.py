@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.drift import Drift, drift
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
+from wizard.steps.rights import BACKEND, RELEASE, RELEASES, REVIEW
 from wizard.steps.rolling import rollout_lines
+from wizard.steps.server_default import does_without
 from wizard.variables import WANTED
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.helm import Upgrade
-
-READS = ("secrets", "services", "configmaps", "serviceaccounts", "jobs", "deployments")
 
 
 class HelmUpgrade(Step):
@@ -26,21 +27,26 @@ class HelmUpgrade(Step):
     name: ClassVar[str] = "helm_upgrade"
     title: ClassVar[str] = "The Helm release"
     access: ClassVar[tuple[Access, ...]] = (
-        Access("kubernetes", "get", "deployments", "apps"),
-        Access("kubernetes", "list", "replicasets", "apps"),
-        Access("kubernetes", "list", "pods"),
-        Access("helm", "upgrade", "every object of the release"),
+        RELEASES,
+        RELEASE,
+        *BACKEND,
+        REVIEW,
+        Access("kubernetes", "create", "secrets", changes=True),
+        Access("kubernetes", "update", "secrets", changes=True),
+        Access("kubernetes", "patch", "deployments", "apps", changes=True),
+        Access("kubernetes", "create", "jobs", "batch", changes=True),
+        Access("kubernetes", "delete", "jobs", "batch", changes=True),
+        Access("helm", "upgrade", "every object of the release", changes=True),
     )
 
     def observe(self, systems: Systems) -> Observation:
         """Whether the live backend has both variables, and the release too."""
         backend = systems.installation.backend
         subject = f"{backend.kind} {backend.name}"
-        live = systems.workload.live_env()
+        live, lacking = systems.live_env, systems.lacking_live
         evidence = tuple(f"{name}={_shown(live, name)}" for name in WANTED)
-        lacking = [name for name in WANTED if live.get(name) != "true"]
-        if systems.already_served and lacking and not systems.target.force:
-            message = "The server has audit logs without the variables (default from chart 0.13.37)"
+        if does_without(systems):
+            message = f"The server has audit logs without {' and '.join(lacking)}"
             return Observation(
                 (Finding("LSA403", State.INFO, subject, message, evidence),), right=True
             )
@@ -66,6 +72,7 @@ class HelmUpgrade(Step):
             return None
         release = systems.release
         upgrade = self._upgrade(systems)
+        _make_sure_of_rights(systems)
         systems.helm.chart_versions(upgrade.chart, upgrade.version)
         drifted = drift(systems.deployed_values, systems.file_values)
         drifted.check(accepted=systems.target.accept_drift)
@@ -86,7 +93,12 @@ class HelmUpgrade(Step):
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Run helm, and show the backend's rollout meanwhile."""
         upgrade: Upgrade = change.payload
-        result = systems.helm.upgrade(upgrade, tick=_ticker(systems, watch))
+        try:
+            result = systems.helm.upgrade(upgrade, tick=_ticker(systems, watch))
+        except Problem as problem:
+            if problem.id == "LSA127":
+                problem.what += f" within {upgrade.timeout} seconds (--upgrade-limit)"
+            raise
         before = change.register["revision"]
         return Done(
             f"Revision {before} → {result.revision} of release {upgrade.release}",
@@ -115,6 +127,18 @@ class HelmUpgrade(Step):
             "deployed values": fingerprint_of(systems.deployed_values),
             "deployed manifest": fingerprint(systems.manifest),
         }
+
+
+def _make_sure_of_rights(systems: Systems) -> None:
+    """What helm writes at every upgrade: a right that is missing half-way leaves it failed."""
+    from wizard.systems.cluster import DEPLOYMENTS, JOBS, SECRETS
+
+    release, objects = systems.target.namespace, systems.installation.namespace
+    for verb in ("create", "update"):
+        systems.must(verb, SECRETS, release)
+    systems.must("patch", DEPLOYMENTS, objects)
+    for verb in ("create", "delete"):
+        systems.must(verb, JOBS, objects)
 
 
 def _item(release: str, deployed: str, version: str) -> str:

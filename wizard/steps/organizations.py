@@ -12,6 +12,8 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint_of
+from wizard.steps.rights import BACKEND, DATABASE
+from wizard.steps.server_default import on_by_default
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -29,40 +31,43 @@ class Organizations(Step):
     title: ClassVar[str] = "The organizations"
     atomic: ClassVar[bool] = True
     access: ClassVar[tuple[Access, ...]] = (
-        Access("kubernetes", "get", "secrets"),
-        Access("kubernetes", "get", "services"),
-        Access("kubernetes", "list", "pods"),
-        Access("kubernetes", "create", "pods/portforward"),
+        *DATABASE,
+        *BACKEND,
         Access("sql", "select", "organizations"),
-        Access("sql", "update", "organizations"),
+        Access("sql", "update", "organizations", changes=True),
     )
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
-        """Which organizations, unless every shared one is on."""
+        """Which organizations, unless every shared one is on, or the server's own word is yes."""
         if systems.target.selection.made:
             return ()
         if systems.already_served and not systems.target.force:
             return ()
         shared = systems.database.organization_counts().shared
-        return ("org",) if any(n for state, n in shared.items() if state != "on") else ()
+        fine = ("on", "default") if on_by_default(systems) else ("on",)
+        return ("org",) if any(n for state, n in shared.items() if state not in fine) else ()
 
     def observe(self, systems: Systems) -> Observation:
         """The state of the chosen organizations, or of all when none was chosen."""
         if not systems.target.selection.made:
             return self._overview(systems)
         chosen = self.chosen(systems)
-        findings = tuple(_finding(organization) for organization in chosen)
-        right = all(organization.state == "on" for organization in chosen)
+        if not chosen:
+            return self._none_chosen(systems)
+        by_default = on_by_default(systems)
+        findings = tuple(_finding(it, by_default=by_default) for it in chosen)
+        right = not any(_needy(it, by_default=by_default) for it in chosen)
         blocked = any(_unfit(organization) for organization in chosen)
         if len(chosen) > SHOWN:
-            findings = _summed(chosen)
-        return Observation(findings, right=right, blocked=blocked)
+            findings = _summed(findings)
+        return Observation(findings, right=right and not blocked, blocked=blocked)
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
         """One UPDATE in one transaction, for exactly the rows that need it."""
         if not systems.target.selection.made:
             return None
-        needy = [o for o in self.chosen(systems) if o.state != "on"]
+        by_default = on_by_default(systems)
+        needy = [o for o in self.chosen(systems) if _needy(o, by_default=by_default)]
         if not needy or any(_unfit(o) for o in needy):
             return None
         database = systems.database
@@ -139,10 +144,34 @@ class Organizations(Step):
             info = Finding("LSA592", State.INFO, subject, message, evidence, hint)
             return Observation((info,), right=systems.already_served)
         if not total:
-            hint = "create an organization in LangSmith first"
+            return _nobody(subject, systems)
         return Observation(
             (failed("LSA593", subject, message, *evidence, next_step=hint),), right=False
         )
+
+    def _none_chosen(self, systems: Systems) -> Observation:
+        """Nothing was chosen by --all or --only-off: nobody is there, or nobody is off."""
+        shared = systems.database.organization_counts().shared
+        subject = f"organizations of {systems.release.name}"
+        if not sum(shared.values()):
+            return _nobody(subject, systems)
+        message = "No shared organization has a stored false"
+        evidence = tuple(f"{state}: {n}" for state, n in shared.items() if n)
+        return Observation((passed("LSA599", subject, message, *evidence),), right=True)
+
+
+def _nobody(subject: str, systems: Systems) -> Observation:
+    """There is no shared organization, so nothing can be right or made right."""
+    personal = systems.database.organization_counts().personal
+    finding = failed(
+        "LSA593",
+        subject,
+        "There is no shared organization",
+        f"personal: {personal}",
+        next_step="create an organization in LangSmith first; see also whether this is the right "
+        "database and schema",
+    )
+    return Observation((finding,), right=False, blocked=True)
 
 
 def _shared(systems: Systems, *, only_off: bool) -> Iterator[Organization]:
@@ -158,7 +187,7 @@ def _shared(systems: Systems, *, only_off: bool) -> Iterator[Organization]:
         after = (page[-1].display_name, page[-1].id)
 
 
-def _finding(organization: Organization) -> Finding:
+def _finding(organization: Organization, *, by_default: bool) -> Finding:
     subject = f"organization {_label(organization)}"
     if organization.is_personal:
         return failed(
@@ -176,6 +205,9 @@ def _finding(organization: Organization) -> Finding:
         )
     if organization.state == "on":
         return passed("LSA591", subject, "Audit logs are stored as on")
+    if not _needy(organization, by_default=by_default):
+        message = f"{organization.prior.told()}; the server's default is on"
+        return Finding("LSA598", State.INFO, subject, message)
     return failed(
         "LSA596",
         subject,
@@ -184,17 +216,22 @@ def _finding(organization: Organization) -> Finding:
     )
 
 
-def _summed(chosen: Sequence[Organization]) -> tuple[Finding, ...]:
+def _summed(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The wrong ones by name up to a limit, and one finding that counts them all."""
-    wrong = [_finding(o) for o in chosen if o.state != "on" or o.is_personal]
-    on = len(chosen) - len(wrong)
-    message = f"{on} of {len(chosen)} chosen organizations have audit logs stored as on"
+    wrong = [it for it in findings if it.state is State.FAIL]
+    on = sum(it.state is State.PASS for it in findings)
+    message = f"{on} of {len(findings)} chosen organizations have audit logs stored as on"
     if not wrong:
         return (passed("LSA591", "the chosen organizations", message),)
     sum_ = failed(
         "LSA596", "the chosen organizations", message, next_step="langsmith-audit run changes them"
     )
     return (*wrong[:SHOWN], sum_)
+
+
+def _needy(organization: Organization, *, by_default: bool) -> bool:
+    """Whether a stored true is missing that the server's default does not make up for."""
+    return organization.state != "on" and not (by_default and organization.state == "default")
 
 
 def _unfit(organization: Organization) -> bool:

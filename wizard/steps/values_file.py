@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint
+from wizard.steps.server_default import does_without
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -32,15 +34,14 @@ class ValuesFile(Step):
     atomic: ClassVar[bool] = True
     access: ClassVar[tuple[Access, ...]] = (
         Access("file", "read", "the values files"),
-        Access("file", "write", "the values file that defines backend.deployment.extraEnv"),
+        Access("file", "write", "the values file that is edited, and its folder", changes=True),
     )
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
-        """The values files, unless the variables are live already or the server has the logs."""
-        target = systems.target
-        if target.values or (systems.already_served and not target.force):
+        """The values files, unless the release has the variables or the server does without."""
+        if systems.target.values or not systems.lacking or does_without(systems):
             return ()
-        return () if not systems.lacking else ("values",)
+        return ("values",)
 
     def observe(self, systems: Systems) -> Observation:
         """Whether the files give the backend both variables."""
@@ -51,28 +52,28 @@ class ValuesFile(Step):
         if edit.edit.outcome == "noop":
             message = "The values give the backend both variables"
             return Observation((passed("LSA391", subject, message, edit.why),), right=True)
+        if does_without(systems):
+            message = "Lacks the variables or one of them; the server has audit logs without"
+            return Observation((Finding("LSA393", State.INFO, subject, message),), right=True)
         if edit.edit.outcome == "refuse":
             return Observation((_refusal(edit),), right=False, blocked=True)
-        if systems.already_served and not systems.target.force:
-            message = f"Lacks {' and '.join(edit.edit.names)}; the server has audit logs without"
-            return Observation((Finding("LSA393", State.INFO, subject, message),), right=True)
-        finding = failed(
-            "LSA392",
-            subject,
-            f"The values lack {' and '.join(edit.edit.names)}",
-            edit.why,
-            next_step="langsmith-audit plan shows the edit; langsmith-audit run makes it",
-        )
-        return Observation((finding,), right=False)
+        return Observation((self._lacking(systems, edit, subject),), right=False)
+
+    def _lacking(self, systems: Systems, edit: LayeredEdit, subject: str) -> Finding:
+        """A warning where the backend runs with the variables: only an upgrade drops them."""
+        names = " and ".join(edit.edit.names)
+        step = "langsmith-audit plan shows the edit; langsmith-audit run makes it"
+        if _live(systems):
+            message = f"The values lack {names}; the backend has it until the next helm upgrade"
+            return Finding("LSA392", State.WARN, subject, message, (edit.why,), step)
+        return failed("LSA392", subject, f"The values lack {names}", edit.why, next_step=step)
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
         """The edit, as a unified diff."""
         if not systems.target.values:
             return None
         layered = systems.values_edit
-        if layered.edit.outcome not in ("insert", "update"):
-            return None
-        if systems.already_served and not systems.target.force:
+        if layered.edit.outcome not in ("insert", "update") or does_without(systems):
             return None
         from wizard.systems.redact import redact
         from wizard.systems.values_yaml import unified_diff
@@ -116,13 +117,21 @@ class ValuesFile(Step):
         if not systems.lacking:
             message = "No values file was named; the release has both variables"
             return Observation((Finding("LSA394", State.SKIP, subject, message),), right=True)
-        if systems.already_served and not systems.target.force:
+        if does_without(systems):
             message = "No values file was named, and none is needed: the server has audit logs"
             return Observation((Finding("LSA393", State.INFO, subject, message),), right=True)
         message = "No values file was named, so it was not looked at"
         hint = "name it: -f FILE or LANGSMITH_AUDIT_VALUES"
         skipped = Finding("LSA394", State.SKIP, subject, message, (), hint)
         return Observation((skipped,), right=False)
+
+
+def _live(systems: Systems) -> bool:
+    """Whether the running backend has both variables; False also when that cannot be told."""
+    try:
+        return not systems.lacking_live
+    except Problem:
+        return False
 
 
 def _refusal(layered: LayeredEdit) -> Finding:

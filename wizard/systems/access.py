@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from wizard.systems.cluster import Cluster
+    from wizard.systems.cluster import Cluster, Resource
     from wizard.systems.database import Database
+    from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
     from wizard.systems.installation import Installation
     from wizard.systems.langsmith_api import AuditLogPage, CurrentOrganization, LangSmithApi
@@ -144,6 +145,17 @@ class Systems:
         return tuple(name for name in WANTED if env.get(name) != "true")
 
     @property
+    def live_env(self) -> dict[str, str | None]:
+        """The backend's variables as they are live: name to plain value."""
+        return self._once("live_env", self.workload.live_env)
+
+    @property
+    def lacking_live(self) -> tuple[str, ...]:
+        """The variables that the live backend does not have as "true"."""
+        live = self.live_env
+        return tuple(name for name in WANTED if live.get(name) != "true")
+
+    @property
     def installation(self) -> Installation:
         """Which objects of the release are what."""
         return self._once("installation", self._read_installation)
@@ -173,6 +185,25 @@ class Systems:
             return bool(self.served and self.served.on)
         except Problem:
             return False
+
+    def must(self, verb: str, resource: Resource, namespace: str) -> None:
+        """Make sure of a right before anything is changed.
+
+        An API server that does not answer such questions is believed to grant it.
+
+        Raises:
+            Problem: the right is missing.
+        """
+        from wizard.systems.cluster_errors import Call, forbidden
+
+        try:
+            granted = self.cluster.allowed(verb, resource, namespace)
+        except Problem as problem:
+            if problem.exit != Exit.FAILED and problem.id != "LSA207":
+                raise
+            return
+        if not granted:
+            raise forbidden(Call(verb, resource.plural, resource.group, "", namespace))
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
         if name in self._problems:
@@ -212,15 +243,24 @@ class Systems:
         return Workload(self.cluster, self.installation)
 
     def _open_database(self) -> Database:
-        from wizard.systems.database import Database
-        from wizard.systems.ways_in import login
+        from wizard.systems.ways_in import database
 
-        way = self._looks.enter_context(login(self.target, self.cluster, self.installation))
-        limit = int(self.target.connect_limit)
-        return self._looks.enter_context(Database.open(way, connect_limit=max(limit, 1)))
+        return self._looks.enter_context(database(self.target, self.cluster, self.installation))
 
     def _ask_api(self) -> Served:
-        api = self._api()
+        url = self.target.url or self.installation.url
+        if url:
+            return self._ask(url)
+        forward = self._looks.enter_context(self._backend_forward())
+        try:
+            return self._ask(f"http://{forward.host}:{forward.port}")
+        except Problem:
+            if forward.problem:
+                raise forward.problem from None
+            raise
+
+    def _ask(self, url: str) -> Served:
+        api = self._api(url)
         self._looks.callback(api.close)
         organization = api.organization()
         try:
@@ -229,28 +269,24 @@ class Systems:
             return Served(api.base_url, organization, None, problem)
         return Served(api.base_url, organization, page)
 
-    def _api(self) -> LangSmithApi:
+    def _api(self, url: str) -> LangSmithApi:
         from wizard.systems.langsmith_api import LangSmithApi
 
         return LangSmithApi(
-            self._url(),
+            url,
             self.target.api_key,
             organization=self._asked_organization(),
             ca_file=self.target.ca_file,
             connect_limit=self.target.connect_limit,
         )
 
-    def _url(self) -> str:
-        url = self.target.url or self.installation.url
-        if url:
-            return url
+    def _backend_forward(self) -> contextlib.AbstractContextManager[LocalForward]:
+        """A port of a backend pod: without a hostname there is no other way to the API."""
         from wizard.systems.rollout import ready_pod
 
         pod = ready_pod(self.workload)
-        backend = self.installation.backend
-        forward = self.cluster.forward(pod.name, self.installation.namespace, backend.port)
-        local = self._looks.enter_context(forward)
-        return f"http://{local.host}:{local.port}"
+        port = self.installation.backend.port
+        return self.cluster.forward(pod.name, self.installation.namespace, port)
 
     def _asked_organization(self) -> Any:
         ids = self.target.selection.ids

@@ -18,11 +18,28 @@ from wizard.problems import Problem
 
 if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
-    from wizard.systems.database import Login, StoredUrl
+    from wizard.systems.database import Database, Login, StoredUrl
     from wizard.systems.installation import Installation
     from wizard.target import Target
 
 LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
+
+
+@contextlib.contextmanager
+def database(target: Target, cluster: Cluster, installation: Installation) -> Iterator[Database]:
+    """The open database for the time of the block.
+
+    Raises:
+        Problem: there is no way to it, or the login does not work.
+    """
+    from wizard.systems.database import Database
+
+    limit = max(int(target.connect_limit), 1)
+    with (
+        login(target, cluster, installation) as way,
+        Database.open(way, connect_limit=limit) as opened,
+    ):
+        yield opened
 
 
 @contextlib.contextmanager
@@ -45,10 +62,13 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
         return
     with cluster.forward(place.pod, place.namespace, place.port) as local:
         via = f"port-forward to pod {place.pod}"
-        if local.directory is None:
-            yield _login(stored, installation, via=via, host=local.host, port=local.port)
-        else:
-            yield _login(stored, installation, via=via, host=str(local.directory), port=5432)
+        host, port = (str(local.directory), 5432) if local.directory else (local.host, local.port)
+        try:
+            yield _login(stored, installation, via=via, host=host, port=port)
+        except Problem:
+            if local.problem:  # libpq only sees that its socket was closed
+                raise local.problem from None
+            raise
 
 
 @dataclass(frozen=True)
@@ -59,10 +79,20 @@ class _Place:
 
 
 def _libpq_login(installation: Installation) -> Login:
+    """What the variables say is only repeated for the messages; libpq reads them itself."""
     from wizard.systems.database import Login
 
-    schema = installation.database.schema
-    return Login("", 0, "", "", "", schema=schema, via="direct, as the PG… variables say")
+    told = {} if os.environ.get("PGSERVICE") else os.environ
+    port = told.get("PGPORT", "")
+    return Login(
+        host=told.get("PGHOST", ""),
+        port=int(port) if port.isdecimal() else 0,
+        user=told.get("PGUSER", ""),
+        password="",
+        dbname=told.get("PGDATABASE", ""),
+        schema=installation.database.schema,
+        via="direct, as the PG… variables say",
+    )
 
 
 def _login(
