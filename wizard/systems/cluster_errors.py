@@ -43,6 +43,7 @@ class Call:
 
 def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: float) -> Problem:
     """The Problem behind an exception of urllib3 or of a socket."""
+    import websocket as ws
     from urllib3 import exceptions as http
 
     trusted = _not_trusted(error)
@@ -55,16 +56,16 @@ def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: fl
             "a proxy that opens TLS needs its own certificate there",
             detail=(trusted,),
         )
-    if isinstance(error, http.ReadTimeoutError | TimeoutError) and not isinstance(
-        error, http.ConnectTimeoutError
-    ):
+    silent = isinstance(error, http.ReadTimeoutError | ws.WebSocketTimeoutException | TimeoutError)
+    if silent and not isinstance(error, http.ConnectTimeoutError):
         return Problem(
             "LSA208",
             f"The API server {info.server} did not answer within {limit:g} seconds",
             on=call.on,
             next_step="See whether it is overloaded: kubectl get --raw /readyz",
         )
-    if isinstance(error, http.ProtocolError | http.DecodeError):
+    broken = http.ProtocolError | http.DecodeError | ws.WebSocketConnectionClosedException
+    if isinstance(error, broken | ConnectionResetError | BrokenPipeError):
         return Problem(
             "LSA204",
             f"The connection to the API server {info.server} broke off",

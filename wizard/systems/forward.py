@@ -31,7 +31,6 @@ DATA, ERROR = 0, 1
 THREAD = "port-forward"
 SOCKET_NAME = ".s.PGSQL.5432"
 CHUNK = 64 * 1024
-LOOK_AGAIN = 0.5
 SEND_LIMIT = 30.0
 
 
@@ -49,7 +48,8 @@ class LocalForward:
         self._connection = connection
         self._call = Call("create", "pods/portforward", "", pod, namespace)
         self._remote = port
-        self._closing = threading.Event()
+        self._closing, self._close = socket.socketpair()  # readable: all threads end
+        self._ended = False
         self._threads: list[threading.Thread] = []
         self._listeners: list[socket.socket] = []
         self.host = "127.0.0.1"
@@ -87,11 +87,12 @@ class LocalForward:
 
     def close(self) -> None:
         """Closes the listeners and every connection, and removes the folder."""
-        self._closing.set()
-        for listener in self._listeners:
-            listener.close()
-        for thread in list(self._threads):
+        self._ended = True
+        self._close.close()
+        for thread in self._threads:  # the first one accepts, and adds the others
             thread.join(SEND_LIMIT)
+        for listener in (*self._listeners, self._closing):
+            listener.close()
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -105,25 +106,25 @@ class LocalForward:
             self._listeners.append(private)
             private.bind(str(self.directory / SOCKET_NAME))
             private.listen()
-        for listener in self._listeners:
-            listener.settimeout(LOOK_AGAIN)
-            self._start(self._accept, listener)
+        self._start(self._accept)
 
-    def _start(self, work: Callable[[socket.socket], None], sock: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=(sock,), name=THREAD, daemon=True)
+    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=arguments, name=THREAD, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self, listener: socket.socket) -> None:
-        while not self._closing.is_set():
-            try:
-                local, _ = listener.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
-            self._start(self._serve, local)
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for sock in (*self._listeners, self._closing):
+                selector.register(sock, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._closing in ready:
+                    return
+                for listener in self._listeners:
+                    if listener in ready:
+                        with contextlib.suppress(OSError):  # the other side has gone again
+                            self._start(self._serve, listener.accept()[0])
 
     def _serve(self, local: socket.socket) -> None:
         """One local connection, from its start to its end."""
@@ -143,7 +144,7 @@ class LocalForward:
             except _FarSide as error:
                 self.problem = self._refused(str(error))
             except (WebSocketException, OSError) as error:
-                if not self._closing.is_set():
+                if not self._ended:
                     info = self._connection.info
                     self.problem = transport_problem(error, info, self._call, SEND_LIMIT)
             finally:
@@ -171,7 +172,7 @@ class _LocalGone(Exception):
 class _Pipe:
     """Bytes both ways between one local socket and one WebSocket, in one thread."""
 
-    def __init__(self, local: socket.socket, far: Any, closing: threading.Event) -> None:
+    def __init__(self, local: socket.socket, far: Any, closing: socket.socket) -> None:
         self._local = local
         self._far = far
         self._closing = closing
@@ -180,13 +181,13 @@ class _Pipe:
     def run(self) -> None:
         """Until either side closes, or the forward is closed."""
         self._far.settimeout(SEND_LIMIT)
+        far = self._far.sock
         with selectors.DefaultSelector() as selector, contextlib.suppress(_LocalGone):
-            selector.register(self._local, selectors.EVENT_READ)
-            far = self._far.sock
-            selector.register(far, selectors.EVENT_READ)
-            while not self._closing.is_set():
-                ready = {key.fileobj for key, _ in selector.select(LOOK_AGAIN)}
-                if far in ready and not self._from_far():
+            for sock in (self._local, far, self._closing):
+                selector.register(sock, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._closing in ready or (far in ready and not self._from_far()):
                     return
                 if self._local in ready:
                     self._to_far()
