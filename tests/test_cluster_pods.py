@@ -1,25 +1,20 @@
 """Into the pods: commands in a container, and a pod's port on this machine."""
 
-import asyncio
-import contextlib
 import json
 import os
 import socket
-import ssl
 import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import requests
 
 from wizard.exits import Exit
-from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import DATABASE, PracticeCluster
 from wizard.practice.kubernetes.handlers import LocalCommand
 from wizard.problems import Problem
@@ -151,51 +146,13 @@ def test_http_through_the_loopback_port(cluster: PracticeCluster, connected: Clu
             assert answer.json()["version"]
 
 
-@pytest.fixture
-def over_tls(cluster: PracticeCluster, tmp_path: Path) -> Iterator[Cluster]:
-    """The practice cluster behind TLS, as every real one is."""
-    certificate, key = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    inside = urlsplit(cluster.kubernetes.url)
-    loop = asyncio.new_event_loop()
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def both(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(inside.hostname, inside.port)
-        await asyncio.gather(copy(reader, there[1]), copy(there[0], writer))
-
-    server = loop.run_until_complete(asyncio.start_server(both, "127.0.0.1", 0, ssl=context))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    port = server.sockets[0].getsockname()[1]
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["clusters"][0]["cluster"] = {
-        "server": f"https://127.0.0.1:{port}",
-        "certificate-authority": str(certificate),
-    }
-    (tmp_path / "config").write_text(json.dumps(config))
-    connection = Cluster.connect(tmp_path / "config", None)
-    yield connection
-    connection.close()
-    loop.call_soon_threadsafe(server.close)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-
-
-def test_exec_and_forward_over_tls(
-    cluster: PracticeCluster, over_tls: Cluster, shell: None
+def test_exec_and_forward_of_much(
+    cluster: PracticeCluster, connected: Cluster, shell: None
 ) -> None:
     text = "x" * BIG
-    assert in_pod(over_tls, "cat", stdin=text).stdout == text
+    assert in_pod(connected, "cat", stdin=text).stdout == text
     with (
-        over_tls.forward(POSTGRES_POD, NAMESPACE, 5432) as local,
+        connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local,
         psycopg.connect(dsn(cluster, local)) as connection,
     ):
         for size in (1, BIG, 17):
@@ -205,9 +162,11 @@ def test_exec_and_forward_over_tls(
     assert local.reason == ""
 
 
-def test_a_websocket_to_an_untrusted_server(over_tls: Cluster, tmp_path: Path, shell: None) -> None:
-    config = json.loads((tmp_path / "config").read_text())
-    del config["clusters"][0]["cluster"]["certificate-authority"]
+def test_a_websocket_to_an_untrusted_server(
+    cluster: PracticeCluster, tmp_path: Path, shell: None
+) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    del config["clusters"][0]["cluster"]["certificate-authority-data"]
     (tmp_path / "other").write_text(json.dumps(config))
     wary = Cluster.connect(tmp_path / "other", None)
     assert refused(lambda: in_pod(wary, "true")).id == "LSA205"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 import requests
+from plain import session
 
 from wizard.practice.chart_repository import APP_VERSIONS
 from wizard.practice.cluster import PracticeCluster
@@ -127,22 +128,18 @@ def restart(cluster):
     url = (
         f"{cluster.kubernetes.url}/apis/apps/v1/namespaces/langsmith/deployments/langsmith-backend"
     )
-    headers = {"Content-Type": "application/strategic-merge-patch+json", **authorization(cluster)}
-    answer = requests.patch(url, json=patch, headers=headers, timeout=LIMIT)
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+    answer = session(cluster.kubernetes).patch(url, json=patch, headers=headers, timeout=LIMIT)
     answer.raise_for_status()
     wait_for_rollout(cluster, url, headers, answer.json()["metadata"]["generation"])
-
-
-def authorization(cluster):
-    """What the kubeconfig says to send."""
-    user = json.loads(cluster.kubeconfig.read_text())["users"][0]["user"]
-    return {"Authorization": f"Bearer {user['token']}"}
 
 
 def wait_for_rollout(cluster, url, headers, generation):
     watch_url = url.rpartition("/")[0]
     name = {"fieldSelector": "metadata.name=langsmith-backend", "watch": "true"}
-    with requests.get(watch_url, params=name, headers=headers, stream=True, timeout=LIMIT) as watch:
+    with session(cluster.kubernetes).get(
+        watch_url, params=name, headers=headers, stream=True, timeout=LIMIT
+    ) as watch:
         for line in watch.iter_lines():
             status = json.loads(line)["object"].get("status", {})
             replicas = [status.get(key) for key in ("replicas", "updatedReplicas", "readyReplicas")]

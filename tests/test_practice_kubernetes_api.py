@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from plain import session
 
 from wizard.practice.kubernetes import CLUSTER_UID, PracticeKubernetes
 from wizard.practice.kubernetes.store import HISTORY
@@ -25,14 +26,15 @@ APPLY = "application/apply-patch+yaml"
 class Http:
     """Plain requests to the API; a path is below /api/v1/namespaces/default unless absolute."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, kube: PracticeKubernetes) -> None:
+        self.url = kube.url
+        self.session = session(kube)
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         place = path if path.startswith("/") else f"/api/v1/namespaces/default/{path}"
         data = json.dumps(body) if isinstance(body, dict | list) else body
         headers = {"Content-Type": "application/json"} | more.pop("headers", {})
-        return requests.request(
+        return self.session.request(
             method, self.url + place, data=data, headers=headers, timeout=LIMIT, **more
         )
 
@@ -50,7 +52,7 @@ def kube() -> Iterator[PracticeKubernetes]:
 
 @pytest.fixture
 def http(kube: PracticeKubernetes) -> Http:
-    return Http(kube.url)
+    return Http(kube)
 
 
 def config_map(name: str = "one", **data: str) -> Json:
@@ -414,7 +416,7 @@ def test_refused_rights_and_credentials(http: Http, kube: PracticeKubernetes) ->
 def test_stalled_requests_are_never_answered(http: Http, kube: PracticeKubernetes) -> None:
     kube.faults.stall()
     with pytest.raises(requests.ReadTimeout):
-        requests.get(f"{kube.url}/version", timeout=0.3)
+        http.session.get(f"{kube.url}/version", timeout=0.3)
     kube.faults.clear()
     assert http.ask("GET", "/version").status_code == 200
 
@@ -468,3 +470,12 @@ def test_two_clusters_side_by_side_and_a_port_that_is_freed() -> None:
         taken.start()
     for cluster in (two, three, taken):
         cluster.stop()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer practice"}])
+def test_only_who_has_the_token_is_answered(http: Http, headers: dict[str, str]) -> None:
+    http.session.headers.pop("Authorization")
+    answer = http.session.get(f"{http.url}/api/v1/pods", headers=headers, timeout=LIMIT)
+    assert answer.status_code == 401
+    assert answer.json()["reason"] == "Unauthorized"
+    assert http.session.get(f"{http.url}/readyz", timeout=LIMIT).status_code == 200

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
+from plain import session
 
 from wizard.practice.kubernetes import PracticeKubernetes
 
@@ -248,7 +248,7 @@ def test_the_host_is_told_before_ready_and_at_the_end(kube: PracticeKubernetes) 
     wait(kube, lambda: settled(kube, replicas=1))
     (first,) = kube.list("Pod", "default")
     place = f"{kube.url}/api/v1/namespaces/default/pods/{first['metadata']['name']}"
-    requests.delete(place, json={"gracePeriodSeconds": 0}, timeout=LIMIT)
+    session(kube).delete(place, json={"gracePeriodSeconds": 0}, timeout=LIMIT)
     wait(kube, lambda: settled(kube, replicas=1))
     change_image(kube, "Deployment", "web:2")
     wait(kube, lambda: settled(kube, replicas=1) and len(told) == 5)
@@ -302,7 +302,7 @@ def test_a_rollout_restarts_its_pods(kube: PracticeKubernetes) -> None:
     before = {one["metadata"]["uid"] for one in kube.list("Pod", "default")}
     moment = (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     place = f"{kube.url}/apis/argoproj.io/v1alpha1/namespaces/default/rollouts/web"
-    requests.patch(
+    session(kube).patch(
         place,
         json={"spec": {"restartAt": moment}},
         headers={"Content-Type": "application/merge-patch+json"},
@@ -361,7 +361,7 @@ def test_deleting_a_deployment_collects_what_it_owns(kube: PracticeKubernetes) -
     kube.apply(workload())
     wait(kube, lambda: settled(kube))
     place = f"{kube.url}/apis/apps/v1/namespaces/default/deployments/web"
-    answer = requests.delete(place, json={"propagationPolicy": "Foreground"}, timeout=LIMIT)
+    answer = session(kube).delete(place, json={"propagationPolicy": "Foreground"}, timeout=LIMIT)
     assert answer.json()["metadata"]["finalizers"] == ["foregroundDeletion"]
     wait(kube, lambda: kube.get("Deployment", "default", "web") is None)
     assert kube.list("ReplicaSet", "default") == []
@@ -372,7 +372,7 @@ def test_orphans_stay(kube: PracticeKubernetes) -> None:
     kube.apply(workload())
     wait(kube, lambda: settled(kube))
     place = f"{kube.url}/apis/apps/v1/namespaces/default/deployments/web"
-    requests.delete(place, json={"propagationPolicy": "Orphan"}, timeout=LIMIT)
+    session(kube).delete(place, json={"propagationPolicy": "Orphan"}, timeout=LIMIT)
     assert kube.get("Deployment", "default", "web") is None
     (replica_set,) = kube.list("ReplicaSet", "default")
     assert replica_set["metadata"]["ownerReferences"] == []
@@ -386,7 +386,7 @@ def test_a_namespace_takes_everything_with_it(kube: PracticeKubernetes) -> None:
     body["metadata"]["namespace"] = "apps"
     kube.apply(body)
     wait(kube, lambda: len(kube.list("Pod", "apps")) == 2)
-    requests.delete(f"{kube.url}/api/v1/namespaces/apps", timeout=LIMIT)
+    session(kube).delete(f"{kube.url}/api/v1/namespaces/apps", timeout=LIMIT)
     wait(kube, lambda: kube.get("Namespace", None, "apps") is None)
     left = [kind for kind in ("Pod", "ReplicaSet", "Secret", "Event") if kube.list(kind, "apps")]
     assert left == []
@@ -406,7 +406,7 @@ def test_a_budget_blocks_an_eviction(kube: PracticeKubernetes) -> None:
     (pod,) = kube.list("Pod", "default")
     place = f"{kube.url}/api/v1/namespaces/default/pods/{pod['metadata']['name']}/eviction"
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": pod["metadata"]}
-    assert requests.post(place, json=body, timeout=LIMIT).status_code == 429
+    assert session(kube).post(place, json=body, timeout=LIMIT).status_code == 429
 
 
 def test_an_autoscaler_raises_to_its_minimum(kube: PracticeKubernetes) -> None:

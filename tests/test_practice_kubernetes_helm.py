@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
+from plain import session
 
 from wizard.practice.kubernetes import PracticeKubernetes
 
@@ -330,7 +330,7 @@ def test_helm4_conflicts_with_another_manager(
     release = Release(helm4, kube, tmp_path)
     release.install()
     container = {"name": "backend", "env": [{"name": "VALUE", "value": "by hand"}]}
-    answer = requests.patch(
+    answer = session(kube).patch(
         f"{kube.url}/apis/apps/v1/namespaces/apps/deployments/r-backend",
         params={"fieldManager": "kubectl-set"},
         headers={"Content-Type": "application/strategic-merge-patch+json"},

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import requests
 import yaml
+from plain import session
 
 from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster

@@ -1,35 +1,61 @@
-"""A self-signed certificate for 127.0.0.1, to rehearse TLS that nobody trusts yet."""
+"""A self-signed certificate for 127.0.0.1: the practice API's own, or one nobody trusts yet."""
 
 from __future__ import annotations
 
-import subprocess
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
-from wizard.problems import Problem
-
-OPENSSL_LIMIT = 30.0
-"""Seconds that openssl may take."""
+DAYS = 2
+"""How long a certificate is valid."""
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate and its key with the openssl command; their files, in PEM.
+    """Make a certificate and its key (0600) in a folder; their files, in PEM."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509 import (
+        AuthorityKeyIdentifier,
+        BasicConstraints,
+        CertificateBuilder,
+        DNSName,
+        IPAddress,
+        Name,
+        NameAttribute,
+        SubjectAlternativeName,
+        SubjectKeyIdentifier,
+        random_serial_number,
+    )
+    from cryptography.x509.oid import NameOID
 
-    Raises:
-        Problem: there is no openssl, or it failed.
-    """
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key()
+    name = Name([NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    names = [DNSName("localhost"), IPAddress(ip_address("127.0.0.1"))]
+    now = datetime.now(UTC)
+    builder = CertificateBuilder(name, name, public, random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1))
+    builder = builder.not_valid_after(now + timedelta(days=DAYS))
+    for extension, critical in (
+        (BasicConstraints(ca=True, path_length=0), True),
+        (SubjectAlternativeName(names), False),
+        (SubjectKeyIdentifier.from_public_key(public), False),
+        (AuthorityKeyIdentifier.from_issuer_public_key(public), False),
+    ):
+        builder = builder.add_extension(extension, critical)
+    pem = serialization.Encoding.PEM
     certificate, key = folder / "tls.crt", folder / "tls.key"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=OPENSSL_LIMIT)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Problem(
-            "LSA955",
-            "no self-signed certificate can be made",
-            on="openssl",
-            next_step="install openssl 1.1.1 or later and start again",
-            detail=(type(error).__name__,),
-        ) from error
-    key.chmod(0o600)
+    key.touch(mode=0o600)
+    key.write_bytes(
+        private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(pem))
     return certificate, key
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What a server on 127.0.0.1 serves TLS with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from wizard.practice.certificates import server_context
 from wizard.practice.langsmith_api import Api, Call
 from wizard.practice.langsmith_store import Store
 from wizard.practice.pods import Get, PodView, backend_container, view_of
@@ -83,8 +84,7 @@ class LangSmith:
 
     def serve_tls(self, certificate: Path, key: Path) -> str:
         """Serve the frontend over TLS too, with a certificate and key in PEM; gives the URL."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context = server_context(certificate, key)
         _, port = self._in_loop(self._listen(context))
         self._front_ports.add(port)
         return f"https://127.0.0.1:{port}"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
+import secrets
+import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wizard.practice.certificates import self_signed, server_context
 from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.controllers.base import Context, Times, is_ready
 from wizard.practice.kubernetes.defaults import apply_defaults, normalise
@@ -45,6 +50,9 @@ class PracticeKubernetes(Handlers):
 
     Attributes:
         url: where it answers, after start().
+        token: the bearer token that every request must carry; a kubeconfig has it.
+        certificate: what clients must trust, in PEM, after start(). TLS, because kubectl and helm
+            send a token over nothing else.
         requests: what clients asked, in the order of the answers.
         faults: what shall go wrong.
     """
@@ -54,6 +62,8 @@ class PracticeKubernetes(Handlers):
     ) -> None:
         super().__init__()
         self.url = ""
+        self.token = secrets.token_hex(20)
+        self.certificate = ""
         self.requests: list[Request] = []
         self.faults = Faults()
         self._times = Times(pod_ready=pod_ready_after, job=job_takes)
@@ -94,6 +104,17 @@ class PracticeKubernetes(Handlers):
                 "volumeBindingMode": "Immediate",
             },
         )
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header that a plain request needs."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def _tls(self) -> ssl.SSLContext:
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = self_signed(Path(folder))
+            self.certificate = certificate.read_text(encoding="ascii")
+            return server_context(certificate, key)
 
     def start(self) -> None:
         """Begin to serve; returns when the port answers.
@@ -140,15 +161,15 @@ class PracticeKubernetes(Handlers):
 
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
-        server = Server(self._api, self.faults, self, self.requests)
-        runner = await _listen(server, self._port)
+        server = Server(self._api, self.faults, self, self.requests, self.token)
+        runner = await _listen(server, self._port, self._tls())
         context = Context(self._api, self.faults, self, self._times)
         self._context = context
         self.faults.changed = context.wake
         controllers = asyncio.ensure_future(context.run(all_controllers(context)))
         try:
             self._port = runner.addresses[0][1]
-            self.url = f"http://127.0.0.1:{self._port}"
+            self.url = f"https://127.0.0.1:{self._port}"
             self._started.set()
             await self._ending.wait()
         finally:
@@ -164,15 +185,16 @@ class PracticeKubernetes(Handlers):
         *,
         namespace: str = "default",
         context: str = "practice",
-        token: str = "practice",  # noqa: S107
     ) -> None:
         """Write a kubeconfig (0600) that points here; JSON, which is YAML."""
+        authority = base64.b64encode(self.certificate.encode()).decode()
+        trusted = {"certificate-authority-data": authority}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": context,
-            "clusters": [{"name": context, "cluster": {"server": self.url}}],
-            "users": [{"name": context, "user": {"token": token}}],
+            "clusters": [{"name": context, "cluster": {"server": self.url, **trusted}}],
+            "users": [{"name": context, "user": {"token": self.token}}],
             "contexts": [
                 {
                     "name": context,
@@ -288,7 +310,7 @@ def _call(handler: Callable[[Mapping[str, Any]], None] | None, pods: list[Json])
         handler(clone(pod))  # type: ignore[misc]
 
 
-async def _listen(server: Any, port: int) -> web.ServerRunner:
+async def _listen(server: Any, port: int, tls: ssl.SSLContext) -> web.ServerRunner:
     from aiohttp import web
 
     from wizard.practice.kubernetes.server import LARGEST_BODY
@@ -307,5 +329,5 @@ async def _listen(server: Any, port: int) -> web.ServerRunner:
         shutdown_timeout=1.0,
     )
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
     return runner

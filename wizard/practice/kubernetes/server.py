@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -40,7 +41,12 @@ class Server:
     """Answers requests from the store, within its event loop."""
 
     def __init__(
-        self, api: Api, faults: Faults, handlers: Handlers, requests: list[Request]
+        self,
+        api: Api,
+        faults: Faults,
+        handlers: Handlers,
+        requests: list[Request],
+        token: str,
     ) -> None:
         self.api = api
         self.faults = faults
@@ -48,6 +54,7 @@ class Server:
         self.resources = Resources(api)
         self.subresources = Subresources(api, handlers)
         self.stopping = asyncio.Event()
+        self._bearer = f"Bearer {token}"
         self._watches: set[Watch] = set()
 
     def close(self) -> None:
@@ -63,7 +70,7 @@ class Server:
                 await asyncio.sleep(self.faults.seconds)
             if self.faults.stalled:
                 await self.stopping.wait()
-            if self.faults.credentials_refused:
+            if self.faults.credentials_refused or not self._admits(request):
                 raise ApiError(401, "Unauthorized")
             route = parse(request.path)
             if route is None:
@@ -71,6 +78,13 @@ class Server:
             return await self._recorded(request, route)
         except ApiError as refusal:
             return json_response(refusal.status(), refusal.code)
+
+    def _admits(self, request: web.BaseRequest) -> bool:
+        """Pods run commands of this machine, so only who can read the kubeconfig may ask."""
+        if request.path.startswith((*_HEALTH, "/version")):
+            return True
+        given = request.headers.get("Authorization", "")
+        return secrets.compare_digest(given.encode(), self._bearer.encode())
 
     async def _recorded(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         query = request.query
