@@ -127,6 +127,13 @@ def test_kubeconfig_variable_is_named_when_it_leads_nowhere(
     assert Cluster.contexts(None) == []
 
 
+def test_a_context_needs_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert refused(lambda: Cluster.connect(None, "practice")).id == "LSA201"
+    (tmp_path / "none").write_text("")
+    assert refused(lambda: Cluster.connect(None, None)).id == "LSA211"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -92,13 +92,12 @@ class Cluster:
             Problem: no kubeconfig, one that cannot be read, or no such context.
         """
         config = read_kubeconfig(kubeconfig)
-        if config.contexts or config.current or context:
+        inside = in_pod() and not context
+        if config.contexts or (config.paths and not inside):
             return cls(Connection(config, choose(config, context), limit))
-        if in_pod():
-            return cls(Connection(Kubeconfig((), (), ""), _pod_context(), limit))
-        if config.paths:
-            return cls(Connection(config, choose(config, context), limit))
-        raise no_kubeconfig(kubeconfig)
+        if not inside:
+            raise no_kubeconfig(kubeconfig)
+        return cls(Connection(Kubeconfig((), (), ""), _pod_context(), limit))
 
     @staticmethod
     def contexts(kubeconfig: Path | None) -> list[ContextInfo]:

@@ -234,7 +234,7 @@ class Helm:
         if not stderr.strip():
             ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             problem.what = f"helm upgrade {ended} and said nothing"
-        if problem.exit is Exit.UNKNOWN:
+        if problem.id == "LSA131":
             problem.exit = Exit.FAILED
         problem.detail += self._state_after(upgrade)
         return problem
