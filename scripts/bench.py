@@ -9,6 +9,7 @@ scripts/bench values      the values file editor
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wizard.practice.cluster import PracticeCluster
@@ -39,6 +40,14 @@ def median(*commands: Sequence[str], env: Mapping[str, str] | None = None) -> fl
     return statistics.median(taken[1:])
 
 
+@contextlib.contextmanager
+def _home() -> Iterator[Path]:
+    """A folder that PostgreSQL may enter when it runs as another user than root."""
+    with tempfile.TemporaryDirectory(prefix="lsa-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
 def start() -> None:
     """Start-up against helm's, and what is imported for it."""
     helm = median([str(helm_binary()), "version"])
@@ -56,8 +65,8 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
 def check() -> None:
     """The health check against the article's three read-only commands."""
     kubectl = shutil.which("kubectl")
-    with tempfile.TemporaryDirectory(prefix="lsa-") as home:
-        cluster = PracticeCluster(Path(home), helm=helm_binary(), pod_ready_after=0.05)
+    with _home() as home:
+        cluster = PracticeCluster(home, helm=helm_binary(), pod_ready_after=0.05)
         cluster.up()
         try:
             env = cluster.environment()
@@ -78,7 +87,7 @@ def _article(cluster: PracticeCluster, kubectl: str) -> list[list[str]]:
     pod = ["exec", "langsmith-postgres-0", "-n", "langsmith", "--"]
     psql = ["psql", "-U", "postgres", "-d", "postgres", "-c", "\\dt audit_logs"]
     times = "start_time=2026-01-01T00:00:00Z&end_time=2027-01-01T00:00:00Z&limit=10"
-    key = Path(cluster.home) / "curl"
+    key = cluster.home / "curl"
     key.touch(mode=0o600)
     key.write_text(f'header = "X-API-Key: {cluster.api_key}"\n')
     return [
@@ -92,9 +101,9 @@ def practice() -> None:
     """The practice cluster: seconds from nothing to ready, and its memory."""
     taken = []
     for _ in range(3):
-        with tempfile.TemporaryDirectory(prefix="lsa-") as home:
+        with _home() as home:
             began = time.perf_counter()
-            cluster = PracticeCluster(Path(home), helm=helm_binary())
+            cluster = PracticeCluster(home, helm=helm_binary())
             cluster.up()
             taken.append(time.perf_counter() - began)
             cluster.down()
