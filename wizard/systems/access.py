@@ -219,7 +219,8 @@ class Systems:
     def _open_helm(self) -> Helm:
         from wizard.systems.helm import Helm
 
-        return Helm.find(kubeconfig=self.target.kubeconfig, context=self.target.context)
+        context = self.cluster.context or None  # the one that is shown, whatever becomes current
+        return Helm.find(kubeconfig=self.target.kubeconfig, context=context)
 
     def _open_cluster(self) -> Cluster:
         from wizard.systems.cluster import Cluster
