@@ -148,8 +148,12 @@ def _answers(home: Path) -> bool:
         return False
 
 
+EXTRA = ("aiohttp", "cryptography")
+"""What the extra brings; PostgreSQL may also be the machine's own."""
+
+
 def _need_extra() -> None:
-    if importlib.util.find_spec("aiohttp") is None:
+    if any(importlib.util.find_spec(name) is None for name in EXTRA):
         raise Problem(
             "LSA906",
             "the practice cluster needs packages that are not installed",

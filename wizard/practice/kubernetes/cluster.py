@@ -150,7 +150,7 @@ class PracticeKubernetes(Handlers):
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except OSError as problem:
+        except Exception as problem:  # noqa: BLE001 - start() raises it in its own thread
             self._failure = problem
         finally:
             self._started.set()
