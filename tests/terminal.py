@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 
 import pexpect
 import pyte
 
-ENTER, SPACE, DOWN, CTRL_C, CTRL_D = "\r", " ", "\x1b[B", "\x03", "\x04"
+from wizard.practice.cluster import PracticeCluster
+
+ENTER, SPACE, DOWN, UP, ERASE = "\r", " ", "\x1b[B", "\x1b[A", "\x7f"
+CTRL_A, CTRL_C, CTRL_D, CTRL_U = "\x01", "\x03", "\x04", "\x15"
 ROWS, COLUMNS = 60, 120
 LIMIT = 60.0
+YES = "y" + ENTER
+CONFIRM = "Do this now?"
 
 
 class Terminal:
-    """One command in a pseudo-terminal of 60 lines by 120 columns."""
+    """One command in a pseudo-terminal, as a rule of 60 lines by 120 columns.
 
-    def __init__(self, *args: str, env: Mapping[str, str]) -> None:
-        self._screen = pyte.HistoryScreen(COLUMNS, ROWS, history=10_000, ratio=1)
-        self._stream = pyte.ByteStream(self._screen)
+    `redirect` is what a shell would have after the command (`>file`, `<&-`).
+    """
+
+    def __init__(
+        self,
+        *args: str,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        columns: int = COLUMNS,
+        redirect: str = "",
+        term: str = "xterm-256color",
+    ) -> None:
+        self.screen = pyte.HistoryScreen(columns, ROWS, history=10_000, ratio=1)
+        self._columns = columns
+        self._stream = pyte.ByteStream(self.screen)
         self._before = 0
         self.raw = b""
+        command = shlex.join([sys.executable, "-m", "wizard", *args])
         self._child = pexpect.spawn(
-            sys.executable,
-            ["-m", "wizard", *args],
-            env={**env, "TERM": "xterm-256color"},
-            dimensions=(ROWS, COLUMNS),
+            "/bin/sh",
+            ["-c", f"exec {command} {redirect}"],
+            env={**_unsized(env), "TERM": term},
+            cwd=cwd,
+            dimensions=(ROWS, columns),
             timeout=LIMIT,
         )
         self._child.delaybeforesend = None
+        self.screen.write_process_input = self._answer_by_itself
 
     def __enter__(self) -> Terminal:
         return self
@@ -52,22 +74,23 @@ class Terminal:
 
     def text(self) -> str:
         """All that was shown, scrolled-out lines too."""
-        above = ["".join(line[column].data for column in range(COLUMNS)).rstrip()
-                 for line in self._screen.history.top]  # fmt: skip
-        return "\n".join([*above, *(line.rstrip() for line in self._screen.display)])
+        above = ["".join(line[column].data for column in range(self._columns)).rstrip()
+                 for line in self.screen.history.top]  # fmt: skip
+        return "\n".join([*above, *(line.rstrip() for line in self.screen.display)])
 
-    def wait_for(self, words: str, *, since: int | None = None) -> str:
+    def wait_for(self, words: str) -> str:
         """Read until these words are shown anew (after the last match); the whole text."""
-        start = self._before if since is None else since
-        until = time.monotonic() + LIMIT
-        while True:
-            text = self.text()
-            at = text.find(words, start)
-            if at >= 0:
-                self._before = at + len(words)
-                return text
-            if not self._read() or time.monotonic() > until:
-                raise AssertionError(f"{words!r} was not shown; shown was:\n{text}")
+        text, self._before = self._find(words)
+        return text
+
+    def see(self, words: str) -> str:
+        """As `wait_for`, for what will be gone again: the next search begins where this one did."""
+        return self._find(words)[0]
+
+    def wait_until_gone(self, words: str) -> None:
+        """Read until these words are no longer on the screen."""
+        while words in "\n".join(self.screen.display):
+            self._must_read(f"{words!r} stays on the screen")
 
     def send(self, keys: str) -> None:
         """Type."""
@@ -91,9 +114,33 @@ class Terminal:
             return -int(self._child.signalstatus)
         return int(self._child.exitstatus)
 
-    def echoes(self) -> bool:
-        """Whether the terminal echoes, as it must when the wizard has left."""
-        return bool(self._child.getecho())
+    def restored(self) -> bool:
+        """Whether the terminal is as it was: echo on, cursor shown, no other page left open."""
+        return (
+            bool(self._child.getecho())
+            and not self.screen.cursor.hidden
+            and b"\x1b[?1049" not in self.raw
+            and self.raw.count(b"\x1b[?2004h") <= self.raw.count(b"\x1b[?2004l")
+        )
+
+    def _find(self, words: str) -> tuple[str, int]:
+        until = time.monotonic() + LIMIT
+        while True:
+            text = self.text()
+            at = text.find(words, self._before)
+            if at >= 0:
+                return text, at + len(words)
+            self._must_read(f"{words!r} was not shown")
+            if time.monotonic() > until:
+                raise AssertionError(f"{words!r} was not shown; shown was:\n{text}")
+
+    def _must_read(self, why: str) -> None:
+        if not self._read():
+            raise AssertionError(f"{why}; shown was:\n{self.text()}")
+
+    def _answer_by_itself(self, data: str) -> None:
+        """What a terminal says when it is asked where its cursor is."""
+        self._child.send(data)
 
     def _read(self) -> bool:
         try:
@@ -105,3 +152,32 @@ class Terminal:
         self.raw += data
         self._stream.feed(data)
         return True
+
+
+def _unsized(env: Mapping[str, str]) -> dict[str, str]:
+    """Without what would tell another size than the terminal's."""
+    return {name: text for name, text in env.items() if name not in ("COLUMNS", "LINES")}
+
+
+def bare(cluster: PracticeCluster) -> dict[str, str]:
+    """The cluster's environment without a single answer: everything has to be asked."""
+    answers = ("LANGSMITH_API_KEY", "LANGSMITH_AUDIT_NAMESPACE", "LANGSMITH_AUDIT_RELEASE")
+    answers += ("LANGSMITH_AUDIT_VALUES",)
+    return {name: text for name, text in cluster.environment().items() if name not in answers}
+
+
+def prompts(cluster: PracticeCluster) -> list[tuple[str, str]]:
+    """Every prompt on a fresh cluster, and the keys that answer it; one organization is picked."""
+    return [
+        ("Which namespace is", ENTER),
+        ("What is the Helm release called?", ENTER),
+        ("API key of an organization admin", cluster.api_key + ENTER),
+        ("Which values file", ENTER),
+        ("For which organizations?", SPACE + ENTER),
+    ]
+
+
+def told(cluster: PracticeCluster) -> dict[str, str]:
+    """The cluster's environment with every answer but the confirmations."""
+    one = str(cluster.organizations["off"])
+    return cluster.environment() | {"LANGSMITH_AUDIT_ORG": one}

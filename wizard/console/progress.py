@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
@@ -15,8 +16,8 @@ from wizard.console.safe import safe
 from wizard.console.signals import StopSwitch
 from wizard.records.journal import Journal
 
-HEARTBEAT = 10.0
-"""Seconds between two lines without a terminal, when nothing else changes."""
+HEARTBEAT = 15.0
+"""Seconds between two lines without a terminal, however much changes meanwhile."""
 
 
 class Progress:
@@ -26,22 +27,27 @@ class Progress:
         self._console = console
         self._switch = switch
         self._journal = journal
-        self._live: Live | None = None
-        self._last = ("", -HEARTBEAT)
+        self._spinner = Spinner("dots")
+        self._begin()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """The time of one step's work."""
-        self._last = ("", -HEARTBEAT)
-        if not self._console.is_terminal:
+        self._begin()
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
             yield
             return
-        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
-            self._live = live
+        with Live(
+            console=self._console,
+            refresh_per_second=8,
+            transient=True,
+            get_renderable=self._view,
+        ):
+            self._live = True
             try:
                 yield
             finally:
-                self._live = None
+                self._live = False
 
     def waiting(self, what: str, seconds: float, lines: Sequence[str] = ()) -> None:
         """Show progress at a point where stopping is safe."""
@@ -50,23 +56,40 @@ class Progress:
 
     def finishing(self, what: str, seconds: float, lines: Sequence[str] = ()) -> None:
         """Show progress of what must come to its end."""
-        if self._switch.asked:
-            what += " (stopping after this)"
         self._show(what, seconds, lines)
 
     def backup(self, name: str) -> Path:
         """A path beside the journal."""
         return self._journal.backup_path(name)
 
+    def _begin(self) -> None:
+        self._live = False
+        self._what = ""
+        self._lines: tuple[str, ...] = ()
+        self._began = time.monotonic()
+        self._beat = -HEARTBEAT
+        self._noticed = False
+
     def _show(self, what: str, seconds: float, lines: Sequence[str]) -> None:
-        head = f"{safe(what)}, {seconds:.0f} s"
-        if self._live is not None:
-            below = [Text("      " + safe(line), style="dim") for line in lines]
-            self._live.update(Group(Spinner("dots", text=Text(" " + head)), *below))
+        self._what, self._lines = safe(what), tuple(safe(line) for line in lines)
+        self._began = time.monotonic() - seconds
+        if self._live:
             return
-        shown, at = self._last
-        state = "\n".join(lines)
-        if state != shown or seconds - at >= HEARTBEAT:
-            self._last = (state, seconds)
-            tail = f": {'; '.join(safe(line) for line in lines)}" if lines else ""
-            self._console.print(f"    … {head}{tail}", markup=False)
+        if self._switch.asked and not self._noticed:
+            self._noticed = True
+            self._console.print(f"    {StopSwitch.NOTICE}.", markup=False)
+        if seconds - self._beat >= HEARTBEAT:
+            self._beat = seconds
+            first = f": {self._lines[0]}" if self._lines else ""
+            self._console.print(f"    … {self._what}, {seconds:.0f} s{first}", markup=False)
+
+    def _view(self) -> RenderableType:
+        """Drawn anew several times a second, so that it also shows a stop that was asked for."""
+        parts: list[RenderableType] = []
+        if self._what:
+            seconds = time.monotonic() - self._began
+            self._spinner.update(text=Text(f" {self._what}, {seconds:.0f} s"))
+            parts = [self._spinner, *(Text("      " + line, style="dim") for line in self._lines)]
+        if self._switch.asked:
+            parts.append(Text(f"    {StopSwitch.NOTICE}.", style="yellow"))
+        return Group(*parts)

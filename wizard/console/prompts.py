@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from prompt_toolkit.output import create_output
-from questionary import Choice, Question, Style, checkbox, confirm, password, path, select, text
+from prompt_toolkit.application import get_app
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
+from prompt_toolkit.output import Output, create_output
+from questionary import Question, Style, confirm, password, path, text
 
-from wizard.console.safe import safe
+from wizard.console import plain
+from wizard.console.entries import Entry
+from wizard.console.picker import Picker
 from wizard.options import BY_NAME
 
 PAGE = 200
@@ -24,83 +29,145 @@ STYLE = Style(
         ("pointer", "fg:ansicyan bold"),
         ("highlighted", "bold"),
         ("selected", "fg:ansigreen"),
+        ("disabled", "fg:ansibrightblack"),
         ("instruction", "fg:ansibrightblack"),
+        ("note", "fg:ansiyellow"),
+        ("bottom-toolbar", "noreverse"),
+        ("validation-toolbar", "fg:ansiyellow bg:default"),
     ]
 )
 
 
 def possible() -> bool:
-    """Whether there is a terminal to ask in."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One thing that can be picked: its value, how it is shown, and why it cannot be picked."""
-
-    value: str
-    shown: str
-    disabled: str = ""
+    """Whether there is a terminal to ask in; a stream that was closed is none."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def ask_text(name: str, default: str = "") -> str:
     """A line of text for the option of this name."""
-    return str(_ask(text(BY_NAME[name].ask, default=default, **_look()))).strip()
+    return _ask_line(BY_NAME[name].ask, default)
 
 
-def ask_path(name: str, default: str = "") -> str:
-    """A path for the option of this name, with completion."""
-    return str(_ask(path(BY_NAME[name].ask, default=default, **_look()))).strip()
+def ask_path(name: str) -> str:
+    """The path of a file that is there, for the option of this name, with completion."""
+    default = "values.yaml" if Path("values.yaml").is_file() else ""
+    if plain.needed():
+        return _expanded(plain.ask_line(BY_NAME[name].ask, default))
+    asked = path(BY_NAME[name].ask, default=default, validate=_there, **_look())
+    return _expanded(str(_ask(asked)))
 
 
 def ask_secret(name: str) -> str:
     """A secret for the option of this name; what is typed is not shown."""
+    if plain.needed():
+        return plain.ask_secret(BY_NAME[name].ask)
     return str(_ask(password(BY_NAME[name].ask, **_look()))).strip()
 
 
-def ask_choice(name: str, entries: Sequence[Entry], default: str | None = None) -> str:
+def ask_choice(name: str, entries: Sequence[Entry], default: str = "") -> str:
     """One of several for the option of this name."""
-    return str(_ask(select(BY_NAME[name].ask, _choices(entries), default=default, **_look())))
+    return _pick(BY_NAME[name].ask, entries, several=False, at=default)[0]
 
 
-def ask_yes(question: str, *, default: bool = False) -> bool:
-    """Yes or no."""
-    return bool(_ask(confirm(question, default=default, **_look())))
+def ask_yes(question: str) -> bool:
+    """Yes or no, no unless yes is typed; what was typed before it was asked does not count."""
+    _forget_typed()
+    if plain.needed():
+        return plain.ask_yes(question)
+    return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
 
 
-def ask_several(
-    name: str, find: Callable[[str], Sequence[Entry]], *, hint: str = ""
-) -> tuple[str, ...]:
-    """Several of many: a search first when there are more than fit on a page.
+def ask_several(name: str, find: Callable[[str], Sequence[Entry]]) -> tuple[str, ...]:
+    """Several of many: searched for first when there are more than fit on a page.
 
     `find` takes a part of the name (empty: all) and gives at most PAGE + 1 entries.
     """
+    question = BY_NAME[name].ask
     entries = find("")
-    while len(entries) > PAGE:
-        part = _ask(text(f"More than {PAGE}. Part of the name to look for:", **_look()))
-        entries = find(str(part).strip())
-    picked = checkbox(
-        BY_NAME[name].ask,
-        _choices(entries),
-        use_search_filter=True,
-        use_jk_keys=False,
-        instruction=hint or "(space picks, typing searches, enter goes on)",
-        validate=lambda chosen: True if chosen else "Pick at least one, or Ctrl-C to leave",
-        **_look(),
+    if len(entries) <= PAGE:
+        return _pick(question, entries, several=True)
+    picked: dict[str, None] = {}
+    hint = f"There are more than {PAGE}. Part of the name to look for:"
+    while part := _ask_line(hint):
+        entries = find(part)
+        if len(entries) > PAGE:
+            hint = f"More than {PAGE} have {part!r} in their names. A longer part:"
+        elif all(entry.disabled for entry in entries):
+            hint = f"None that can be picked has {part!r} in its name. Another part:"
+        else:
+            picked |= dict.fromkeys(_pick(question, entries, several=True))
+            hint = f"{len(picked)} picked. Another part to look for, or enter to go on:"
+    return tuple(picked)
+
+
+def _pick(
+    question: str, entries: Sequence[Entry], *, several: bool, at: str = ""
+) -> tuple[str, ...]:
+    if plain.needed():
+        return plain.ask_numbers(question, entries, several=several)
+    return Picker(question, entries, several=several, at=at).ask(
+        style=STYLE, output=_output(), leave=_leaving()
     )
-    return tuple(_ask(picked))
 
 
-def _choices(entries: Sequence[Entry]) -> list[Choice]:
-    return [
-        Choice(safe(entry.shown), value=entry.value, disabled=entry.disabled or None)
-        for entry in entries
-    ]
+def _ask_line(question: str, default: str = "") -> str:
+    if plain.needed():
+        return plain.ask_line(question, default)
+    return str(_ask(text(question, default=default, **_look()))).strip()
+
+
+def _there(typed: str) -> bool | str:
+    return Path(_expanded(typed)).is_file() or "There is no such file"
+
+
+def _expanded(typed: str) -> str:
+    """As a shell would read it: `~` is the home folder."""
+    return str(Path(typed.strip()).expanduser()) if typed.strip() else ""
 
 
 def _look() -> dict[str, Any]:
-    return {"style": STYLE, "output": create_output(stdout=sys.stderr)}
+    return {"style": STYLE, "output": _output()}
+
+
+def _output() -> Output:
+    return create_output(stdout=sys.stderr)
 
 
 def _ask(question: Question) -> Any:
+    application = question.application
+    bindings = [application.key_bindings] if application.key_bindings else []
+    application.key_bindings = merge_key_bindings([*bindings, _leaving()])
     return question.unsafe_ask()
+
+
+def _leaving() -> KeyBindings:
+    """Ctrl-C, and Ctrl-D where it has nothing to delete, leave every prompt alike."""
+    keys = KeyBindings()
+
+    @keys.add("c-c", eager=True)
+    @keys.add("<sigint>", eager=True)
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
+
+    @keys.add("c-d", eager=True)
+    def _(event: KeyPressEvent) -> None:
+        buffer = get_app().current_buffer
+        if buffer.document.is_cursor_at_the_end:
+            event.app.exit(exception=EOFError, style="class:exiting")
+        else:
+            buffer.delete()
+
+    return keys
+
+
+def _forget_typed() -> None:
+    """Drop what was typed ahead: a stray key must not confirm a change."""
+    from prompt_toolkit.input import create_input
+    from prompt_toolkit.input.typeahead import clear_typeahead
+
+    clear_typeahead(create_input())
+    with contextlib.suppress(ImportError):
+        import termios
+
+        with contextlib.suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

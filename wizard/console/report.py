@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from wizard import __version__
+from wizard.console.safe import safe_json
 from wizard.console.screen import (
     change_block,
     facts_table,
@@ -60,7 +61,7 @@ def check_json(
             for number, (name, title) in enumerate(titles.items(), 1)
         ],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return safe_json(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def check_text(

@@ -1,5 +1,6 @@
 """Foreign text made safe for a terminal: no control characters, no markup."""
 
+import json
 import unicodedata
 
 
@@ -11,9 +12,23 @@ def safe(text: str, *, lines: bool = False) -> str:
     return "".join(_shown(c, lines=lines) for c in text)
 
 
+def safe_json(document: str) -> str:
+    """A JSON document with its control and format characters as JSON's own escapes.
+
+    JSON lets the eight-bit controls and the bidirectional overrides through as they are.
+    """
+    return "".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in document)
+
+
 def _shown(character: str, *, lines: bool) -> str:
     if lines and character in "\n\t":
         return character
-    if character == "‍" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+    if _harmless(character):
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _harmless(character: str) -> bool:
+    """Whether it only prints; the joiner of emoji is no harm."""
+    category = unicodedata.category(character)
+    return character == "\u200d" or category not in ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
@@ -37,10 +39,19 @@ def result() -> Console:
     return _console(sys.stdout)
 
 
-def _console(file: TextIO) -> Console:
-    """As wide as the terminal; without one nothing is wrapped, so that it can be searched."""
+def _console(file: TextIO | None) -> Console:
+    """As wide as the terminal; without one nothing is wrapped, so that it can be searched.
+
+    A stream that was closed takes nothing; one whose encoding lacks a character gets its escape.
+    """
+    if file is None:
+        return Console(file=io.StringIO(), highlight=False)
+    if isinstance(file, io.TextIOWrapper):
+        with contextlib.suppress(ValueError):
+            file.reconfigure(errors="backslashreplace")
+    # Lines are folded here, at words; what must be copied whole is left to the terminal.
     width = None if file.isatty() else UNWRAPPED
-    return Console(file=file, highlight=False, width=width)
+    return Console(file=file, highlight=False, width=width, soft_wrap=True)
 
 
 class Hanging:
@@ -67,26 +78,31 @@ def hanging(text: Text, first: Text | str = "", *, indent: int = 6) -> Hanging:
     return Hanging(Text(first) if isinstance(first, str) else first, text, indent=indent)
 
 
-def finding_lines(finding: Finding) -> RenderableType:
+def finding_lines(finding: Finding, *, next_step: bool = True) -> RenderableType:
     """One finding: mark, subject, message and id, then its evidence and the next step."""
     mark, style = MARKS[finding.state]
     head = Text(safe(finding.subject) + ": ", style="dim")
     head = Text.assemble(head, safe(finding.message), (f"  {finding.id}", "dim"))
     lines = [hanging(head, Text(mark, style=f"bold {style}"))]
     lines += [hanging(Text(safe(line), style="dim")) for line in finding.evidence]
-    if finding.next_step:
+    if finding.next_step and next_step:
         lines.append(hanging(Text("→ " + safe(finding.next_step), style=style)))
     return Group(*lines)
 
 
-def findings_block(findings: Iterable[Finding]) -> RenderableType:
-    """Several findings, one under the other."""
-    return Group(*(finding_lines(finding) for finding in findings))
+def findings_block(findings: Iterable[Finding], *, next_steps: bool = True) -> RenderableType:
+    """Several findings, one under the other; without next steps where the run takes them itself."""
+    return Group(*(finding_lines(finding, next_step=next_steps) for finding in findings))
+
+
+def note(text: str) -> RenderableType:
+    """Something that a person should know before going on."""
+    return Group(Text(), hanging(Text(safe(text), style="yellow"), Text("!", style="bold yellow")))
 
 
 def part_head(title: str) -> Text:
     """The heading of a part of the run."""
-    return Text(f"\n── {title} " + "─" * (60 - len(title)), style="cyan")
+    return Text(f"\n── {title} ──", style="cyan")
 
 
 def step_head(number: int, title: str, note: str = "") -> Text:
@@ -127,7 +143,21 @@ def _diff_style(exact: Exact, line: str) -> str:
 
 
 def _fact(name: str, value: str) -> RenderableType:
-    return hanging(Text(safe(value)), Text(f"{name}:", style="dim"), indent=16)
+    return hanging(Text(safe(value)), Text(f"{name}:" if name else "", style="dim"), indent=16)
+
+
+def _facts(name: str, values: Sequence[str]) -> list[RenderableType]:
+    return [_fact("" if number else name, value) for number, value in enumerate(values)]
+
+
+def left_block(why: str, changed: Sequence[str], going_on: str, next_step: str) -> RenderableType:
+    """A run that was left: why, what was changed, what goes on by itself, and what to type."""
+    parts: list[RenderableType] = [Text(f"\n{why}.", style="yellow")]
+    parts += _facts("changed", changed)
+    if going_on:
+        parts.append(_fact("going on", going_on))
+    parts.append(_fact("next", next_step))
+    return Group(*parts)
 
 
 def done_block(done: Done) -> RenderableType:
@@ -136,18 +166,18 @@ def done_block(done: Done) -> RenderableType:
     return Group(head, *(hanging(Text(safe(line), style="dim")) for line in done.evidence))
 
 
-def problem_block(problem: Problem, changed: str) -> RenderableType:
+def problem_block(problem: Problem, changed: Sequence[str]) -> RenderableType:
     """A problem: what happened, on what, what was and was not changed, and what to type next."""
     head = Text.assemble((safe(problem.what), "bold red"), (f"  {problem.id}", "dim"))
     parts: list[RenderableType] = [Text(), hanging(head, Text("✗", style="bold red"))]
     parts += [hanging(Text("| " + safe(line), style="dim")) for line in problem.detail]
     parts.append(_fact("on", problem.on))
-    parts.append(_fact("changed", changed))
+    parts += _facts("changed", changed)
     parts.append(_fact("next", problem.next_step))
     parts.append(_fact("more", f"langsmith-audit explain {problem.id}"))
     return Group(*parts)
 
 
 def facts_table(rows: Sequence[tuple[str, str]]) -> RenderableType:
-    """Names and values, aligned."""
+    """Names and values, aligned; a value without a name stands below the one before it."""
     return Group(*(_fact(name, value) for name, value in rows))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 from wizard.exits import Exit
@@ -16,6 +17,7 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, signum: int = signal.SIGINT) -> None:
         super().__init__(signum)
+        self.signum = signum
         self.exit = Exit.TERMINATED if signum == signal.SIGTERM else Exit.INTERRUPTED
 
 
@@ -24,11 +26,16 @@ class Stopped(Exception):
 
 
 class StopSwitch:
-    """Remembers that a stop was asked for while something must not be left half-done."""
+    """Remembers that a stop was asked for while something must not be left half-done.
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    The handler only notes it: a handler that prints could meet a print that it interrupted. Who
+    shows progress shows `NOTICE` too.
+    """
+
+    NOTICE = "Stopping at the next safe point; Ctrl-C once more leaves at once"
+
+    def __init__(self) -> None:
         self.asked = False
-        self._say = say
         self._guarded = False
 
     @contextlib.contextmanager
@@ -65,7 +72,6 @@ class StopSwitch:
         if not self._guarded or self.asked:
             raise Interrupted(signum)
         self.asked = True
-        self._say("Stopping at the next safe point; once more leaves at once.")
 
 
 @contextlib.contextmanager
@@ -76,13 +82,13 @@ def terminal_restored() -> Iterator[None]:
 
         descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
-    except (ImportError, OSError, ValueError, termios.error):
+    except (ImportError, AttributeError, OSError, ValueError, termios.error):
         yield
         return
     try:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        if sys.stderr.isatty():
-            sys.stderr.write("\x1b[?25h\x1b[0m")  # cursor shown, colours off
+        if sys.stderr and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            sys.stderr.write("\x1b[?25h")  # the cursor is shown
             sys.stderr.flush()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard.console import prompts
+from wizard.console.entries import Entry
+from wizard.console.signals import Interrupted
 from wizard.exits import Exit
 from wizard.options import BY_NAME, Kind, Settings
 from wizard.problems import Problem
 from wizard.systems.access import Systems
 from wizard.target import Target, target_from
+
+if TYPE_CHECKING:
+    from wizard.systems.database import Organization
 
 
 class Declined(Exception):
@@ -40,8 +47,8 @@ class Answers:
         kubeconfig = self.target().kubeconfig
         contexts = Cluster.contexts(kubeconfig)
         if not self._settings.told("context") and len(contexts) > 1 and self._asks_defaults:
-            current = next((it.name for it in contexts if it.current), None)
-            entries = [prompts.Entry(it.name, f"{it.name}  {it.server}") for it in contexts]
+            current = next((it.name for it in contexts if it.current), "")
+            entries = [Entry(it.name, it.name, (it.server,)) for it in contexts]
             self._take("context", lambda: prompts.ask_choice("context", entries, current))
         if not self._settings.told("namespace"):
             found = Cluster.connect(kubeconfig, self.target().context).default_namespace
@@ -95,6 +102,10 @@ class Answers:
     def _asked(self, ask: Callable[[], object]) -> object:
         try:
             return ask()
+        except Interrupted as interrupted:
+            if interrupted.signum != signal.SIGINT:
+                raise
+            raise Declined from None
         except (KeyboardInterrupt, EOFError):
             raise Declined from None
 
@@ -104,20 +115,20 @@ class Answers:
         if BY_NAME[name].kind is Kind.SECRET:
             return lambda: prompts.ask_secret(name)
         if BY_NAME[name].kind is Kind.PATHS:
-            return lambda: [prompts.ask_path(name, "values.yaml")]
+            return lambda: list(filter(None, [prompts.ask_path(name)]))
         return lambda: prompts.ask_text(name)
 
 
-def _entries(systems: Systems, part: str) -> list[prompts.Entry]:
+def _entries(systems: Systems, part: str) -> list[Entry]:
     found = systems.database.organizations(search=part, limit=prompts.PAGE + 1)
-    return [
-        prompts.Entry(
-            str(it.id),
-            f"{it.display_name}  {it.id}  {it.state.value}",
-            "personal" if it.is_personal else "already on" if it.state == "on" else "",
-        )
-        for it in found
-    ]
+    return [_entry(organization) for organization in found]
+
+
+def _entry(organization: Organization) -> Entry:
+    reasons = {"on": "already on", "wrong shape": "its config is no JSON object"}
+    reason = "personal" if organization.is_personal else reasons.get(organization.state, "")
+    id = str(organization.id)
+    return Entry(id, organization.display_name, (reason or organization.state, id), reason)
 
 
 def missing(names: Sequence[str]) -> Problem:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wizard.console import report
+from wizard.console.safe import safe_json
 from wizard.console.screen import talk
+from wizard.console.signals import StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.procedure import STEPS, TITLES
@@ -33,14 +35,15 @@ def main(args: argparse.Namespace) -> Exit:
     """Make the plan and show it."""
     answers = Answers(args.settings)
     try:
-        with Systems(answers.locate()) as systems:
+        with StopSwitch().installed(), Systems(answers.locate()) as systems:
             plan = make_plan(systems, answers)
     except Declined:
+        talk().print("You left; a plan changes nothing.", style="yellow")
         return Exit.DECLINED
     if args.output:
-        _write(Path(args.output), plan.as_json())
+        _write(Path(args.output), safe_json(plan.as_json()))
     if args.format == "json":
-        sys.stdout.write(plan.as_json())
+        sys.stdout.write(safe_json(plan.as_json()))
     else:
         report.plan_text(plan, TITLES)
     if args.output:

@@ -11,8 +11,8 @@ from wizard.console.signals import Interrupted, Stopped, StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.procedure import NUMBERS, STEPS
-from wizard.records.changes import Change, Observation
-from wizard.records.journal import Journal, unfinished
+from wizard.records.changes import Change, Done, Observation
+from wizard.records.journal import Journal, Run, unfinished
 from wizard.records.lock import locked
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
@@ -21,11 +21,13 @@ from wizard.walks.look import Look, all_findings, look, verdict
 from wizard.walks.plan import ask_for_missing, stops
 from wizard.walks.where import where
 
+AGAIN = "langsmith-audit run looks again and goes on from what is there"
+AFRESH = "langsmith-audit run starts again; langsmith-audit plan shows every change and makes none"
+
 
 def main(args: argparse.Namespace) -> Exit:
     """Run the wizard, and tell how it ended."""
-    console = screen.talk()
-    switch = StopSwitch(lambda text: console.print(text, style="yellow"))
+    switch = StopSwitch()
     with switch.installed():
         return Onboarding(Answers(args.settings), switch).run()
 
@@ -38,7 +40,7 @@ class Onboarding:
         self._switch = switch
         self._console = screen.talk()
         self._made: list[str] = []
-        self._begun = ""
+        self._begun: Change | None = None
 
     def run(self) -> Exit:
         """The whole run; whatever ends it early is told with what was changed."""
@@ -57,15 +59,16 @@ class Onboarding:
             return Exit.STOPPED if self._touched else problem.exit
 
     def _walk(self, systems: Systems) -> Exit:
-        ask_for_key(systems, self._answers)
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
-        self._tell_unfinished(systems)
-        ask_for_missing(systems, self._answers)
+        left = self._tell_unfinished(systems)
+        if not self._answers.may_ask or not Look(systems).at(STEPS[0]).blocked:
+            ask_for_key(systems, self._answers)
+            ask_for_missing(systems, self._answers)
         seen = self._look(systems)
         if stops(seen):
             return self._blocked(seen)
         if all(observation.right for observation in seen.values()):
-            return self._end("Nothing to do: everything is right already.", Exit.OK)
+            return self._nothing_to_do(systems, left)
         with locked(systems.place):
             journal = Journal.begin(systems.place)
             exit = self._change_all(systems, journal)
@@ -77,8 +80,15 @@ class Onboarding:
         with self._console.status("Looking …"):
             seen = look(systems, STEPS)
         for number, step in enumerate(STEPS, 1):
-            self._show(number, step, seen[step.name])
+            note = "already right" if seen[step.name].right else ""
+            self._show(number, step, seen[step.name], note, next_steps=stops(seen))
         return seen
+
+    def _nothing_to_do(self, systems: Systems, left: Run | None) -> Exit:
+        if left:  # a run that ends after it, so that it is not told of for ever
+            with locked(systems.place):
+                Journal.begin(systems.place).end(Exit.OK)
+        return self._end("Nothing to do: everything is right already.", Exit.OK)
 
     def _change_all(self, systems: Systems, journal: Journal) -> Exit:
         self._console.print(screen.part_head("Changes"))
@@ -99,31 +109,40 @@ class Onboarding:
     ) -> None:
         self._console.print(screen.change_block(change, NUMBERS))
         target = systems.target
-        where = f"{target.release} in {target.namespace}, context {systems.cluster.context}"
+        where = f"release {target.release} in {target.namespace}, context {systems.cluster.context}"
         if not self._answers.agree(f"Do this now? ({where})"):
             raise Declined
+        with self._switch.guarded():
+            done = self._apply(systems, step, change, journal, progress)
+        self._console.print(screen.done_block(done))
+
+    def _apply(
+        self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress
+    ) -> Done:
+        """Register, change, and register what was done; the first signal waits for all of it."""
         journal.intent(change)
-        self._begun = "" if step.atomic else step.title
+        self._begun = None if step.atomic else change
         try:
-            with self._switch.guarded(), progress.running():
+            with progress.running():
                 done = step.apply(systems, change, progress)
         except Problem as problem:
             journal.failed(step.name, problem)
             raise
         journal.done(step.name, done)
-        self._begun = ""
+        self._begun = None
         self._made.append(done.summary)
-        self._console.print(screen.done_block(done))
+        return done
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
-        self._console.print(screen.part_head("Confirmed"))
+        self._console.print(screen.part_head("Confirmation"))
         systems.forget()
         looking = Look(systems)
         seen: dict[str, Observation] = {}
         for number, step in enumerate(STEPS, 1):
             with progress.running():
                 seen[step.name] = looking.at(step, confirming=progress)
-            self._show(number, step, seen[step.name])
+            note = "confirmed" if seen[step.name].right else ""
+            self._show(number, step, seen[step.name], note)
         exit = verdict(all_findings(seen))
         if exit == Exit.OK:
             return self._end("Done: audit logs are on, and confirmed.", exit)
@@ -135,33 +154,50 @@ class Onboarding:
                    for f in observation.findings]  # fmt: skip
         return self._end("Nothing was changed: see what stands in the way above.", verdict(blocked))
 
-    def _tell_unfinished(self, systems: Systems) -> None:
+    def _tell_unfinished(self, systems: Systems) -> Run | None:
         run = unfinished(systems.place)
         if run:
-            text = f"Run {run.id} was left unfinished; this one goes on from what is there."
-            self._console.print(f"\n    {text}", style="yellow", markup=False)
+            steps = ", ".join(run.changed)
+            text = f"Run {run.id} was left unfinished (changed: {steps}); this one goes on from "
+            self._console.print(screen.note(text + "what is there."))
+        return run
 
-    def _show(self, number: int, step: Step, observation: Observation) -> None:
-        note = "already right" if observation.right else ""
+    def _show(
+        self,
+        number: int,
+        step: Step,
+        observation: Observation,
+        note: str,
+        *,
+        next_steps: bool = True,
+    ) -> None:
         self._console.print(screen.step_head(number, step.title, note))
-        self._console.print(screen.findings_block(observation.findings))
+        self._console.print(screen.findings_block(observation.findings, next_steps=next_steps))
 
     @property
     def _touched(self) -> bool:
         return bool(self._made or self._begun)
 
     @property
-    def _changed(self) -> str:
-        made = "; ".join(self._made) or "nothing"
-        return f"{made}; begun: {self._begun}" if self._begun else made
+    def _changed(self) -> tuple[str, ...]:
+        begun = (f"begun, and not seen to its end: {self._begun.items[0]}",) if self._begun else ()
+        return (*self._made, *begun) or ("nothing",)
+
+    @property
+    def _going_on(self) -> str:
+        """What goes on in the cluster when this process has left."""
+        if self._begun is None:
+            return ""
+        watched = {
+            "helm_upgrade": "helm upgrade goes on by itself; helm list shows when it is deployed",
+            "backend_restart": "the rollout goes on by itself; kubectl get pods shows it",
+        }
+        return watched.get(self._begun.step, "")
 
     def _left(self, why: str, exit: Exit) -> Exit:
-        self._console.print(f"\n{why}.", style="yellow", markup=False)
-        self._console.print(f"  changed: {self._changed}", markup=False)
-        if self._touched:
-            self._console.print("  next: langsmith-audit run goes on from here", markup=False)
-            return Exit.STOPPED
-        return exit
+        next_step = AGAIN if self._touched else AFRESH
+        self._console.print(screen.left_block(why, self._changed, self._going_on, next_step))
+        return Exit.STOPPED if self._touched else exit
 
     def _end(self, text: str, exit: Exit) -> Exit:
         style = "bold green" if exit == Exit.OK else "bold red"

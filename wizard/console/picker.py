@@ -1,0 +1,198 @@
+"""A list to pick from: typing narrows it, and what cannot be picked says why.
+
+questionary's own list lets entries that are switched off be picked once it is searched, and can
+hang there (2.1), so this one stands on prompt_toolkit alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.filters import is_done
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import ConditionalContainer, HSplit, Layout, Window
+from prompt_toolkit.layout.controls import FormattedTextControl
+from prompt_toolkit.output import Output
+from prompt_toolkit.styles import BaseStyle
+
+from wizard.console.entries import Entry, rows
+from wizard.console.safe import safe
+
+TALLEST = 15
+"""Lines of the list that are shown at once."""
+
+NAMED = 3
+"""More picked entries than this are counted, not named."""
+
+
+class Picker:
+    """What is shown, where the pointer is, and what is picked."""
+
+    def __init__(
+        self, question: str, entries: Sequence[Entry], *, several: bool, at: str = ""
+    ) -> None:
+        self._question = question
+        self._entries = tuple(entries)
+        self._rows = rows(entries)
+        self._several = several
+        self._search = ""
+        self._note = ""
+        self._picked: list[str] = []
+        self._done = False
+        self._at = self._first(at)
+
+    def ask(self, *, style: BaseStyle, output: Output, leave: KeyBindings) -> tuple[str, ...]:
+        """The values that were picked, in the order of the list; `leave` has the keys that end it.
+
+        Raises:
+            KeyboardInterrupt, EOFError: the person left.
+        """
+        parts: list[Window | ConditionalContainer] = [
+            Window(FormattedTextControl(self._head), wrap_lines=True, dont_extend_height=True)
+        ]
+        for control, height in ((self._list, TALLEST), (self._foot, 2)):
+            window = Window(
+                FormattedTextControl(control, focusable=True, show_cursor=False),
+                dont_extend_height=True,
+                height=lambda height=height: min(height, self._lines(height)),  # type: ignore[misc]
+            )
+            parts.append(ConditionalContainer(window, filter=~is_done))
+        application: Application[tuple[str, ...]] = Application(
+            layout=Layout(HSplit(parts)),
+            key_bindings=merge_key_bindings([self._keys(), leave]),
+            style=style,
+            output=output,
+        )
+        return application.run()
+
+    @property
+    def _shown(self) -> list[int]:
+        wanted = self._search.casefold()
+        return [at for at, row in enumerate(self._rows) if wanted in row.casefold()]
+
+    def _first(self, value: str) -> int:
+        able = [at for at, entry in enumerate(self._entries) if not entry.disabled]
+        named = [at for at in able if self._entries[at].value == value]
+        return next(iter(named or able), 0)
+
+    def _lines(self, height: int) -> int:
+        return max(len(self._shown), 1) if height == TALLEST else 1
+
+    def _head(self) -> StyleAndTextTuples:
+        head: StyleAndTextTuples = [("class:qmark", "?"), ("class:question", f" {self._question} ")]
+        if self._done:
+            return [*head, ("class:answer", self._answer())]
+        hint = "space picks, enter goes on" if self._several else "enter picks"
+        return [*head, ("class:instruction", f"({hint}, typing searches)")]
+
+    def _answer(self) -> str:
+        names = [safe(entry.name) for entry in self._entries if entry.value in self._picked]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return ", ".join(names[:NAMED]) + more
+
+    def _list(self) -> StyleAndTextTuples:
+        tokens: StyleAndTextTuples = []
+        for at in self._shown:
+            if tokens:
+                tokens.append(("", "\n"))
+            tokens += self._line(at)
+        return tokens or [("class:disabled", "   nothing here has this in it")]
+
+    def _line(self, at: int) -> StyleAndTextTuples:
+        entry, pointed = self._entries[at], at == self._at
+        picked = entry.value in self._picked
+        mark = "- " if entry.disabled else "" if not self._several else "● " if picked else "○ "
+        style = "class:disabled" if entry.disabled else "class:selected" if picked else ""
+        if pointed:
+            style += " class:highlighted"
+        pointer: StyleAndTextTuples = [("class:pointer", " » " if pointed else "   ")]
+        if pointed:
+            pointer.append(("[SetCursorPosition]", ""))
+        return [*pointer, (style, mark + self._rows[at])]
+
+    def _foot(self) -> StyleAndTextTuples:
+        if self._note:
+            return [("class:note", f"   {self._note}")]
+        if self._search:
+            count = f"{len(self._shown)} of {len(self._entries)}"
+            return [("class:pointer", f" / {self._search}"), ("class:instruction", f"  {count}")]
+        return [("class:instruction", f"   {len(self._picked)} picked" if self._several else "")]
+
+    def _move(self, by: int) -> None:
+        shown = self._shown
+        if shown:
+            place = shown.index(self._at) if self._at in shown else 0
+            self._at = shown[max(0, min(len(shown) - 1, place + by))]
+
+    def _narrow(self, search: str) -> None:
+        self._search = search
+        shown = self._shown
+        if self._at not in shown or self._entries[self._at].disabled:
+            able = [at for at in shown if not self._entries[at].disabled]
+            self._at = next(iter(able or shown), 0)
+
+    def _toggle(self) -> None:
+        if self._at not in self._shown:
+            return
+        entry = self._entries[self._at]
+        if entry.disabled:
+            self._note = f"{safe(entry.name)} cannot be picked: {entry.disabled}"
+        elif entry.value in self._picked:
+            self._picked.remove(entry.value)
+        else:
+            self._picked.append(entry.value)
+
+    def _toggle_all(self) -> None:
+        able = [self._entries[at] for at in self._shown if not self._entries[at].disabled]
+        fresh = [entry.value for entry in able if entry.value not in self._picked]
+        kept = [value for value in self._picked if value not in {entry.value for entry in able}]
+        self._picked = [*self._picked, *fresh] if fresh else kept
+
+    def _enter(self, event: KeyPressEvent) -> None:
+        if not self._several:
+            self._picked.clear()
+            self._toggle()
+        if not self._picked:
+            self._note = self._note or "Pick at least one, or leave with Ctrl-C"
+            return
+        self._done = True
+        event.app.exit(result=tuple(e.value for e in self._entries if e.value in self._picked))
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        def bind(act: Callable[[], None], *names: str) -> None:
+            def handle(_event: KeyPressEvent) -> None:
+                self._note = ""
+                act()
+
+            for name in names:
+                keys.add(name, eager=True)(handle)
+
+        bind(lambda: self._move(-1), Keys.Up, Keys.ControlP)
+        bind(lambda: self._move(1), Keys.Down, Keys.ControlN)
+        bind(lambda: self._move(-TALLEST), Keys.PageUp)
+        bind(lambda: self._move(TALLEST), Keys.PageDown)
+        bind(lambda: self._narrow(self._search[:-1]), Keys.Backspace)
+        bind(lambda: self._narrow(""), Keys.ControlU)
+        if self._several:
+            bind(self._toggle, " ")
+            bind(self._toggle_all, Keys.ControlA)
+
+        @keys.add(Keys.Enter, eager=True)
+        def _(event: KeyPressEvent) -> None:
+            self._note = ""
+            self._enter(event)
+
+        @keys.add(Keys.Any)
+        @keys.add(Keys.BracketedPaste)
+        def _(event: KeyPressEvent) -> None:
+            self._note = ""
+            typed = "".join(c for c in event.data if c.isprintable())
+            if typed:
+                self._narrow(self._search + typed)
+
+        return keys
