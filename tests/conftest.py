@@ -8,22 +8,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.helm_binary import helm_binary
 from wizard.practice.postgres import PracticePostgres
+from wizard.problems import Problem
+
+settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # other tests run on the same processors
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
 def helm3() -> Path:
     """A helm 3 binary, fetched once for all tests when PATH has none."""
-    return helm_binary(3)
+    return _helm(3)
 
 
 @pytest.fixture(scope="session")
 def helm4() -> Path:
     """A helm 4 binary, fetched once for all tests when PATH has none."""
-    return helm_binary(4)
+    return _helm(4)
+
+
+def _helm(major: int) -> Path:
+    try:
+        return helm_binary(major)
+    except Problem as problem:
+        pytest.skip(f"helm {major}: {problem.what}")
 
 
 @pytest.fixture

