@@ -73,6 +73,19 @@ def make_plan(systems: Systems, answers: Answers) -> Plan:
     return Plan(where(systems), seen, tuple(changes), _exit(seen))
 
 
+def foresee(systems: Systems) -> None:
+    """Propose every change before the first one is made.
+
+    Raises:
+        Problem: a later step refuses its change; nothing was changed yet.
+    """
+    changes: list[Change] = []
+    for step in STEPS:
+        if step.name not in systems.target.skip:
+            change = step.propose(systems, tuple(changes))
+            changes += [change] if change else []
+
+
 def ask_for_missing(systems: Systems, answers: Answers, *, leave_out: tuple[str, ...] = ()) -> None:
     """Ask for, or report, everything that the steps still need answered."""
     names: list[str] = []

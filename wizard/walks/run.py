@@ -18,7 +18,7 @@ from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.look import Look, all_findings, look, verdict
-from wizard.walks.plan import ask_for_missing, stops
+from wizard.walks.plan import ask_for_missing, foresee, stops
 from wizard.walks.where import where
 
 AGAIN = "langsmith-audit run looks again and goes on from what is there"
@@ -69,6 +69,7 @@ class Onboarding:
             return self._blocked(seen)
         if all(observation.right for observation in seen.values()):
             return self._nothing_to_do(systems, left)
+        foresee(systems)
         with locked(systems.place):
             journal = Journal.begin(systems.place)
             exit = self._change_all(systems, journal)
