@@ -60,13 +60,21 @@ class ValuesFile(Step):
         return Observation((self._lacking(systems, edit, subject),), right=False)
 
     def _lacking(self, systems: Systems, edit: LayeredEdit, subject: str) -> Finding:
-        """A warning where the backend runs with the variables: only an upgrade drops them."""
+        """A warning where the backend runs with the variables: only an upgrade drops them.
+
+        Unknown where the backend cannot be looked at: a newer server does without.
+        """
         names = " and ".join(edit.edit.names)
         step = "langsmith-audit plan shows the edit; langsmith-audit run makes it"
-        if _live(systems):
-            message = f"The values lack {names}; the backend has it until the next helm upgrade"
+        message = f"The values lack {names}"
+        live = _live(systems)
+        if live is None:
+            message += "; whether the server needs it cannot be told"
+            return Finding("LSA392", State.UNKNOWN, subject, message, (edit.why,), step)
+        if live:
+            message += "; the backend has it until the next helm upgrade"
             return Finding("LSA392", State.WARN, subject, message, (edit.why,), step)
-        return failed("LSA392", subject, f"The values lack {names}", edit.why, next_step=step)
+        return failed("LSA392", subject, message, edit.why, next_step=step)
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
         """The edit, as a unified diff."""
@@ -126,12 +134,12 @@ class ValuesFile(Step):
         return Observation((skipped,), right=False)
 
 
-def _live(systems: Systems) -> bool:
-    """Whether the running backend has both variables; False also when that cannot be told."""
+def _live(systems: Systems) -> bool | None:
+    """Whether the running backend has both variables; None when that cannot be told."""
     try:
         return not systems.lacking_live
     except Problem:
-        return False
+        return None
 
 
 def _refusal(layered: LayeredEdit) -> Finding:

@@ -19,6 +19,7 @@ from wizard.variables import WANTED
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+    from uuid import UUID
 
     from wizard.systems.cluster import Cluster, Resource
     from wizard.systems.database import Database
@@ -261,25 +262,35 @@ class Systems:
             raise
 
     def _ask(self, url: str) -> Served:
-        api = self._api(url)
-        self._looks.callback(api.close)
-        organization = api.organization()
+        api, organization = self._asked(url)
         try:
             page = recent_page(api)
         except Problem as problem:
             return Served(api.base_url, organization, None, problem)
         return Served(api.base_url, organization, page)
 
-    def _api(self, url: str) -> LangSmithApi:
+    def _asked(self, url: str) -> tuple[LangSmithApi, CurrentOrganization]:
+        """The API with the one chosen organization; of several the key's own, else the first."""
+        chosen = self._chosen_ids()
+        api = self._api(url, chosen[0] if len(chosen) == 1 else None)
+        organization = api.organization()
+        if len(chosen) > 1 and organization.id not in chosen:
+            api = self._api(url, chosen[0])
+            organization = api.organization()
+        return api, organization
+
+    def _api(self, url: str, organization: UUID | None) -> LangSmithApi:
         from wizard.systems.langsmith_api import LangSmithApi
 
-        return LangSmithApi(
+        api = LangSmithApi(
             url,
             self.target.api_key,
-            organization=self._asked_organization(),
+            organization=organization,
             ca_file=self.target.ca_file,
             connect_limit=self.target.connect_limit,
         )
+        self._looks.callback(api.close)
+        return api
 
     def _backend_forward(self) -> contextlib.AbstractContextManager[LocalForward]:
         """A port of a backend pod: without a hostname there is no other way to the API."""
@@ -289,13 +300,10 @@ class Systems:
         port = self.installation.backend.port
         return self.cluster.forward(pod.name, self.installation.namespace, port)
 
-    def _asked_organization(self) -> Any:
-        ids = self.target.selection.ids
-        if len(ids) != 1:
-            return None
+    def _chosen_ids(self) -> list[UUID]:
         from wizard.systems.database import organization_id
 
-        return organization_id(ids[0])
+        return [organization_id(text) for text in self.target.selection.ids]
 
 
 def recent_page(api: LangSmithApi) -> AuditLogPage:
