@@ -85,8 +85,7 @@ def environment(reading: Reading, node: Node, wanted: Sequence[EnvEntry]) -> Env
     if node.odd is not None:
         raise _odd(node.odd)
     found = Environment(node)
-    reading.fetch(item for item in node.items if item.kind == "alias")
-    reading.fetch(value for item in node.items for _, value in item.pairs if value.kind == "alias")
+    reading.prefetch(node.items)
     names = {entry.name for entry in wanted}
     for item in node.items:
         mapping = reading.resolved(item)

@@ -26,18 +26,19 @@ def looks(reading: Reading, neighbour: Node | None, at: int) -> Looks:
     gap = _most(style, "gaps", 2)
     item = _last_entry(neighbour)
     quote = _key_quote(item or neighbour)
-    flow = neighbour is not None and neighbour.flow
-    compact = flow and neighbour is not None and _compact_colon(reading.text, neighbour, item)
+    near = item if item is not None and item.flow else neighbour
+    flow = near is not None and near.flow
+    compact = near is not None and near.flow and _compact_colon(reading.text, near)
     return Looks(
         step=step or 2,
         offset=offset if offset is not None else step or 2,
         gap=gap or 2,
         key_quote=quote,
         name_quote=_name_quote(item) if item else quote if flow else "",
-        value_first=bool(item and [key.value for key, _ in item.pairs][:1] == ["value"]),
+        value_first=bool(item and [key.value for key, _ in item.pairs] == ["value", "name"]),
         newline=newline(reading.text, at),
         colon=":" if compact else ": ",
-        comma="," if neighbour and flow and _tight(reading.text, neighbour, compact) else ", ",
+        comma="," if near and flow and _tight(reading.text, near, compact=compact) else ", ",
     )
 
 
@@ -98,14 +99,14 @@ def _name_quote(item: Node) -> str:
     return ""
 
 
-def _compact_colon(text: str, neighbour: Node, item: Node | None) -> bool:
-    key = (item or neighbour).last_key
+def _compact_colon(text: str, mapping: Node) -> bool:
+    key = mapping.last_key
     if key is None or not key.style:
         return False
     return text[key.end : key.end + 1] == ":" and not text[key.end + 1 : key.end + 2].isspace()
 
 
-def _tight(text: str, neighbour: Node, compact: bool) -> bool:  # noqa: FBT001
-    if neighbour.count > 1:
-        return text[neighbour.last_start - 1] == ","
+def _tight(text: str, collection: Node, *, compact: bool) -> bool:
+    if collection.count > 1:
+        return text[collection.last_start - 1] == ","
     return compact

@@ -75,11 +75,13 @@ class Walk:
             node = place.node = self.reading.resolved(node)
         elif self.reading.shared(node):
             self._obstruct(_shared(node, keys))
-        if is_empty(node) and node.tag in (None, _CORE + ("map" if kind == "mapping" else "seq")):
+        right = _CORE + ("map" if kind == "mapping" else "seq")
+        foreign = node.tag is not None and node.tag.startswith(_CORE) and node.tag != right
+        if is_empty(node) and node.tag in (None, right):
             if not keys and node.kind == "sequence":
                 raise _shape(node, kind, keys)
             return False
-        if node.kind != kind:
+        if node.kind != kind or foreign:
             raise _shape(node, kind, keys)
         return True
 
@@ -128,6 +130,8 @@ def duplicate(key: Node, name: str) -> Refusal:
 
 def _shape(node: Node, kind: str, keys: tuple[str, ...]) -> Refusal:
     is_now = {"scalar": "a single value", "mapping": "a mapping", "sequence": "a list"}[node.kind]
+    if node.tag is not None:
+        is_now += f" with the tag {node.tag.replace(_CORE, '!!')}"
     wanted = {"mapping": "a mapping", "sequence": "a list"}[kind]
     if not keys:
         return Refusal(

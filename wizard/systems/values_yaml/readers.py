@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 MAX_DEPTH = 10_000
 """Helm's reader (go-yaml) refuses documents that nest deeper."""
 
-MAX_FLOW_WORK = 40_000_000
+MAX_FLOW_WORK = 120_000_000
 """The sum, over all nodes, of the flow collections around each: scanners slow down with it."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from wizard.systems.values_yaml.builder import build, subtrees
 from wizard.systems.values_yaml.guards import conflict_middle, conflicted, readable, template_line
@@ -12,6 +12,7 @@ from wizard.systems.values_yaml.outline import Node, Outline
 from wizard.systems.values_yaml.readers import Unreadable
 
 _ALIAS_ROUNDS = 20
+_PASSES = 50
 MERGE = "<<"
 
 
@@ -22,6 +23,7 @@ class Reading:
         self.mark, self.text = readable(data)
         self.outline: Outline = self._outline()
         self._targets: dict[int, Node] = {}
+        self._passes = 0
         if self.outline.template is not None:
             raise _template(self.outline.template)
 
@@ -45,11 +47,15 @@ class Reading:
             node = self._targets[node.target]
         return node
 
-    def fetch(self, nodes: Iterable[Node]) -> None:
+    def fetch(self, nodes: Sequence[Node]) -> None:
         """Read what these aliases stand for, all in one pass."""
         wanted = {node.target for node in nodes if node.target is not None} - self._targets.keys()
-        if wanted:
-            self._targets.update(subtrees(self.text, frozenset(wanted)))
+        if not wanted:
+            return
+        self._passes += 1
+        if self._passes > _PASSES:
+            raise _too_entangled(nodes[0])
+        self._targets.update(subtrees(self.text, frozenset(wanted)))
 
     def merged(self, mapping: Node) -> list[Node]:
         """The mappings that come into this one through `<<`, nearest first, also indirectly."""
@@ -60,12 +66,23 @@ class Reading:
             if not level:
                 return found
             self.fetch(level)
-            nodes = [self.resolved(node) for node in level]
-            nodes = [node for node in nodes if node.first_event not in seen]
-            seen.update(node.first_event for node in nodes)
+            unique = {it.first_event: it for it in map(self.resolved, level)}
+            nodes = [node for number, node in unique.items() if number not in seen]
+            seen.update(unique)
             found += [node for node in nodes if node.kind == "mapping"]
             level = [it for node in nodes for it in _further(node)]
         raise _too_entangled(mapping)
+
+    def prefetch(self, items: Sequence[Node]) -> None:
+        """Read all that these entries of a list and their values stand for, a level a pass."""
+        for _ in range(_ALIAS_ROUNDS):
+            waiting = [it for item in items for it in (item, *_aliases(item))]
+            waiting = [it for it in waiting if it.target is not None]
+            self.fetch([it for it in waiting if it.target not in self._targets])
+            found = [self._targets[it.target] for it in waiting if it.target is not None]
+            items = list({it.first_event: it for it in found}.values())
+            if not items:
+                return
 
     def _outline(self) -> Outline:
         try:
@@ -97,6 +114,10 @@ def invalid(problem: Unreadable) -> Refusal:
 def _merge_values(mapping: Node) -> list[Node]:
     values = [value for key, value in mapping.pairs if key.value == MERGE and key.plain]
     return [it for value in values for it in (value.items if value.kind == "sequence" else [value])]
+
+
+def _aliases(mapping: Node) -> list[Node]:
+    return [it for _, value in mapping.pairs for it in (value, *value.items)]
 
 
 def _further(node: Node) -> list[Node]:

@@ -14,7 +14,7 @@ def refuse_encrypted(root: Node | None, keys: tuple[str, ...]) -> None:
         Refusal: the file is encrypted with SOPS.
     """
     block = child(root, "sops")
-    if block is None or block.kind != "mapping":
+    if root is None or block is None or block.kind != "mapping":
         return
     names = {key.value for key, _ in block.pairs}
     if "mac" in names or {"lastmodified", "version"} <= names:
@@ -23,5 +23,5 @@ def refuse_encrypted(root: Node | None, keys: tuple[str, ...]) -> None:
             "LSA327",
             "The file is encrypted with SOPS, which signs every value in it",
             f"sops edit FILE, and add the two variables to {where} there",
-            at=block.start,
+            at=next(key.start for key, value in root.pairs if value is block),
         )

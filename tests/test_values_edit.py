@@ -1,0 +1,229 @@
+"""The edit of one file: every case of the hostile set, and what holds for all of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+from values.edited import EDITED, Edited
+from values.refused import REFUSED
+
+from wizard.records.catalogue import catalogue
+from wizard.systems.values_yaml import WANTED, EnvEntry, Outcome, edit, unified_diff
+
+CHANGED = {name: case for name, case in EDITED.items() if case.outcome in ("insert", "update")}
+EMPTY_TOKENS = {"[]", "[ ]", "{}", "~", "null", "Null"}
+
+
+def test_the_hostile_set_is_large() -> None:
+    assert len(REFUSED) + len(EDITED) >= 300
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    data, finding, line = REFUSED[name]
+    made = edit(data)
+    assert (made.outcome, made.finding) == (Outcome.REFUSE, finding), made.message
+    assert made.data == data
+    assert line is None or made.line == line
+    assert made.next_step
+    assert (made.lines_added, made.tokens_replaced, made.names) == (0, 0, ())
+    assert finding in catalogue()
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_edited(name: str) -> None:
+    case = EDITED[name]
+    made = edit(case.before.encode())
+    assert made.outcome == case.outcome, made.message
+    assert made.data.decode() == case.after
+    told = (made.line, made.lines_added, made.tokens_replaced)
+    assert told == (case.line, case.lines_added, case.tokens_replaced)
+    assert bool(made.names) == (case.outcome != "noop")
+    assert made.finding in catalogue()
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_second_time_there_is_nothing_to_do(name: str) -> None:
+    data = CHANGED[name].after.encode()
+    made = edit(data)
+    assert made.outcome is Outcome.NOOP
+    assert made.data == data
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_every_old_byte_is_kept_in_order(name: str) -> None:
+    case = CHANGED[name]
+    left = iter(case.after)
+    if case.outcome == "insert":
+        assert all(character in left for character in case.before)
+        assert case.tokens_replaced == 0
+    else:
+        assert case.tokens_replaced >= 1
+
+
+@pytest.mark.parametrize("name", [n for n, c in CHANGED.items() if "\n" in c.before])
+@pytest.mark.parametrize("newline", ["\r\n", "\r"])
+def test_line_breaks_stay(name: str, newline: str) -> None:
+    case = CHANGED[name]
+    made = edit(case.before.replace("\n", newline).encode())
+    assert made.data.decode() == case.after.replace("\n", newline)
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_byte_order_mark_stays(name: str) -> None:
+    case = CHANGED[name]
+    made = edit(b"\xef\xbb\xbf" + case.before.encode())
+    assert made.data == b"\xef\xbb\xbf" + case.after.encode()
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_the_data_is_what_was_meant_to_loaders_too(name: str) -> None:
+    """The proof compares events; here the loaded data is compared, by both libraries."""
+    case = CHANGED[name]
+    for load in (_load_11, _load_12):
+        before, after = load(case.before), load(case.after)
+        assert _without_ours(after, case) == _without_ours(before, case)
+    listed = _env(_load_11(case.after))
+    common = list(_load_11(case.after).get("commonEnv") or [])
+    for entry in WANTED:
+        wanted = {"name": entry.name, "value": entry.value}
+        assert wanted in listed or wanted in common
+        assert not (wanted in listed and wanted in common)
+
+
+@pytest.mark.parametrize("name", [n for n, c in EDITED.items() if n.startswith("json")])
+def test_json_stays_json(name: str) -> None:
+    case = EDITED[name]
+    json.loads(case.before)
+    json.loads(case.after)
+
+
+def test_nine_hundred_nested_maps() -> None:
+    deep = "".join(" " * depth + "a:\n" for depth in range(900)) + " " * 900 + "b: 1\n"
+    made = edit(deep.encode())
+    assert made.outcome is Outcome.INSERT
+    assert made.data.startswith(deep.encode())
+    flow = "a: " + "{b: " * 900 + "}" * 900 + "\n"
+    assert edit(flow.encode()).outcome is Outcome.INSERT
+
+
+def test_five_thousand_nested_lists() -> None:
+    assert edit(("a: " + "[" * 5000 + "]" * 5000 + "\n").encode()).outcome is Outcome.INSERT
+
+
+def test_an_alias_bomb_costs_nothing() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
+    made = edit("\n".join(lines).encode())
+    assert made.outcome is Outcome.INSERT
+
+
+def test_a_merge_bomb_on_the_path_ends() -> None:
+    lines = ["m0: &m0 {x: 1}"]
+    for i in range(1, 15):
+        merged = ", ".join([f"*m{i - 1}"] * 10)
+        lines.append(f"m{i}: &m{i} {{<<: [{merged}]}}")
+    lines += ["backend:", "  <<: *m14"]
+    assert edit("\n".join(lines).encode()).outcome is Outcome.INSERT
+
+
+@pytest.mark.parametrize("name", ["YES", "on", "N", "null", "A-B", "1A", "true"])
+def test_names_that_yaml_would_misread_are_quoted(name: str) -> None:
+    made = edit(b"a: 1\n", (EnvEntry(name, "1"),))
+    assert _env(_load_11(made.data.decode())) == [{"name": name, "value": "1"}]
+
+
+def test_other_variables_can_be_wanted() -> None:
+    made = edit(b"backend: {}\n", (EnvEntry("A", "b"),))
+    assert made.names == ("A",)
+    assert edit(made.data, (EnvEntry("A", "b"),)).outcome is Outcome.NOOP
+
+
+def test_the_diff_has_only_the_new_lines() -> None:
+    before = "".join(f"k{i}: {i}\n" for i in range(50)) + "backend:\n  name: x\nz: 1\n"
+    made = edit(before.encode())
+    diff = unified_diff(before.encode(), made.data, "values.yaml").splitlines()
+    assert diff[:3] == ["--- a/values.yaml", "+++ b/values.yaml", "@@ -50,4 +50,10 @@"]
+    assert [line for line in diff[3:] if line[0] == "-"] == []
+    assert len([line for line in diff[3:] if line[0] == "+"]) == made.lines_added == 6
+
+
+def test_the_diff_tells_of_a_missing_last_newline() -> None:
+    assert unified_diff(b"a", b"a\nb", "f").splitlines()[3:] == [
+        "-a",
+        "\\ No newline at end of file",
+        "+a",
+        "+b",
+        "\\ No newline at end of file",
+    ]
+    assert unified_diff(b"a", b"a", "f") == ""
+
+
+def _load_11(text: str) -> dict:
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, tag, node: (tag, _plain(loader, node)))
+    Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: node.value)
+    Loader.add_multi_constructor("tag:example", lambda loader, tag, node: (tag, node.value))
+    Loader.add_constructor("tag:yaml.org,2002:merge", lambda loader, node: node.value)
+    Loader.add_constructor(
+        "tag:yaml.org,2002:map", lambda loader, node: _mapping(loader.construct_pairs(node, True))
+    )
+    return yaml.load(text, Loader=Loader) or {}
+
+
+def _mapping(pairs: list) -> dict:
+    return {key if isinstance(key, str) else repr(key): value for key, value in pairs}
+
+
+def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(loader.construct_pairs(node, True))
+    return node.value
+
+
+def _load_12(text: str) -> dict:
+    loader = YAML(typ="rt", pure=True)
+    loader.allow_duplicate_keys = True
+    return loader.load(text) or {}
+
+
+def _values(data: dict) -> dict:
+    spec = data.get("spec", {}) if "metadata" in data else {}
+    if data.get("kind") == "HelmRelease":
+        return spec.setdefault("values", {})
+    if data.get("kind") in ("Application", "ApplicationSet") and "metadata" in data:
+        spec = spec["template"]["spec"] if "template" in spec else spec
+        helm = spec["source"].setdefault("helm", {})
+        return helm.setdefault("valuesObject", {})
+    return data
+
+
+def _unwrapped(value: object) -> object:
+    return value[1] if isinstance(value, tuple) else value
+
+
+def _env(data: dict) -> list:
+    backend = _unwrapped(_values(data)["backend"])
+    deployment = _unwrapped(backend["deployment"])
+    return [dict(entry) for entry in deployment["extraEnv"]]
+
+
+def _without_ours(data: dict, case: Edited) -> str:
+    """The data as text, types included, without the path where it holds nothing but ours."""
+    values = _values(data)
+    names = {entry.name for entry in WANTED}
+    backend = _unwrapped(values.get("backend")) or {}
+    deployment = _unwrapped(backend.get("deployment")) or {}
+    others = [
+        entry for entry in deployment.get("extraEnv") or [] if dict(entry).get("name") not in names
+    ]
+    rest = [
+        {key: value for key, value in level.items() if key != below}
+        for level, below in ((values, "backend"), (backend, "deployment"), (deployment, "extraEnv"))
+    ]
+    return repr([dict(rest[0]), dict(rest[1]), dict(rest[2]), [dict(it) for it in others]])
