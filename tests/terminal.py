@@ -114,14 +114,15 @@ class Terminal:
             return -int(self._child.signalstatus)
         return int(self._child.exitstatus)
 
-    def restored(self) -> bool:
-        """Whether the terminal is as it was: echo on, cursor shown, no other page left open."""
-        return (
-            bool(self._child.getecho())
-            and not self.screen.cursor.hidden
-            and b"\x1b[?1049" not in self.raw
-            and self.raw.count(b"\x1b[?2004h") <= self.raw.count(b"\x1b[?2004l")
-        )
+    def left_behind(self) -> list[str]:
+        """What is not as it was in the terminal; nothing, as it must be."""
+        found = {
+            "no echo": not self._child.getecho(),
+            "no cursor": self.screen.cursor.hidden,
+            "another page": b"\x1b[?1049" in self.raw,
+            "bracketed paste": self.raw.rfind(b"\x1b[?2004h") > self.raw.rfind(b"\x1b[?2004l"),
+        }
+        return [name for name, there in found.items() if there]
 
     def _find(self, words: str) -> tuple[str, int]:
         until = time.monotonic() + LIMIT

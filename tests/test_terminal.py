@@ -71,7 +71,7 @@ def test_start_to_finish_by_hand(cluster):
             terminal.wait_for(done)
         shown = terminal.wait_for("Done: audit logs are on, and confirmed.")
         assert terminal.end() == 0
-        assert terminal.restored()
+        assert terminal.left_behind() == []
         assert cluster.api_key.encode() not in terminal.raw
     assert shown.count("confirmed\n") == 7
     assert "context: practice" in shown.partition("API key")[0]
@@ -122,7 +122,7 @@ def test_yes_in_a_terminal_asks_nothing(cluster):
     with Terminal("--yes", env=told(cluster)) as terminal:
         terminal.wait_for("Done: audit logs are on, and confirmed.")
         assert terminal.end() == 0
-        assert terminal.restored()
+        assert terminal.left_behind() == []
         assert CONFIRM not in terminal.text()
     assert stored(cluster)["off"] is True
     with Terminal("--yes", env=told(cluster)) as terminal:
@@ -176,7 +176,7 @@ def test_a_narrow_terminal(cluster, columns):
         assert max(map(len, shown.splitlines())) <= columns
         terminal.send("\x03")
         assert terminal.end() == 8
-        assert terminal.restored()
+        assert terminal.left_behind() == []
 
 
 def test_without_colours(cluster):
@@ -185,7 +185,7 @@ def test_without_colours(cluster):
             terminal.answer(prompt, keys)
         terminal.answer(CONFIRM, "n" + ENTER)
         assert terminal.end() == 8
-        assert terminal.restored()
+        assert terminal.left_behind() == []
         assert not re.search(rb"\x1b\[[0-9;]*(?:3[0-8]|9[0-7]|4[0-8])m", terminal.raw)
 
 
@@ -203,7 +203,7 @@ def test_a_terminal_that_knows_lines_only(cluster):
         terminal.answer(CONFIRM, "n" + ENTER)
         assert terminal.end() == 9
         assert b"\x1b" not in terminal.raw
-        assert terminal.restored()
+        assert terminal.left_behind() == []
         assert cluster.api_key.encode() not in terminal.raw
 
 
@@ -215,7 +215,7 @@ def test_with_stdout_in_a_file_the_prompts_stay_in_the_terminal(cluster):
             if "API key" not in prompt:
                 terminal.answer(prompt, keys)
         assert terminal.end() == 0
-        assert terminal.restored()
+        assert terminal.left_behind() == []
     plan = file.read_text()
     assert "5 changes in 4 steps" in plan
     assert "Which namespace" not in plan
@@ -234,7 +234,7 @@ def test_the_run_leaves_stdout_empty(cluster):
 def test_without_a_terminal_to_ask_in(cluster, redirect):
     with Terminal(env=bare(cluster), cwd=cluster.home, redirect=redirect) as terminal:
         assert terminal.end() == 2
-        assert terminal.restored()
+        assert terminal.left_behind() == []
         if "<" in redirect:
             assert "3 answers are missing" in terminal.text()
 

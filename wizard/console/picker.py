@@ -44,12 +44,10 @@ class Picker:
         self._done = False
         self._at = self._first(at)
 
-    def ask(self, *, style: BaseStyle, output: Output, leave: KeyBindings) -> tuple[str, ...]:
-        """The values that were picked, in the order of the list; `leave` has the keys that end it.
-
-        Raises:
-            KeyboardInterrupt, EOFError: the person left.
-        """
+    def application(
+        self, *, style: BaseStyle, output: Output, leave: KeyBindings
+    ) -> Application[tuple[str, ...]]:
+        """What is run to get the picked values, in the list's order; `leave` has the way out."""
         parts: list[Window | ConditionalContainer] = [
             Window(FormattedTextControl(self._head), wrap_lines=True, dont_extend_height=True)
         ]
@@ -60,13 +58,12 @@ class Picker:
                 height=lambda height=height: min(height, self._lines(height)),  # type: ignore[misc]
             )
             parts.append(ConditionalContainer(window, filter=~is_done))
-        application: Application[tuple[str, ...]] = Application(
+        return Application(
             layout=Layout(HSplit(parts)),
             key_bindings=merge_key_bindings([self._keys(), leave]),
             style=style,
             output=output,
         )
-        return application.run()
 
     @property
     def _shown(self) -> list[int]:

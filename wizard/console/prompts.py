@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.output import Output, create_output
 from questionary import Question, Style, confirm, password, path, text
@@ -16,6 +16,7 @@ from questionary import Question, Style, confirm, password, path, text
 from wizard.console import plain
 from wizard.console.entries import Entry
 from wizard.console.picker import Picker
+from wizard.console.signals import Interrupted, asking
 from wizard.options import BY_NAME
 
 PAGE = 200
@@ -105,9 +106,9 @@ def _pick(
 ) -> tuple[str, ...]:
     if plain.needed():
         return plain.ask_numbers(question, entries, several=several)
-    return Picker(question, entries, several=several, at=at).ask(
-        style=STYLE, output=_output(), leave=_leaving()
-    )
+    picker = Picker(question, entries, several=several, at=at)
+    picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
+    return picked
 
 
 def _ask_line(question: str, default: str = "") -> str:
@@ -137,7 +138,31 @@ def _ask(question: Question) -> Any:
     application = question.application
     bindings = [application.key_bindings] if application.key_bindings else []
     application.key_bindings = merge_key_bindings([*bindings, _leaving()])
-    return question.unsafe_ask()
+    return _run(application)
+
+
+def _run(application: Application[Any]) -> Any:
+    """The prompt's answer; a signal ends the prompt from within, which restores the terminal."""
+    came: list[Interrupted] = []
+
+    def end(interrupted: Interrupted) -> None:
+        if application.future is None and application.loop:
+            application.loop.call_soon(end, interrupted)
+        elif application.future and not application.future.done():
+            application.exit(exception=interrupted)
+
+    def leave(interrupted: Interrupted) -> bool:
+        if not application.is_running or application.loop is None:
+            return False
+        came.append(interrupted)
+        application.loop.call_soon_threadsafe(end, interrupted)
+        return True
+
+    with asking(leave):
+        answer = application.run()
+    if came:
+        raise came[0]
+    return answer
 
 
 def _leaving() -> KeyBindings:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from wizard.exits import Exit
@@ -23,6 +23,22 @@ class Interrupted(KeyboardInterrupt):
 
 class Stopped(Exception):
     """A stop that was asked for earlier, at the safe point that has now been reached."""
+
+
+_prompts: list[Callable[[Interrupted], bool]] = []
+
+
+@contextlib.contextmanager
+def asking(leave: Callable[[Interrupted], bool]) -> Iterator[None]:
+    """For the time of a prompt: a signal ends the prompt by `leave`, so that it can clean up.
+
+    `leave` says whether it could; where not, the interruption is raised on the spot.
+    """
+    _prompts.append(leave)
+    try:
+        yield
+    finally:
+        _prompts.pop()
 
 
 class StopSwitch:
@@ -69,9 +85,12 @@ class StopSwitch:
             raise Stopped
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if not self._guarded or self.asked:
-            raise Interrupted(signum)
-        self.asked = True
+        if self._guarded and not self.asked:
+            self.asked = True
+            return
+        interrupted = Interrupted(signum)
+        if not _prompts or not _prompts[-1](interrupted):
+            raise interrupted
 
 
 @contextlib.contextmanager

@@ -1,0 +1,188 @@
+"""The list of organizations in a terminal: searching, what cannot be picked, odd names, many."""
+
+import json
+import re
+from uuid import UUID, uuid4
+
+import pytest
+from terminal import (
+    CONFIRM,
+    CTRL_A,
+    CTRL_C,
+    CTRL_U,
+    DOWN,
+    ENTER,
+    SPACE,
+    UP,
+    YES,
+    Terminal,
+    bare,
+    told,
+)
+
+from wizard.practice.cluster import PracticeCluster
+
+ODD = {
+    "quotes": 'O\'Neil "& Sons" \\ Co',
+    "pipes": "a | b; $(reboot) `x` [red]c[/red]",
+    "emoji": "Ünïcode 🚀 日本",
+    "override": "evil\u202eexe.gpj",
+    "ansi": "\x1b[2J\x1b[31mred\x1b]0;title\x07\x9b5m",
+    "lines": "one\ntwo\r\tthree\u2028four",
+    "long": "x" * 300,
+}
+SHOWN = {
+    "quotes": 'O\'Neil "& Sons" \\ Co',
+    "pipes": "a | b; $(reboot) `x` [red]c[/red]",
+    "emoji": "Ünïcode 🚀 日本",
+    "override": "evil\\u202eexe.gpj",
+    "ansi": "\\x1b[2J\\x1b[31mred\\x1b]0;title\\x07\\x9b5m",
+    "lines": "one\\ntwo\\r\\tthree\\u2028four",
+}
+HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+
+
+def add(cluster: PracticeCluster, names: list[str], config: str | None = None) -> list[UUID]:
+    """Shared organizations of these names; their ids."""
+    rows = [(uuid4(), name, config) for name in names]
+    with cluster.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO organizations (id, display_name, is_personal, config, created_at)"
+            " VALUES (%s, %s, false, %s, now())",
+            rows,
+        )
+    return [row[0] for row in rows]
+
+
+def on(cluster: PracticeCluster) -> set[UUID]:
+    """The organizations with a stored true."""
+    with cluster.connect() as connection:
+        rows = connection.execute(
+            "SELECT id FROM organizations WHERE config -> 'can_use_audit_logs' = 'true'"
+        ).fetchall()
+    return {row[0] for row in rows}
+
+
+def asking(cluster: PracticeCluster, *args: str, **more: object) -> Terminal:
+    """The wizard with all answers but the organizations."""
+    env = cluster.environment()
+    return Terminal(*args, env=env, **more)  # type: ignore[arg-type]
+
+
+def test_what_is_personal_or_already_on_cannot_be_picked(cluster):
+    with asking(cluster, "plan") as terminal:
+        terminal.see("0 picked")
+        terminal.send(UP + SPACE)
+        terminal.see("Halden Analytics cannot be picked: already on")
+        terminal.send("personal" + SPACE)
+        terminal.see("Personal cannot be picked: personal")
+        terminal.send(DOWN + UP + SPACE + ENTER)
+        terminal.see("Pick at least one, or leave with Ctrl-C")
+        terminal.send(CTRL_U + CTRL_A)
+        terminal.see("3 picked")
+        terminal.send(CTRL_A)
+        terminal.see("0 picked")
+        terminal.send("zzz")
+        terminal.see("nothing here has this in it")
+        terminal.send(SPACE + DOWN + ENTER)
+        terminal.see("Pick at least one, or leave with Ctrl-C")
+        terminal.send(CTRL_U + "TIDEW" + SPACE + ENTER)
+        terminal.wait_for("For which organizations? Tidewater Research")
+        shown = terminal.wait_for("changes in 4 steps")
+        assert "can_use_audit_logs true in 1 rows" in shown
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_names_are_shown_safely_everywhere(cluster, run, kind):
+    (id,) = add(cluster, [ODD[kind]])
+    with asking(cluster, cwd=cluster.home) as terminal:
+        terminal.see("0 picked")
+        terminal.send(str(id)[:8])
+        terminal.see("1 of 6")
+        if kind in SHOWN:
+            assert SHOWN[kind][:30] in terminal.text()
+        terminal.send(SPACE + ENTER)
+        terminal.answer(CONFIRM, CTRL_C)
+        assert terminal.end() == 8
+        if kind in SHOWN:
+            assert terminal.text().count(SHOWN[kind]) >= 2
+        assert not re.search(rb"\x1b\[2J|\x1b\]0;|\xc2\x9b|\xe2\x80\xae|\x07", terminal.raw)
+    env = {"LANGSMITH_AUDIT_ORG": str(id)}
+    for command in ("plan", "check"):
+        text = run(command, env=env)
+        assert not HARMFUL.search(text.stdout), text.stdout
+        assert kind not in SHOWN or SHOWN[kind] in text.stdout
+        answer = run(command, "--format", "json", env=env)
+        assert not HARMFUL.search(answer.stdout)
+        assert json.dumps(ODD[kind])[1:-1] in json.dumps(json.loads(answer.stdout))
+
+
+def test_an_odd_name_is_changed_and_no_other(cluster):
+    before = on(cluster)
+    (id,) = add(cluster, [ODD["ansi"]])
+    env = told(cluster) | {"LANGSMITH_AUDIT_ORG": str(id)}
+    with Terminal("--yes", "--skip", "audit_api", env=env) as terminal:
+        terminal.wait_for("Done: audit logs are on, and confirmed.")
+        assert terminal.end() == 0
+        assert b"\x1b[2J" not in terminal.raw
+    assert on(cluster) == before | {id}
+
+
+def test_more_than_a_page_is_searched_first(cluster):
+    ids = add(cluster, [f"Team {number:03}" for number in range(300)])
+    add(cluster, [f"Other {number:03}" for number in range(5)], '{"can_use_audit_logs": true}')
+    with asking(cluster, "plan") as terminal:
+        terminal.answer("There are more than 200. Part of the name to look for:", "team" + ENTER)
+        terminal.answer("More than 200 have 'team' in their names. A longer part:", "nil" + ENTER)
+        terminal.answer("None that can be picked has 'nil' in its name.", "other" + ENTER)
+        terminal.answer("None that can be picked has 'other' in its name.", "team 29" + ENTER)
+        terminal.wait_for("For which organizations?")
+        terminal.see("0 picked")
+        terminal.send(SPACE + DOWN + DOWN + SPACE + ENTER)
+        terminal.answer("2 picked. Another part to look for, or enter to go on:", "merid" + ENTER)
+        terminal.wait_for("For which organizations?")
+        terminal.see("0 picked")
+        terminal.send(SPACE + ENTER)
+        terminal.answer("3 picked. Another part", ENTER)
+        shown = terminal.wait_for("changes in 4 steps")
+        assert terminal.end() == 0
+    picked = {str(ids[290]), str(ids[292]), str(cluster.organizations["off"])}
+    assert set(re.findall(r"parameter: (\S+)", shown)) == picked
+
+
+@pytest.mark.parametrize("key", [CTRL_C, "\x04"], ids=["ctrl-c", "ctrl-d"])
+def test_leaving_at_the_search(cluster, key):
+    add(cluster, [f"Team {number:03}" for number in range(201)])
+    with Terminal(env=bare(cluster) | {"LANGSMITH_API_KEY": cluster.api_key,
+                  "LANGSMITH_AUDIT_VALUES": str(cluster.values)}) as terminal:  # fmt: skip
+        terminal.answer("Which namespace is", ENTER)
+        terminal.answer("What is the Helm release called?", ENTER)
+        terminal.answer("There are more than 200.", key)
+        terminal.wait_for("changed: nothing")
+        assert terminal.end() == 8
+        assert terminal.left_behind() == []
+
+
+def test_a_long_list_scrolls_with_the_pointer(cluster):
+    add(cluster, [f"Team {number:02}" for number in range(60)])
+    with asking(cluster, "plan") as terminal:
+        terminal.see("0 picked")
+        assert "Team 40" not in terminal.text()
+        terminal.send("\x1b[6~" * 3)
+        terminal.see("» ○ Team 42")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 8
+
+
+def test_a_whole_run_on_the_picked_one(cluster):
+    before = on(cluster)
+    with asking(cluster) as terminal:
+        terminal.wait_for("For which organizations?")
+        terminal.see("0 picked")
+        terminal.send("tide" + SPACE + ENTER)
+        for _ in range(4):
+            terminal.answer(CONFIRM, YES)
+        terminal.wait_for("Done: audit logs are on, and confirmed.")
+        assert terminal.end() == 0
+    assert on(cluster) == before | {cluster.organizations["empty"]}
