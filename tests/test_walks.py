@@ -154,7 +154,8 @@ def test_a_plan_names_every_change_exactly_and_leaves_no_trace(cluster, run, tmp
         assert re.search(rf"\+ +- name: {variable}", text)
     argv = (
         f"{cluster.home}/bin/helm upgrade langsmith langchain/langsmith --namespace langsmith "
-        f"--version 0.12.33 --values {cluster.values} --wait --timeout 1800s"
+        f"--version 0.12.33 --values {cluster.values} --wait --timeout 1800s "
+        "--kube-context practice"
     )
     assert argv in text
     assert "UPDATE public.organizations" in text

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import re
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import yaml
 
 from wizard.practice.cluster import PracticeCluster
@@ -211,3 +215,104 @@ def _descendants(pid: int) -> list[int]:
         for child in children:
             found += [child, *_descendants(child)]
     return found
+
+
+def refused(
+    cluster: PracticeCluster,
+    answer: subprocess.CompletedProcess[str],
+    exit: int,
+    id: str,
+    *words: str,
+) -> None:
+    """That a walk ended as documented: code, finding, words, a next step, no secret, no traceback.
+
+    Each word is a regular expression.
+    """
+    told = answer.stdout + answer.stderr
+    assert answer.returncode == exit, told
+    assert id in told, told
+    for word in words:
+        assert re.search(word, told), (word, told)
+    assert re.search(r"next: +\S|→ \S|\"next_step\": \"\S", told), told
+    assert "Traceback" not in told
+    assert told_secrets(secrets_of(cluster), [told, *kept_texts(cluster)]) == set()
+
+
+NOTHING = r"changed: +nothing|Nothing was changed"
+"""How a run says that it left everything as it was."""
+
+
+class Staged:
+    """A cluster on which something is wrong, and what must still be as it was afterwards."""
+
+    def __init__(self, cluster: PracticeCluster) -> None:
+        self.cluster = cluster
+        self._before = trace(cluster)
+        cluster.kubernetes.requests.clear()
+
+    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """`langsmith-audit …` on the cluster, without a terminal."""
+        return started(self.cluster, arguments, env)
+
+    def refuses(self, exit: int, id: str, *words: str, options: Iterable[str] = (), **env: str):
+        """That `run --yes --all` stops as documented, and says and does nothing."""
+        answer = self.run("run", "--yes", "--all", *options, **env)
+        refused(self.cluster, answer, exit, id, *words, NOTHING)
+        self.unchanged()
+
+    def unchanged(self) -> None:
+        """That no trace of a change is there."""
+        after = trace(self.cluster)
+        assert after == replace(self._before, state=after.state)
+        assert writes(self.cluster) == []
+        assert [one for one in entries(self.cluster) if one["event"] == "done"] == []
+
+
+def started(
+    cluster: PracticeCluster,
+    arguments: Iterable[str],
+    env: dict[str, str] | None = None,
+    before: Iterable[str] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run `langsmith-audit` with these arguments, and wait for its end."""
+    return subprocess.run(
+        [*before, sys.executable, "-m", "wizard", *arguments],
+        env=cluster.environment() | (env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def in_background(cluster: PracticeCluster, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    """Start `langsmith-audit` and go on; whoever starts it ends it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "wizard", *arguments],
+        env=cluster.environment() | env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def row_locked(cluster: PracticeCluster, name: str) -> Iterator[None]:
+    """Another session's lock on an organization's row, for the time of the block."""
+    with psycopg.connect(cluster.postgres.dsn("postgres")) as connection:
+        id = cluster.organizations[name]
+        connection.execute("SELECT FROM organizations WHERE id = %s FOR UPDATE", (id,))
+        yield
+        connection.rollback()
+
+
+def waiting_for_a_lock(cluster: PracticeCluster) -> bool:
+    """Whether the tool waits for a lock in the database."""
+    with cluster.connect() as connection:
+        found = connection.execute(
+            "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'",
+            (OURS,),
+        )
+        return found.rowcount > 0

@@ -13,7 +13,7 @@ from wizard.steps.drift import Drift, drift
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.rights import BACKEND, RELEASE, RELEASES, REVIEW
 from wizard.steps.rolling import rollout_lines
-from wizard.steps.server_default import does_without
+from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.variables import WANTED
 
 if TYPE_CHECKING:
@@ -51,14 +51,7 @@ class HelmUpgrade(Step):
                 (Finding("LSA403", State.INFO, subject, message, evidence),), right=True
             )
         if lacking:
-            finding = failed(
-                "LSA402",
-                subject,
-                f"The backend runs without {' and '.join(lacking)}",
-                *evidence,
-                next_step="langsmith-audit plan shows the upgrade; langsmith-audit run does it",
-            )
-            return Observation((finding,), right=False)
+            return Observation((_lacking(systems, subject, evidence),), right=False)
         if systems.lacking:
             return Observation((_only_live(subject, systems.lacking),), right=False)
         message = "The backend runs with both variables"
@@ -127,6 +120,16 @@ class HelmUpgrade(Step):
             "deployed values": fingerprint_of(systems.deployed_values),
             "deployed manifest": fingerprint(systems.manifest),
         }
+
+
+def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Finding:
+    """Wrong, or unknown where a newer server might do without and cannot be asked."""
+    message = f"The backend runs without {' and '.join(systems.lacking_live)}"
+    step = "langsmith-audit plan shows the upgrade; langsmith-audit run does it"
+    if cannot_be_told(systems):
+        message += "; whether the server needs it cannot be told"
+        return Finding("LSA402", State.UNKNOWN, subject, message, evidence, step)
+    return failed("LSA402", subject, message, *evidence, next_step=step)
 
 
 def _make_sure_of_rights(systems: Systems) -> None:

@@ -32,6 +32,18 @@ def does_without(systems: Systems) -> bool:
         return False
 
 
+def cannot_be_told(systems: Systems) -> bool:
+    """Whether this may be a server that does without, and it cannot be asked."""
+    try:
+        new = at_least(systems.release.chart_version, ON_BY_DEFAULT)
+    except Problem:
+        return False
+    try:
+        return new and not systems.target.force and systems.served is None
+    except Problem:
+        return True
+
+
 def on_by_default(systems: Systems) -> bool:
     """Whether organizations without a stored value have audit logs on this server.
 

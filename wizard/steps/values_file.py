@@ -12,7 +12,7 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint
-from wizard.steps.server_default import does_without
+from wizard.steps.server_default import cannot_be_told, does_without
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -68,7 +68,7 @@ class ValuesFile(Step):
         step = "langsmith-audit plan shows the edit; langsmith-audit run makes it"
         message = f"The values lack {names}"
         live = _live(systems)
-        if live is None:
+        if live is None or (not live and cannot_be_told(systems)):
             message += "; whether the server needs it cannot be told"
             return Finding("LSA392", State.UNKNOWN, subject, message, (edit.why,), step)
         if live:

@@ -236,8 +236,9 @@ class Systems:
         from wizard.systems.installation import read_installation
 
         target = self.target
+        release = self.release  # first: what keeps helm from it is waited for and told once
         values = self.helm.computed_values(target.release, target.namespace)
-        return read_installation(self.manifest, values, self.release)
+        return read_installation(self.manifest, values, release)
 
     def _open_workload(self) -> Workload:
         from wizard.systems.rollout import Workload
