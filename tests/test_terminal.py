@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from terminal import (
@@ -18,9 +19,11 @@ from terminal import (
     told,
 )
 
+import wizard
 from wizard.options import BY_NAME
 from wizard.practice.cluster import PracticeCluster
 
+WIZARD = Path(wizard.__file__).parent
 VARIABLES = ("AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS")
 TARGET = "(release langsmith in langsmith, context practice)"
 
@@ -253,6 +256,21 @@ class TestContract:
         texts = {option.ask: name for name, option in BY_NAME.items() if option.ask}
         asked = {texts.get(question, question) for question in questions}
         assert asked == {*texts.values(), CONFIRM}
+
+    def test_nothing_asks_but_by_the_name_of_an_option(self):
+        """The one way to a prompt is an option's name, which has a flag and a variable."""
+        callers, asked = set(), set()
+        for path in (p for p in WIZARD.rglob("*.py") if "practice" not in p.parts):
+            text = path.read_text()
+            if re.search(r"questionary|prompt_toolkit|getpass|\binput\(|stdin\.read", text):
+                callers.add(str(path.relative_to(WIZARD)))
+            if path.parent.name != "console":
+                asked |= set(re.findall(r"prompts\.(ask_\w+)\((\w+|\"\w+\")", text))
+        assert callers <= {"console/prompts.py", "console/picker.py", "console/plain.py"}
+        names = {name for function, name in asked if function != "ask_yes"}
+        assert names == {"name", '"context"', '"org"'}
+        assert BY_NAME["yes"].flags[-1] == "--yes"
+        assert BY_NAME["yes"].variable == "LANGSMITH_AUDIT_YES"
 
     def test_with_all_of_them_told_nothing_is_asked(self, cluster):
         env = two_contexts(cluster) | {

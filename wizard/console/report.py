@@ -76,7 +76,8 @@ def check_text(
     counts = ", ".join(f"{n} {state}" for state, n in _counts(seen).items() if n)
     style = "bold green" if exit == Exit.OK else "bold red"
     out.print(
-        Text(f"\n{MEANING[exit].capitalize()}: {counts}. Exit code {int(exit)}.", style=style)
+        Text(f"\n{MEANING[exit].capitalize()}: {counts}. Exit code {int(exit)}.", style=style),
+        soft_wrap=False,
     )
 
 
@@ -91,7 +92,7 @@ def plan_text(plan: Plan, titles: Mapping[str, str]) -> None:
         out.print(findings_block(plan.seen[name].findings))
         if name in by_step:
             out.print(change_block(by_step[name], numbers))
-    out.print(Text("\n" + _plan_line(plan), style="bold"))
+    out.print(Text("\n" + _plan_line(plan), style="bold"), soft_wrap=False)
 
 
 def _plan_line(plan: Plan) -> str:
@@ -99,8 +100,13 @@ def _plan_line(plan: Plan) -> str:
         return f"No complete plan: {MEANING[plan.exit]}. Exit code {int(plan.exit)}."
     if not plan.changes:
         return "Nothing to do."
-    count = f"{plan.items} changes in {len(plan.changes)} steps"
-    return f"{count}, {plan.rollouts} rollouts of the backend. Nothing was changed."
+    count = f"{_several(plan.items, 'change')} in {_several(len(plan.changes), 'step')}"
+    rollouts = _several(plan.rollouts, "rollout")
+    return f"{count}, {rollouts} of the backend. Nothing was changed."
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _counts(seen: Mapping[str, Observation]) -> dict[str, int]:

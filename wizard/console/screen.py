@@ -100,9 +100,15 @@ def note(text: str) -> RenderableType:
     return Group(Text(), hanging(Text(safe(text), style="yellow"), Text("!", style="bold yellow")))
 
 
-def part_head(title: str) -> Text:
-    """The heading of a part of the run."""
-    return Text(f"\n── {title} ──", style="cyan")
+class PartHead:
+    """The heading of a part of the run, with a line that ends where the terminal does."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        head = f"── {self._title} "
+        yield Text("\n" + head.ljust(min(options.max_width, 64), "─"), style="cyan")
 
 
 def step_head(number: int, title: str, note: str = "") -> Text:

@@ -46,7 +46,7 @@ class Answers:
 
         kubeconfig = self.target().kubeconfig
         contexts = Cluster.contexts(kubeconfig)
-        if not self._settings.told("context") and len(contexts) > 1 and self._asks_defaults:
+        if not self._settings.told("context") and len(contexts) > 1 and self.confirms:
             current = next((it.name for it in contexts if it.current), "")
             entries = [Entry(it.name, it.name, (it.server,)) for it in contexts]
             self._take("context", lambda: prompts.ask_choice("context", entries, current))
@@ -84,11 +84,12 @@ class Answers:
         return bool(self._asked(lambda: prompts.ask_yes(question)))
 
     @property
-    def _asks_defaults(self) -> bool:
+    def confirms(self) -> bool:
+        """Whether each change is asked for, not told by `--yes`."""
         return self.may_ask and not self._settings.get("yes")
 
     def _default(self, name: str, value: str) -> None:
-        if self._asks_defaults:
+        if self.confirms:
             self._take(name, lambda: prompts.ask_text(name, value))
         else:
             self._settings.put(name, value, "default")

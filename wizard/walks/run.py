@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from rich.text import Text
+
 from wizard.console import report, screen
 from wizard.console.progress import Progress
 from wizard.console.signals import Interrupted, Stopped, StopSwitch
@@ -23,6 +25,8 @@ from wizard.walks.where import where
 
 AGAIN = "langsmith-audit run looks again and goes on from what is there"
 AFRESH = "langsmith-audit run starts again; langsmith-audit plan shows every change and makes none"
+
+ONE_BY_ONE = Text("Each is shown exactly, and made only when you say yes. Ctrl-C leaves.", "dim")
 
 
 def main(args: argparse.Namespace) -> Exit:
@@ -61,6 +65,8 @@ class Onboarding:
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
         left = self._tell_unfinished(systems)
+        if self._answers.may_ask:
+            self._console.print()
         if not self._answers.may_ask or not Look(systems).at(STEPS[0]).blocked:
             ask_for_key(systems, self._answers)
             ask_for_missing(systems, self._answers)
@@ -77,12 +83,19 @@ class Onboarding:
         return exit
 
     def _look(self, systems: Systems) -> Mapping[str, Observation]:
-        self._console.print(screen.part_head("What is there"))
+        self._console.print(screen.PartHead("What is there"))
         with self._console.status("Looking …"):
             seen = look(systems, STEPS)
         for number, step in enumerate(STEPS, 1):
-            note = "already right" if seen[step.name].right else ""
-            self._show(number, step, seen[step.name], note, next_steps=stops(seen))
+            right = seen[step.name].right
+            # What this run is about to do need not be told as the next thing to type.
+            self._show(
+                number,
+                step,
+                seen[step.name],
+                "already right" if right else "",
+                next_steps=right or stops(seen),
+            )
         return seen
 
     def _nothing_to_do(self, systems: Systems, left: Run | None) -> Exit:
@@ -92,7 +105,9 @@ class Onboarding:
         return self._end("Nothing to do: everything is right already.", Exit.OK)
 
     def _change_all(self, systems: Systems, journal: Journal) -> Exit:
-        self._console.print(screen.part_head("Changes"))
+        self._console.print(screen.PartHead("Changes"))
+        if self._answers.confirms:
+            self._console.print(screen.hanging(ONE_BY_ONE))
         progress = Progress(self._console, self._switch, journal)
         for number, step in enumerate(STEPS, 1):
             if step.name in systems.target.skip:
@@ -135,7 +150,7 @@ class Onboarding:
         return done
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
-        self._console.print(screen.part_head("Confirmation"))
+        self._console.print(screen.PartHead("Confirmation"))
         systems.forget()
         looking = Look(systems)
         seen: dict[str, Observation] = {}
@@ -202,7 +217,7 @@ class Onboarding:
 
     def _end(self, text: str, exit: Exit) -> Exit:
         style = "bold green" if exit == Exit.OK else "bold red"
-        self._console.print(f"\n{text}", style=style, markup=False)
+        self._console.print(f"\n{text}", style=style, markup=False, soft_wrap=False)
         return exit
 
 
