@@ -72,9 +72,11 @@ class TestTheDatabase:
 
     def test_nothing_listens_in_its_pod(self, staged) -> None:
         staged.cluster.postgres.stop()
-        staged.refuses(
-            5, "LSA215", "does not take connections on port 5432", "langsmith-postgres-0"
-        )
+        answer = staged.run(*ALL)
+        staged.cluster.postgres.start()
+        words = ("does not take connections on port 5432", "langsmith-postgres-0")
+        refused(staged.cluster, answer, 5, "LSA215", *words, NOTHING)
+        staged.unchanged()
 
     def test_the_secret_has_a_wrong_password(self, staged) -> None:
         kubernetes = staged.cluster.kubernetes
@@ -238,7 +240,7 @@ class TestTimeLimits:
 
     def test_the_database_stalls_at_the_login(self, staged, monkeypatch) -> None:
         kubernetes, port = staged.cluster.kubernetes, staged.cluster.postgres.port
-        with Wire(port, word=b"\x04\xd2\x16\x2f", fault="silence") as wire:
+        with Wire(port, word=b"user\0", fault="silence") as wire:
             pod_port = kubernetes.port_handler
             monkeypatch.setattr(
                 kubernetes,
