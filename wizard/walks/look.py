@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from wizard.exits import Exit
 from wizard.problems import Problem
@@ -46,10 +46,16 @@ class Look:
         return from_problem(problem, state)
 
 
-def look(systems: Systems, steps: Sequence[Step]) -> dict[str, Observation]:
-    """Every step's observation, by its name, in order."""
+def look(
+    systems: Systems, steps: Sequence[Step], say: Callable[[Step], None] = lambda _step: None
+) -> dict[str, Observation]:
+    """Every step's observation, by its name, in order; `say` hears which one comes next."""
     looking = Look(systems)
-    return {step.name: looking.at(step) for step in steps}
+    seen = {}
+    for step in steps:
+        say(step)
+        seen[step.name] = looking.at(step)
+    return seen
 
 
 def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:

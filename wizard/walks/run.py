@@ -84,8 +84,11 @@ class Onboarding:
 
     def _look(self, systems: Systems) -> Mapping[str, Observation]:
         self._console.print(screen.PartHead("What is there"))
-        with self._console.status("Looking …"):
-            seen = look(systems, STEPS)
+        limit = f"each system has {systems.target.connect_limit:.0f} s to answer"
+        with self._console.status("") as status:
+            seen = look(
+                systems, STEPS, lambda step: status.update(f"{step.title}: looking ({limit})")
+            )
         for number, step in enumerate(STEPS, 1):
             right = seen[step.name].right
             # What this run is about to do need not be told as the next thing to type.
