@@ -121,6 +121,18 @@ def test_a_file_that_is_not_there_is_asked_for_again(cluster):
         terminal.wait_for("For which organizations?")
 
 
+def test_a_key_that_the_server_does_not_know_is_asked_for_again(cluster):
+    with Terminal(env=bare(cluster), cwd=cluster.home) as terminal:
+        for prompt, keys in prompts(cluster)[:2]:
+            terminal.answer(prompt, keys)
+        terminal.answer("API key of an organization admin", "lsv2_pt_mistyped" + ENTER)
+        terminal.wait_for("! LangSmith does not know the API key")
+        terminal.answer("API key of an organization admin", cluster.api_key + ENTER)
+        terminal.answer("Which values file", "\x03")
+        assert terminal.end() == 8
+        assert b"mistyped" not in terminal.raw
+
+
 def test_yes_in_a_terminal_asks_nothing(cluster):
     with Terminal("--yes", env=told(cluster)) as terminal:
         terminal.wait_for("Done: audit logs are on, and confirmed.")

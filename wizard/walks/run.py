@@ -225,6 +225,21 @@ class Onboarding:
 
 
 def ask_for_key(systems: Systems, answers: Answers) -> None:
-    """The API key comes first: with it the server itself can say what is already right."""
-    if answers.may_ask and not systems.target.api_key and "audit_api" not in systems.target.skip:
+    """The API key comes first: with it the server itself can say what is already right.
+
+    One that the server does not know is asked for again at once, not found out at the end.
+    """
+    if not answers.may_ask or systems.target.api_key or "audit_api" in systems.target.skip:
+        return
+    answers.complete(("api_key",), systems)
+    while unknown := _unknown_key(systems):
+        screen.talk().print(screen.note(unknown))
         answers.complete(("api_key",), systems)
+
+
+def _unknown_key(systems: Systems) -> str:
+    try:
+        _ = systems.served
+    except Problem as problem:  # any other one is reported by the look that follows
+        return problem.what if problem.id == "LSA811" else ""
+    return ""
