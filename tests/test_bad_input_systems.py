@@ -218,6 +218,27 @@ class TestTheApi:
         check(5, "LSA807", "silent for 20 seconds")
 
 
+class TestARunWithoutProof:
+    """A key or an address that can never prove the result stops a run before it begins."""
+
+    def test_a_key_that_nobody_knows(self, staged) -> None:
+        wrong = "lsv2_pt_00000000000000000000000000000000_0000000000"
+        staged.refuses(3, "LSA811", "make a new key", LANGSMITH_API_KEY=wrong)
+
+    def test_a_key_of_somebody_who_is_no_admin(self, staged) -> None:
+        key = staged.cluster.viewer_key
+        staged.refuses(3, "LSA821", "organization:manage", LANGSMITH_API_KEY=key)
+
+    def test_a_url_that_is_the_user_interface(self, staged) -> None:
+        staged.refuses(3, "LSA814", "web page", options=("--url", f"{staged.cluster.url}/login"))
+
+    def test_unless_the_proof_is_left_out(self, staged) -> None:
+        key = {"LANGSMITH_API_KEY": staged.cluster.viewer_key}
+        answer = staged.run(*ALL, "--skip", "audit_api", **key)
+        assert answer.returncode == 0, answer.stderr
+        assert "LSA907" in answer.stderr
+
+
 class TestTimeLimits:
     def test_the_api_server_stalls_for_helm(self, staged) -> None:
         staged.cluster.kubernetes.faults.stall()

@@ -9,7 +9,7 @@ from terminal import CONFIRM, CTRL_C, CTRL_D, ENTER, YES, Terminal, bare, prompt
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.journal import Run, _entries
 
-DONE = ("has both variables", "Revision 1 → 2", "1 organizations have", "2 new pods are ready")
+DONE = ("has both variables", "Revision 1 → 2", "1 organization has", "2 new pods are ready")
 """What is shown after each of the four changes."""
 
 BACKEND = {"app.kubernetes.io/component": "langsmith-backend"}
@@ -200,7 +200,7 @@ def test_a_signal_while_the_backend_rolls(cluster, stop):
         terminal.see("  Running")
         press(terminal, stop)
         terminal.wait_for("Stopped at a safe point, as you asked.")
-        terminal.wait_for("1 organizations have audit logs stored as on")
+        terminal.wait_for("1 organization has audit logs stored as on")
         terminal.wait_for("begun, and not seen to its end: restart the 2 pods")
         terminal.wait_for("going on: the rollout goes on by itself")
         assert terminal.end() == 9

@@ -20,8 +20,9 @@ SETTLES = 30.0
 
 LASTING = frozenset(
     {
-        *("LSA801", "LSA802", "LSA803", "LSA804", "LSA808", "LSA809", "LSA811", "LSA814"),
-        *("LSA815", "LSA817", "LSA818", "LSA820", "LSA821", "LSA825", "LSA892", "LSA893"),
+        *("LSA801", "LSA802", "LSA803", "LSA804", "LSA808", "LSA809", "LSA811", "LSA812"),
+        *("LSA813", "LSA814", "LSA815", "LSA817", "LSA818", "LSA820", "LSA821", "LSA825"),
+        *("LSA892", "LSA893"),
     }
 )
 """Findings that waiting does not mend: the key, the role, the address, the certificate, …"""
@@ -53,6 +54,24 @@ class AuditApi(Step):
         if served.refused:
             return Observation((_refused(served.refused, subject, says),), right=False)
         return _answered(served, subject, says)
+
+    def require(self, systems: Systems) -> None:
+        """Refuse a key or an address with which the result can never be proven."""
+        try:
+            served = systems.served
+        except Problem as problem:
+            if problem.id in LASTING:
+                raise
+            return
+        if served and served.organization.may_manage is False:
+            raise Problem(
+                "LSA821",
+                "The key may not read audit logs: it lacks organization:manage",
+                on=f"organization {served.organization.display_name} ({served.organization.id})",
+                next_step="use the key of an Organization Admin or Organization Operator, or leave "
+                "the proof out with --skip audit_api",
+                exit=Exit.FAILED,
+            )
 
     def confirm(self, systems: Systems, watch: Watch) -> Observation:
         """Ask until the server answers as it should, or the limit is over."""

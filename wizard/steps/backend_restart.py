@@ -62,9 +62,10 @@ class BackendRestart(Step):
             return None
         backend = systems.installation.backend
         systems.must("patch", DEPLOYMENTS, systems.installation.namespace)
+        pods = f"{status.desired} pods" if status.desired != 1 else "pod"
         return Change(
             step=self.name,
-            items=(f"restart the {status.desired} pods of {backend.kind} {backend.name}",),
+            items=(f"restart the {pods} of {backend.kind} {backend.name}",),
             exact=(Exact("argv", _command(systems)),),
             preconditions={
                 f"uid of {backend.kind} {backend.name}": systems.workload.uid(),
@@ -88,7 +89,7 @@ class BackendRestart(Step):
             ),
         )
         return Done(
-            f"{status.ready} new pods are ready",
+            f"{status.ready} new pod{'s are' if status.ready != 1 else ' is'} ready",
             tuple(_pod_line(pod) for pod in status.pods),
             {**change.register, "prior_restarted_at": prior},
         )

@@ -67,6 +67,13 @@ class Step(ABC):
         """Names of the options that this step still needs answered."""
         return ()
 
+    def require(self, systems: Systems) -> None:  # noqa: B027
+        """Make sure of what this step needs at the end, before any step changes anything.
+
+        Raises:
+            Problem: it cannot come to a good end, whatever is changed.
+        """
+
     @abstractmethod
     def observe(self, systems: Systems) -> Observation:
         """Look, and change nothing."""

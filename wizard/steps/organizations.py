@@ -75,14 +75,14 @@ class Organizations(Step):
         identity = database.identity()
         return Change(
             step=self.name,
-            items=(f"UPDATE organizations: can_use_audit_logs true in {len(needy)} rows",),
+            items=(f"UPDATE organizations: can_use_audit_logs true in {_rows(needy)}",),
             details=tuple(f"{_label(o)}: {o.prior.told()}" for o in needy),
             exact=(Exact("sql", database.enable_statement(), tuple(str(o.id) for o in needy)),),
             preconditions={
                 "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
                 **{f"row {o.id}": fingerprint_of(o.prior.as_json()) for o in needy},
             },
-            effect=f"{len(needy)} rows of organizations, in one transaction; the running backend "
+            effect=f"{_rows(needy)} of organizations, in one transaction; the running backend "
             "pods keep what they knew until they are restarted",
             reversible=Reversible.YES,
             because="the prior state of each row's key is in the journal",
@@ -100,8 +100,9 @@ class Organizations(Step):
             f"{row.display_name} ({row.id}): {row.before.told()} → {row.after.value}"
             for row in done.changes[:SHOWN]
         )
+        count = len(done.changes)
         return Done(
-            f"{len(done.changes)} organizations have audit logs stored as on",
+            f"{count} organization{'s have' if count != 1 else ' has'} audit logs stored as on",
             (*evidence, *done.notes, _committed(done)),
             {
                 **change.register,
@@ -240,6 +241,10 @@ def _unfit(organization: Organization) -> bool:
 
 def _label(organization: Organization) -> str:
     return f"{organization.display_name} ({organization.id})"
+
+
+def _rows(organizations: Sequence[Organization]) -> str:
+    return f"{len(organizations)} row{'s' if len(organizations) != 1 else ''}"
 
 
 def _committed(done: Enabled) -> str:

@@ -77,11 +77,12 @@ def foresee(systems: Systems) -> None:
     """Propose every change before the first one is made.
 
     Raises:
-        Problem: a later step refuses its change; nothing was changed yet.
+        Problem: a later step refuses its change or lacks something; nothing was changed yet.
     """
     changes: list[Change] = []
     for step in STEPS:
         if step.name not in systems.target.skip:
+            step.require(systems)
             change = step.propose(systems, tuple(changes))
             changes += [change] if change else []
 
