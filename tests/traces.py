@@ -254,7 +254,9 @@ class Staged:
         """`langsmith-audit …` on the cluster, without a terminal."""
         return started(self.cluster, arguments, env)
 
-    def refuses(self, exit: int, id: str, *words: str, options: Iterable[str] = (), **env: str):
+    def refuses(
+        self, exit: int, id: str, *words: str, options: Iterable[str] = (), **env: str
+    ) -> None:
         """That `run --yes --all` stops as documented, and says and does nothing."""
         answer = self.run("run", "--yes", "--all", *options, **env)
         refused(self.cluster, answer, exit, id, *words, NOTHING)
