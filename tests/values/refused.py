@@ -30,7 +30,7 @@ REFUSED: dict[str, Case] = {
         {
             "latin-1": ("a: 1\nb: grün\n".encode("latin-1"), 2),
             "utf-16 with mark": ("a: 1\n".encode("utf-16"), 1),
-            "cut in a character": ("a: 1\nb: ".encode() + "漢".encode()[:2], 2),
+            "cut in a character": (b"a: 1\nb: " + "漢".encode()[:2], 2),
             "overlong": (b"a: \xc0\xaf\n", 1),
             "surrogate": (b"a: 1\n\nb: \xed\xa0\x80\n", 3),
             "git-crypt": (b"\0GITCRYPT\0\x80\xff\xfe", 1),
@@ -162,7 +162,10 @@ REFUSED: dict[str, Case] = {
             "deployment twice": (HEAD + "    a: 1\n  deployment:\n    b: 1\n", 4),
             "extraEnv twice": (HEAD + "    extraEnv: []\n    extraEnv: []\n", 4),
             "in json": ('{"backend": {}, "a": 1,\n "backend": {}}', 2),
-            "value twice": (LIST + f'      - name: {A}\n        value: "a"\n        value: "b"\n', 6),
+            "value twice": (
+                LIST + f'      - name: {A}\n        value: "a"\n        value: "b"\n',
+                6,
+            ),
             "name twice": (LIST + f"      - name: X\n        name: {A}\n        value: 'a'\n", 5),
             "commonEnv twice, ours hidden": (
                 COMMON + f"  - name: {A}\n    value: 'true'\ncommonEnv: []\n",
@@ -301,7 +304,7 @@ REFUSED: dict[str, Case] = {
         {
             "templated value": ("a: {{ .Values.a }}\n", 1),
             "templated line": ("a: 1\n{{- if .Values.b }}\nb: 2\n{{- end }}\n", 2),
-            "include": ("a:\n  {{- include \"x\" . | nindent 2 }}\n", 2),
+            "include": ('a:\n  {{- include "x" . | nindent 2 }}\n', 2),
             "templated key": ("{{ .Release.Name }}: 1\n", 1),
             "jinja": ("{% if a %}\nb: 1\n{% endif %}\n", 1),
             "in a list": (LIST + "      - {{ .Values.env }}\n", 4),

@@ -9,6 +9,8 @@ from wizard.systems.values_yaml.outline import KEPT, Frame, Node, Outline, Tail
 from wizard.systems.values_yaml.readers import MAX_DEPTH, MAX_FLOW_WORK, helm_events
 
 _ROOT_KEYS_NOTED = 200
+_ALIASES_KEPT = 2
+_LONGEST_TAG = 10_000
 
 
 def build(text: str) -> Outline:
@@ -109,8 +111,19 @@ class _Builder:
         self.tail = Tail(event.start_mark.index, event.end_mark.index, "")
         if node:
             node.target = target
+            self._drop_repeated(target)
             node.value = self.names.get(target, "")
             node.tail = self.tail
+
+    def _drop_repeated(self, target: int) -> None:
+        """Of a list's aliases of one node two are kept: enough to tell that it is there twice."""
+        parent = self.frames[-1].node if self.frames else None
+        if parent is None or parent.kind != "sequence":
+            return
+        seen = self.frames[-1].aliases
+        seen[target] = seen.get(target, 0) + 1
+        if seen[target] > _ALIASES_KEPT:
+            parent.drop_last_item()
 
     def _start_mapping(self, event: Any, number: int) -> None:
         self._note_template(event)
@@ -162,12 +175,10 @@ class _Builder:
     def _child(self, kind: str, event: Any, number: int) -> Node | None:
         self.work += self.flow_depth
         if self.work > MAX_FLOW_WORK:
-            raise Refusal(
-                "LSA330",
-                "The file nests so much in brackets that an edit could not be proven in time",
-                "check that it is the right file",
-                at=event.start_mark.index,
-            )
+            raise _too_slow("nests so much in brackets", event)
+        tag = getattr(event, "tag", None)
+        if tag is not None and len(tag) > _LONGEST_TAG:
+            raise _too_slow("has a tag so long", event)
         if number in self.only:
             self.found[number] = self._kept(kind, event, number) or Node(kind, event, number)
             return self.found[number]
@@ -196,13 +207,12 @@ class _Builder:
         key = frame.key
         if key is None or key.value not in KEPT:
             return None
-        parent.pairs.append((key, child))
-        return child
+        return child if parent.keep_pair(key, child) else None
 
     def _in_sequence(self, parent: Node, child: Node) -> Node | None:
         self._note_place(parent, child)
         if child.kind in ("mapping", "alias"):
-            parent.items.append(child)
+            parent.keep_item(child)
             return child
         parent.odd = parent.odd or child
         return None
@@ -241,3 +251,12 @@ class _Builder:
         start = event.start_mark.index
         if frame.mapping and frame.flow and frame.position == 0 and frame.start == start - 1:
             self.outline.template = frame.start
+
+
+def _too_slow(what: str, event: Any) -> Refusal:
+    return Refusal(
+        "LSA330",
+        f"The file {what} that an edit could not be proven in time",
+        "check that it is the right file",
+        at=event.start_mark.index,
+    )

@@ -12,7 +12,7 @@ from wizard.systems.values_yaml.looks import is_json, looks
 from wizard.systems.values_yaml.outline import Node, Tail
 from wizard.systems.values_yaml.path import Place
 from wizard.systems.values_yaml.proof import Swap
-from wizard.systems.values_yaml.readers import Signature
+from wizard.systems.values_yaml.readers import bare, scalar
 from wizard.systems.values_yaml.reading import Reading
 from wizard.systems.values_yaml.shapes import Content, Looks, Pretty
 
@@ -62,9 +62,9 @@ class Growth:
         found = looks(self.reading, None, len(self.text))
         tail = Tail(0, 0, "")
         events = (
-            Signature("DocumentStartEvent"),
+            bare("DocumentStartEvent"),
             *self.content.events(found),
-            Signature("DocumentEndEvent"),
+            bare("DocumentEndEvent"),
         )
         for at in block.landings(self.text, tail, len(self.text), column=0):
             yield self._lines(at, self.content.block(found, 0), found, Swap(1, 1, events))
@@ -198,7 +198,7 @@ def corrected(reading: Reading, value: Node, right: str) -> Change:
     if value.style in ("|", ">"):
         stop = value.start + len(text[value.start : value.end].rstrip())
     start = _scalar_start(text, value)
-    event = Signature("ScalarEvent", value.anchor, value.tag, (False, value.tag is None), right)
+    event = scalar(right, plain=False, anchor=value.anchor, tag=value.tag)
     swap = Swap(value.first_event, value.first_event + 1, (event,))
     return Change((Splice(start, stop, f'"{right}"'),), (swap,), 1)
 

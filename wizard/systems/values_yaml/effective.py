@@ -96,6 +96,8 @@ class _Constructor:
         sexagesimal = name in ("int", "float") and ":" in event.value
         if name not in ("null", "bool", "int", "float") or sexagesimal:
             return event.value
+        if name == "bool" and len(event.value) == 1:
+            return event.value in "yY"
         node = self.yaml.ScalarNode(tag, event.value)
         try:
             return self.scalars.construct_object(node)
@@ -133,18 +135,22 @@ def _key(key: Any) -> str:
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Both merged, neither changed; without recursion, because documents may nest deep."""
+    """Both merged, neither changed; without recursion, and aliases once."""
     whole = dict(base)
     pending = [(whole, over)]
+    done: dict[tuple[int, int], dict[str, Any]] = {}
     while pending:
         target, source = pending.pop()
         for key, value in source.items():
             old = target.get(key)
-            if isinstance(old, dict) and isinstance(value, dict):
-                target[key] = dict(old)
-                pending.append((target[key], value))
-            else:
+            if not (isinstance(old, dict) and isinstance(value, dict)):
                 target[key] = value
+                continue
+            both = (id(old), id(value))
+            if both not in done:
+                done[both] = dict(old)
+                pending.append((done[both], value))
+            target[key] = done[both]
     return whole
 
 

@@ -9,6 +9,8 @@ from wizard.systems.values_yaml.model import Refusal
 LIMIT = 2 * 1024 * 1024
 """The largest values file that is read, in bytes (2 MB)."""
 
+_MOST_DIRECTIVES = 10_000
+
 BOM = "\ufeff"
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """A line break as YAML 1.1, and so helm, knows them."""
@@ -36,6 +38,13 @@ def readable(data: bytes) -> tuple[str, str]:
             at=nul,
         )
     mark = BOM if text.startswith(BOM) else ""
+    if text.count("\n%") > _MOST_DIRECTIVES and text.startswith("%", len(mark)):
+        raise Refusal(
+            "LSA330",
+            "The file has so many directives (%) that an edit could not be proven in time",
+            "check that it is the right file",
+            line=1,
+        )
     conflict = _CONFLICT.search(text, len(mark))
     if conflict:
         raise conflicted(conflict.start())

@@ -16,8 +16,8 @@ def edit_layers(layers: Sequence[tuple[Path, bytes]], *, into: Path | None = Non
     """The edit that makes the effective values of several files right.
 
     A later file's list replaces an earlier one, so the edit goes into the last file that defines
-    the list (or deletes what is above it with a null); when none does, into `into`, else into the
-    last file that has `backend`, else into the last file.
+    the list; when none does, into `into`, else into the last file that has `backend`, else into
+    the last file. A null on the path hides what earlier files have there, so none of them will do.
 
     Args:
         layers: the files with their bytes, in helm's order.
@@ -50,20 +50,21 @@ def edit_layers(layers: Sequence[tuple[Path, bytes]], *, into: Path | None = Non
 def _choose(
     layers: Sequence[tuple[Path, bytes]], views: Sequence[View], into: Path | None
 ) -> tuple[int, str]:
-    decided = [i for i, view in enumerate(views) if view.place.reached or view.place.cut]
-    if decided:
-        last = decided[-1]
-        does = "defines" if views[last].place.reached else "sets a null above"
+    cuts = [i for i, view in enumerate(views) if view.place.cut and not view.place.reached]
+    least = cuts[-1] if cuts else 0
+    numbers = range(least, len(layers))
+    defining = [i for i in numbers if views[i].place.reached]
+    if defining:
         many = "the last file that" if len(layers) > 1 else "it"
-        return last, f"{many} {does} {_WHERE}"
-    if into is not None:
-        for number, (path, _) in enumerate(layers):
-            if path == into:
-                return number, f"it was named, and no file defines {_WHERE}"
-    having = [i for i, view in enumerate(views) if view.has_backend]
+        return defining[-1], f"{many} defines {_WHERE}"
+    none = f"no file defines {_WHERE}" + (", or a null deletes it" if cuts else "")
+    named = [i for i in numbers if layers[i][0] == into]
+    if named:
+        return named[-1], f"it was named, and {none}"
+    having = [i for i in numbers if views[i].has_backend]
     if having:
-        return having[-1], f"no file defines {_WHERE}; it is the last one that has backend"
-    return len(layers) - 1, f"no file defines {_WHERE} or has backend; it is the last one"
+        return having[-1], f"{none}; it is the last one that has backend"
+    return len(layers) - 1, f"{none}; it is the last one"
 
 
 def _common(

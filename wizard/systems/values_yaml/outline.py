@@ -7,6 +7,7 @@ two million bytes needs little memory however dense it is.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,9 @@ KEPT = frozenset(
     | {entry.name for entry in WANTED}
 )
 """Keys whose values are looked into."""
+
+
+_SAME_KEYS_KEPT = 3
 
 
 class Tail:
@@ -82,8 +86,8 @@ class Node:
         self.style: str = getattr(event, "style", None) or ""
         self.plain = kind == "scalar" and bool(event.implicit[0])
         self.flow = bool(getattr(event, "flow_style", False))
-        self.pairs: list[tuple[Node, Node]] = []
-        self.items: list[Node] = []
+        self.pairs: Sequence[tuple[Node, Node]] = ()
+        self.items: Sequence[Node] = ()
         self.count = 0
         self.first_start = self.last_start = -1
         self.last_key: Node | None = None
@@ -92,6 +96,26 @@ class Node:
         self.inner: Tail | None = None
         self.odd: Node | None = None
         self.tail = Tail(self.start, self.end, self.style)
+
+    def keep_pair(self, key: Node, value: Node) -> bool:
+        """Keep a pair; of one key three are enough to tell that it is there more than once."""
+        if sum(known.value == key.value for known, _ in self.pairs) >= _SAME_KEYS_KEPT:
+            return False
+        self.pairs = [*self.pairs, (key, value)]
+        return True
+
+    def keep_item(self, item: Node) -> None:
+        """Keep an item, and forget the one before it when it has nothing that is looked for."""
+        items = self.items if isinstance(self.items, list) else []
+        if items and items[-1].kind == "mapping" and not items[-1].pairs:
+            items.pop()
+        items.append(item)
+        self.items = items
+
+    def drop_last_item(self) -> None:
+        """Forget the last item."""
+        if isinstance(self.items, list):
+            self.items.pop()
 
     @property
     def empty(self) -> bool:
@@ -147,7 +171,17 @@ class Outline:
 class Frame:
     """A collection that is open while the events pass."""
 
-    __slots__ = ("column", "first_event", "flow", "key", "mapping", "node", "position", "start")
+    __slots__ = (
+        "aliases",
+        "column",
+        "first_event",
+        "flow",
+        "key",
+        "mapping",
+        "node",
+        "position",
+        "start",
+    )
 
     def __init__(self, node: Node | None, event: Any, number: int, *, mapping: bool) -> None:
         self.node = node
@@ -158,3 +192,4 @@ class Frame:
         self.first_event = number
         self.position = 0
         self.key: Node | None = None
+        self.aliases: dict[int, int] = {}

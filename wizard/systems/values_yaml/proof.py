@@ -51,13 +51,21 @@ def prove(before: str, after: str, splices: Sequence[Splice], swaps: Sequence[Sw
         Unproven: it could not be shown.
     """
     _prove_text(before, after, splices)
+    if _all_agree(before, after, swaps):
+        return
+    # the readers may differ over the original; then each is compared with itself
     if not _agree(_meant(helm_events(before), swaps), helm_events(after), "YAML 1.1"):
         raise Unproven("YAML 1.1")
-    if _agree(_meant(helm_events(before), swaps), spec_events(after), "ruamel.yaml"):
-        return
-    # the readers may differ over the original; then ruamel.yaml is compared with itself
     if not _agree(_meant(spec_events(before), swaps), spec_events(after), "ruamel.yaml"):
         raise Unproven("ruamel.yaml")
+
+
+def _all_agree(before: str, after: str, swaps: Sequence[Swap]) -> bool:
+    """Whether both readers see in the result what the one for YAML 1.1 makes us expect."""
+    meant = _meant(helm_events(before), swaps)
+    seen = _told(helm_events(after), "YAML 1.1")
+    also = _told(spec_events(after), "ruamel.yaml")
+    return all(expected == one == other for expected, one, other in zip_longest(meant, seen, also))
 
 
 def _prove_text(before: str, after: str, splices: Sequence[Splice]) -> None:
@@ -89,10 +97,11 @@ def _meant(events: Iterable[Any], swaps: Sequence[Swap]) -> Iterator[Signature]:
 
 
 def _agree(meant: Iterator[Signature], seen: Iterable[Any], reader: str) -> bool:
+    return all(one == other for one, other in zip_longest(meant, _told(seen, reader)))
+
+
+def _told(events: Iterable[Any], reader: str) -> Iterator[Signature]:
     try:
-        return all(
-            event is not None and expected == signature(event)
-            for expected, event in zip_longest(meant, seen)
-        )
+        yield from map(signature, events)
     except Unreadable as unreadable:
         raise Unproven(reader, unreadable) from unreadable

@@ -8,13 +8,17 @@ neither deep nesting nor alias bombs cost anything, because nothing is built fro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 MAX_DEPTH = 10_000
 """Helm's reader (go-yaml) refuses documents that nest deeper."""
 
 MAX_FLOW_WORK = 120_000_000
 """The sum, over all nodes, of the flow collections around each: scanners slow down with it."""
+
+
+_LETTERS = ("y", "Y", "n", "N")
+"""YAML 1.1 has these as booleans, and helm follows it; PyYAML does not."""
 
 
 class Unreadable(Exception):
@@ -26,14 +30,27 @@ class Unreadable(Exception):
         self.at = at
 
 
-class Signature(NamedTuple):
-    """What an event says about the data: all but the place and the looks."""
+Signature = tuple[str, str | None, str | None, Any, str | None]
+"""What an event says about the data: its kind, anchor, tag, whether the tag is implicit (for a
+scalar: when plain, when quoted), and its text; not its place or its looks."""
 
-    kind: str
-    anchor: str | None = None
-    tag: str | None = None
-    implicit: Any = None
-    value: str | None = None
+
+def scalar(
+    text: str, *, plain: bool, anchor: str | None = None, tag: str | None = None
+) -> Signature:
+    """The signature of a scalar."""
+    implicit = (plain, not plain) if tag is None else (False, False)
+    return ("ScalarEvent", anchor, tag, implicit, text)
+
+
+def start(kind: str, *, anchor: str | None = None, tag: str | None = None) -> Signature:
+    """The signature of the start of a `Mapping` or a `Sequence`."""
+    return (f"{kind}StartEvent", anchor, tag, tag is None, None)
+
+
+def bare(kind: str) -> Signature:
+    """The signature of an event without content: an end, or the start of a document."""
+    return (kind, None, None, None, None)
 
 
 def helm_events(text: str) -> Iterator[Any]:
@@ -59,11 +76,12 @@ def spec_events(text: str) -> Iterator[Any]:
     Raises:
         Unreadable: not YAML 1.2.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    from wizard.systems.values_yaml.quick import events
+
     try:
-        yield from YAML(typ="safe", pure=True).parse(text)
+        yield from events(text)
     except YAMLError as error:
         raise _unreadable(error) from error
     except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
@@ -75,18 +93,20 @@ def signature(event: Any) -> Signature:
     """What an event of either reader says about the data."""
     kind = type(event).__name__
     if kind == "ScalarEvent":
-        tag = event.tag
-        return Signature(kind, event.anchor, tag, tuple(event.implicit), event.value)
-    if kind in ("MappingStartEvent", "SequenceStartEvent"):
-        return Signature(kind, event.anchor, event.tag, bool(event.implicit))
+        return (kind, event.anchor, event.tag, event.implicit, event.value)
+    if kind == "MappingStartEvent" or kind == "SequenceStartEvent":
+        return (kind, event.anchor, event.tag, bool(event.implicit), None)
     if kind == "AliasEvent":
-        return Signature(kind, event.anchor)
-    return Signature(kind)
+        return (kind, event.anchor, None, None, None)
+    return (kind, None, None, None, None)
 
 
 def implicit_tag(plain: str) -> str:
-    """The tag that a plain scalar has under YAML 1.1."""
+    """The tag that a plain scalar has under YAML 1.1, as helm's reader has it."""
     import yaml
+
+    if plain in _LETTERS:
+        return "tag:yaml.org,2002:bool"
 
     resolver: Any = yaml.resolver.Resolver()
     return str(resolver.resolve(yaml.ScalarNode, plain, (True, False)))

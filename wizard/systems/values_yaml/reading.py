@@ -49,7 +49,8 @@ class Reading:
 
     def fetch(self, nodes: Sequence[Node]) -> None:
         """Read what these aliases stand for, all in one pass."""
-        wanted = {node.target for node in nodes if node.target is not None} - self._targets.keys()
+        named = {node.target for node in nodes if node.target is not None}
+        wanted = {target for target in named if target not in self._targets}
         if not wanted:
             return
         self._passes += 1
@@ -121,7 +122,7 @@ def _aliases(mapping: Node) -> list[Node]:
 
 
 def _further(node: Node) -> list[Node]:
-    return node.items if node.kind == "sequence" else _merge_values(node)
+    return list(node.items) if node.kind == "sequence" else _merge_values(node)
 
 
 def _template(at: int) -> Refusal:

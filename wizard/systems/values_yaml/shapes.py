@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wizard.systems.values_yaml.model import EnvEntry
-from wizard.systems.values_yaml.readers import Signature
+from wizard.systems.values_yaml.readers import Signature, bare, scalar, start
 
 _SAFE_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_STRINGS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -76,10 +76,10 @@ class Content:
     ) -> list[Signature]:
         """The events of the value that replaces an empty one, with its anchor and tag."""
         if not self.keys:
-            start = Signature("SequenceStartEvent", anchor, tag, tag is None)
-            return [start, *self.item_events(looks), Signature("SequenceEndEvent")]
-        start = Signature("MappingStartEvent", anchor, tag, tag is None)
-        return [start, *self.pair_events(looks), _END_MAPPING]
+            opening = start("Sequence", anchor=anchor, tag=tag)
+            return [opening, *self.item_events(looks), bare("SequenceEndEvent")]
+        opening = start("Mapping", anchor=anchor, tag=tag)
+        return [opening, *self.pair_events(looks), _END_MAPPING]
 
     def pair_events(self, looks: Looks) -> list[Signature]:
         """The events of the first new key and what is below it."""
@@ -155,9 +155,8 @@ def _needed(text: str) -> str:
 
 
 def _scalar(text: str, quote: str) -> Signature:
-    plain = not (quote or _needed(text))
-    return Signature("ScalarEvent", None, None, (plain, not plain), text)
+    return scalar(text, plain=not (quote or _needed(text)))
 
 
-_START_MAPPING = Signature("MappingStartEvent", implicit=True)
-_END_MAPPING = Signature("MappingEndEvent")
+_START_MAPPING = start("Mapping")
+_END_MAPPING = bare("MappingEndEvent")

@@ -1,0 +1,103 @@
+"""ruamel.yaml's own pure parser, with its bookkeeping in constant time.
+
+The reader, the scanner and the parser are ruamel.yaml's; what is replaced here are the properties
+that look their partner up at every character, the marks, and the list of possible simple keys,
+which ruamel.yaml walks through at every token. The events are the same; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.parser import Parser
+from ruamel.yaml.reader import Reader
+from ruamel.yaml.scanner import Scanner, ScannerError
+
+_KEY_LENGTH = 1024
+
+
+class Mark:
+    """A place in the text, without a copy of it."""
+
+    __slots__ = ("column", "index", "line", "name")
+
+    def __init__(self, index: int, line: int, column: int) -> None:
+        self.name = "values"
+        self.index = index
+        self.line = line
+        self.column = column
+
+
+class _Reader(Reader):
+    def get_mark(self) -> Mark:
+        return Mark(self.index, self.line, self.column)
+
+    def forward(self, length: int = 1) -> None:
+        passed = self.buffer[self.pointer : self.pointer + length]
+        breaks = "\n" in passed or "\r" in passed or "\ufeff" in passed
+        if breaks or len(passed) < length:
+            super().forward(length)
+            return
+        self.pointer += length
+        self.index += length
+        self.column += length
+
+
+class _Scanner(Scanner):
+    @cached_property
+    def reader(self) -> Any:
+        return self.loader.reader
+
+    def check_token(self, *choices: Any) -> bool:
+        tokens = self.tokens
+        if not tokens or self.possible_simple_keys:
+            while self.need_more_tokens():
+                self.fetch_more_tokens()
+        return bool(tokens) and (not choices or isinstance(tokens[0], choices))
+
+    def need_more_tokens(self) -> bool:
+        if self.done:
+            return False
+        if not self.tokens:
+            return True
+        if not self.possible_simple_keys:
+            return False
+        self.stale_possible_simple_keys()
+        return bool(self.next_possible_simple_key() == self.tokens_taken)
+
+    def next_possible_simple_key(self) -> Any:
+        """The number of the first one; they are saved in the order of their tokens."""
+        for key in self.possible_simple_keys.values():
+            return key.token_number
+        return None
+
+    def stale_possible_simple_keys(self) -> None:
+        """Drop the ones that are too old; an older one is always before a younger one."""
+        while self.possible_simple_keys:
+            level, key = next(iter(self.possible_simple_keys.items()))
+            if key.line == self.reader.line and self.reader.index - key.index <= _KEY_LENGTH:
+                return
+            if key.required:
+                raise ScannerError(
+                    "while scanning a simple key",
+                    key.mark,
+                    "could not find expected ':'",
+                    self.reader.get_mark(),
+                )
+            del self.possible_simple_keys[level]
+
+
+class _Parser(Parser):
+    @cached_property
+    def scanner(self) -> Any:
+        return self.loader.scanner
+
+
+def events(text: str) -> Iterator[Any]:
+    """The events of ruamel.yaml's pure parser for YAML 1.2."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Reader, yaml.Scanner, yaml.Parser = _Reader, _Scanner, _Parser
+    yield from yaml.parse(text)
