@@ -266,6 +266,6 @@ def _none_found(id: UUID) -> Problem:
         "LSA597",
         f"No organization has the id {id}; nothing was changed",
         on=f"organization {id}",
-        next_step="list them with: SELECT id, display_name FROM organizations",
+        next_step="langsmith-audit orgs lists them",
         exit=Exit.FAILED,
     )
