@@ -164,10 +164,13 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
 
 
 def _report(problem: Problem) -> int:
+    from wizard.console.safe import safe
+
     lines = [f"✗ {problem.what}  {problem.id}", f"  on: {problem.on}"]
     lines += [f"  | {line}" for line in problem.detail]
     lines += ["  changed: nothing", f"  next: {problem.next_step}"]
-    print("\n".join(lines), file=sys.stderr)  # noqa: T201 - before there is a console
+    if sys.stderr:
+        sys.stderr.write("".join(safe(line) + "\n" for line in lines))
     return int(problem.exit)
 
 

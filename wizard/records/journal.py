@@ -219,6 +219,9 @@ def _follow(run: Run, entry: Mapping[str, Any], found: LastUpdate | None) -> Las
 
 def unfinished(place: Place) -> Run | None:
     """The newest run on this release that made a change and never came to its end."""
-    mine = [run for run in runs() if run.place == place.as_json()]
+    told = [
+        run for run in runs() if run.changed or run.ended
+    ]  # one that was declined tells nothing
+    mine = [run for run in told if run.place == place.as_json()]
     last = mine[-1] if mine else None
     return last if last and last.changed and not last.ended else None

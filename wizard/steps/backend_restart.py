@@ -37,7 +37,7 @@ class BackendRestart(Step):
         subject = f"{backend.kind} {backend.name}"
         status = systems.workload.status()
         evidence = tuple(_pod_line(pod) for pod in status.pods)
-        stale = self._stale(systems, status.pods)
+        stale = self._stale(systems, status)
         if stale:
             finding = failed(
                 "LSA692",
@@ -48,7 +48,8 @@ class BackendRestart(Step):
             )
             return Observation((finding,), right=False)
         if not status.done:
-            return Observation((_rolling(subject, status, evidence),), right=False, blocked=True)
+            rolling = _rolling(subject, status, evidence)
+            return Observation((rolling,), right=False, blocked=bool(status.stuck))
         return Observation((self._fresh(systems, subject, evidence),), right=True)
 
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
@@ -58,7 +59,7 @@ class BackendRestart(Step):
         update = pending(pending_, "organizations")
         rolls = pending(pending_, "helm_upgrade") and systems.lacking_live
         status = systems.workload.status()
-        if not update and (rolls or not self._stale(systems, status.pods)):
+        if not update and (rolls or not self._stale(systems, status)):
             return None
         backend = systems.installation.backend
         systems.must("patch", DEPLOYMENTS, systems.installation.namespace)
@@ -82,25 +83,32 @@ class BackendRestart(Step):
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Restart as `kubectl rollout restart` does, and wait for the rollout."""
         prior = systems.workload.restart(at=datetime.now(UTC))
-        status = systems.workload.wait(
-            limit=systems.target.rollout_limit,
-            tick=lambda now, seconds: watch.waiting(
-                "the backend is rolling", seconds, status_lines(now)
-            ),
-        )
+        status = _wait(systems, watch)
         return Done(
             f"{status.ready} new pod{'s are' if status.ready != 1 else ' is'} ready",
             tuple(_pod_line(pod) for pod in status.pods),
             {**change.register, "prior_restarted_at": prior},
         )
 
-    def _stale(self, systems: Systems, pods: Sequence[Pod]) -> str:
-        """Why a restart is needed; empty when nothing says so."""
+    def confirm(self, systems: Systems, watch: Watch) -> Observation:
+        """Wait for a rollout that is still under way, and look again."""
+        if not systems.workload.status().done:
+            _wait(systems, watch)
+        return self.observe(systems)
+
+    def _stale(self, systems: Systems, status: RolloutStatus) -> str:
+        """Why a restart is needed; empty when nothing says so.
+
+        A pod that a rollout under way replaces anyway needs no restart of its own.
+        """
         update = last_update(systems.place)
-        old = [pod for pod in pods if update and pod.uid in update.pods and not pod.terminating]
+        known = update.pods if update else frozenset()
+        staying = [pod for pod in status.pods if pod.owner == status.newest or not status.newest]
+        old = [pod for pod in staying if pod.uid in known and not pod.terminating]
         if update and old:
-            return f"{len(old)} of {len(pods)} pods are older than the update of {update.at[:19]}"
-        return self._server_says_no(systems)
+            of = f"{len(old)} of {len(staying)} pods"
+            return f"{of} are older than the update of {update.at[:19]}"
+        return self._server_says_no(systems) if status.done else ""
 
     def _server_says_no(self, systems: Systems) -> str:
         """The stored config says on, and the server still says off."""
@@ -128,6 +136,16 @@ class BackendRestart(Step):
             return passed("LSA691", subject, message, *evidence)
         message = "The pods are ready; nothing says that one is older than an update"
         return Finding("LSA693", State.INFO, subject, message, evidence)
+
+
+def _wait(systems: Systems, watch: Watch) -> RolloutStatus:
+    limit = systems.target.rollout_limit
+    return systems.workload.wait(
+        limit=limit,
+        tick=lambda status, seconds: watch.waiting(
+            f"the backend is rolling (limit {limit:.0f} s)", seconds, status_lines(status)
+        ),
+    )
 
 
 def _rolling(subject: str, status: RolloutStatus, evidence: tuple[str, ...]) -> Finding:

@@ -181,12 +181,13 @@ def _effect(systems: Systems, drifted: Drift) -> str:
 
 def _ticker(systems: Systems, watch: Watch) -> Callable[[float], None]:
     """A tick for helm that reads the pods every other second, and never fails for it."""
+    what = f"helm upgrade is running (limit {systems.target.upgrade_limit:.0f} s)"
     state: dict[str, Any] = {"at": -2.0, "lines": ()}
 
     def tick(seconds: float) -> None:
         if seconds - state["at"] >= 2.0:
             state["at"] = seconds
             state["lines"] = rollout_lines(systems)
-        watch.finishing("helm upgrade is running", seconds, state["lines"])
+        watch.finishing(what, seconds, state["lines"])
 
     return tick

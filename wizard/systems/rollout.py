@@ -36,6 +36,7 @@ class RolloutStatus:
         done: as `kubectl rollout status` decides it.
         stuck: empty, or why it will not end by itself (`pod x: ImagePullBackOff`).
         pods: all pods of the workload, the newest first.
+        newest: the UID of the newest ReplicaSet; its pods stay when the rollout is done.
     """
 
     desired: int
@@ -46,6 +47,7 @@ class RolloutStatus:
     done: bool
     stuck: str
     pods: tuple[Pod, ...]
+    newest: str = ""
 
 
 class Workload:
@@ -256,6 +258,7 @@ def _status(live: Mapping[str, Any], newest: str, pods: tuple[Pod, ...]) -> Roll
         done=done,
         stuck="" if done or not seen else cause_of(pods, newest) or late,
         pods=pods,
+        newest=newest,
     )
 
 

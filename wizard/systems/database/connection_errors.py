@@ -96,7 +96,9 @@ def _password(login: Login, words: tuple[str, ...]) -> Problem:
         "LSA524",
         f"PostgreSQL does not accept user {login.user} with this password",
         on=login.subject,
-        next_step="check the Secret that the backend reads its PostgreSQL URL from: the password "
+        next_step="check PGUSER and PGPASSWORD, or the passfile"
+        if "PG…" in login.via
+        else "check the Secret that the backend reads its PostgreSQL URL from: the password "
         "is taken as it is stored there, not URL-decoded",
         detail=words,
     )
