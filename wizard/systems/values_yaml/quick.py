@@ -2,11 +2,13 @@
 
 The reader, the scanner and the parser are ruamel.yaml's; what is replaced here are the properties
 that look their partner up at every character, the marks, and the list of possible simple keys,
-which ruamel.yaml walks through at every token. The events are the same; a test compares them.
+which ruamel.yaml walks through at every token; blanks, comments and simple keys are scanned at
+once instead of character by character. The events are the same; a test compares them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -15,8 +17,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.parser import Parser
 from ruamel.yaml.reader import Reader
 from ruamel.yaml.scanner import Scanner, ScannerError
+from ruamel.yaml.tokens import ScalarToken
 
 _KEY_LENGTH = 1024
+_BLANK = re.compile(r" *(?:#[^\0\n\r\x85]*)?")
+_BLANK_IN_FLOW = re.compile(r"[ \t]*(?:#[^\0\n\r\x85]*)?")
+_SIMPLE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*(?=:[ \n\r])")
 
 
 class Mark:
@@ -88,6 +94,31 @@ class _Scanner(Scanner):
                     self.reader.get_mark(),
                 )
             del self.possible_simple_keys[level]
+
+    def scan_to_next_token(self) -> None:
+        reader = self.reader
+        if reader.index == 0 and reader.peek() == "\ufeff":
+            reader.forward()
+        blank = _BLANK_IN_FLOW if self.flow_context else _BLANK
+        while True:
+            found = blank.match(reader.buffer, reader.pointer)
+            if found is not None and found.end() > reader.pointer:
+                reader.forward(found.end() - reader.pointer)
+            if not self.scan_line_break():
+                return
+            if not self.flow_context:
+                self.allow_simple_key = True
+
+    def scan_plain(self) -> Any:
+        """A simple key at once; every other plain scalar as ruamel.yaml does."""
+        reader = self.reader
+        found = _SIMPLE_KEY.match(reader.buffer, reader.pointer)
+        if found is None:
+            return super().scan_plain()
+        start = reader.get_mark()
+        self.allow_simple_key = False
+        reader.forward(found.end() - reader.pointer)
+        return ScalarToken(found.group(), True, start, reader.get_mark())  # noqa: FBT003
 
 
 class _Parser(Parser):
