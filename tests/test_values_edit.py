@@ -101,6 +101,23 @@ def test_json_stays_json(name: str) -> None:
     json.loads(case.after)
 
 
+TABS = ["a: b\t\n", "a:\tb\n", "a: b\t# c\n", "a: 1\n  \t\nb: 2\n", "a: {b:\t1}\n", "a: x\ty\n"]
+TABS += ["a: [1,\n\t2]\n", "a:\t# c\n  b: 1\n", 'a: "x"\t# c\n', "a\t: 1\n", "a: &x\t1\n"]
+TABS += ["a: x\t\n  y\n", "a: x \t y\t#z\n", "a: >\n  x\n  \ty\n", "a: 1\n...\t\n"]
+
+
+@pytest.mark.skipif(
+    not yaml.__with_libyaml__, reason="PyYAML itself refuses tabs; libyaml does not"
+)
+@pytest.mark.parametrize("text", TABS)
+def test_tabs_within_lines_are_blanks(text: str) -> None:
+    made = edit(text.encode())
+    assert made.outcome is Outcome.INSERT, made.message
+    after = yaml.load(made.data, Loader=yaml.CSafeLoader)
+    assert after.pop("backend")["deployment"]["extraEnv"]
+    assert after == yaml.load(text, Loader=yaml.CSafeLoader)
+
+
 def test_nine_hundred_nested_maps() -> None:
     deep = "".join(" " * depth + "a:\n" for depth in range(900)) + " " * 900 + "b: 1\n"
     made = edit(deep.encode())

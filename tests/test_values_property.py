@@ -245,7 +245,8 @@ def _check_breaks(before: bytes, after: bytes) -> None:
 
 def _nodes(data: bytes) -> Any:
     """The document as nested tuples of tags and texts, by PyYAML's composer."""
-    return _plain(yaml.compose(data.decode().removeprefix("\ufeff"), Loader=yaml.SafeLoader))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return _plain(yaml.compose(data.decode().removeprefix("\ufeff"), Loader=loader))
 
 
 def _plain(node: Any) -> Any:

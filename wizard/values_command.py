@@ -62,7 +62,7 @@ class Result:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The files, and what to do with them."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a values file, or - and more")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a values file")
     parser.add_argument("--write", action="store_true", help="write the files; else only show")
     parser.add_argument("--format", choices=("text", "json", "ndjson"), default="text")
 

@@ -13,7 +13,7 @@ from wizard.systems.values_yaml.guards import line_of
 from wizard.systems.values_yaml.model import BY_HAND, WANTED, Edit, EnvEntry, Outcome, Refusal
 from wizard.systems.values_yaml.path import PATH, Place, Walk
 from wizard.systems.values_yaml.proof import Unproven, prove, spliced
-from wizard.systems.values_yaml.reading import Reading, invalid
+from wizard.systems.values_yaml.reading import Reading, not_1_2
 from wizard.systems.values_yaml.shapes import Content
 from wizard.systems.values_yaml.sops import refuse_encrypted
 
@@ -168,7 +168,7 @@ def _proven(view: View, changes: list[Change]) -> str | None:
         prove(before, after, splices, swaps)
     except Unproven as unproven:
         if unproven.reader == "ruamel.yaml" and unproven.unreadable:
-            raise invalid(unproven.unreadable) from unproven
+            raise not_1_2(unproven.unreadable) from unproven
         return None
     return after
 

@@ -54,15 +54,15 @@ def prove(before: str, after: str, splices: Sequence[Splice], swaps: Sequence[Sw
     if _all_agree(before, after, swaps):
         return
     # the readers may differ over the original; then each is compared with itself
-    if not _agree(_meant(helm_events(before), swaps), helm_events(after), "YAML 1.1"):
-        raise Unproven("YAML 1.1")
-    if not _agree(_meant(spec_events(before), swaps), spec_events(after), "ruamel.yaml"):
-        raise Unproven("ruamel.yaml")
+    for reader, events in (("YAML 1.1", helm_events), ("ruamel.yaml", spec_events)):
+        meant = _meant(_told(events(before), reader), swaps)
+        if not all(one == other for one, other in zip_longest(meant, _told(events(after), reader))):
+            raise Unproven(reader)
 
 
 def _all_agree(before: str, after: str, swaps: Sequence[Swap]) -> bool:
     """Whether both readers see in the result what the one for YAML 1.1 makes us expect."""
-    meant = _meant(helm_events(before), swaps)
+    meant = _meant(_told(helm_events(before), "YAML 1.1"), swaps)
     seen = _told(helm_events(after), "YAML 1.1")
     also = _told(spec_events(after), "ruamel.yaml")
     return all(expected == one == other for expected, one, other in zip_longest(meant, seen, also))
@@ -82,7 +82,7 @@ def _prove_text(before: str, after: str, splices: Sequence[Splice]) -> None:
         raise Unproven("bytes")
 
 
-def _meant(events: Iterable[Any], swaps: Sequence[Swap]) -> Iterator[Signature]:
+def _meant(events: Iterable[Signature], swaps: Sequence[Swap]) -> Iterator[Signature]:
     pending = sorted(swaps, reverse=True)
     skip = 0
     for number, event in enumerate(events):
@@ -91,13 +91,9 @@ def _meant(events: Iterable[Any], swaps: Sequence[Swap]) -> Iterator[Signature]:
             yield from swap.events
             skip = swap.stop
         if number >= skip:
-            yield signature(event)
+            yield event
     if pending:
         raise Unproven("events")
-
-
-def _agree(meant: Iterator[Signature], seen: Iterable[Any], reader: str) -> bool:
-    return all(one == other for one, other in zip_longest(meant, _told(seen, reader)))
 
 
 def _told(events: Iterable[Any], reader: str) -> Iterator[Signature]:

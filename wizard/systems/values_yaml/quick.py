@@ -3,7 +3,9 @@
 The reader, the scanner and the parser are ruamel.yaml's; what is replaced here are the properties
 that look their partner up at every character, the marks, and the list of possible simple keys,
 which ruamel.yaml walks through at every token; blanks, comments and simple keys are scanned at
-once instead of character by character. The events are the same; a test compares them.
+once instead of character by character. The events are the same; a test compares them. One thing
+is read that ruamel.yaml refuses, though both versions of YAML and helm allow it: a tab as a blank,
+within a line.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from ruamel.yaml.scanner import Scanner, ScannerError
 from ruamel.yaml.tokens import ScalarToken
 
 _KEY_LENGTH = 1024
-_BLANK = re.compile(r" *(?:#[^\0\n\r\x85]*)?")
-_BLANK_IN_FLOW = re.compile(r"[ \t]*(?:#[^\0\n\r\x85]*)?")
+_BLANK = re.compile(r"[ \t]*(?:#[^\0\n\r\x85]*)?")
+_BLANK_AT_START = re.compile(r"(?: [ \t]*)?(?:#[^\0\n\r\x85]*)?")
+_TABS = re.compile(r" *\t[ \t]*")
 _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*(?=:[ \n\r])")
 
 
@@ -99,8 +102,9 @@ class _Scanner(Scanner):
         reader = self.reader
         if reader.index == 0 and reader.peek() == "\ufeff":
             reader.forward()
-        blank = _BLANK_IN_FLOW if self.flow_context else _BLANK
         while True:
+            indents = reader.column == 0 and not self.flow_context
+            blank = _BLANK_AT_START if indents else _BLANK
             found = blank.match(reader.buffer, reader.pointer)
             if found is not None and found.end() > reader.pointer:
                 reader.forward(found.end() - reader.pointer)
@@ -119,6 +123,16 @@ class _Scanner(Scanner):
         self.allow_simple_key = False
         reader.forward(found.end() - reader.pointer)
         return ScalarToken(found.group(), True, start, reader.get_mark())  # noqa: FBT003
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        reader = self.reader
+        found = _TABS.match(reader.buffer, reader.pointer)
+        if found is None:
+            return super().scan_plain_spaces(indent, start_mark)
+        reader.forward(found.end() - reader.pointer)
+        if reader.peek() in "\r\n\x85\u2028\u2029":
+            return super().scan_plain_spaces(indent, start_mark)
+        return [found.group()]
 
 
 class _Parser(Parser):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wizard.systems.values_yaml.builder import build, subtrees
 from wizard.systems.values_yaml.guards import conflict_middle, conflicted, readable, template_line
-from wizard.systems.values_yaml.model import Refusal
+from wizard.systems.values_yaml.model import BY_HAND, Refusal
 from wizard.systems.values_yaml.outline import Node, Outline
 from wizard.systems.values_yaml.readers import Unreadable
 
@@ -110,6 +110,16 @@ def invalid(problem: Unreadable) -> Refusal:
         "mend the file; helm cannot read it either",
         at=problem.at,
     )
+
+
+def not_1_2(problem: Unreadable) -> Refusal:
+    """The refusal of a file that YAML 1.1 allows and YAML 1.2 does not."""
+    refusal = invalid(problem)
+    refusal.message = refusal.message.replace(
+        "valid YAML:", "valid YAML 1.2, so no edit is proven:"
+    )
+    refusal.next_step = f"mend the line, or {BY_HAND}"
+    return refusal
 
 
 def _merge_values(mapping: Node) -> list[Node]:
