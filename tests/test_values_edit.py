@@ -118,6 +118,18 @@ def test_tabs_within_lines_are_blanks(text: str) -> None:
     assert after == yaml.load(text, Loader=yaml.CSafeLoader)
 
 
+def test_variables_that_come_in_through_a_merge_are_seen() -> None:
+    right = "".join(
+        f'x{i}: &x{i} {{name: {it.name}, value: "true"}}\n' for i, it in enumerate(WANTED)
+    )
+    path = "backend:\n  deployment:\n    extraEnv:\n"
+    assert edit((right + path + "      - <<: *x0\n      - <<: [*x1]\n").encode()).outcome == "noop"
+    wrong = right.replace('"true"', "'no'")
+    assert edit((wrong + path + "      - <<: *x0\n").encode()).finding == "LSA319"
+    named = "n: &n AUDIT_LOGS_ENABLED\n" + path + "      - name: *n\n        value: 'no'\n"
+    assert edit(named.encode()).names == tuple(it.name for it in WANTED)
+
+
 def test_nine_hundred_nested_maps() -> None:
     deep = "".join(" " * depth + "a:\n" for depth in range(900)) + " " * 900 + "b: 1\n"
     made = edit(deep.encode())

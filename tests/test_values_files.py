@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -150,6 +151,25 @@ def test_a_file_of_somebody_else_is_not_taken_over(open_values: Path) -> None:
     assert as_nobody(WRITE, str(open_values)).startswith("LSA332 ")
     assert open_values.read_bytes() == BEFORE
     assert leftovers(open_values.parent) == ["values.yaml"]
+
+
+def test_a_read_only_file_system(tmp_path: Path) -> None:
+    path = tmp_path / "mount"
+    path.mkdir()
+    if os.name != "posix" or shutil.which("mount") is None:
+        pytest.skip("no mount here")
+    options = ["-t", "tmpfs", "tmpfs", str(path)]
+    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    try:
+        (path / "values.yaml").write_bytes(BEFORE)
+        subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
+        with pytest.raises(Problem) as caught:
+            write_values(path / "values.yaml", before=BEFORE, after=AFTER)
+        assert caught.value.id == "LSA332"
+        assert "file system is read-only" in caught.value.what
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
 
 
 def problem(path: Path) -> Problem:

@@ -133,7 +133,14 @@ def _refuse_changed(path: Path, before: bytes) -> None:
 def _refuse_unwritable(path: Path, target: Path) -> None:
     """A rename would get around a file's own write protection, so ask for it first."""
     if not os.access(target, os.W_OK):
-        raise _unwritable(path, "the file is write-protected")
+        why = "the file system is read-only" if _read_only(target) else "it is write-protected"
+        raise _unwritable(path, why)
+
+
+def _read_only(target: Path) -> bool:
+    if not hasattr(os, "statvfs"):
+        return False
+    return bool(os.statvfs(target).f_flag & os.ST_RDONLY)
 
 
 @contextlib.contextmanager
