@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "records": {"records"},
     "steps": {"steps", "systems", "records"},
     "console": {"console", "records"},
+    "commands": {"systems", "records", "console"},
     "walks": {"walks", "steps", "systems", "records", "console"},
 }
 """The folders that each folder may import, besides the shared modules at the top."""

@@ -47,9 +47,9 @@ COMMANDS: dict[str, Command] = {
     "plan": Command("the dry run: every change, none made", "wizard.walks.plan", shared=True),
     "check": Command("the health check: reads only", "wizard.walks.check", shared=True),
     "orgs": Command("the organizations and their state", "wizard.walks.orgs", shared=True),
-    "values": Command("edit values files, without a cluster", "wizard.values_command"),
-    "runs": Command("what was done from this machine", "wizard.runs_command"),
-    "explain": Command("what a finding means, offline", "wizard.explain_command"),
+    "values": Command("edit values files, without a cluster", "wizard.commands.values"),
+    "runs": Command("what was done from this machine", "wizard.commands.runs"),
+    "explain": Command("what a finding means, offline", "wizard.commands.explain"),
     "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),
 }
 

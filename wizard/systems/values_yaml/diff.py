@@ -28,8 +28,8 @@ def unified_diff(before: bytes, after: bytes, name: str) -> str:
     part = difflib.unified_diff(
         [_shown(line) for line in old[top : len(old) - tail]],
         [_shown(line) for line in new[top : len(new) - tail]],
-        f"a/{name}",
-        f"b/{name}",
+        f"a/{name.lstrip('/')}",
+        f"b/{name.lstrip('/')}",
         n=CONTEXT,
     )
     return "".join(_shifted(line, top) for line in part)

@@ -17,6 +17,7 @@ from typing import Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.redact import redact
 from wizard.systems.values_yaml import Edit, Outcome, edit, read_values, unified_diff, write_values
 
 SCHEMA_VERSION = "1.0"
@@ -57,7 +58,7 @@ class Result:
 
     def diff(self) -> str:
         """The unified diff; empty when nothing changes."""
-        return unified_diff(self.before, self.edit.data, self.file)
+        return redact(unified_diff(self.before, self.edit.data, self.file))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

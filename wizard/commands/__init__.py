@@ -1,0 +1,1 @@
+"""The commands that walk over no steps, one module each."""
