@@ -133,3 +133,12 @@ def test_no_file_is_a_wrong_invocation(folder: Path) -> None:
 def test_the_sops_command_names_the_file(folder: Path) -> None:
     (folder / "s.yaml").write_text("a: ENC[x]\nsops:\n  mac: x\n")
     assert "sops edit s.yaml" in values(folder, "s.yaml").stdout
+
+
+def test_a_secret_beside_the_edit_is_not_shown(folder: Path) -> None:
+    text = 'backend:\n  deployment:\n    password: "hunter2hunter2"\n'
+    (folder / "secret.yaml").write_text(text)
+    for form in ("text", "json"):
+        done = values(folder, "secret.yaml", "--format", form)
+        assert "AUDIT_LOGS_ENABLED" in done.stdout
+        assert "hunter2hunter2" not in done.stdout + done.stderr
