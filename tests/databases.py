@@ -10,11 +10,14 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from local_psql import local_psql
 from psycopg import sql
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 from wizard.systems.database import Database, Login, Organization
+from wizard.systems.database.session import Session
+from wizard.systems.database.statements import Statement
 
 TABLE = """
 CREATE TABLE organizations (
@@ -32,6 +35,12 @@ class World:
     def __init__(self, server: Any, name: str) -> None:
         self.server = server
         self.name = name
+        self.via = "libpq"
+
+    @property
+    def commit(self) -> bytes:
+        """The commit as the tool puts it on the wire."""
+        return b"COMMIT;\0" if self.via == "psql" else b"COMMIT\0"
 
     def connect(self) -> psycopg.Connection[Any]:
         """A superuser's connection."""
@@ -60,7 +69,10 @@ class World:
             "password": self.server.password,
             "dbname": self.name,
         }
-        return Login(**(told | changed))
+        told |= changed
+        if self.via == "psql":
+            told["psql"] = local_psql(self.server.bin_dir, told)
+        return Login(**told)
 
     def open(self, **changed: Any) -> Database:
         """The tool, logged in."""
@@ -143,6 +155,12 @@ def fresh(server: PracticePostgres) -> Iterator[World]:
     admin.sql(f"DROP DATABASE {name} WITH (FORCE)")
     for role in roles:
         admin.sql(f"DROP ROLE {role}")
+
+
+def process_of(session: Session) -> int:
+    """The server process of a session."""
+    pid: int = session.rows(Statement("", text="SELECT pg_backend_pid() AS pid"))[0]["pid"]
+    return pid
 
 
 def refused(*ids: str) -> Any:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from databases import World, every, fresh, refused, told
+from local_psql import LocalPsql
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.systems.database import OrganizationState
@@ -27,9 +28,10 @@ SHAPES = [
 WRONG_SHAPES = ["null", "[]", '["can_use_audit_logs"]', '"true"', "1", "true"]
 
 
-@pytest.fixture
-def world(postgres: PracticePostgres) -> Iterator[Any]:
+@pytest.fixture(params=["libpq", "psql"])
+def world(postgres: PracticePostgres, request: pytest.FixtureRequest) -> Iterator[Any]:
     with fresh(postgres) as world:
+        world.via = request.param
         world.table()
         yield world
 
@@ -227,7 +229,7 @@ def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World) -> None:
         "with_personal": True, "only_off": False, "limit": 50,
     }  # fmt: skip
     with world.connect() as connection:
-        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + query.as_bytes(connection)
+        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + query.composed().as_bytes(connection)
         plan = "\n".join(row[0] for row in connection.execute(text, values))
     assert "top-N heapsort" in plan or "Index" in plan
     assert "external" not in plan
@@ -251,6 +253,14 @@ def test_config_never_leaves_the_server(world: World, monkeypatch: pytest.Monkey
         return rows
 
     monkeypatch.setattr(psycopg.Cursor, "fetchall", recorded)
+    received = LocalPsql.receive
+
+    def heard(wire: Any, limit: float) -> Any:
+        output = received(wire, limit)
+        seen.append(output)
+        return output
+
+    monkeypatch.setattr(LocalPsql, "receive", heard)
     with world.open() as database:
         done = database.enable(database.organizations())
     assert seen

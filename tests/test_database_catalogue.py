@@ -14,9 +14,10 @@ SELECT = "GRANT SELECT (id, display_name, is_personal, config) ON organizations 
 UPDATE = "GRANT UPDATE (config) ON organizations TO {}"
 
 
-@pytest.fixture
-def world(postgres: PracticePostgres) -> Iterator[Any]:
+@pytest.fixture(params=["libpq", "psql"])
+def world(postgres: PracticePostgres, request: pytest.FixtureRequest) -> Iterator[Any]:
     with fresh(postgres) as world:
+        world.via = request.param
         yield world
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from databases import World, beside, fresh, refused, told
+from databases import World, beside, fresh, process_of, refused, told
 from wires import Wire
 
 from wizard.exits import Exit
@@ -17,14 +17,16 @@ from wizard.systems.database import (
     transaction,
     witness,
 )
+from wizard.systems.database.session import Session
 
 ON = '{"can_use_audit_logs": true}'
 OFF = '{"can_use_audit_logs": false}'
 
 
-@pytest.fixture
-def world(postgres: PracticePostgres) -> Iterator[Any]:
+@pytest.fixture(params=["libpq", "psql"])
+def world(postgres: PracticePostgres, request: pytest.FixtureRequest) -> Iterator[Any]:
     with fresh(postgres) as world:
+        world.via = request.param
         world.table()
         for config in (OFF, None, "{}"):
             world.add(config)
@@ -197,13 +199,13 @@ def test_a_commit_that_the_server_refuses(world: World) -> None:
 
 
 def test_killed_between_update_and_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = session.Session.commit
+    plain = Session.commit
 
     def killed_before(self: Any) -> None:
-        world.sql("SELECT pg_terminate_backend(%s, 5000)", self.backend_pid)
+        world.sql("SELECT pg_terminate_backend(%s, 5000)", process_of(self))
         plain(self)
 
-    monkeypatch.setattr(session.Session, "commit", killed_before)
+    monkeypatch.setattr(Session, "commit", killed_before)
     before = world.configs()
     with world.open() as database:
         shown = database.organizations()
@@ -241,7 +243,7 @@ def test_killed_during_the_update(world: World) -> None:
 
 def test_the_wire_is_cut_before_the_commit_arrives(world: World) -> None:
     before = world.configs()
-    with Wire(world.server.port, word=b"COMMIT\0", fault="cut before") as wire:
+    with Wire(world.server.port, word=world.commit, fault="cut before") as wire:
         with world.open(port=wire.port) as database, refused("LSA542") as caught:
             database.enable(database.organizations())
         assert wire.happened.is_set()
@@ -250,7 +252,7 @@ def test_the_wire_is_cut_before_the_commit_arrives(world: World) -> None:
 
 
 def test_the_wire_is_cut_between_the_commit_and_its_answer(world: World) -> None:
-    with Wire(world.server.port, word=b"COMMIT\0", fault="cut after") as wire:
+    with Wire(world.server.port, word=world.commit, fault="cut after") as wire:
         with world.open(port=wire.port) as database:
             done = database.enable(database.organizations())
             assert "lost during the commit" in done.notes[0]
@@ -266,7 +268,7 @@ def test_a_commit_of_which_nobody_can_tell(
 ) -> None:
     monkeypatch.setattr(witness, "SETTLE_LIMIT", 1.0)
     with (
-        Wire(world.server.port, word=b"COMMIT\0", fault=fault, down=True) as wire,
+        Wire(world.server.port, word=world.commit, fault=fault, down=True) as wire,
         world.open(port=wire.port) as database,
     ):
         shown = database.organizations()
@@ -314,7 +316,7 @@ def test_a_commit_that_never_arrives_is_awaited_until_the_server_gives_up(
     monkeypatch.setattr(transaction, "IDLE_LIMIT", 2.0)
     before = world.configs()
     with (
-        Wire(world.server.port, word=b"COMMIT\0", fault="silence") as wire,
+        Wire(world.server.port, word=world.commit, fault="silence") as wire,
         world.open(port=wire.port) as database,
     ):
         shown = database.organizations()
@@ -329,7 +331,7 @@ def test_a_commit_that_never_arrives_is_awaited_until_the_server_gives_up(
 def test_a_change_just_after_the_commit_is_noted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = session.Session.commit
+    plain = Session.commit
 
     def changed_after(self: Any) -> None:
         plain(self)
@@ -337,7 +339,7 @@ def test_a_change_just_after_the_commit_is_noted(
 
     with world.open() as database:
         shown = database.organizations()
-        monkeypatch.setattr(session.Session, "commit", changed_after)
+        monkeypatch.setattr(Session, "commit", changed_after)
         done = database.enable(shown)
     assert len(done.changes) == 3
     assert len(done.notes) == 3
@@ -370,7 +372,7 @@ def test_a_second_connection_that_cannot_be_had(world: World) -> None:
 
 def test_a_lost_connection_is_opened_again_for_the_next_look(world: World) -> None:
     with world.open() as database:
-        pid = database._live.backend_pid
+        pid = process_of(database._live)
         assert len(database.organizations()) == 3
         world.sql("SELECT pg_terminate_backend(%s, 5000)", pid)
         with refused("LSA542"):

@@ -17,6 +17,7 @@ from wizard.exits import Exit
 from wizard.practice.certificates import self_signed
 from wizard.practice.postgres import DEBIAN, PracticePostgres, free_port
 from wizard.systems.database import Database, Login
+from wizard.systems.database.statements import Statement
 
 
 @pytest.fixture
@@ -174,9 +175,8 @@ def test_a_server_too_old(monkeypatch: pytest.MonkeyPatch, world: World) -> None
 
 
 def _shown(name: Any) -> Any:
-    from psycopg import sql
 
-    return sql.SQL("SELECT current_setting({}) AS setting").format(name)
+    return Statement("", {}, {}, {"name": name}, "SELECT current_setting(:'name') AS setting")
 
 
 def _trusting(certificate: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ class AuditTable(Step):
             )
             return Observation((finding,), right=False, blocked=True)
         evidence = [f"{table.schema}.audit_logs, PostgreSQL {identity.server_version}"]
-        evidence.append(_size(table))
+        evidence += [_size(table), database.login.evidence]
         message = "The table audit_logs is there"
         return Observation((passed("LSA791", subject, message, *evidence),), right=True)
 

@@ -137,6 +137,7 @@ class Organizations(Step):
         on = sum(n for state, n in counts.items() if state == "on")
         subject = f"organizations of {systems.release.name}"
         evidence = tuple(f"{state}: {n}" for state, n in counts.items() if n)
+        evidence = (*evidence, systems.database.login.evidence)
         message = f"{on} of {total} shared organizations have audit logs stored as on"
         if on == total and total:
             return Observation((passed("LSA591", subject, message, *evidence),), right=True)

@@ -24,6 +24,7 @@ from wizard.systems.kubeconfig import (
 
 if TYPE_CHECKING:
     from wizard.systems.forward import LocalForward
+    from wizard.systems.pod_command import PodCommand
     from wizard.systems.pod_exec import ExecResult
 
 FIELD_MANAGER = "langsmith-audit"
@@ -204,6 +205,16 @@ class Cluster:
         from wizard.systems.pod_exec import run_in_pod
 
         return run_in_pod(self._connection, pod, namespace, container, argv, stdin, limit)
+
+    def command(self, pod: str, namespace: str, container: str, argv: Sequence[str]) -> PodCommand:
+        """A command in a container that is talked to while it runs; close it after use.
+
+        Raises:
+            Problem: a missing right, no such pod, or the API server cannot be reached.
+        """
+        from wizard.systems.pod_command import PodCommand
+
+        return PodCommand(self._connection, pod, namespace, container, argv)
 
     def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[LocalForward]:
         """A port of a pod on this machine while the context is open."""

@@ -96,7 +96,7 @@ def _read(socket: WebSocket, call: Call, argv: Sequence[str], limit: float) -> d
 
 def _outcome(channels: dict[int, bytes], call: Call, argv: Sequence[str]) -> ExecResult:
     status = parse(channels.get(STATUS, b""))
-    code = _exit_code(status)
+    code = exit_code(status)
     if code is None:
         words = status.get("message", "") if isinstance(status, dict) else "it broke off"
         raise Problem(
@@ -111,7 +111,8 @@ def _outcome(channels: dict[int, bytes], call: Call, argv: Sequence[str]) -> Exe
     return ExecResult(code, *texts)
 
 
-def _exit_code(status: Any) -> int | None:
+def exit_code(status: Any) -> int | None:
+    """The exit code in the Status of the error channel; None when it tells of none."""
     if not isinstance(status, dict):
         return None
     if status.get("status") == "Success":

@@ -40,8 +40,13 @@ def connection_problem(error: psycopg.Error, login: Login, limit: int) -> Proble
     language is quoted.
     """
     if isinstance(error, errors.ConnectionTimeout):
-        return _timed_out(login, limit)
-    words = _words(error, login)
+        return timed_out(login, limit)
+    return refused_login(str(error), login)
+
+
+def refused_login(text: str, login: Login) -> Problem:
+    """The problem behind libpq's own words."""
+    words = _words(text, login)
     return _MAKERS[_kind(" ".join(words))](login, words)
 
 
@@ -75,16 +80,17 @@ def _kind(words: str) -> str:
     return "other"
 
 
-def _words(error: psycopg.Error, login: Login) -> tuple[str, ...]:
+def _words(text: str, login: Login) -> tuple[str, ...]:
     secrets = [login.password, login.options.get("sslpassword", "")]
-    lines = [line.strip() for line in redact(str(error), secrets).splitlines()]
+    lines = [line.strip() for line in redact(text, secrets).splitlines()]
     return tuple(line for line in lines if line)[:8]
 
 
-def _timed_out(login: Login, limit: int) -> Problem:
+def timed_out(login: Login, limit: float) -> Problem:
+    """No login came about in time; the limit is in seconds."""
     return Problem(
         "LSA523",
-        f"the server did not answer the login within {limit} seconds",
+        f"the server did not answer the login within {limit:g} seconds",
         on=login.subject,
         next_step="check that host and port are PostgreSQL's and that no firewall is between; "
         "--connect-limit gives it more time",

@@ -20,13 +20,15 @@ from wizard.systems.database.model import (
     PutBack,
     RowChange,
 )
+from wizard.systems.database.opening import open_session
 from wizard.systems.database.rights import grants
-from wizard.systems.database.session import Session
 from wizard.systems.database.statements import statement
 from wizard.systems.database.transaction import Bench
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from wizard.systems.database.session import Session
 
 CONNECT_LIMIT = 10
 LOCK_LIMIT = 5.0
@@ -49,7 +51,7 @@ class Database:
             Problem: LSA522 to LSA530: unreachable, no answer within the limit, wrong password, no
                 such database, TLS, not let in, no connection left, not understood, too old.
         """
-        return cls(Session.open(login, connect_limit), login, connect_limit)
+        return cls(open_session(login, connect_limit), login, connect_limit)
 
     def __enter__(self) -> Database:
         return self
@@ -69,7 +71,7 @@ class Database:
     @property
     def login(self) -> Login:
         """The login that this database was opened with."""
-        return self._login
+        return self._session.login
 
     def identity(self) -> Identity:
         """Which server and database this is."""
@@ -178,7 +180,7 @@ class Database:
     def _live(self) -> Session:
         """The connection; a new one when the last was lost."""
         if self._session.lost:
-            self._session = Session.open(self._login, self._connect_limit)
+            self._session = open_session(self._login, self._connect_limit)
         return self._session
 
     @cached_property

@@ -61,7 +61,7 @@ def by_id(
     """The organizations that have one of these ids."""
     query = statement("organizations_by_id", words=words(table), schema=table.schema)
     rows = session.rows(query, ids=list(ids))
-    return {row["id"]: _organization(row) for row in rows}
+    return {found.id: found for found in map(_organization, rows)}
 
 
 def in_order(found: Mapping[UUID, Organization], ids: Sequence[UUID]) -> list[Organization]:
@@ -83,8 +83,9 @@ def counts(session: Session, table: OrganizationsTable) -> OrganizationCounts:
 
 
 def _organization(row: Row) -> Organization:
+    id = row["id"]
     return Organization(
-        row["id"],
+        id if isinstance(id, UUID) else UUID(id),  # psql gives text
         row["display_name"],
         row["is_personal"],
         PriorState(ConfigShape(row["shape"]), row["present"], row["value"], row["rest"]),

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
+
+
+class Wire(Protocol):
+    """A program that runs elsewhere, by its streams. An OSError says that it cannot be reached.
+
+    Attributes:
+        code: the exit code once it has ended; None when its end was not seen.
+    """
+
+    code: int | None
+
+    def send(self, data: bytes) -> None:
+        """Bytes for its standard input."""
+
+    def receive(self, limit: float) -> tuple[int, bytes] | None:
+        """What it wrote next, and on which stream (1 or 2); None after its end.
+
+        Raises:
+            TimeoutError: nothing came within `limit` seconds.
+        """
+
+    def close(self) -> None:
+        """Let go of it; it ends when its input does."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +42,8 @@ class Login:
         options: further libpq parameters (`sslmode`, `sslrootcert`, …), never `options`.
         schema: the schema that LangSmith uses (POSTGRES_SCHEMA), or None when nobody said.
         via: the way in, in words ("port-forward to pod langsmith-postgres-0", "direct").
+        why: why this way was taken, in words.
+        psql: starts a psql that is logged in elsewhere, in place of a connection of our own.
     """
 
     host: str
@@ -29,14 +54,23 @@ class Login:
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     schema: str | None = None
     via: str = "direct"
+    why: str = field(default="", compare=False)
+    psql: Callable[[], Wire] | None = field(default=None, repr=False, compare=False)
 
     @property
     def subject(self) -> str:
         """The database in words, for messages; no secret in it."""
+        if not self.host and self.dbname:
+            return f"database {self.dbname} as {self.user} ({self.via})"
         if not self.host:
             return f"database ({self.via})"
         place = self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
         return f"database {self.dbname} on {place} as {self.user} ({self.via})"
+
+    @property
+    def evidence(self) -> str:
+        """The way in with its reason, for findings."""
+        return f"way in: {self.via}" + (f" ({self.why})" if self.why else "")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,14 @@ def statement_problem(
     error: psycopg.Error, on: str, limits: Limits, *, timed_out: bool = False
 ) -> Problem:
     """The problem that a failed statement is. DETAIL is left out: it may quote a row."""
+    message = error.diag.message_primary or str(error)
+    return refusal(error.sqlstate, message, on, limits, timed_out=timed_out)
+
+
+def refusal(
+    code: str | None, message: str, on: str, limits: Limits, *, timed_out: bool = False
+) -> Problem:
+    """The problem behind an SQLSTATE and the server's words; without a code nothing was heard."""
     if timed_out:
         return ConnectionLost(
             "LSA543",
@@ -38,19 +46,19 @@ def statement_problem(
             on=on,
             next_step="check the server and the way to it, and try again",
         )
-    code = error.sqlstate
+    words = _words(code, message)
     if code is None or code.startswith(("08", "57P")):
         return ConnectionLost(
             "LSA542",
             "the connection to PostgreSQL was lost",
             on=on,
             next_step="check the server and the way to it, and try again",
-            detail=_words(error),
+            detail=words,
         )
-    return _by_code(error, code, on, limits)
+    return _by_code(words, code, on, limits)
 
 
-def _by_code(error: psycopg.Error, code: str, on: str, limits: Limits) -> Problem:
+def _by_code(words: tuple[str, ...], code: str, on: str, limits: Limits) -> Problem:
     what, next_step, id = {
         "55P03": (
             f"a row or table lock did not come within {limits.lock:g} seconds",
@@ -79,11 +87,10 @@ def _by_code(error: psycopg.Error, code: str, on: str, limits: Limits) -> Proble
             "LSA541",
         ),
     }.get(code, ("PostgreSQL refused a statement", "read the server's own words above", "LSA545"))
-    return Problem(id, what, on=on, next_step=next_step, exit=Exit.UNKNOWN, detail=_words(error))
+    return Problem(id, what, on=on, next_step=next_step, exit=Exit.UNKNOWN, detail=words)
 
 
-def _words(error: psycopg.Error) -> tuple[str, ...]:
-    message = error.diag.message_primary or str(error)
-    code = f"{error.sqlstate}: " if error.sqlstate else ""
+def _words(code: str | None, message: str) -> tuple[str, ...]:
+    prefix = f"{code}: " if code else ""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return tuple(code + line if not number else line for number, line in enumerate(lines[:6]))
+    return tuple(prefix + line if not number else line for number, line in enumerate(lines[:6]))

@@ -7,6 +7,8 @@ words. So a file runs in psql (`-v name=…`) as it does here, and no value is e
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from psycopg import sql
@@ -25,16 +27,58 @@ def _source(name: str) -> str:
     return "\n".join(kept).strip().removesuffix(";")
 
 
-def statement(
-    name: str, *, words: dict[str, str] | None = None, **identifiers: str
-) -> sql.Composed:
-    """A statement whose values are parameters (`%(name)s`); `%` is doubled for the driver."""
-    return _composed(name, identifiers, words or {}, None)
+@dataclass(frozen=True)
+class Statement:
+    """A template with everything but its values.
+
+    Attributes:
+        name: the template's name; empty for a bare text.
+        identifiers: what stands for `:"name"`.
+        words: what stands for `:name`, by its name in the list of known words.
+        literals: values that become literals in the text: SET and BEGIN take no parameters.
+    """
+
+    name: str
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    literals: Mapping[str, str] | None = None
+    text: str = ""
+
+    @property
+    def source(self) -> str:
+        """The SQL in psql's notation, without the last semicolon."""
+        return self.text or _source(self.name)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What psql must know besides the values."""
+        words = {name: _WORDS[word].as_string(None) for name, word in self.words.items()}
+        return {**self.identifiers, **words, **(self.literals or {})}
+
+    def composed(self) -> sql.Composed:
+        """The statement for the driver: values as parameters, `%` doubled, or no parameters."""
+        text, at = self.source, 0
+        parts: list[sql.Composable] = []
+        for mark in _MARK.finditer(text):
+            parts.append(_plain(text[at : mark.start()], doubled=self.literals is None))
+            parts.append(_part(mark, self))
+            at = mark.end()
+        parts.append(_plain(text[at:], doubled=self.literals is None))
+        return sql.Composed(parts)
 
 
-def script(name: str, **values: str) -> sql.Composed:
+COMMIT = Statement("", literals={}, text="COMMIT")
+ROLLBACK = Statement("", literals={}, text="ROLLBACK")
+
+
+def statement(name: str, *, words: dict[str, str] | None = None, **identifiers: str) -> Statement:
+    """A statement whose values are parameters."""
+    return Statement(name, identifiers, words or {})
+
+
+def script(name: str, **values: str) -> Statement:
     """Statements that take no parameters (SET, BEGIN): values become quoted literals."""
-    return _composed(name, {}, {}, values)
+    return Statement(name, literals=values)
 
 
 def readable(name: str, *, words: dict[str, str] | None = None, **identifiers: str) -> str:
@@ -50,35 +94,14 @@ def readable(name: str, *, words: dict[str, str] | None = None, **identifiers: s
     return _MARK.sub(fill, _source(name))
 
 
-def _composed(
-    name: str,
-    identifiers: dict[str, str],
-    words: dict[str, str],
-    literals: dict[str, str] | None,
-) -> sql.Composed:
-    text, at = _source(name), 0
-    parts: list[sql.Composable] = []
-    for mark in _MARK.finditer(text):
-        parts.append(_plain(text[at : mark.start()], doubled=literals is None))
-        parts.append(_part(mark, identifiers, words, literals))
-        at = mark.end()
-    parts.append(_plain(text[at:], doubled=literals is None))
-    return sql.Composed(parts)
-
-
-def _part(
-    mark: re.Match[str],
-    identifiers: dict[str, str],
-    words: dict[str, str],
-    literals: dict[str, str] | None,
-) -> sql.Composable:
+def _part(mark: re.Match[str], query: Statement) -> sql.Composable:
     if mark["identifier"]:
-        return sql.Identifier(identifiers[mark["identifier"]])
+        return sql.Identifier(query.identifiers[mark["identifier"]])
     if mark["word"]:
-        return _WORDS[words[mark["word"]]]
-    if literals is None:
+        return _WORDS[query.words[mark["word"]]]
+    if query.literals is None:
         return sql.Placeholder(mark["value"])
-    return sql.Literal(literals[mark["value"]])
+    return sql.Literal(query.literals[mark["value"]])
 
 
 def _plain(text: str, *, doubled: bool) -> sql.SQL:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from wizard.problems import Problem
 from wizard.systems.database import listing
-from wizard.systems.database.session import Session
+from wizard.systems.database.opening import open_session
 from wizard.systems.database.statement_errors import ConnectionLost
 from wizard.systems.database.statements import statement
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wizard.systems.database.model import Login, OrganizationsTable, RowChange
+    from wizard.systems.database.session import Session
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class Witness:
     def __init__(self, login: Login, connect_limit: int) -> None:
         self._login = login
         self._connect_limit = connect_limit
-        self._session = Session.open(login, connect_limit)
+        self._session = open_session(login, connect_limit)
 
     def close(self) -> None:
         """End the connection."""
@@ -45,12 +46,17 @@ class Witness:
         Raises:
             Problem: there is no answer.
         """
+        if self._session.lost:  # a psql ends with the first statement that is refused
+            self._open_again()
         try:
             return self._ask(question, limit)
         except ConnectionLost:
-            self._session.close()
-            self._session = Session.open(self._login, self._connect_limit)
+            self._open_again()
             return self._ask(question, limit)
+
+    def _open_again(self) -> None:
+        self._session.close()
+        self._session = open_session(self._login, self._connect_limit)
 
     def _ask(self, question: Callable[[Session], T], limit: float) -> T:
         with self._session.reading(limit) as session:
@@ -160,5 +166,5 @@ def _holder(row: dict[str, object]) -> str:
     parts += [f"application {row['application']}"] if row["application"] else []
     parts += [str(row["state"])] if row["state"] else []
     seconds = row["seconds"]
-    parts += [f"its transaction is {seconds:.0f} s old"] if isinstance(seconds, float) else []
+    parts += [f"its transaction is {seconds:.0f} s old"] if isinstance(seconds, int | float) else []
     return ", ".join(parts)

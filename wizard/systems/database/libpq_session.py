@@ -1,0 +1,150 @@
+"""A session over the driver's own connection (psycopg, libpq)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import pq, sql
+from psycopg.rows import dict_row
+
+from wizard.problems import Problem
+from wizard.systems.database.connection_errors import bad_option, connection_problem
+from wizard.systems.database.session import APPLICATION, Row, Session
+from wizard.systems.database.statement_errors import statement_problem
+
+if TYPE_CHECKING:
+    from wizard.systems.database.model import Login
+    from wizard.systems.database.statements import Statement
+
+
+class LibpqSession(Session):
+    """A connection of this process."""
+
+    def __init__(self, login: Login, connection: psycopg.Connection[Row]) -> None:
+        super().__init__(login)
+        self._connection = connection
+
+    @classmethod
+    def open(cls, login: Login, connect_limit: int) -> LibpqSession:
+        """Log in.
+
+        Raises:
+            Problem: unreachable, refused, no such database, TLS, out of time, too old.
+        """
+        try:
+            connection = psycopg.connect(
+                **_parameters(login, connect_limit),
+                autocommit=True,
+                prepare_threshold=None,
+                row_factory=dict_row,
+            )
+        except psycopg.ProgrammingError:
+            raise bad_option(login) from None
+        except psycopg.Error as error:
+            raise connection_problem(error, login, connect_limit) from None
+        session = cls(login, connection)
+        try:
+            session.check_version(connection.info.server_version)
+        except Problem:
+            session.close()
+            raise
+        return session
+
+    def close(self) -> None:
+        """End the connection; the server rolls back what was not committed."""
+        self._connection.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection ended by itself."""
+        return self._connection.broken
+
+    def roll_back(self) -> None:
+        """End the transaction without a trace; a lost connection has done so already."""
+        if self._connection.closed:
+            return
+        if self._connection.info.transaction_status == pq.TransactionStatus.IDLE:
+            return
+        try:
+            with self._answered():
+                self._connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
+
+    def rows(self, query: Statement, **values: Any) -> list[Row]:
+        """See `Session.rows`."""
+        return self._execute(query.composed(), values).fetchall()
+
+    def run(self, query: Statement, **values: Any) -> int:
+        """See `Session.run`."""
+        return self._execute(query.composed(), values).rowcount
+
+    def _execute(self, query: sql.Composed, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
+        timed_out = threading.Event()
+        try:
+            with self._answered(timed_out):
+                return self._connection.execute(query, values or None)
+        except psycopg.Error as error:
+            raise self._problem(error, timed_out=timed_out.is_set()) from None
+
+    def _problem(self, error: psycopg.Error, *, timed_out: bool) -> Problem:
+        return statement_problem(error, self.login.subject, self._limits, timed_out=timed_out)
+
+    @contextlib.contextmanager
+    def _answered(self, timed_out: threading.Event | None = None) -> Iterator[None]:
+        """Cut the connection when the server falls silent: libpq itself would wait for ever."""
+        if self._connection.closed:
+            yield
+            return
+        wire = _duplicate(self._connection.fileno())
+
+        def cut() -> None:
+            if timed_out is not None:
+                timed_out.set()
+            with contextlib.suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
+        watch = threading.Timer(self._limits.answer, cut)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+            watch.join()
+            wire.close()
+
+
+def _duplicate(number: int) -> socket.socket:
+    """A second handle of a socket: the first stays libpq's, which may close it meanwhile."""
+    borrowed = socket.socket(fileno=number)
+    try:
+        return borrowed.dup()
+    finally:
+        borrowed.detach()
+
+
+def _parameters(login: Login, connect_limit: int) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "host": login.host,
+        "port": login.port or "",
+        "user": login.user,
+        "password": login.password,
+        "dbname": login.dbname,
+    }
+    return {
+        **{name: value for name, value in login.options.items() if name != "options"},
+        **{name: value for name, value in told.items() if value},
+        "connect_timeout": connect_limit,
+        "application_name": APPLICATION,
+        "client_encoding": "UTF8",
+        "options": "",  # also keeps PGOPTIONS out
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }

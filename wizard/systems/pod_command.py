@@ -1,0 +1,82 @@
+"""A command in a container that is talked to while it runs, over the exec WebSocket."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wizard.systems.cluster_errors import Call, parse
+from wizard.systems.pod_exec import CHUNK, PROTOCOLS, STATUS, STDERR, STDIN, STDOUT, exit_code
+
+if TYPE_CHECKING:
+    from wizard.systems.cluster_http import Connection
+
+
+class PodCommand:
+    """A running command, by its streams; it ends when this end lets go of it.
+
+    Attributes:
+        code: its exit code once it has ended; None when its end was not seen.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        pod: str,
+        namespace: str,
+        container: str,
+        argv: Sequence[str],
+    ) -> None:
+        call = Call("create", "pods/exec", "", pod, namespace)
+        query = [("container", container), ("stdin", "true")]
+        query += [("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in argv]
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        self.code: int | None = None
+        self._limit = connection.limit
+        self._socket: Any = connection.websocket(call, path, query, PROTOCOLS)
+
+    def send(self, data: bytes) -> None:
+        """Bytes for its standard input.
+
+        Raises:
+            OSError: the connection is gone, or took nothing within the cluster's limit.
+        """
+        from websocket import WebSocketException
+
+        self._socket.settimeout(self._limit)
+        try:
+            for start in range(0, len(data), CHUNK):
+                self._socket.send_binary(bytes([STDIN]) + data[start : start + CHUNK])
+        except WebSocketException:
+            raise ConnectionError from None
+
+    def receive(self, limit: float) -> tuple[int, bytes] | None:
+        """What it wrote next, and on which stream (1 or 2); None after its end.
+
+        Raises:
+            TimeoutError: nothing came within `limit` seconds.
+        """
+        from websocket import ABNF, WebSocketException, WebSocketTimeoutException
+
+        self._socket.settimeout(limit)
+        while True:
+            try:
+                kind, frame = self._socket.recv_data_frame(control_frame=True)
+            except WebSocketTimeoutException:
+                raise TimeoutError from None
+            except WebSocketException:
+                return None
+            if kind == ABNF.OPCODE_CLOSE:
+                return None
+            data = bytes(frame.data) if kind in (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT) else b""
+            if data[:1] == bytes([STATUS]):
+                self.code = exit_code(parse(data[1:]))
+            elif len(data) > 1 and data[0] in (STDOUT, STDERR):
+                return data[0], data[1:]
+
+    def close(self) -> None:
+        """Let go of it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown()
