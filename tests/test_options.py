@@ -36,6 +36,7 @@ def test_switches_are_read(name: str, word: str, value: bool) -> None:
         ("LANGSMITH_AUDIT_LOCK_LIMIT", "0"),
         ("LANGSMITH_AUDIT_LOCK_LIMIT", "nan"),
         ("LANGSMITH_AUDIT_DATABASE", "telepathy"),
+        ("LANGSMITH_AUDIT_SKIP", "audit_api nonsense"),
     ],
 )
 def test_what_cannot_be_read_is_told(variable: str, text: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wizard.options import OPTIONS, Kind
+from wizard.options import OPTIONS, STEP_NAMES, Kind
+from wizard.procedure import STEPS
 from wizard.records.catalogue import catalogue
 
 WIZARD = Path(__file__).parent.parent / "wizard"
@@ -81,6 +82,10 @@ def test_every_entry_says_what_it_means_and_what_to_do() -> None:
         assert entry.meaning.endswith((".", "?"))
         assert entry.next_step
         assert entry.source
+
+
+def test_the_steps_that_can_be_left_out_are_the_steps() -> None:
+    assert [step.name for step in STEPS] == list(STEP_NAMES)
 
 
 def test_every_option_has_a_variable_and_only_secrets_have_no_flag() -> None:

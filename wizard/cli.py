@@ -147,7 +147,12 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         group.add_argument(*option.flags, dest=option.name, action="store_true", help=help)
     elif option.kind in (Kind.LIST, Kind.PATHS):
         group.add_argument(
-            *option.flags, dest=option.name, action="append", metavar=option.metavar, help=help
+            *option.flags,
+            dest=option.name,
+            action="append",
+            choices=option.choices or None,
+            metavar=option.metavar or None,
+            help=help,
         )
     elif option.kind is Kind.CHOICE:
         group.add_argument(*option.flags, dest=option.name, choices=option.choices, help=help)

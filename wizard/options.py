@@ -61,6 +61,12 @@ def _option(name: str, flags: str, help: str, **more: Any) -> Option:
     return Option(name, tuple(flags.split()), variable, help, **more)
 
 
+STEP_NAMES = (
+    "chart_version", "values_file", "helm_upgrade", "organizations", "backend_restart",
+    "audit_table", "audit_api",
+)  # fmt: skip
+"""The names of the steps; here without their modules, which take long to import."""
+
 OPTIONS: tuple[Option, ...] = (
     _option("kubeconfig", "--kubeconfig", "kubeconfig file (default: as kubectl finds it)", metavar="FILE"),
     _option(
@@ -112,8 +118,8 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SWITCH, group="organizations",
     ),
     _option(
-        "skip", "--skip", "leave a step out (audit_api, organizations, …); repeat it for several",
-        kind=Kind.LIST, metavar="STEP", group="conduct",
+        "skip", "--skip", "leave a step out; repeat it: " + ", ".join(STEP_NAMES),
+        kind=Kind.LIST, choices=STEP_NAMES, metavar="STEP", group="conduct",
     ),
     _option(
         "force", "--force", "make the documented change even where the server already has audit logs",
@@ -193,11 +199,10 @@ def _from_variable(option: Option, text: str) -> Any:
         return _seconds(option, text)
     if option.kind is Kind.PATHS:
         return [part for part in text.split(os.pathsep) if part]
-    if option.kind is Kind.LIST:
-        return text.replace(",", " ").split()
-    if option.kind is Kind.CHOICE and text not in option.choices:
+    words = text.replace(",", " ").split() if option.kind is Kind.LIST else [text]
+    if option.choices and not set(words) <= set(option.choices):
         raise _unusable(option, "one of " + ", ".join(option.choices))
-    return text
+    return words if option.kind is Kind.LIST else text
 
 
 def _switch(option: Option, text: str) -> bool:
