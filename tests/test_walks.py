@@ -359,3 +359,19 @@ def test_a_release_without_a_hostname_is_asked_through_a_pod(cluster, run, tmp_p
     assert answer.returncode == 5, answer.stdout
     assert ids_of(answer.stdout)["audit_api"] == ["LSA207"]
     assert ids_of(answer.stdout)["audit_table"] == ["LSA791"]
+
+
+def test_the_file_to_edit_among_several_is_named(cluster: PracticeCluster, run) -> None:
+    first, second = cluster.home / "first.yaml", cluster.home / "second.yaml"
+    shutil.copy(cluster.values, first)
+    text = re.sub(r"(?m)^    extraEnv:\n(?:      .*\n)+", "", first.read_text(), count=1)
+    first.write_text(text)
+    second.write_text("backend:\n  deployment:\n    replicas: 2\n")
+    layers = ("-f", str(first), "-f", str(second), "--accept-drift")
+    for named, chosen in (((), second), (("--edit-file", str(first)), first)):
+        planned = run("plan", "--all", *layers, *named)
+        assert planned.returncode == 0, planned.stderr
+        assert f'{chosen}: add AUDIT_LOGS_ENABLED="true"' in planned.stdout
+    refused = run("plan", "--all", *layers, "--edit-file", str(cluster.values))
+    assert refused.returncode == 2
+    assert "is not one of the values files" in refused.stderr

@@ -86,6 +86,11 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.PATHS, metavar="FILE", ask="Which values file is the release installed from?",
     ),
     _option(
+        "edit_file", "--edit-file",
+        "the one of several values files to edit when none has backend.deployment.extraEnv",
+        metavar="FILE",
+    ),
+    _option(
         "chart", "--chart", "chart reference (default: langchain/langsmith)", metavar="REF",
         default="langchain/langsmith",
     ),
@@ -95,7 +100,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _option(
         "database", "--database", "the way to PostgreSQL (default: auto)", kind=Kind.CHOICE,
-        choices=("auto", "port-forward", "exec", "direct"), default="auto",
+        choices=("auto", "port-forward", "exec", "direct", "pod"), default="auto",
     ),
     _option("url", "--url", "LangSmith's URL (default: from the release)", metavar="URL"),
     _option("ca_file", "--ca-file", "certificates to trust for LangSmith's URL", metavar="FILE"),

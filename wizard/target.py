@@ -37,6 +37,7 @@ class Target:
     namespace: str
     release: str
     values: tuple[Path, ...]
+    edit_file: Path | None
     chart: str
     chart_version: str | None
     database: str
@@ -74,6 +75,7 @@ def target_from(settings: Settings) -> Target:
         namespace=settings.get("namespace") or "",
         release=settings.get("release") or "langsmith",
         values=tuple(Path(name) for name in settings.get("values") or ()),
+        edit_file=_path(settings.get("edit_file")),
         chart=settings.get("chart"),
         chart_version=settings.get("chart_version"),
         database=settings.get("database"),

@@ -127,10 +127,17 @@ class Systems:
 
     @property
     def values_edit(self) -> LayeredEdit:
-        """The edit that the values files need, and which file gets it."""
+        """The edit that the values files need, and which file gets it.
+
+        Raises:
+            Problem: `--edit-file` names a file that is not among the values files.
+        """
         from wizard.systems.values_yaml import edit_layers
 
-        return self._once("edit", lambda: edit_layers(self.values_layers))
+        into = self.target.edit_file
+        if into and into not in self.target.values:
+            raise not_understood("--edit-file", f"{into} is not one of the values files (-f)")
+        return self._once("edit", lambda: edit_layers(self.values_layers, into=into))
 
     @property
     def file_values(self) -> dict[str, Any]:
