@@ -19,13 +19,14 @@ from wizard.systems.database import Database, witness
 from wizard.systems.pod_command import PodCommand
 from wizard.target import target_from
 
-WAYS = ("auto", "port-forward", "exec", "direct")
+WAYS = ("auto", "port-forward", "exec", "direct", "pod")
 SAID = {
     "auto": "way in: port-forward to pod langsmith-postgres-0 "
     "(the stored URL names Service langsmith-postgres)",
     "port-forward": "way in: port-forward to pod langsmith-postgres-0 "
     "(the stored URL names Service langsmith-postgres)",
     "exec": "way in: psql in pod langsmith-postgres-0 (as --database asks)",
+    "pod": "way in: psql in a pod of its own, langsmith-audit-",
     "direct": "way in: direct, as the PG… variables say (as --database asks)",
 }
 

@@ -41,15 +41,24 @@ class Behaviour:
         kubernetes.on_pod_gone = self._langsmith.pod_gone
 
     def run_in_pod(self, pod: Pod, container: str, argv: list[str]) -> LocalCommand | None:
-        """In the Postgres pod a command sees the real server, with the pod's own variables."""
-        if port_of(pod, "postgres") is None:
-            return None
+        """Where a PostgreSQL client is, a command sees the real server, and the pod's variables."""
         found = next(one for one in pod["spec"]["containers"] if one["name"] == container)
+        if port_of(pod, "postgres") is None:
+            return self._run_beside(pod, found, argv)
         own = environment_of(found, pod["metadata"]["namespace"], self._get)
         reach = self._postgres.psql_env()
         # In the real pod a local connection is trusted, whatever the user is called.
         del reach["PGUSER"]
         return LocalCommand(list(argv), own | reach)
+
+    def _run_beside(self, pod: Pod, container: Pod, argv: list[str]) -> LocalCommand | None:
+        """In another pod of the PostgreSQL image: over the network, with the pod's own login."""
+        if "postgres:" not in container["image"]:
+            return None
+        own = environment_of(container, pod["metadata"]["namespace"], self._get)
+        reach = self._postgres.psql_env()
+        there = {name: reach[name] for name in ("PATH", "PGHOST", "PGPORT", "PSQLRC", "LC_ALL")}
+        return LocalCommand(list(argv), own | there)
 
     def port(self, pod: Pod, port: int) -> tuple[str, int] | None:
         """Where a pod's port really is."""

@@ -160,6 +160,25 @@ class Cluster:
             content_type=f"application/{kind}+json",
         )
 
+    def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Creates one object; the object as the server keeps it."""
+        name = str((body.get("metadata") or {}).get("name") or "")
+        call = Call("create", resource.plural, resource.group, name, namespace)
+        query = {"fieldManager": FIELD_MANAGER}
+        path = resource.path(namespace)
+        return self._connection.request(call, "POST", path, query=query, body=body)
+
+    def delete(self, resource: Resource, name: str, namespace: str) -> None:
+        """Deletes one object at once; one that is not there any more is fine."""
+        call = Call("delete", resource.plural, resource.group, name, namespace)
+        query = {"gracePeriodSeconds": "0"}
+        try:
+            path = resource.path(namespace, name)
+            self._connection.request(call, "DELETE", path, query=query)
+        except Problem as problem:
+            if problem.id != "LSA217":
+                raise
+
     def allowed(
         self, verb: str, resource: Resource, namespace: str | None, *, subresource: str = ""
     ) -> bool:

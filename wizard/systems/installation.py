@@ -52,6 +52,22 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class SecretKeys:
+    """A Secret, and keys in it."""
+
+    secret: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PostgresImage:
+    """The chart's own PostgreSQL image (`images.postgresImage`), and what pulls it."""
+
+    name: str
+    pull_secrets: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class DatabaseReference:
     """Where the backend has its database from.
 
@@ -62,6 +78,8 @@ class DatabaseReference:
         custom_tls: `POSTGRES_TLS`, the database has a certificate of a private authority.
         client_certificate: `postgres.external.clientCert.secretName` is set (mTLS).
         iam_provider: `aws`, `gcp` or `azure` when the URL has no password; None otherwise.
+        authority: the certificates to trust (`config.customCa`), with `customTls`.
+        client: certificate and key of a client certificate.
     """
 
     secret: str
@@ -71,6 +89,8 @@ class DatabaseReference:
     custom_tls: bool = False
     client_certificate: bool = False
     iam_provider: str | None = None
+    authority: SecretKeys | None = None
+    client: SecretKeys | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,7 @@ class Installation:
         postgres: the bundled PostgreSQL; None when it is external.
         frontend_service: None when `frontend.enabled` is false.
         url: from `config.hostname` and `config.basePath`; None when no hostname is set.
+        image: the PostgreSQL image; None when the chart names none.
     """
 
     namespace: str
@@ -115,6 +136,7 @@ class Installation:
     postgres_service: Service | None
     frontend_service: Service | None
     url: str | None
+    image: PostgresImage | None = None
 
     @property
     def postgres_workload(self) -> str | None:
@@ -165,6 +187,7 @@ def read_installation(
         postgres_service=_service(found.get(POSTGRES_SERVICE)),
         frontend_service=_service(found.get(FRONTEND_SERVICE)),
         url=url_of(computed_values),
+        image=_image(as_map(computed_values.get("images"))),
     )
 
 
@@ -206,15 +229,35 @@ def _database(
     if not reference.get("name") or not reference.get("key"):
         raise _no_backend(release, f"{URI_VARIABLE} does not name a Secret and a key")
     external = as_map(as_map(values.get("postgres")).get("external"))
+    custom_tls = str(env.get("POSTGRES_TLS")).lower() == "true"
+    trusted = as_map(as_map(values.get("config")).get("customCa")) if custom_tls else {}
     return DatabaseReference(
         secret=str(reference["name"]),
         key=str(reference["key"]),
         schema=env.get("POSTGRES_SCHEMA") or None,
         external=external.get("enabled") is True,
-        custom_tls=str(env.get("POSTGRES_TLS")).lower() == "true",
+        custom_tls=custom_tls,
         client_certificate="POSTGRES_TLS_CLIENT_CERT_PATH" in env,
         iam_provider=env.get("POSTGRES_IAM_AUTH_PROVIDER") or None,
+        authority=_secret_keys(trusted, "secretKey"),
+        client=_secret_keys(as_map(external.get("clientCert")), "certSecretKey", "keySecretKey"),
     )
+
+
+def _secret_keys(values: Mapping[str, Any], *names: str) -> SecretKeys | None:
+    """The Secret that the values name, with the keys under these names; None when it is not set."""
+    keys = tuple(str(values.get(name) or "") for name in names)
+    secret = values.get("secretName")
+    return SecretKeys(str(secret), keys) if secret and all(keys) else None
+
+
+def _image(images: Mapping[str, Any]) -> PostgresImage | None:
+    image = as_map(images.get("postgresImage"))
+    if not image.get("repository") or not image.get("tag"):
+        return None
+    registry = f"{images['registry']}/" if images.get("registry") else ""
+    secrets = tuple(images.get("imagePullSecrets") or ())
+    return PostgresImage(f"{registry}{image['repository']}:{image['tag']}", secrets)
 
 
 def _postgres(document: dict[str, Any] | None) -> PostgresWorkload | None:

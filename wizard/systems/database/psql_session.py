@@ -131,6 +131,9 @@ class PsqlSession(Session):
         except OSError:
             self._drain()
             return None
+        except BaseException:
+            self._end()  # an interrupt: what psql says next would be no answer to the next question
+            raise
         *lines, last = out.decode("utf-8", "replace").removesuffix("\n").split("\n")
         out.clear()
         return lines, int(last.split()[1])

@@ -29,7 +29,11 @@ _ON = "Secret with LangSmith's PostgreSQL URL"
 
 @dataclass(frozen=True)
 class StoredUrl:
-    """The parts of a stored connection URL."""
+    """The parts of a stored connection URL.
+
+    Attributes:
+        before, after: the text around the password, as it is stored.
+    """
 
     user: str
     password: str = field(repr=False)
@@ -37,6 +41,8 @@ class StoredUrl:
     port: int
     dbname: str
     parameters: Mapping[str, str] = field(repr=False)
+    before: str = field(default="", repr=False)
+    after: str = field(default="", repr=False)
 
 
 def parse_stored_url(text: str) -> StoredUrl:
@@ -59,6 +65,10 @@ def parse_stored_url(text: str) -> StoredUrl:
         raise _no_password()
     if scheme:
         user, password = unquote(user), unquote(password)
+    before, after = (
+        text[: len(text) - len(rest)] + login.partition(":")[0] + ":",
+        rest[len(login) :],
+    )
     port = int(place["port"] or 5432)
     if not 0 < port < 65536:
         raise _not_understood()
@@ -69,6 +79,8 @@ def parse_stored_url(text: str) -> StoredUrl:
         port=port,
         dbname=place["dbname"] or user,
         parameters=dict(parse_qsl(place["query"] or "", keep_blank_values=True)),
+        before=before,
+        after=after,
     )
 
 

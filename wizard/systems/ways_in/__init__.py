@@ -5,6 +5,7 @@
 | port-forward | the stored URL names a Service of the cluster |
 | direct | it names another host, or libpq's variables do and `direct` was asked for |
 | exec | asked for: psql in the bundled PostgreSQL pod |
+| pod | asked for, since it writes to the cluster: psql in a short-lived pod of its own |
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems.ways_in.direct import libpq_login, told_by_variables
 from wizard.systems.ways_in.in_pod import exec_login
+from wizard.systems.ways_in.own_pod import pod_login
 from wizard.systems.ways_in.port_forward import forwarded
 from wizard.systems.ways_in.services import behind
 from wizard.systems.ways_in.stored import login_of, stored_url
@@ -61,6 +63,10 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
         yield libpq_login(installation)
         return
     stored = stored_url(cluster, installation)
+    if target.database == "pod":
+        with pod_login(cluster, installation, stored) as way:
+            yield way
+        return
     if target.database == "direct":
         yield login_of(stored, installation, via="direct, as the stored URL says", why=ASKED)
         return

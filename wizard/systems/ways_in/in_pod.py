@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.ways_in.psql import PSQL, SETTINGS
 
 if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
     from wizard.systems.database import Login
     from wizard.systems.installation import Installation
 
-SHELL = """unset PGOPTIONS PGSERVICE
-export PGPASSWORD="${PGPASSWORD-$POSTGRES_PASSWORD}"
-export PGAPPNAME=langsmith-audit PGCLIENTENCODING=UTF8 LC_MESSAGES=C
-exec psql -X -w -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=verbose \\
-  -U "${POSTGRES_USER:-postgres}" -d "${POSTGRES_DB:-${POSTGRES_USER:-postgres}}\""""
+SHELL = (
+    SETTINGS
+    + """export PGPASSWORD="${PGPASSWORD-$POSTGRES_PASSWORD}"
+export PGUSER="${POSTGRES_USER:-postgres}"
+export PGDATABASE="${POSTGRES_DB:-$PGUSER}"
+"""
+    + PSQL
+)
 """What runs in the pod. The password is the pod's own variable and never leaves the pod."""
 
 

@@ -1,0 +1,285 @@
+"""psql in a pod of our own, for a database that only the cluster can reach.
+
+The pod runs the chart's own PostgreSQL image, has its password from the Secret that the backend
+names, and is removed when the block ends. Should this process be killed, the pod ends at its
+deadline, and the next one removes what is left of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.ways_in.psql import PSQL, SETTINGS
+
+if TYPE_CHECKING:
+    from wizard.systems.cluster import Cluster
+    from wizard.systems.database import Login, StoredUrl
+    from wizard.systems.installation import Installation, PostgresImage
+
+CONTAINER = "psql"
+LABEL = "app.kubernetes.io/managed-by"
+OURS = "langsmith-audit"
+DEADLINE = 1800
+"""Seconds after which the cluster itself ends the pod."""
+START_LIMIT = 120.0
+"""Seconds within which the image must be there and the pod ready."""
+CERTIFICATES = "/certificates"
+_PAUSE = 0.2
+_USER = 65534
+
+SHELL = (
+    SETTINGS
+    + r"""decode() {
+  rest=$1; done=
+  while [ -n "$rest" ]; do
+    case $rest in
+      %[0-9A-Fa-f][0-9A-Fa-f]*)
+        tail=${rest#???}; code=${rest%"$tail"}
+        done=$done$(printf "\\$(printf %03o "0x${code#%}")"); rest=$tail ;;
+      *) tail=${rest#?}; done=$done${rest%"$tail"}; rest=$tail ;;
+    esac
+  done
+  printf %s "$done"
+}
+login=${URL#"$BEFORE"}
+PGPASSWORD=${login%"$AFTER"}
+case $URL in *://*) PGPASSWORD=$(decode "$PGPASSWORD") ;; esac
+export PGPASSWORD
+unset URL
+"""
+    + PSQL
+)
+"""What runs in the pod: the password is cut out of the stored URL there."""
+
+
+@contextlib.contextmanager
+def pod_login(cluster: Cluster, installation: Installation, stored: StoredUrl) -> Iterator[Login]:
+    """The login of a psql in a pod that is there for the time of the block.
+
+    Raises:
+        Problem: LSA584, the chart names no image; LSA585, the pod does not become ready; or it
+            may not be created.
+    """
+    from wizard.systems.cluster import PODS
+    from wizard.systems.database import Login
+
+    image, namespace = installation.image, installation.namespace
+    if image is None:
+        raise _no_image(namespace)
+    _must(cluster, namespace)
+    _remove_leftovers(cluster, namespace)
+    name = f"langsmith-audit-{secrets.token_hex(4)}"
+    with _removed(cluster, name, namespace):
+        cluster.create(PODS, namespace, manifest(name, image, installation, stored))
+        _await_ready(cluster, name, namespace)
+        yield Login(
+            host="",
+            port=0,
+            user="",
+            password="",
+            dbname="",
+            schema=installation.database.schema,
+            via=f"psql in a pod of its own, {name}",
+            why="as --database asks",
+            psql=lambda: cluster.command(name, namespace, CONTAINER, ["sh", "-c", SHELL]),
+        )
+
+
+@contextlib.contextmanager
+def _removed(cluster: Cluster, name: str, namespace: str) -> Iterator[None]:
+    """The pod is gone after the block, however the block ends; a SIGTERM ends it as an exit."""
+    from wizard.systems.cluster import PODS
+
+    gentle = _exit_on_sigterm()
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Problem):  # what ended the block is the news
+            cluster.delete(PODS, name, namespace)
+        raise
+    else:
+        cluster.delete(PODS, name, namespace)
+    finally:
+        if gentle:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit_on_sigterm() -> bool:
+    """Let SIGTERM unwind the stack where nobody has a handler for it; whether this was needed."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return False
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(Exit.TERMINATED))
+    return True
+
+
+def _must(cluster: Cluster, namespace: str) -> None:
+    """Refuse before anything is created, when it could not be used or removed again."""
+    from wizard.systems.cluster import PODS
+    from wizard.systems.cluster_errors import Call, forbidden
+
+    for verb, subresource in (("create", ""), ("delete", ""), ("create", "exec")):
+        if not cluster.allowed(verb, PODS, namespace, subresource=subresource):
+            resource = f"pods/{subresource}" if subresource else "pods"
+            raise forbidden(Call(verb, resource, "", "", namespace))
+
+
+def manifest(
+    name: str, image: PostgresImage, installation: Installation, stored: StoredUrl
+) -> dict[str, Any]:
+    """The pod: one container that waits until it is told to run psql."""
+    volumes, mounts = _certificates(installation)
+    locked = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    resources = {"cpu": "100m", "memory": "128Mi"}
+    container = {
+        "name": CONTAINER,
+        "image": image.name,
+        "command": ["sleep", str(DEADLINE)],
+        "env": _environment(installation, stored),
+        "resources": {"requests": resources, "limits": resources},
+        "securityContext": locked,
+        "volumeMounts": mounts,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {LABEL: OURS, "app.kubernetes.io/name": OURS}},
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": DEADLINE,
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "imagePullSecrets": [dict(one) for one in image.pull_secrets],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                "runAsGroup": _USER,
+                "fsGroup": _USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": volumes,
+        },
+    }
+
+
+def _environment(installation: Installation, stored: StoredUrl) -> list[dict[str, Any]]:
+    reference = installation.database
+    plain = {
+        "BEFORE": stored.before,
+        "AFTER": stored.after,
+        "PGHOST": stored.host,
+        "PGPORT": str(stored.port),
+        "PGUSER": stored.user,
+        "PGDATABASE": stored.dbname,
+        "PGCONNECT_TIMEOUT": "10",
+        "HOME": "/nonexistent",
+        **_tls(installation, stored),
+    }
+    source = {"secretKeyRef": {"name": reference.secret, "key": reference.key}}
+    told = [{"name": name, "value": value} for name, value in plain.items()]
+    return [{"name": "URL", "valueFrom": source}, *told]
+
+
+def _tls(installation: Installation, stored: StoredUrl) -> dict[str, str]:
+    from wizard.systems.database import libpq_options
+
+    reference = installation.database
+    told: dict[str, str] = {}
+    if reference.authority:
+        told |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": f"{CERTIFICATES}/authority/ca.crt"}
+    if reference.client:
+        told |= {"PGSSLCERT": f"{CERTIFICATES}/client/client.crt"}
+        told |= {"PGSSLKEY": f"{CERTIFICATES}/client/client.key"}
+    options = libpq_options(stored.parameters)
+    if "sslmode" in options:
+        told["PGSSLMODE"] = options["sslmode"]
+    return told
+
+
+def _certificates(installation: Installation) -> tuple[list[Any], list[Any]]:
+    """The volumes with certificates, and where they are mounted."""
+    reference = installation.database
+    wanted = (
+        ("authority", reference.authority, ("ca.crt",)),
+        ("client", reference.client, ("client.crt", "client.key")),
+    )
+    volumes, mounts = [], []
+    for name, keys, files in wanted:
+        if keys is None:
+            continue
+        items = [
+            {"key": key, "path": file, "mode": 0o640}
+            for key, file in zip(keys.keys, files, strict=True)
+        ]
+        volumes.append({"name": name, "secret": {"secretName": keys.secret, "items": items}})
+        mounts.append({"name": name, "mountPath": f"{CERTIFICATES}/{name}", "readOnly": True})
+    return volumes, mounts
+
+
+def _await_ready(cluster: Cluster, name: str, namespace: str) -> None:
+    from wizard.systems.cluster import PODS
+
+    until = time.monotonic() + START_LIMIT
+    while True:
+        status = (cluster.get(PODS, name, namespace) or {}).get("status") or {}
+        conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+        if conditions.get("Ready") == "True":
+            return
+        if status.get("phase") in ("Failed", "Succeeded") or time.monotonic() > until:
+            raise _not_ready(name, namespace, status)
+        time.sleep(_PAUSE)
+
+
+def _remove_leftovers(cluster: Cluster, namespace: str) -> None:
+    """Pods of runs that were killed, once their deadline has ended them."""
+    from wizard.systems.cluster import PODS
+
+    for pod in cluster.list(PODS, namespace, labels=f"{LABEL}={OURS}"):
+        if (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
+            cluster.delete(PODS, pod["metadata"]["name"], namespace)
+
+
+def _no_image(namespace: str) -> Problem:
+    return Problem(
+        "LSA584",
+        "The release names no PostgreSQL image for a pod",
+        on=f"release in namespace {namespace}",
+        next_step="set images.postgresImage, or log in another way: --database direct",
+        exit=Exit.FAILED,
+    )
+
+
+def _not_ready(name: str, namespace: str, status: dict[str, Any]) -> Problem:
+    waiting = [
+        f"{state.get('reason', '')} {state.get('message', '')}".strip()
+        for one in status.get("containerStatuses") or ()
+        if (state := (one.get("state") or {}).get("waiting"))
+    ]
+    told = [
+        f"{one.get('reason', '')} {one.get('message', '')}".strip()
+        for one in status.get("conditions") or ()
+        if one.get("status") == "False" and one.get("message")
+    ]
+    return Problem(
+        "LSA585",
+        f"The pod for psql was not ready within {START_LIMIT:g} seconds; it was removed again",
+        on=f"pod {name} in namespace {namespace}",
+        next_step="see whether the cluster can pull the chart's PostgreSQL image and has room",
+        detail=tuple(dict.fromkeys(waiting + told))[:5],
+    )
