@@ -5,6 +5,7 @@ scripts/bench start       --help and --version against `helm version`
 scripts/bench check       `check` against the article's three read-only commands
 scripts/bench practice    the practice cluster: seconds until ready, memory
 scripts/bench values      the values file editor
+scripts/bench orgs        list, search and change organizations, against psql; with --large 1 M
 """
 
 from __future__ import annotations
@@ -119,18 +120,26 @@ def values() -> None:
     subprocess.run([sys.executable, str(Path(__file__).with_name("bench_values.py"))], check=True)
 
 
+def orgs() -> None:
+    """Organizations, against the same SQL in psql."""
+    large = [word for word in sys.argv if word == "--large"]
+    script = str(Path(__file__).with_name("bench_orgs.py"))
+    subprocess.run([sys.executable, script, *large], check=True)
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "start": start,
     "check": check,
     "practice": practice,
     "values": values,
+    "orgs": orgs,
 }
 
 
 def main() -> None:
     """Run the parts that are named, or all."""
     os.environ.pop("LANGSMITH_AUDIT_DEBUG", None)
-    for name in sys.argv[1:] or PARTS:
+    for name in [word for word in sys.argv[1:] if word != "--large"] or PARTS:
         print(f"\n{name}")
         PARTS[name]()
 

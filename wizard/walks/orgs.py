@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from wizard.systems.database import Organization
 
-PAGE = 1000
+PAGES = (50, 10_000)
+"""Rows of the first page, which comes at once, and of the others, which shall be few."""
 FIELDS = ("id", "display_name", "is_personal", "state", "stored", "config_shape")
 _LAYOUT = "{:<36}  {:<11}  {:<8}  {}\n"
 
@@ -64,18 +65,20 @@ def _organizations(systems: Systems, search: str) -> Iterator[Organization]:
         yield from Organizations().chosen(systems)
         return
     after: tuple[str, UUID] | None = None
+    limit, later = PAGES
     while True:
         page = systems.database.organizations(
             search=search,
             after=after,
-            limit=PAGE,
+            limit=limit,
             only_off=selection.only_off and not selection.all,
             include_personal=not (selection.all or selection.only_off),
         )
         yield from page
-        if len(page) < PAGE:
+        sys.stdout.flush()
+        if len(page) < limit:
             return
-        after = (page[-1].display_name, page[-1].id)
+        after, limit = (page[-1].display_name, page[-1].id), later
 
 
 def _started(organizations: Iterator[Organization]) -> Iterator[Organization]:

@@ -93,7 +93,7 @@ def _turn_on(
     query = statement(
         "organizations_enable", words=listing.words(bench.table), schema=bench.table.schema
     )
-    written = session.run(query, ids=[o.id for o in needy])
+    written = session.run(query, ids=listing.array_of(o.id for o in needy))
     changes = [RowChange(o.id, o.display_name, o.prior, o.prior.turned_on()) for o in needy]
     return _proved(session, bench, changes, written)
 
@@ -103,7 +103,7 @@ def _restore(session: Session, bench: Bench, ours: Sequence[RowChange]) -> tuple
         return ()
     written = session.run(
         statement("organizations_put_back", schema=bench.table.schema),
-        ids=[change.id for change in ours],
+        ids=listing.array_of(change.id for change in ours),
         nulls=[change.before.shape is ConfigShape.NULL for change in ours],
         values=[change.before.value for change in ours],
     )
@@ -140,7 +140,9 @@ def _lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:
 
     The lock comes first: from then on nobody can put another table in its place.
     """
-    session.run(statement("organizations_lock", schema=bench.table.schema), ids=list(ids))
+    session.run(
+        statement("organizations_lock", schema=bench.table.schema), ids=listing.array_of(ids)
+    )
     now = catalogue.find_organizations(session, writing=True)
     if now.oid != bench.table.oid or now.schema != bench.table.schema:
         raise Problem(

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _ID_START = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
 
 
+_SHAPES = {shape.value: shape for shape in ConfigShape}
+
+
+def array_of(ids: Iterable[UUID]) -> str:
+    """Ids as PostgreSQL reads an array of them: much faster than the driver's own way."""
+    return "{" + ",".join([f"{id.int:032x}" for id in ids]) + "}"
+
+
 def words(table: OrganizationsTable) -> dict[str, str]:
     """The template words for this table: an old schema has no `is_personal`."""
     return {"personal": "is_personal" if table.has_is_personal else "absent"}
@@ -60,7 +68,7 @@ def by_id(
 ) -> Mapping[UUID, Organization]:
     """The organizations that have one of these ids."""
     query = statement("organizations_by_id", words=words(table), schema=table.schema)
-    rows = session.rows(query, ids=list(ids))
+    rows = session.rows(query, ids=array_of(ids))
     return {found.id: found for found in map(_organization, rows)}
 
 
@@ -88,7 +96,7 @@ def _organization(row: Row) -> Organization:
         id if isinstance(id, UUID) else UUID(id),  # psql gives text
         row["display_name"],
         row["is_personal"],
-        PriorState(ConfigShape(row["shape"]), row["present"], row["value"], row["rest"]),
+        PriorState(_SHAPES[row["shape"]], row["present"], row["value"], row["rest"]),
     )
 
 

@@ -77,7 +77,7 @@ class PsqlSession(Session):
             return
         self._in_transaction = False
         try:
-            answer = self._exchange(_script(ROLLBACK, {}), self._limits.answer)
+            answer = self._exchange(psql_text(ROLLBACK, {}), self._limits.answer)
         except TimeoutError:
             answer = None
         if answer is None:
@@ -85,14 +85,14 @@ class PsqlSession(Session):
 
     def rows(self, query: Statement, **values: Any) -> list[Row]:
         """See `Session.rows`."""
-        lines, _ = self._must(_script(query, values, _as_json(query)))
+        lines, _ = self._must(psql_text(query, values, _as_json(query)))
         return [json.loads(line) for line in lines]
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         if query.literals is not None:
             self._in_transaction = True
-        _, count = self._must(_script(query, values))
+        _, count = self._must(psql_text(query, values))
         if query.text == "COMMIT":
             self._in_transaction = False
         return count
@@ -161,7 +161,7 @@ class PsqlSession(Session):
     def _log_in(self, limit: float) -> None:
         query = statement("identity")
         try:
-            answer = self._exchange(_script(query, {}, _as_json(query)), limit)
+            answer = self._exchange(psql_text(query, {}, _as_json(query)), limit)
         except TimeoutError:
             raise timed_out(self.login, limit) from None
         if answer is None:
@@ -177,7 +177,7 @@ def _as_json(query: Statement) -> str:
     return "\n".join(("SELECT row_to_json(q) FROM (", query.source, ") AS q"))
 
 
-def _script(query: Statement, values: Mapping[str, Any], text: str = "") -> str:
+def psql_text(query: Statement, values: Mapping[str, Any], text: str = "") -> str:
     """The statement with its variables, as psql reads it."""
     told = {**query.variables, **{name: _text(value) for name, value in values.items()}}
     sets = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in told.items())

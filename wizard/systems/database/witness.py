@@ -148,7 +148,7 @@ def lock_holders(
 
     def on_rows(session: Session) -> list[dict[str, object]]:
         query = statement("row_lock_holders", schema=table.schema)
-        return session.rows(query, ids=list(ids))
+        return session.rows(query, ids=listing.array_of(ids))
 
     for question in (on_table, on_rows):
         try:
