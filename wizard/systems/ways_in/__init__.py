@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.ways_in.certificates import certificates
 from wizard.systems.ways_in.direct import libpq_login, told_by_variables
 from wizard.systems.ways_in.in_pod import exec_login
 from wizard.systems.ways_in.own_pod import pod_login
@@ -25,7 +26,7 @@ from wizard.systems.ways_in.stored import login_of, stored_url
 
 if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
-    from wizard.systems.database import Database, Login
+    from wizard.systems.database import Database, Login, StoredUrl
     from wizard.systems.installation import Installation
     from wizard.target import Target
 
@@ -68,7 +69,8 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
             yield way
         return
     if target.database == "direct":
-        yield login_of(stored, installation, via="direct, as the stored URL says", why=ASKED)
+        with _straight(cluster, installation, stored, ASKED) as way:
+            yield way
         return
     place = behind(cluster, installation, stored)
     if place is not None:
@@ -78,7 +80,18 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
     if target.database == "port-forward":
         raise _no_service(stored.host, installation)
     why = f"the stored host {stored.host} is no Service of the cluster"
-    yield login_of(stored, installation, via="direct", why=why)
+    with _straight(cluster, installation, stored, why) as way:
+        yield way
+
+
+@contextlib.contextmanager
+def _straight(
+    cluster: Cluster, installation: Installation, stored: StoredUrl, why: str
+) -> Iterator[Login]:
+    """Directly, as the stored URL says, with the certificates that the release has for it."""
+    with certificates(cluster, installation) as files:
+        via = "direct, as the stored URL says"
+        yield login_of(stored, installation, via=via, why=why, certificates=files)
 
 
 def _no_service(host: str, installation: Installation) -> Problem:

@@ -7,6 +7,7 @@ The credentials come from the Secret and key that the live backend names
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wizard.exits import Exit
@@ -51,11 +52,18 @@ def login_of(
     why: str = "",
     host: str = "",
     port: int = 0,
+    certificates: Mapping[str, str] | None = None,
 ) -> Login:
-    """The login as the stored URL says, or through another host and port."""
+    """The login as the stored URL says, or through another host and port.
+
+    Certificates from the release stand for the paths of the URL, which are paths in its pods.
+    """
     from wizard.systems.database import Login, libpq_options
 
-    options = libpq_options(stored.parameters)
+    told = certificates or {}
+    options = {"sslmode": told.get("sslmode", ""), **libpq_options(stored.parameters)}
+    options |= {name: file for name, file in told.items() if name != "sslmode"}
+    options = {name: value for name, value in options.items() if value}
     if host:  # what the URL says of TLS and addresses is for the way from inside the cluster
         inside = ("ssl", "hostaddr", "target_session_attrs")
         options = {name: v for name, v in options.items() if not name.startswith(inside)}

@@ -1,0 +1,186 @@
+"""An external database: private authority, client certificate, schema, odd URLs, no password."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import World, fresh, refused, told
+
+from wizard.options import settings_from
+from wizard.practice.certificates import self_signed
+from wizard.practice.cluster import NAMESPACE, PracticeCluster
+from wizard.practice.postgres import DEBIAN, PracticePostgres
+from wizard.systems import ways_in
+from wizard.systems.access import Systems
+from wizard.systems.cluster import SECRETS
+from wizard.systems.installation import Installation, SecretKeys
+from wizard.target import target_from
+
+USER = "localhost"
+"""The role is called as the client certificate's common name."""
+
+
+@pytest.fixture
+def systems(cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systems]:
+    env = cluster.environment()
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with Systems(target_from(settings_from({}, env))) as systems:
+        yield systems
+
+
+def secret(systems: Systems, name: str, **data: bytes) -> None:
+    encoded = {key.replace("_", "."): base64.b64encode(it).decode() for key, it in data.items()}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
+    systems.cluster.create(SECRETS, NAMESPACE, body)
+
+
+def external(systems: Systems, url: str, **more: Any) -> Installation:
+    """The installation with an external database, its URL in a Secret of another name and key."""
+    secret(systems, "my-own", db_url=url.encode())
+    reference = dataclasses.replace(
+        systems.installation.database, secret="my-own", key="db.url", external=True, **more
+    )
+    return dataclasses.replace(systems.installation, database=reference, postgres=None)
+
+
+@pytest.fixture
+def server(open_folder: Path) -> Iterator[PracticePostgres]:
+    """A server that takes TLS alone, and clients with a certificate alone."""
+    places = [path for path in DEBIAN.glob("*/bin") if (path / "initdb").exists()]
+    if not places:
+        pytest.skip("no PostgreSQL server with TLS on this machine (Debian: postgresql)")
+    made = PracticePostgres(open_folder / "postgres", bin_dir=places[0])
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def turn_tls_on(server: PracticePostgres, own: tuple[Path, Path], clients: Path) -> None:
+    owner = (server.data / "PG_VERSION").stat()
+    for source, name in ((own[0], "server.crt"), (own[1], "server.key"), (clients, "root.crt")):
+        file = server.data / name
+        shutil.copyfile(source, file)
+        file.chmod(0o600)
+        os.chown(file, owner.st_uid, owner.st_gid)
+    hba = server.data / "pg_hba.conf"
+    hba.write_text(f"hostssl all {USER} 127.0.0.1/32 cert\nhost all postgres all scram-sha-256\n")
+    admin = World(server, "postgres")
+    admin.sql(f"CREATE ROLE {USER} SUPERUSER LOGIN")
+    admin.sql("ALTER SYSTEM SET ssl = on")
+    admin.sql("ALTER SYSTEM SET ssl_ca_file = 'root.crt'")
+    admin.sql("SELECT pg_reload_conf()")
+    for _ in range(200):
+        if admin.sql("SELECT current_setting('ssl')") == [("on",)]:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("no TLS")
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    folder.mkdir()
+    return self_signed(folder)
+
+
+def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path) -> None:
+    own, client = certificate(tmp_path / "server"), certificate(tmp_path / "client")
+    turn_tls_on(server, own, client[0])
+    secret(systems, "ca", ca_pem=own[0].read_bytes())
+    secret(systems, "mtls", tls_crt=client[0].read_bytes(), tls_key=client[1].read_bytes())
+    with fresh(server) as world:
+        world.table("lang")
+        id = world.add('{"can_use_audit_logs": false}', schema="lang")
+        installation = external(
+            systems,
+            f"{USER}:un@used@127.0.0.1:{server.port}/{world.name}",
+            schema="lang",
+            authority=SecretKeys("ca", ("ca.pem",)),
+            client=SecretKeys("mtls", ("tls.crt", "tls.key")),
+        )
+        with ways_in.database(systems.target, systems.cluster, installation) as database:
+            assert "is no Service of the cluster" in database.login.evidence
+            assert "verify-full" in database.login.options["sslmode"]
+            files = [Path(database.login.options[name]) for name in ("sslrootcert", "sslkey")]
+            assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
+            assert len(database.enable(database.organizations()).changes) == 1
+        assert not any(file.exists() for file in files)
+        config = world.sql("SELECT config::text FROM lang.organizations WHERE id = %s", id)
+        assert config == [('{"can_use_audit_logs": true}',)]
+
+        without = dataclasses.replace(installation.database, client=None)
+        other = dataclasses.replace(installation, database=without)
+        with (
+            refused("LSA526", "LSA527", "LSA524"),
+            ways_in.database(systems.target, systems.cluster, other),
+        ):
+            pass
+        distrusted = dataclasses.replace(
+            installation.database, authority=SecretKeys("mtls", ("tls.crt",))
+        )
+        other = dataclasses.replace(installation, database=distrusted)
+        with (
+            refused("LSA526"),
+            ways_in.database(systems.target, systems.cluster, other),
+        ):
+            pass
+
+
+def test_a_certificate_that_is_not_in_its_secret(systems) -> None:
+    secret(systems, "ca", other=b"x")
+    installation = external(
+        systems, "u:p@db.example.com/x", authority=SecretKeys("ca", ("ca.pem",))
+    )
+    with (
+        refused("LSA586") as caught,
+        ways_in.login(systems.target, systems.cluster, installation),
+    ):
+        pass
+    assert "ca.pem" in caught.value.what
+
+
+def test_an_iam_url_is_explained(systems) -> None:
+    installation = external(systems, "user@db.example.com:5432/x", iam_provider="aws")
+    with (
+        refused("LSA521") as caught,
+        ways_in.login(systems.target, systems.cluster, installation),
+    ):
+        pass
+    assert "IAM" in caught.value.what
+    assert "--database direct" in caught.value.next_step
+
+
+def test_a_url_that_is_not_understood_is_not_shown(systems) -> None:
+    installation = external(systems, "hidden words without a place")
+    with (
+        refused("LSA520") as caught,
+        ways_in.login(systems.target, systems.cluster, installation),
+    ):
+        pass
+    assert "hidden" not in told(caught.value)
+
+
+def test_a_service_file(systems, postgres, monkeypatch, tmp_path) -> None:
+    with fresh(postgres) as world:
+        world.table()
+        file = tmp_path / "services"
+        file.write_text(
+            f"[mine]\nhost={postgres.host}\nport={postgres.port}\nuser={postgres.user}\n"
+            f"password={postgres.password}\ndbname={world.name}\n"
+            "target_session_attrs=read-write\n"
+        )
+        monkeypatch.setenv("PGSERVICEFILE", str(file))
+        monkeypatch.setenv("PGSERVICE", "mine")
+        target = dataclasses.replace(systems.target, database="direct")
+        with ways_in.database(target, systems.cluster, systems.installation) as database:
+            assert database.identity().database == world.name
+            assert postgres.password not in repr(database.login)
