@@ -20,7 +20,7 @@ from terminal import (
 )
 
 import wizard
-from wizard.options import BY_NAME
+from wizard.options import BY_NAME, Kind
 from wizard.practice.cluster import PracticeCluster
 
 WIZARD = Path(wizard.__file__).parent
@@ -131,6 +131,21 @@ def test_a_key_that_the_server_does_not_know_is_asked_for_again(cluster):
         terminal.answer("Which values file", "\x03")
         assert terminal.end() == 8
         assert b"mistyped" not in terminal.raw
+
+
+@pytest.mark.parametrize("keys", [YES, "n" + ENTER])
+def test_other_values_that_would_change_need_a_yes_of_their_own(cluster, keys):
+    cluster.values.write_text(cluster.values.read_text() + "\nadded: 7\n")
+    with Terminal(env=told(cluster)) as terminal:
+        shown = terminal.wait_for("Change these other deployed values too?")
+        assert "added: added" in shown
+        assert "has both variables" not in shown
+        terminal.send(keys)
+        if keys == YES:
+            terminal.wait_for(CONFIRM)
+            terminal.send("n" + ENTER)
+        assert terminal.end() == 8
+    assert revision(cluster) == 1
 
 
 def test_yes_in_a_terminal_asks_nothing(cluster):
@@ -265,7 +280,11 @@ class TestContract:
             terminal.answer(CONFIRM, "\x03")
             terminal.end()
             questions = re.findall(r"^\? (.+?[?:])", terminal.text(), re.MULTILINE)
-        texts = {option.ask: name for name, option in BY_NAME.items() if option.ask}
+        texts = {
+            option.ask: name
+            for name, option in BY_NAME.items()
+            if option.ask and option.kind is not Kind.SWITCH  # consents, each in a test of its own
+        }
         asked = {texts.get(question, question) for question in questions}
         assert asked == {*texts.values(), CONFIRM}
 

@@ -133,7 +133,7 @@ OPTIONS: tuple[Option, ...] = (
     _option(
         "accept_drift", "--accept-drift",
         "upgrade although the values files would change other deployed values",
-        kind=Kind.SWITCH, group="conduct",
+        kind=Kind.SWITCH, group="conduct", ask="Change these other deployed values too?",
     ),
     _option("yes", "-y --yes", "take the defaults and confirm every change", kind=Kind.SWITCH, group="conduct"),
     _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),

@@ -20,8 +20,9 @@ from wizard.console.screen import (
     step_head,
 )
 from wizard.exits import Exit
+from wizard.options import BY_NAME
 from wizard.records.changes import Observation
-from wizard.records.findings import State
+from wizard.records.findings import State, from_problem
 
 if TYPE_CHECKING:
     from wizard.records.plan_file import Plan
@@ -92,10 +93,16 @@ def plan_text(plan: Plan, titles: Mapping[str, str]) -> None:
         out.print(findings_block(plan.seen[name].findings))
         if name in by_step:
             out.print(change_block(by_step[name], numbers))
+            refusals = (consent.refusal for consent in by_step[name].consents)
+            lacking = (from_problem(refusal, State.FAIL) for refusal in refusals)
+            out.print(findings_block(lacking), end="")
     out.print(Text("\n" + _plan_line(plan), style="bold"), soft_wrap=False)
 
 
 def _plan_line(plan: Plan) -> str:
+    if plan.consents:
+        flags = ", ".join(BY_NAME[consent.option].flags[-1] for consent in plan.consents)
+        return f"Not to be carried out without {flags}. Exit code {int(plan.exit)}."
     if plan.exit != Exit.OK:
         return f"No complete plan: {MEANING[plan.exit]}. Exit code {int(plan.exit)}."
     if not plan.changes:

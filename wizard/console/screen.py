@@ -100,6 +100,12 @@ def note(text: str) -> RenderableType:
     return Group(Text(), hanging(Text(safe(text), style="yellow"), Text("!", style="bold yellow")))
 
 
+def refusal_block(problem: Problem) -> RenderableType:
+    """What is at stake, before it is asked whether to do it nevertheless."""
+    details = (hanging(Text(safe(line), style="dim"), indent=8) for line in problem.detail)
+    return Group(note(f"{problem.what}:" if problem.detail else problem.what), *details)
+
+
 class PartHead:
     """The heading of a part of the run, with a line that ends where the terminal does."""
 

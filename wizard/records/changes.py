@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from wizard.problems import Problem
 from wizard.records.findings import Finding
 
 
@@ -47,6 +48,24 @@ class Exact:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """Something beyond the documented change that needs a yes of its own; `--yes` is none.
+
+    Attributes:
+        option: the switch in `wizard.options` that gives it beforehand, and its question.
+        refusal: what is at stake, with its details; raised where nobody may be asked.
+    """
+
+    option: str
+    refusal: Problem = field(compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The consent as plans hold it."""
+        told = self.refusal
+        return {"option": self.option, "id": told.id, "what": told.what, "detail": [*told.detail]}
+
+
+@dataclass(frozen=True)
 class Change:
     """A change that a step proposes.
 
@@ -61,6 +80,7 @@ class Change:
         register: what undo will need and is known beforehand (plain JSON, no secret); it is in
             the journal before the change is made.
         after: the step that has to happen first, when it has not happened yet.
+        consents: what needs a yes of its own and does not have it yet.
         payload: what `apply` needs, in memory only.
     """
 
@@ -75,6 +95,7 @@ class Change:
     register: Mapping[str, Any] = field(default_factory=dict)
     details: tuple[str, ...] = ()
     after: str = ""
+    consents: tuple[Consent, ...] = ()
     payload: Any = field(default=None, repr=False, compare=False)
 
 

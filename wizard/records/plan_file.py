@@ -12,7 +12,7 @@ from wizard import __version__
 from wizard.exits import Exit
 
 if TYPE_CHECKING:
-    from wizard.records.changes import Change, Observation
+    from wizard.records.changes import Change, Consent, Observation
 
 SCHEMA_VERSION = "1.0"
 ROLLOUTS = ("helm_upgrade", "backend_restart")
@@ -34,6 +34,11 @@ class Plan:
     changes: tuple[Change, ...]
     exit: Exit
     created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def consents(self) -> tuple[Consent, ...]:
+        """What needs a yes of its own before the plan can be carried out."""
+        return tuple(consent for change in self.changes for consent in change.consents)
 
     @property
     def items(self) -> int:
@@ -86,4 +91,5 @@ def _change(change: Change | None) -> dict[str, Any] | None:
         "because": change.because,
         "undo": change.undo,
         "after": change.after,
+        "consents": [consent.as_json() for consent in change.consents],
     }

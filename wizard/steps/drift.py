@@ -9,6 +9,7 @@ from typing import Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.records.changes import Consent
 from wizard.variables import WANTED
 
 OURS = "backend.deployment.extraEnv"
@@ -43,16 +44,12 @@ class Drift:
         """One line for a change's effect."""
         return f"changes {len(self.keys)} other deployed values, as accepted by --accept-drift"
 
-    def check(self, *, accepted: bool) -> None:
-        """Refuse drift that was not accepted.
-
-        Raises:
-            Problem: the upgrade would change more than our two variables.
-        """
+    def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
+        """The yes that is needed to change more than our two variables."""
         if not self.keys or accepted:
-            return
+            return ()
         more = len(self.keys) - SHOWN
-        raise Problem(
+        refusal = Problem(
             "LSA410",
             f"The values files differ from what is deployed in {len(self.keys)} other keys",
             on="the values files and `helm get values`",
@@ -61,6 +58,7 @@ class Drift:
             exit=Exit.FAILED,
             detail=(*self.keys[:SHOWN], *((f"and {more} more",) if more > 0 else ())),
         )
+        return (Consent("accept_drift", refusal),)
 
 
 def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:

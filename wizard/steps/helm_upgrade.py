@@ -68,7 +68,6 @@ class HelmUpgrade(Step):
         _make_sure_of_rights(systems)
         systems.helm.chart_versions(upgrade.chart, upgrade.version)
         drifted = drift(systems.deployed_values, systems.file_values)
-        drifted.check(accepted=systems.target.accept_drift)
         return Change(
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),
@@ -80,6 +79,7 @@ class HelmUpgrade(Step):
             undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
             register={"revision": release.revision, "chart_version": release.chart_version},
             after="values_file" if edit else "",
+            consents=drifted.consents(accepted=systems.target.accept_drift),
             payload=upgrade,
         )
 

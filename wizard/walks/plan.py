@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wizard.console import report
@@ -70,10 +70,10 @@ def make_plan(systems: Systems, answers: Answers) -> Plan:
         change = step.propose(systems, tuple(changes))
         if change:
             changes.append(change)
-    return Plan(where(systems), seen, tuple(changes), _exit(seen))
+    return Plan(where(systems), seen, tuple(changes), _exit(seen, changes))
 
 
-def foresee(systems: Systems) -> None:
+def foresee(systems: Systems) -> tuple[Change, ...]:
     """Propose every change before the first one is made.
 
     Raises:
@@ -85,6 +85,7 @@ def foresee(systems: Systems) -> None:
             step.require(systems)
             change = step.propose(systems, tuple(changes))
             changes += [change] if change else []
+    return tuple(changes)
 
 
 def ask_for_missing(systems: Systems, answers: Answers, *, leave_out: tuple[str, ...] = ()) -> None:
@@ -106,11 +107,13 @@ def stops(seen: Mapping[str, Observation]) -> bool:
     return any(observation.blocked for observation in changing)
 
 
-def _exit(seen: Mapping[str, Observation]) -> Exit:
+def _exit(seen: Mapping[str, Observation], changes: Sequence[Change]) -> Exit:
     from wizard.walks.look import verdict
 
-    blocked = [f for it in seen.values() if it.blocked for f in it.findings]
-    return verdict(blocked) if stops(seen) else Exit.OK
+    if stops(seen):
+        return verdict([f for it in seen.values() if it.blocked for f in it.findings])
+    lacking = [consent.refusal for change in changes for consent in change.consents]
+    return lacking[0].exit if lacking else Exit.OK
 
 
 def _write(path: Path, text: str) -> None:

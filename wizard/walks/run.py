@@ -13,12 +13,14 @@ from wizard.console.signals import Interrupted, Stopped, StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.procedure import NUMBERS, STEPS
-from wizard.records.changes import Change, Done, Observation
+from wizard.records.changes import Change, Observation
 from wizard.records.journal import Journal, Run, unfinished
 from wizard.records.lock import locked
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
+from wizard.walks.changing import Changing
+from wizard.walks.consents import obtain
 from wizard.walks.look import Look, all_findings, look, verdict
 from wizard.walks.plan import ask_for_missing, foresee, stops
 from wizard.walks.where import where
@@ -43,8 +45,7 @@ class Onboarding:
         self._answers = answers
         self._switch = switch
         self._console = screen.talk()
-        self._made: list[str] = []
-        self._begun: Change | None = None
+        self._changing = Changing(switch)
 
     def run(self) -> Exit:
         """The whole run; whatever ends it early is told with what was changed."""
@@ -59,8 +60,8 @@ class Onboarding:
             exit = interrupt.exit if isinstance(interrupt, Interrupted) else Exit.INTERRUPTED
             return self._left("Interrupted", exit)
         except Problem as problem:
-            self._console.print(screen.problem_block(problem, self._changed))
-            return Exit.STOPPED if self._touched else problem.exit
+            self._console.print(screen.problem_block(problem, self._changing.changed))
+            return Exit.STOPPED if self._changing.touched else problem.exit
 
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
@@ -75,7 +76,7 @@ class Onboarding:
             return self._blocked(seen)
         if all(observation.right for observation in seen.values()):
             return self._nothing_to_do(systems, left)
-        foresee(systems)
+        obtain(systems, self._answers, foresee(systems))
         with locked(systems.place):
             journal = Journal.begin(systems.place)
             exit = self._change_all(systems, journal)
@@ -131,26 +132,8 @@ class Onboarding:
         where = f"release {target.release} in {target.namespace}, context {systems.cluster.context}"
         if not self._answers.agree(f"Do this now? ({where})"):
             raise Declined
-        with self._switch.guarded():
-            done = self._apply(systems, step, change, journal, progress)
+        done = self._changing.make(systems, step, change, journal, progress)
         self._console.print(screen.done_block(done))
-
-    def _apply(
-        self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress
-    ) -> Done:
-        """Register, change, and register what was done; the first signal waits for all of it."""
-        journal.intent(change)
-        self._begun = None if step.atomic else change
-        try:
-            with progress.running():
-                done = step.apply(systems, change, progress)
-        except Problem as problem:
-            journal.failed(step.name, problem)
-            raise
-        journal.done(step.name, done)
-        self._begun = None
-        self._made.append(done.summary)
-        return done
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
         self._console.print(screen.PartHead("Confirmation"))
@@ -193,30 +176,12 @@ class Onboarding:
         self._console.print(screen.step_head(number, step.title, note))
         self._console.print(screen.findings_block(observation.findings, next_steps=next_steps))
 
-    @property
-    def _touched(self) -> bool:
-        return bool(self._made or self._begun)
-
-    @property
-    def _changed(self) -> tuple[str, ...]:
-        begun = (f"begun, and not seen to its end: {self._begun.items[0]}",) if self._begun else ()
-        return (*self._made, *begun) or ("nothing",)
-
-    @property
-    def _going_on(self) -> str:
-        """What goes on in the cluster when this process has left."""
-        if self._begun is None:
-            return ""
-        watched = {
-            "helm_upgrade": "helm upgrade goes on by itself; helm list shows when it is deployed",
-            "backend_restart": "the rollout goes on by itself; kubectl get pods shows it",
-        }
-        return watched.get(self._begun.step, "")
-
     def _left(self, why: str, exit: Exit) -> Exit:
-        next_step = AGAIN if self._touched else AFRESH
-        self._console.print(screen.left_block(why, self._changed, self._going_on, next_step))
-        return Exit.STOPPED if self._touched else exit
+        next_step = AGAIN if self._changing.touched else AFRESH
+        self._console.print(
+            screen.left_block(why, self._changing.changed, self._changing.going_on, next_step)
+        )
+        return Exit.STOPPED if self._changing.touched else exit
 
     def _end(self, text: str, exit: Exit) -> Exit:
         style = "bold green" if exit == Exit.OK else "bold red"

@@ -1,0 +1,64 @@
+"""Makes changes: each is registered in the journal before it is made, and recorded after."""
+
+from __future__ import annotations
+
+from wizard.console.progress import Progress
+from wizard.console.signals import StopSwitch
+from wizard.problems import Problem
+from wizard.records.changes import Change, Done
+from wizard.records.journal import Journal
+from wizard.steps.base import Step
+from wizard.systems.access import Systems
+
+GOES_ON = {
+    "helm_upgrade": "helm upgrade goes on by itself; helm list shows when it is deployed",
+    "backend_restart": "the rollout goes on by itself; kubectl get pods shows it",
+}
+"""What goes on in the cluster when this process leaves in the middle of a step."""
+
+
+class Changing:
+    """What one run has changed so far, and how it changes more."""
+
+    def __init__(self, switch: StopSwitch) -> None:
+        self._switch = switch
+        self._made: list[str] = []
+        self._begun: Change | None = None
+
+    def make(
+        self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress
+    ) -> Done:
+        """Register, change, and record what was done; the first signal waits for all of it.
+
+        Raises:
+            Problem: the change was refused, or did not come to its end; the journal has it.
+        """
+        with self._switch.guarded():
+            journal.intent(change)
+            self._begun = None if step.atomic else change
+            try:
+                with progress.running():
+                    done = step.apply(systems, change, progress)
+            except Problem as problem:
+                journal.failed(step.name, problem)
+                raise
+            journal.done(step.name, done)
+            self._begun = None
+            self._made.append(done.summary)
+            return done
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything was changed, or may have been."""
+        return bool(self._made or self._begun)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What was changed, a line each; `nothing` when nothing was."""
+        begun = (f"begun, and not seen to its end: {self._begun.items[0]}",) if self._begun else ()
+        return (*self._made, *begun) or ("nothing",)
+
+    @property
+    def going_on(self) -> str:
+        """What goes on in the cluster when this process has left; empty when nothing does."""
+        return GOES_ON.get(self._begun.step, "") if self._begun else ""
