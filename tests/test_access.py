@@ -22,7 +22,9 @@ DECLARED = sorted(
     {access for step in STEPS for access in step.access if access.system == "kubernetes"},
     key=lambda access: (access.what, access.verb, access.changes),
 )
-LOOKING = [access for access in DECLARED if not access.changes]
+LOOKING = [
+    access for access in DECLARED if not access.changes and access.way in ("", "port-forward")
+]
 CHANGING = [access for access in DECLARED if access.changes and "review" not in access.what]
 ALL = ("run", "--yes", "--all")
 
@@ -85,6 +87,7 @@ class TestWhenTheJobIsDone:
     @pytest.mark.parametrize("access", LOOKING, ids=name)
     def test_check_without_a_right_says_which(self, cluster, run, access) -> None:
         forbid(cluster, access)
+        cluster.kubernetes.faults.forbid("*", "pods", "exec")  # it would be taken instead
         before = trace(cluster)
         answer = run("check", "--format", "json")
         assert answer.returncode == 5, answer.stdout
@@ -99,6 +102,25 @@ class TestWhenTheJobIsDone:
         assert answer.stderr == ""
         assert writes(cluster) == []
         assert trace(cluster) == before
+
+    @pytest.mark.parametrize("way", ["exec", "pod"])
+    def test_another_way_asks_for_what_is_declared_for_it(self, cluster, run, way) -> None:
+        answer = run("check", env={"LANGSMITH_AUDIT_DATABASE": way})
+        assert answer.returncode == 0, answer.stdout
+        found = {asked(request) for request in cluster.kubernetes.requests}
+        own = {right(access) for access in DECLARED if access.way == way}
+        assert found <= own | {right(access) for access in LOOKING if not access.way}
+        assert own - found <= {("create", "", "pods/exec")}  # as with a port-forward
+
+    def test_without_a_port_forward_psql_in_the_pod_is_taken(self, cluster, run) -> None:
+        cluster.kubernetes.faults.forbid("*", "pods", "portforward")
+        why = "(no port can be forwarded: You may not create pods/portforward in namespace"
+        for walk in (("check", "--all"), ("check",), ("plan", "--all"), ("orgs",)):
+            answer = run(*walk, "--format", "json")
+            assert answer.returncode == 0, answer.stdout
+            words = answer.stdout + answer.stderr
+            assert "way in: psql in pod langsmith-postgres-0" in words
+            assert why in words
 
     @pytest.mark.parametrize("access", CHANGING, ids=name)
     def test_check_needs_no_right_to_change_anything(self, cluster, run, access) -> None:

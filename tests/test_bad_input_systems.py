@@ -64,8 +64,9 @@ class TestTheDatabase:
         cluster.kubernetes.apply(pod)
         Staged(cluster).refuses(5, "LSA582", "Service langsmith-postgres", "kubectl get pods")
 
-    def test_the_port_forward_may_not_be_made(self, staged) -> None:
-        staged.cluster.kubernetes.faults.forbid("get", "pods", "portforward")
+    def test_neither_the_port_forward_nor_psql_in_the_pod_is_allowed(self, staged) -> None:
+        for way in ("portforward", "exec"):
+            staged.cluster.kubernetes.faults.forbid("get", "pods", way)
         staged.refuses(
             5, "LSA207", "pods/portforward in namespace langsmith", "langsmith-postgres-0"
         )

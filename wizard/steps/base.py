@@ -26,6 +26,7 @@ class Access:
         what: the resource with its subresource, the table, the path.
         group: the API group; empty for the core.
         changes: needed only to make the step's change, never to look.
+        way: the way to the database (`--database`) that alone needs it; empty for any.
     """
 
     system: str
@@ -33,6 +34,7 @@ class Access:
     what: str
     group: str = ""
     changes: bool = False
+    way: str = ""
 
 
 class Watch(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -61,6 +62,7 @@ class Organizations(Step):
         blocked = any(_unfit(organization) for organization in chosen)
         if len(chosen) > SHOWN:
             findings = _summed(findings)
+        findings = _by_way(findings, systems)
         return Observation(findings, right=right and not blocked, blocked=blocked)
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
@@ -84,7 +86,7 @@ class Organizations(Step):
                 **{f"row {o.id}": fingerprint_of(o.prior.as_json()) for o in needy},
             },
             effect=f"{_rows(needy)} of organizations, in one transaction; the running backend "
-            "pods keep what they knew until they are restarted",
+            "pods keep what they knew until they are restarted; " + systems.database.login.evidence,
             reversible=Reversible.YES,
             because="the prior state of each row's key is in the journal",
             undo="put the prior state of the key back in exactly these rows",
@@ -230,6 +232,13 @@ def _summed(findings: Sequence[Finding]) -> tuple[Finding, ...]:
         "LSA596", "the chosen organizations", message, next_step="langsmith-audit run changes them"
     )
     return (*wrong[:SHOWN], sum_)
+
+
+def _by_way(findings: tuple[Finding, ...], systems: Systems) -> tuple[Finding, ...]:
+    """The findings, with the way to the database and its reason as evidence of the first."""
+    first, *others = findings
+    evidence = (*first.evidence, systems.database.login.evidence)
+    return (replace(first, evidence=evidence), *others)
 
 
 def _needy(organization: Organization, *, by_default: bool) -> bool:

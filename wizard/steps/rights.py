@@ -16,16 +16,34 @@ BACKEND = (
 """The backend's workload, and the pods that are its own."""
 
 FORWARD = (
-    Access("kubernetes", "get", "pods/portforward"),
-    Access("kubernetes", "create", "pods/portforward"),
+    Access("kubernetes", "get", "pods/portforward", way="port-forward"),
+    Access("kubernetes", "create", "pods/portforward", way="port-forward"),
 )
 """A port-forward over a WebSocket is a GET; newer API servers ask for `create` as well."""
+
+EXEC = (
+    Access("kubernetes", "get", "pods/exec", way="exec"),
+    Access("kubernetes", "create", "pods/exec", way="exec"),
+)
+"""psql in the bundled pod, where no port can be forwarded or `--database exec` is told."""
+
+OWN_POD = (
+    Access("kubernetes", "get", "pods/exec", way="pod"),
+    Access("kubernetes", "create", "pods/exec", way="pod"),
+    Access("kubernetes", "create", "pods", way="pod"),
+    Access("kubernetes", "get", "pods", way="pod"),
+    Access("kubernetes", "delete", "pods", way="pod"),
+    Access("kubernetes", "create", "selfsubjectaccessreviews", "authorization.k8s.io", way="pod"),
+)
+"""psql in a pod of its own, with `--database pod` alone."""
 
 DATABASE = (
     RELEASE,
     Access("kubernetes", "get", "services"),
     Access("kubernetes", "list", "pods"),
     *FORWARD,
+    *EXEC,
+    *OWN_POD,
 )
 """The way to the database: the Secret with its URL, the Service behind it, a pod of that."""
 

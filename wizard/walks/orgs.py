@@ -53,10 +53,17 @@ def main(args: argparse.Namespace) -> Exit:
             raise not_understood("--search", "it cannot be combined with --org")
         seen: Counter[str] = Counter()
         found = _counted(_started(_organizations(systems, args.search)), seen)
-        _WRITERS[args.format](found, where(systems) if args.format == "json" else {})
+        _WRITERS[args.format](found, _about(systems) if args.format == "json" else {})
         sys.stdout.flush()
-        sys.stderr.write(f"{_summary(seen)}; {safe(systems.database.login.subject)}\n")
+        login = systems.database.login
+        sys.stderr.write(f"{_summary(seen)}; {safe(login.subject)}\n{safe(login.evidence)}\n")
     return Exit.OK
+
+
+def _about(systems: Systems) -> dict[str, str]:
+    """The target, with the database and the way to it."""
+    login = systems.database.login
+    return {**where(systems), "database": login.subject, "database_evidence": login.evidence}
 
 
 def _organizations(systems: Systems, search: str) -> Iterator[Organization]:

@@ -4,7 +4,7 @@
 |---|---|
 | port-forward | the stored URL names a Service of the cluster |
 | direct | it names another host, or libpq's variables do and `direct` was asked for |
-| exec | asked for: psql in the bundled PostgreSQL pod |
+| exec | psql in the bundled PostgreSQL pod: asked for, or no port of it can be forwarded |
 | pod | asked for, since it writes to the cluster: psql in a short-lived pod of its own |
 """
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 ASKED = "as --database asks"
 
 
+NO_FORWARD = frozenset({"LSA207", "LSA209", "LSA210", "LSA215", "LSA216"})
+"""What leads to the port-forward is not allowed, or the way to the pod does not carry it."""
+
+
 @contextlib.contextmanager
 def database(target: Target, cluster: Cluster, installation: Installation) -> Iterator[Database]:
     """The open database for the time of the block.
@@ -40,13 +44,35 @@ def database(target: Target, cluster: Cluster, installation: Installation) -> It
     Raises:
         Problem: there is no way to it, or the login does not work.
     """
+    with contextlib.ExitStack() as stack:
+        yield _opened(stack, target, cluster, installation)
+
+
+def _opened(
+    stack: contextlib.ExitStack, target: Target, cluster: Cluster, installation: Installation
+) -> Database:
+    """The database by the way that is wanted; by exec where `auto` finds no port-forward."""
+    limit = max(int(target.connect_limit), 1)
+    try:
+        return stack.enter_context(_by(login(target, cluster, installation), limit))
+    except Problem as problem:
+        bundled = installation.postgres is not None and not installation.database.external
+        if target.database != "auto" or problem.id not in NO_FORWARD or not bundled:
+            raise
+        first = problem
+    why = f"no port can be forwarded: {first.what}"
+    try:
+        instead = contextlib.nullcontext(exec_login(cluster, installation, why=why))
+        return stack.enter_context(_by(instead, limit))
+    except Problem as second:
+        raise _neither(first, second) from None
+
+
+@contextlib.contextmanager
+def _by(way: contextlib.AbstractContextManager[Login], limit: int) -> Iterator[Database]:
     from wizard.systems.database import Database
 
-    limit = max(int(target.connect_limit), 1)
-    with (
-        login(target, cluster, installation) as way,
-        Database.open(way, connect_limit=limit) as opened,
-    ):
+    with way as told, Database.open(told, connect_limit=limit) as opened:
         yield opened
 
 
@@ -58,7 +84,7 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
         Problem: the Secret, its URL, the Service or its pod cannot be found or read.
     """
     if target.database == "exec":
-        yield exec_login(cluster, installation)
+        yield exec_login(cluster, installation, why=ASKED)
         return
     if target.database == "direct" and told_by_variables():
         yield libpq_login(installation)
@@ -92,6 +118,18 @@ def _straight(
     with certificates(cluster, installation) as files:
         via = "direct, as the stored URL says"
         yield login_of(stored, installation, via=via, why=why, certificates=files)
+
+
+def _neither(first: Problem, second: Problem) -> Problem:
+    """The first problem, with what became of the other way."""
+    return Problem(
+        first.id,
+        first.what,
+        on=first.on,
+        next_step=first.next_step,
+        exit=first.exit,
+        detail=(*first.detail, f"psql in the pod was tried instead: {second.what}"),
+    )
 
 
 def _no_service(host: str, installation: Installation) -> Problem:

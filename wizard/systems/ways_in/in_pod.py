@@ -27,7 +27,7 @@ export PGDATABASE="${POSTGRES_DB:-$PGUSER}"
 """What runs in the pod. The password is the pod's own variable and never leaves the pod."""
 
 
-def exec_login(cluster: Cluster, installation: Installation) -> Login:
+def exec_login(cluster: Cluster, installation: Installation, *, why: str) -> Login:
     """The login of a psql in the pod; nothing is started yet.
 
     Raises:
@@ -52,7 +52,7 @@ def exec_login(cluster: Cluster, installation: Installation) -> Login:
         dbname="",
         schema=installation.database.schema,
         via=f"psql in pod {bundled.pod}",
-        why="as --database asks",
+        why=why,
         psql=lambda: cluster.command(
             bundled.pod, namespace, bundled.container, ["sh", "-c", SHELL]
         ),
