@@ -23,7 +23,9 @@ DECLARED = sorted(
     key=lambda access: (access.what, access.verb, access.changes),
 )
 LOOKING = [
-    access for access in DECLARED if not access.changes and access.way in ("", "port-forward")
+    access
+    for access in DECLARED
+    if not access.changes and not access.optional and access.way in ("", "port-forward")
 ]
 CHANGING = [access for access in DECLARED if access.changes and "review" not in access.what]
 ALL = ("run", "--yes", "--all")

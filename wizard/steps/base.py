@@ -27,6 +27,7 @@ class Access:
         group: the API group; empty for the core.
         changes: needed only to make the step's change, never to look.
         way: the way to the database (`--database`) that alone needs it; empty for any.
+        optional: looked at before an upgrade; done without where the right is missing.
     """
 
     system: str
@@ -35,6 +36,7 @@ class Access:
     group: str = ""
     changes: bool = False
     way: str = ""
+    optional: bool = False
 
 
 class Watch(Protocol):

@@ -11,7 +11,8 @@ from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.drift import Drift, drift
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
-from wizard.steps.rights import BACKEND, RELEASE, RELEASES, REVIEW
+from wizard.steps.hazards import Hazards, hazards
+from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW
 from wizard.steps.rolling import rollout_lines
 from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.variables import WANTED
@@ -30,6 +31,7 @@ class HelmUpgrade(Step):
         RELEASES,
         RELEASE,
         *BACKEND,
+        *HAZARDS,
         REVIEW,
         Access("kubernetes", "create", "secrets", changes=True),
         Access("kubernetes", "update", "secrets", changes=True),
@@ -51,7 +53,8 @@ class HelmUpgrade(Step):
                 (Finding("LSA403", State.INFO, subject, message, evidence),), right=True
             )
         if lacking:
-            return Observation((_lacking(systems, subject, evidence),), right=False)
+            lack = _lacking(systems, subject, evidence)
+            return Observation((lack, *hazards(systems).findings), right=False)
         if systems.lacking:
             return Observation((_only_live(subject, systems.lacking),), right=False)
         message = "The backend runs with both variables"
@@ -64,7 +67,8 @@ class HelmUpgrade(Step):
         if not systems.target.values or (not edit and self.observe(systems).right):
             return None
         release = systems.release
-        upgrade = self._upgrade(systems)
+        ahead = hazards(systems)
+        upgrade = self._upgrade(systems, wait=ahead.wait)
         _make_sure_of_rights(systems)
         systems.helm.chart_versions(upgrade.chart, upgrade.version)
         drifted = drift(systems.deployed_values, systems.file_values)
@@ -73,7 +77,7 @@ class HelmUpgrade(Step):
             items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
             preconditions=self._preconditions(systems),
-            effect=_effect(systems, drifted),
+            effect=_effect(systems, drifted, ahead),
             reversible=Reversible.PARTLY,
             because="hook Jobs and database migrations that ran do not come back",
             undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
@@ -99,7 +103,7 @@ class HelmUpgrade(Step):
             {**change.register, "revision_after": result.revision},
         )
 
-    def _upgrade(self, systems: Systems) -> Upgrade:
+    def _upgrade(self, systems: Systems, *, wait: bool) -> Upgrade:
         from wizard.systems.helm import Upgrade
 
         target = systems.target
@@ -110,6 +114,7 @@ class HelmUpgrade(Step):
             version=target.chart_version or systems.release.chart_version,
             values=target.values,
             timeout=int(target.upgrade_limit),
+            wait=wait,
         )
 
     def _preconditions(self, systems: Systems) -> dict[str, str]:
@@ -173,10 +178,11 @@ def _shell(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def _effect(systems: Systems, drifted: Drift) -> str:
+def _effect(systems: Systems, drifted: Drift, ahead: Hazards) -> str:
     backend = systems.installation.backend
     text = f"rolls the pods of {backend.kind} {backend.name}, and runs the chart's hook Jobs again"
-    return f"{text}; {drifted.summary}" if drifted.keys else text
+    changed = (drifted.summary,) if drifted.keys else ()
+    return "; ".join((text, *ahead.ways, *changed))
 
 
 def _ticker(systems: Systems, watch: Watch) -> Callable[[float], None]:

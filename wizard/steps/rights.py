@@ -47,6 +47,12 @@ DATABASE = (
 )
 """The way to the database: the Secret with its URL, the Service behind it, a pod of that."""
 
+HAZARDS = (
+    Access("kubernetes", "get", "services", optional=True),
+    Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True),
+)
+"""What may stand in the way of an upgrade."""
+
 REVIEW = Access(
     "kubernetes", "create", "selfsubjectaccessreviews", "authorization.k8s.io", changes=True
 )

@@ -118,6 +118,12 @@ class Systems:
         return self._once("manifest", lambda: self.helm.manifest(target.release, target.namespace))
 
     @property
+    def hooks(self) -> str:
+        """The deployed release's hooks, as YAML."""
+        target = self.target
+        return self._once("hooks", lambda: self.helm.hooks(target.release, target.namespace))
+
+    @property
     def values_layers(self) -> list[tuple[Path, bytes]]:
         """The values files as they are now, in helm's order."""
         from wizard.systems.values_yaml import read_values

@@ -60,6 +60,7 @@ DEPLOYMENTS = Resource("deployments", "Deployment", "apps")
 REPLICASETS = Resource("replicasets", "ReplicaSet", "apps")
 STATEFULSETS = Resource("statefulsets", "StatefulSet", "apps")
 JOBS = Resource("jobs", "Job", "batch")
+BUDGETS = Resource("poddisruptionbudgets", "PodDisruptionBudget", "policy")
 ARGO_ROLLOUTS = Resource("rollouts", "Rollout", "argoproj.io", "v1alpha1")
 ACCESS_REVIEWS = Resource(
     "selfsubjectaccessreviews", "SelfSubjectAccessReview", "authorization.k8s.io"

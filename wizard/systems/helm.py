@@ -140,6 +140,11 @@ class Helm:
         argv = ["get", "manifest", name, "--namespace", namespace]
         return self._read(argv, Call("helm get manifest", _on(name, namespace)))
 
+    def hooks(self, name: str, namespace: str) -> str:
+        """The hooks of the deployed release, which run at each upgrade."""
+        argv = ["get", "hooks", name, "--namespace", namespace]
+        return self._read(argv, Call("helm get hooks", _on(name, namespace)))
+
     def history(self, name: str, namespace: str) -> list[Revision]:
         """The revisions that are kept, oldest first."""
         argv = ["history", name, "--namespace", namespace, "--max", str(ALL_REVISIONS)]

@@ -43,9 +43,7 @@ def wanted_objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]
 
 
 def _by_shape(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
-    kinds = r"^kind: *[\"']?(Deployment|Rollout|StatefulSet|Service)\b"
-    texts = (text for _, text in documents(manifest) if re.search(kinds, text, re.MULTILINE))
-    objects = [_parse(text, release) for text in texts]
+    objects = objects_of(manifest, (*WORKLOADS, "StatefulSet", "Service"), release)
     workloads = [each for each in objects if each.get("kind") in WORKLOADS]
     backend = next((each for each in workloads if _has_port(each, "backend")), None)
     frontend = next((each for each in workloads if _has_port(each, "frontend")), None)
@@ -83,6 +81,17 @@ def _service_of(
         if each.get("kind") == "Service" and selector and selector.items() <= labels:
             return each
     return None
+
+
+def objects_of(manifest: str, kinds: Iterable[str], release: Release) -> list[dict[str, Any]]:
+    """The objects of these kinds; the other documents are not parsed.
+
+    Raises:
+        Problem: a document of that kind cannot be read.
+    """
+    kind = rf"^kind: *[\"']?(?:{'|'.join(kinds)})\b"
+    texts = (text for _, text in documents(manifest) if re.search(kind, text, re.MULTILINE))
+    return [found for text in texts if (found := _parse(text, release))]
 
 
 def documents(manifest: str) -> Iterator[tuple[str, str]]:
