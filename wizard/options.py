@@ -100,7 +100,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _option(
         "database", "--database", "the way to PostgreSQL (default: auto)", kind=Kind.CHOICE,
-        choices=("auto", "port-forward", "exec", "direct", "pod"), default="auto",
+        choices=("auto", "port-forward", "exec", "direct", "pod", "manual"), default="auto",
     ),
     _option("url", "--url", "LangSmith's URL (default: from the release)", metavar="URL"),
     _option("ca_file", "--ca-file", "certificates to trust for LangSmith's URL", metavar="FILE"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from wizard.records.changes import Observation
 from wizard.records.findings import State, from_problem
 
 if TYPE_CHECKING:
+    from wizard.records.changes import Change
     from wizard.records.plan_file import Plan
 
 MEANING = {
@@ -97,6 +99,13 @@ def plan_text(plan: Plan, titles: Mapping[str, str]) -> None:
             lacking = (from_problem(refusal, State.FAIL) for refusal in refusals)
             out.print(findings_block(lacking), end="")
     out.print(Text("\n" + _plan_line(plan), style="bold"), soft_wrap=False)
+
+
+def hand_over(change: Change) -> None:
+    """What somebody else is to run, alone on standard output, ready to be pasted."""
+    for exact in change.exact:
+        sys.stdout.write(exact.text)
+    sys.stdout.flush()
 
 
 def _plan_line(plan: Plan) -> str:

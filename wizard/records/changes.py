@@ -81,6 +81,7 @@ class Change:
             the journal before the change is made.
         after: the step that has to happen first, when it has not happened yet.
         consents: what needs a yes of its own and does not have it yet.
+        by_hand: who makes the change outside this tool; the run hands it over and ends there.
         payload: what `apply` needs, in memory only.
     """
 
@@ -96,6 +97,7 @@ class Change:
     details: tuple[str, ...] = ()
     after: str = ""
     consents: tuple[Consent, ...] = ()
+    by_hand: str = ""
     payload: Any = field(default=None, repr=False, compare=False)
 
 

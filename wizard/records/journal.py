@@ -185,12 +185,14 @@ class LastUpdate:
     Attributes:
         at: when it was committed (or, when that was not recorded, registered), ISO 8601.
         pods: uids of the backend pods that were there then.
+        by_hand: the selection whose SQL was handed to a DBA; empty when this tool ran it.
         before: the one that counts when this one turns out not to have been made.
     """
 
     run: str
     at: str
     pods: frozenset[str]
+    by_hand: tuple[str, ...] = ()
     before: LastUpdate | None = field(default=None, repr=False, compare=False)
 
 
@@ -209,7 +211,8 @@ def _follow(run: Run, entry: Mapping[str, Any], found: LastUpdate | None) -> Las
     if step == "organizations" and event in ("intent", "done"):
         facts = entry.get("register" if event == "intent" else "undo", {})
         at = facts.get("committed_at", entry["at"])
-        return LastUpdate(run.id, at, frozenset(facts.get("pods", ())), found)
+        by_hand = tuple(facts.get("by_hand", ()))
+        return LastUpdate(run.id, at, frozenset(facts.get("pods", ())), by_hand, found)
     if step == "organizations" and event == "failed" and found and entry.get("id") != IN_DOUBT:
         return found.before
     if step == "backend_restart" and event == "done":

@@ -11,6 +11,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
+from wizard.steps import organizations_by_hand as by_hand
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint_of
 from wizard.steps.rights import BACKEND, DATABASE
@@ -41,6 +42,8 @@ class Organizations(Step):
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
         """Which organizations, unless every shared one is on, or the server's own word is yes."""
+        if by_hand.asked(systems):
+            return by_hand.missing(systems)
         if systems.target.selection.made:
             return ()
         if systems.already_served and not systems.target.force:
@@ -51,6 +54,8 @@ class Organizations(Step):
 
     def observe(self, systems: Systems) -> Observation:
         """The state of the chosen organizations, or of all when none was chosen."""
+        if by_hand.asked(systems):
+            return by_hand.observe(systems)
         if not systems.target.selection.made:
             return self._overview(systems)
         chosen = self.chosen(systems)
@@ -67,6 +72,8 @@ class Organizations(Step):
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
         """One UPDATE in one transaction, for exactly the rows that need it."""
+        if by_hand.asked(systems):
+            return by_hand.propose(systems, _pods(systems))
         if not systems.target.selection.made:
             return None
         by_default = on_by_default(systems)
@@ -96,6 +103,8 @@ class Organizations(Step):
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Run the transaction, and read the rows back on a second connection."""
+        if change.by_hand:
+            return by_hand.apply(change, watch)
         chosen: tuple[Organization, ...] = change.payload
         watch.waiting("updating the organizations", 0.0)
         done = systems.database.enable(chosen, lock_limit=systems.target.lock_limit)

@@ -189,6 +189,19 @@ class Systems:
         """What the API says of the key's organization; none without a key."""
         return self._once("served", self._ask_api) if self.target.api_key else None
 
+    def says_of(self, id: UUID) -> bool | None:
+        """What the server says of one organization; None when this key cannot ask about it."""
+        try:
+            served = self.served
+            if served is None:
+                return None
+            organization = served.organization
+            if organization.id != id:
+                organization = self._api(served.url, id).organization()
+        except Problem:
+            return None
+        return organization.can_use_audit_logs if organization.id == id else None
+
     @property
     def already_served(self) -> bool:
         """The server has audit logs for the key's organization, whatever turned them on.

@@ -122,6 +122,8 @@ class Answers:
             raise Declined from None
 
     def _question(self, name: str, systems: Systems) -> Callable[[], object]:
+        if name == "org" and systems.target.database == "manual":
+            return lambda: prompts.ask_text("org").replace(",", " ").split()
         if name == "org":
             return lambda: list(prompts.ask_several("org", lambda part: _entries(systems, part)))
         if BY_NAME[name].kind is Kind.SECRET:

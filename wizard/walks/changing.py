@@ -17,6 +17,10 @@ GOES_ON = {
 """What goes on in the cluster when this process leaves in the middle of a step."""
 
 
+class HandedOver(Exception):
+    """A change was handed to somebody outside; the run ends here, and the next one goes on."""
+
+
 class Changing:
     """What one run has changed so far, and how it changes more."""
 
@@ -44,7 +48,8 @@ class Changing:
                 raise
             journal.done(step.name, done)
             self._begun = None
-            self._made.append(done.summary)
+            if not change.by_hand:
+                self._made.append(done.summary)
             return done
 
     @property

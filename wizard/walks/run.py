@@ -19,7 +19,7 @@ from wizard.records.lock import locked
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
-from wizard.walks.changing import Changing
+from wizard.walks.changing import Changing, HandedOver
 from wizard.walks.consents import obtain
 from wizard.walks.look import Look, all_findings, look, verdict
 from wizard.walks.plan import ask_for_missing, foresee, stops
@@ -27,6 +27,8 @@ from wizard.walks.where import where
 
 AGAIN = "langsmith-audit run looks again and goes on from what is there"
 AFRESH = "langsmith-audit run starts again; langsmith-audit plan shows every change and makes none"
+
+ONCE_RUN = "once the SQL has been run: langsmith-audit run goes on, and asks the server"
 
 ONE_BY_ONE = Text("Each is shown exactly, and made only when you say yes. Ctrl-C leaves.", "dim")
 
@@ -54,6 +56,8 @@ class Onboarding:
                 return self._walk(systems)
         except Declined:
             return self._left("You left before the next change", Exit.DECLINED)
+        except HandedOver as handed:
+            return self._left(str(handed), Exit.PENDING, ONCE_RUN)
         except Stopped:
             return self._left("Stopped at a safe point, as you asked", Exit.INTERRUPTED)
         except KeyboardInterrupt as interrupt:
@@ -134,6 +138,9 @@ class Onboarding:
             raise Declined
         done = self._changing.make(systems, step, change, journal, progress)
         self._console.print(screen.done_block(done))
+        if change.by_hand:
+            report.hand_over(change)
+            raise HandedOver(f"The next step is {change.by_hand}'s, and this run ends before it")
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
         self._console.print(screen.PartHead("Confirmation"))
@@ -176,8 +183,8 @@ class Onboarding:
         self._console.print(screen.step_head(number, step.title, note))
         self._console.print(screen.findings_block(observation.findings, next_steps=next_steps))
 
-    def _left(self, why: str, exit: Exit) -> Exit:
-        next_step = AGAIN if self._changing.touched else AFRESH
+    def _left(self, why: str, exit: Exit, next_step: str = "") -> Exit:
+        next_step = next_step or (AGAIN if self._changing.touched else AFRESH)
         self._console.print(
             screen.left_block(why, self._changing.changed, self._changing.going_on, next_step)
         )

@@ -5,6 +5,7 @@
 | port-forward | the stored URL names a Service of the cluster |
 | direct | it names another host, or libpq's variables do and `direct` was asked for |
 | exec | psql in the bundled PostgreSQL pod: asked for, or no port of it can be forwarded |
+| manual | asked for: no connection is tried, a DBA runs the SQL |
 | pod | asked for, since it writes to the cluster: psql in a short-lived pod of its own |
 """
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from wizard.target import Target
 
 ASKED = "as --database asks"
+PUBLIC = "public"
+"""The schema of a LangSmith that names none (chart value postgres.external.schema)."""
 
 
 NO_FORWARD = frozenset({"LSA207", "LSA209", "LSA210", "LSA215", "LSA216"})
@@ -83,6 +86,8 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
     Raises:
         Problem: the Secret, its URL, the Service or its pod cannot be found or read.
     """
+    if target.database == "manual":
+        raise never_read(installation)
     if target.database == "exec":
         yield exec_login(cluster, installation, why=ASKED)
         return
@@ -118,6 +123,19 @@ def _straight(
     with certificates(cluster, installation) as files:
         via = "direct, as the stored URL says"
         yield login_of(stored, installation, via=via, why=why, certificates=files)
+
+
+def never_read(installation: Installation) -> Problem:
+    """Why nothing can be told of the database, and what a DBA can look at."""
+    from wizard.systems.database.by_hand import list_by_hand
+
+    return Problem(
+        "LSA549",
+        "The database is never read, as --database manual asks",
+        on="LangSmith's PostgreSQL",
+        next_step="ask a DBA to look, or choose another way in",
+        detail=(list_by_hand(installation.database.schema or PUBLIC),),
+    )
 
 
 def _neither(first: Problem, second: Problem) -> Problem:
