@@ -1,14 +1,22 @@
 """The journal: registered before the act, readable after a torn end, private."""
 
+import os
+import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.records import debug_log
 from wizard.records.changes import Change, Done, Exact, Reversible
 from wizard.records.journal import Journal, last_update, runs, unfinished
 from wizard.records.lock import locked
+from wizard.records.run_choice import the_run
+from wizard.records.run_states import made
+from wizard.records.run_states import state as became
+from wizard.systems.calls import logged
 from wizard.target import Place
 
 PLACE = Place("https://cluster.example", "langsmith", "langsmith")
@@ -16,7 +24,7 @@ OTHER = Place("https://cluster.example", "langsmith", "second")
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
+def state_dir(tmp_path, monkeypatch):
     monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", str(tmp_path / "state"))
     return tmp_path / "state"
 
@@ -28,7 +36,7 @@ def change(step: str, **register: object) -> Change:
     )
 
 
-def test_a_run_is_told_in_order_and_privately(state) -> None:
+def test_a_run_is_told_in_order_and_privately() -> None:
     journal = Journal.begin(PLACE)
     journal.intent(change("values_file", before="x"))
     journal.done("values_file", Done("written", ("evidence",), {"backup": "b"}))
@@ -42,13 +50,119 @@ def test_a_run_is_told_in_order_and_privately(state) -> None:
     assert stat.S_IMODE((run.folder / "journal.ndjson").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("cut", range(2, 60, 7))
-def test_a_torn_last_line_is_passed_over(cut: int) -> None:
+def test_torn_at_any_byte_it_tells_every_whole_line_and_goes_on() -> None:
     journal = Journal.begin(PLACE)
-    journal.intent(change("organizations", pods=["p"]))
-    path = journal.folder / "journal.ndjson"
-    path.write_bytes(path.read_bytes()[:-cut])
-    assert [entry["event"] for entry in runs()[0].entries] == ["begin"]
+    journal.intent(change("values_file", name="größer"))
+    journal.done("values_file", Done("written", ("evidence",), {"backup": "b"}))
+    whole = journal.path.read_bytes()
+    ends = [at for at, byte in enumerate(whole) if byte == 10]
+    events = ["begin", "intent", "done"]
+    for cut in range(len(whole) + 1):
+        journal.path.write_bytes(whole[:cut])
+        there = events[: sum(end <= cut for end in ends)]  # a line is whole without its line feed
+        (run,) = runs()
+        assert [entry["event"] for entry in run.entries] == there, cut
+        Journal.resume(run).end(Exit.OK)
+        told = [entry["event"] for entry in runs()[0].entries]
+        assert told == [*there, "resume", "end"], cut
+        assert journal.path.read_bytes().startswith(whole[:cut]), "nothing is written over"
+
+
+def test_what_a_power_loss_leaves_of_a_line_is_passed_over() -> None:
+    journal = Journal.begin(PLACE)
+    with journal.path.open("ab") as file:
+        file.write(b"\0" * 512)
+    journal.intent(change("values_file"))
+    assert [entry["event"] for entry in runs()[0].entries] == ["begin", "intent"]
+
+
+def test_everything_is_on_the_disk_before_the_change(monkeypatch) -> None:
+    synced = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        real(handle)
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("tells files by /proc")
+    monkeypatch.setattr("os.fsync", fsync)
+    journal = Journal.begin(PLACE)
+    assert {str(journal.path), str(journal.folder), str(journal.folder.parent)} <= set(synced)
+    synced.clear()
+    journal.intent(change("values_file"))
+    assert str(journal.path) in synced
+
+
+@pytest.mark.parametrize("gone", ["folder", "file"])
+def test_a_journal_that_is_gone_is_not_begun_anew(gone: str) -> None:
+    journal = Journal.begin(PLACE)
+    shutil.rmtree(journal.folder) if gone == "folder" else journal.path.unlink()
+    with pytest.raises(Problem) as told:
+        journal.intent(change("values_file"))
+    assert told.value.id == "LSA902"
+    assert not journal.path.exists()
+
+
+def test_what_became_of_a_run_is_told() -> None:
+    def states() -> list[str]:
+        return [str(became(run, runs())) for run in runs()]
+
+    first = Journal.begin(PLACE)
+    assert states() == ["unchanged"]
+    first.intent(change("values_file", before="x"))
+    assert states() == ["unfinished"]
+    assert [it.outcome for it in made(runs()[0])] == ["in doubt"]
+    problem = Problem("LSA401", "what", on="on", next_step="next", exit=Exit.FAILED)
+    first.failed("values_file", problem)
+    assert states() == ["failed"]
+    first.intent(change("values_file", before="x"))
+    first.done("values_file", Done("written", (), {"backup": "b"}))
+    assert states() == ["unfinished"]
+    first.end(Exit.OK)
+    assert states() == ["done"]
+    assert [it.outcome for it in made(runs()[0])] == ["failed", "done"]
+    back = Journal.begin(PLACE, undoes=first.run)
+    back.intent(change("values_file"))
+    again = became(runs()[0], runs())
+    assert again == "done", "an undo that did not come to its end has not undone"
+    back.done("values_file", Done("put back"))
+    back.end(Exit.OK)
+    by_id = {run.id: str(became(run, runs())) for run in runs()}
+    assert by_id == {first.run: "undone", back.run: "done"}
+    forth = Journal.begin(PLACE, undoes=back.run)
+    forth.end(Exit.OK)
+    by_id = {run.id: str(became(run, runs())) for run in runs()}
+    assert by_id[first.run] == "done", "the undo was undone"
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id() -> None:
+    journal = Journal.begin(PLACE)
+    assert the_run(journal.run, runs()).id == journal.run
+    assert the_run(journal.run[:-1], runs()).id == journal.run
+    for text in ("nonsense", ""):
+        with pytest.raises(Problem) as told:
+            the_run(text, runs())
+        assert told.value.id == "LSA930"
+
+
+def test_the_debug_log_is_redacted_bounded_and_private() -> None:
+    with debug_log.kept():
+        with logged("helm", "helm list --token lsv2_pt_secret"):
+            pass
+        with pytest.raises(ValueError, match="told"), logged("http", "GET https://u:pw@h/api"):
+            raise ValueError("told")
+        journal = Journal.begin(PLACE)
+        for _ in range(60):
+            with logged("kubernetes", "GET /" + "x" * 100_000) as call:
+                call.ended = "200"
+    path = journal.folder / "debug.log"
+    text = path.read_text()
+    assert "helm helm list --token *** → ok" in text or "lsv2" not in text
+    assert "pw@" not in text
+    assert "→ ValueError" in text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_size < 200_000, "a line has its limit"
 
 
 def test_a_change_without_an_end_is_unfinished() -> None:
@@ -83,8 +197,8 @@ def test_the_last_update_is_known_until_a_restart_followed() -> None:
     assert last_update(PLACE) is None
 
 
-def test_a_state_folder_that_cannot_be_written_is_told(state, monkeypatch) -> None:
-    state.write_text("a file where the folder should be")
+def test_a_state_folder_that_cannot_be_written_is_told(state_dir) -> None:
+    state_dir.write_text("a file where the folder should be")
     with pytest.raises(Problem) as told:
         Journal.begin(PLACE)
     assert told.value.id == "LSA902"

@@ -1,8 +1,9 @@
 """The journal: every change is registered before it is made, one folder a run.
 
-A run's folder holds `journal.ndjson` (append-only, one JSON object a line, fsynced) and the copies
-that undo will need. Folders are 0700 and files 0600. A torn last line, as a power loss leaves it,
-is passed over when reading.
+A run's folder holds `journal.ndjson` (append-only, one JSON object a line, on disk before the act
+that it tells of), the copies that undo will need, and the debug log. Folders are 0700 and files
+0600. A torn last line, as a power loss leaves it, is passed over when reading, and what is
+appended after it begins on a line of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from wizard import __version__
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.records import debug_log
 from wizard.records.changes import Change, Done
 from wizard.target import Place
 
@@ -28,6 +30,9 @@ IN_DOUBT = "LSA547"
 """The one failure of the update after which it may be in nevertheless."""
 
 VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
+
+ROOM = 1 << 20
+"""Bytes that must still go to the disk before a change is made: what it did has to fit too."""
 
 
 def state_folder() -> Path:
@@ -45,26 +50,56 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.run = folder.name
-        self._backups = 0
 
     @classmethod
-    def begin(cls, place: Place) -> Journal:
+    def begin(cls, place: Place, **about: Any) -> Journal:
         """A new run's journal, with its first line written.
+
+        `about` is what else the first line tells: plain JSON, no secret. `undoes` in it is the id
+        of the run that this one puts back.
 
         Raises:
             Problem: the state folder cannot be written.
         """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = state_folder() / "runs" / f"{stamp}-{secrets.token_hex(3)}"
+        journal = cls(folder)
         with _writing(folder):
             folder.mkdir(parents=True, mode=0o700)
             folder.chmod(0o700)
-        journal = cls(folder)
-        journal._write("begin", target=place.as_json(), tool=__version__, journal=VERSION)
+            handle = os.open(journal.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.close(handle)
+        journal._write("begin", target=place.as_json(), tool=__version__, journal=VERSION, **about)
+        with _writing(folder):
+            for each in (folder, folder.parent, folder.parent.parent):
+                _sync_folder(each)
+        debug_log.into(folder)
         return journal
 
+    @classmethod
+    def resume(cls, run: Run) -> Journal:
+        """The journal of an earlier run, to go on with it.
+
+        Raises:
+            Problem: it cannot be written.
+        """
+        journal = cls(run.folder)
+        journal._write("resume", tool=__version__)
+        debug_log.into(run.folder)
+        return journal
+
+    @property
+    def path(self) -> Path:
+        """The file with the entries."""
+        return self.folder / "journal.ndjson"
+
     def intent(self, change: Change) -> None:
-        """Register a change before it is made."""
+        """Register a change before it is made.
+
+        Raises:
+            Problem: it cannot be written, or there is no room for what the change did.
+        """
+        self._make_sure_of_room()
         self._write(
             "intent",
             step=change.step,
@@ -89,30 +124,64 @@ class Journal:
         detail = list(problem.detail)
         self._write("failed", step=step, id=problem.id, what=problem.what, detail=detail)
 
+    def left(self, step: str, id: str, why: str) -> None:
+        """Record that an undo left a step's change as it is, and why."""
+        self._write("left", step=step, id=id, what=why)
+
     def end(self, exit: Exit) -> None:
         """Record that the run came to its own end."""
         self._write("end", exit=int(exit))
 
     def backup_path(self, name: str) -> Path:
         """A new path in the run's folder for a copy of a file."""
-        self._backups += 1
-        return self.folder / f"{self._backups:02}-{Path(name).name}"
+        taken = [path.name[:2] for path in self.folder.glob("[0-9][0-9]-*")]
+        return self.folder / f"{int(max(taken, default='0')) + 1:02}-{Path(name).name}"
 
     def _write(self, event: str, **facts: Any) -> None:
-        entry = {
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "event": event,
-            **facts,
-        }
-        line = json.dumps(entry, ensure_ascii=False, sort_keys=False) + "\n"
-        path = self.folder / "journal.ndjson"
-        with _writing(path):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"at": now, "event": event, **facts}, ensure_ascii=False) + "\n"
+        with _writing(self.path):
+            # Never made anew: a journal that lost its beginning tells no truth.
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND)
             try:
-                os.write(handle, line.encode())
+                _append(handle, line.encode())
                 os.fsync(handle)
             finally:
                 os.close(handle)
+
+    def _make_sure_of_room(self) -> None:
+        room = self.folder / ".room"
+        with _writing(room):
+            handle = os.open(room, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                _append(handle, bytes(ROOM))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+                room.unlink()
+
+
+def _append(handle: int, data: bytes) -> None:
+    """Write all of it at the end, on a line of its own; a torn line before it stays torn."""
+    size = os.fstat(handle).st_size
+    if size:
+        os.lseek(handle, size - 1, os.SEEK_SET)
+        if os.read(handle, 1) != b"\n":
+            data = b"\n" + data
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -153,20 +222,24 @@ class Run:
         """The steps that made a change, or may have made one."""
         return tuple(dict.fromkeys(e["step"] for e in self.entries if e["event"] == "intent"))
 
+    @property
+    def undoes(self) -> str:
+        """The id of the run that this one puts back; empty for any other run."""
+        return str(self.entries[0].get("undoes", "")) if self.entries else ""
+
 
 def runs() -> list[Run]:
     """All runs of this machine, oldest first; unreadable ones are left out."""
     folder = state_folder() / "runs"
     if not folder.is_dir():
         return []
-    return [Run(path.name, path, _entries(path)) for path in sorted(folder.iterdir())]
+    found = [Run(path.name, path, _entries(path)) for path in folder.iterdir()]
+    return sorted(found, key=lambda run: (str(run.entries[0]["at"]) if run.entries else "", run.id))
 
 
 def _entries(folder: Path) -> tuple[Mapping[str, Any], ...]:
     try:
-        lines = (
-            (folder / "journal.ndjson").read_text(encoding="utf-8", errors="replace").split("\n")
-        )
+        lines = (folder / "journal.ndjson").read_bytes().split(b"\n")
     except OSError:
         return ()
     entries = []

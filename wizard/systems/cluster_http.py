@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
+from wizard.systems.calls import logged
 from wizard.systems.cluster_errors import (
     Call,
     answer_problem,
@@ -88,15 +89,17 @@ class Connection:
         url = client.configuration.host.rstrip("/") + path
         url += f"?{urlencode(query)}" if query else ""
         try:
-            response = client.rest_client.pool_manager.request(
-                method,
-                url,
-                body=data,
-                headers=headers,
-                timeout=Timeout(total=self.limit),
-                retries=False,
-                redirect=False,
-            )
+            with logged("kubernetes", f"{method} {path}") as sent:
+                response = client.rest_client.pool_manager.request(
+                    method,
+                    url,
+                    body=data,
+                    headers=headers,
+                    timeout=Timeout(total=self.limit),
+                    retries=False,
+                    redirect=False,
+                )
+                sent.ended = str(response.status)
         except (HTTPError, OSError) as error:
             raise transport_problem(error, self.info, call, self.limit) from None
         return int(response.status), bytes(response.data)
@@ -115,7 +118,8 @@ class Connection:
         headers += [f"sec-websocket-protocol: {protocols}", f"user-agent: {AGENT}"]
         options: dict[str, Any] = {"header": headers, "timeout": self.limit}
         try:
-            socket.connect(url, **_proxied(configuration, url, options))
+            with logged("kubernetes", f"WebSocket {path}"):
+                socket.connect(url, **_proxied(configuration, url, options))
         except WebSocketBadStatusException as error:
             body = bytes(error.resp_body or b"")
             raise answer_problem(error.status_code, body, self.info, call) from None

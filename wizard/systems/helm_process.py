@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from wizard.problems import Problem
+from wizard.systems.calls import logged
 from wizard.systems.helm_errors import Call, helm_problem
 
 TICK_SECONDS = 0.5
@@ -34,14 +36,16 @@ def read(argv: Sequence[str], call: Call, *, limit: float) -> str:
         Problem: helm ended with an error, cannot be run, or did not answer within `limit` seconds.
     """
     try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            env=environment(),
-            timeout=limit,
-            check=False,
-        )
+        with logged("helm", shlex.join(argv)) as run:
+            done = subprocess.run(
+                argv,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                env=environment(),
+                timeout=limit,
+                check=False,
+            )
+            run.ended = f"exit {done.returncode}"
     except subprocess.TimeoutExpired:
         raise Problem(
             "LSA114",
@@ -90,28 +94,34 @@ class Running:
 
         What `tick` raises propagates; helm goes on and can be waited for again.
         """
+        with logged("helm", f"process {self.pid}") as run:
+            code = self._end(tick)
+            run.ended = f"exit {code}"
+        return code, _text(self.stdout), _text(self.stderr)
+
+    def _end(self, tick: Callable[[float], None]) -> int:
         while True:
             try:
-                code = self.process.wait(timeout=TICK_SECONDS)
+                return self.process.wait(timeout=TICK_SECONDS)
             except subprocess.TimeoutExpired:
                 tick(time.monotonic() - self.started)
-                continue
-            return code, _text(self.stdout), _text(self.stderr)
 
 
 def start(argv: Sequence[str]) -> Running:
     """Starts helm detached from the terminal's Ctrl-C, its output in unnamed files."""
     stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env=environment(),
-            start_new_session=sys.platform != "win32",
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
+        with logged("helm", shlex.join(argv)) as run:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment(),
+                start_new_session=sys.platform != "win32",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+            run.ended = f"process {process.pid}"
     except OSError as error:
         raise cannot_run(argv[0], error) from None
     return Running(process, stdout, stderr)

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.calls import logged
 
 LARGEST = 20_000_000
 """Bytes of an answer; a page of 100 events is far below."""
@@ -95,11 +96,13 @@ class Transport:
 
         # A thread of its own: no socket timeout ends a name look-up or a dripping header.
         worker = threading.Thread(target=ask, daemon=True)
-        worker.start()
-        worker.join(self._limits.total)
-        answer = answers[0] if answers else self._too_slow(url)
-        if isinstance(answer, Problem):
-            raise answer from None
+        with logged("http", f"GET {url}") as asked:
+            worker.start()
+            worker.join(self._limits.total)
+            answer = answers[0] if answers else self._too_slow(url)
+            if isinstance(answer, Problem):
+                raise answer from None
+            asked.ended = str(answer.status)
         return answer
 
     def _ask(self, url: str, parameters: Mapping[str, str] | None) -> Reply | Problem:

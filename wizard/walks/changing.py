@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from wizard.console.progress import Progress
 from wizard.console.signals import StopSwitch
 from wizard.problems import Problem
@@ -44,12 +46,13 @@ class Changing:
                 with progress.running():
                     done = step.apply(systems, change, progress)
             except Problem as problem:
-                journal.failed(step.name, problem)
+                with contextlib.suppress(Problem):  # a full disk must not hide what happened
+                    journal.failed(step.name, problem)
                 raise
-            journal.done(step.name, done)
             self._begun = None
             if not change.by_hand:
                 self._made.append(done.summary)
+            journal.done(step.name, done)
             return done
 
     @property

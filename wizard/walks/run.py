@@ -13,6 +13,7 @@ from wizard.console.signals import Interrupted, Stopped, StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.procedure import NUMBERS, STEPS
+from wizard.records import debug_log
 from wizard.records.changes import Change, Observation
 from wizard.records.journal import Journal, Run, unfinished
 from wizard.records.lock import locked
@@ -36,7 +37,7 @@ ONE_BY_ONE = Text("Each is shown exactly, and made only when you say yes. Ctrl-C
 def main(args: argparse.Namespace) -> Exit:
     """Run the wizard, and tell how it ended."""
     switch = StopSwitch()
-    with switch.installed():
+    with debug_log.kept(), switch.installed():
         return Onboarding(Answers(args.settings), switch).run()
 
 

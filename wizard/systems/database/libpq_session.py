@@ -13,6 +13,7 @@ from psycopg import pq, sql
 from psycopg.rows import dict_row
 
 from wizard.problems import Problem
+from wizard.systems.calls import logged
 from wizard.systems.database.connection_errors import bad_option, connection_problem
 from wizard.systems.database.session import APPLICATION, Row, Session
 from wizard.systems.database.statement_errors import statement_problem
@@ -78,11 +79,17 @@ class LibpqSession(Session):
 
     def rows(self, query: Statement, **values: Any) -> list[Row]:
         """See `Session.rows`."""
-        return self._execute(query.composed(), values).fetchall()
+        with logged("sql", query.label) as asked:
+            found = self._execute(query.composed(), values).fetchall()
+            asked.ended = f"{len(found)} rows"
+        return found
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
-        return self._execute(query.composed(), values).rowcount
+        with logged("sql", query.label) as asked:
+            count = self._execute(query.composed(), values).rowcount
+            asked.ended = f"{max(count, 0)} rows"
+        return count
 
     def _execute(self, query: sql.Composed, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
         timed_out = threading.Event()

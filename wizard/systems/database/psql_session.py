@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from wizard.systems.calls import logged
 from wizard.systems.database.connection_errors import refused_login, timed_out
 from wizard.systems.database.session import Row, Session
 from wizard.systems.database.statement_errors import refusal
@@ -85,14 +86,18 @@ class PsqlSession(Session):
 
     def rows(self, query: Statement, **values: Any) -> list[Row]:
         """See `Session.rows`."""
-        lines, _ = self._must(psql_text(query, values, _as_json(query)))
+        with logged("sql (psql)", query.label) as asked:
+            lines, _ = self._must(psql_text(query, values, _as_json(query)))
+            asked.ended = f"{len(lines)} rows"
         return [json.loads(line) for line in lines]
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         if query.literals is not None:
             self._in_transaction = True
-        _, count = self._must(psql_text(query, values))
+        with logged("sql (psql)", query.label) as asked:
+            _, count = self._must(psql_text(query, values))
+            asked.ended = f"{count} rows"
         if query.text == "COMMIT":
             self._in_transaction = False
         return count

@@ -45,6 +45,11 @@ class Statement:
     text: str = ""
 
     @property
+    def label(self) -> str:
+        """What logs call it: the template's name, or the one word that it is."""
+        return self.name or self.text
+
+    @property
     def source(self) -> str:
         """The SQL in psql's notation, without the last semicolon."""
         return self.text or _source(self.name)
