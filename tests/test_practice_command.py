@@ -88,8 +88,9 @@ def test_the_wizards_exit_code_is_handed_on_and_nothing_stays(place):
 
 
 def test_a_cluster_that_is_kept_and_stopped(place):
-    answer = practice(place, "--keep", "--no-wizard")
+    answer = practice(place, "--keep", "--no-wizard", "--scenario", "fullname-override")
     assert answer.returncode == 0, answer.stderr
+    assert "Scenario fullname-override. fullnameOverride is set" in answer.stderr
     (name,) = left(place)
     home = Path(place["TMPDIR"]) / name
     assert stat.S_IMODE((home / "env").stat().st_mode) == 0o600
@@ -261,3 +262,14 @@ class TestScripts:
         with (checkout / "pyproject.toml").open("a") as file:
             file.write("\n")
         assert "pip install" in self.call(checkout, "practice", tools).stdout
+
+
+def test_scenarios_are_listed_and_a_wrong_name_is_told(place):
+    listed = practice(place, "--list")
+    assert listed.returncode == 0
+    assert "\npending-upgrade " in listed.stdout
+    wrong = practice(place, "--scenario", "pending-upgade")
+    assert wrong.returncode == 2
+    assert "LSA958" in wrong.stderr
+    assert "pending-upgrade" in wrong.stderr
+    assert left(place) == []

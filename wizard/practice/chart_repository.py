@@ -8,6 +8,7 @@ import io
 import json
 import tarfile
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,12 @@ from typing import Any
 
 from wizard.resources import templates
 
-APP_VERSIONS = {"0.12.32": "0.12.70", "0.12.33": "0.12.72", "0.13.37": "0.13.37"}
+APP_VERSIONS = {
+    "0.12.32": "0.12.70",
+    "0.12.33": "0.12.72",
+    "0.13.37": "0.13.37",
+    "0.16.5": "0.16.37",
+}
 """The chart versions that are offered, and the app version of each, as in the real repository."""
 
 
@@ -25,29 +31,44 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class ChartRepository:
-    """Packages the chart into `folder` and serves it; `url` is known after start()."""
+    """Packages the chart into `folder` and serves it; `url` is known after start().
+
+    Attributes:
+        offered: the versions that the index lists.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = ""
+        self.offered: frozenset[str] = frozenset()
+        self._entries: dict[str, dict[str, Any]] = {}
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
         """Package, write the index, and serve both."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        entries = [self._entry(chart, app) for chart, app in APP_VERSIONS.items()]
-        index = {
-            "apiVersion": "v1",
-            "entries": {"langsmith": entries},
-            "generated": datetime.now(UTC).isoformat(),
-        }
-        # JSON is YAML, and helm reads it as such.
-        (self.folder / "index.yaml").write_text(json.dumps(index), encoding="utf-8")
+        self._entries = {chart: self._entry(chart, app) for chart, app in APP_VERSIONS.items()}
+        self.offer(APP_VERSIONS)
         handler = functools.partial(_Quiet, directory=str(self.folder))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="charts", daemon=True).start()
+
+    def offer(self, versions: Iterable[str]) -> None:
+        """List exactly these versions in the index, as after a repository was pruned."""
+        self.offered = frozenset(versions)
+        # JSON is YAML, and helm reads it as such.
+        (self.folder / "index.yaml").write_text(json.dumps(self.index()), encoding="utf-8")
+
+    def index(self) -> dict[str, Any]:
+        """The index with the versions that are offered."""
+        listed = [entry for version, entry in self._entries.items() if version in self.offered]
+        return {
+            "apiVersion": "v1",
+            "entries": {"langsmith": listed},
+            "generated": datetime.now(UTC).isoformat(),
+        }
 
     def stop(self) -> None:
         """Close the port; idempotent."""

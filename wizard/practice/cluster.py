@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -20,6 +20,7 @@ import psycopg
 from wizard.practice.behaviour import Behaviour
 from wizard.practice.chart_repository import ChartRepository
 from wizard.practice.environment import led_to
+from wizard.practice.helm_home import HelmHome
 from wizard.practice.kubernetes import PracticeKubernetes
 from wizard.practice.kubernetes import Snapshot as KubernetesSnapshot
 from wizard.practice.langsmith import LangSmith
@@ -57,6 +58,10 @@ class Snapshot:
     values: str
     helm: Path
     files: frozenset[str]
+    named: tuple[str, str]
+    variables: Mapping[str, str]
+    charts: frozenset[str]
+    helm_files: Mapping[Path, bytes]
 
 
 class PracticeCluster:
@@ -65,14 +70,14 @@ class PracticeCluster:
     Attributes:
         home: the folder that holds all of it; nothing is written elsewhere.
         kubeconfig: a kubeconfig for it.
+        namespace, release: of the release.
         values: the release's values file, in which the two variables are missing.
+        say: takes a line for who waits.
+        variables: more variables for who works on this cluster; they go before the settings.
         url: LangSmith's URL.
         organizations: ids by what the config holds: off, null, empty, personal, on.
         kubernetes, postgres, langsmith: the parts, for staging and looking.
     """
-
-    namespace = NAMESPACE
-    release = RELEASE
 
     def __init__(
         self,
@@ -86,6 +91,9 @@ class PracticeCluster:
     ) -> None:
         self.home = home
         self.helm = helm
+        self.namespace = NAMESPACE
+        self.release = RELEASE
+        self.variables: dict[str, str] = {}
         self.chart_version = chart_version
         self.kubeconfig = home / "kubeconfig"
         self.values = home / "values.yaml"
@@ -96,11 +104,15 @@ class PracticeCluster:
             home / "postgres", password=f"{secrets.token_hex(6)}@/{secrets.token_hex(6)}?"
         )
         self.repository = ChartRepository(home / "charts")
+        self.helm_home = HelmHome(home / "helm")
         self._salt = secrets.token_hex(16)
-        self._times = (pod_ready_after, job_takes)
-        self._say = say or (lambda _text: None)
-        self.kubernetes = PracticeKubernetes(pod_ready_after=AT_ONCE, job_takes=AT_ONCE)
-        self.langsmith = LangSmith(Store(lambda: self.postgres.dsn(DATABASE)), self._object)
+        self.say = say or (lambda _text: None)
+        self.kubernetes = PracticeKubernetes(pod_ready_after=pod_ready_after, job_takes=job_takes)
+        self.langsmith = LangSmith(
+            Store(lambda: self.postgres.dsn(DATABASE)),
+            self._object,
+            serves=lambda view: view.release == self.release,
+        )
 
     @property
     def url(self) -> str:
@@ -141,10 +153,11 @@ class PracticeCluster:
             database.result()
             charts.result()
         self._write_values()
-        self._say(f"LangSmith's chart {self.chart_version} is being installed with helm")
-        self._install()
-        self._slow_down()
-        self._say(f"LangSmith answers at {self.url}")
+        self.say(f"LangSmith's chart {self.chart_version} is being installed with helm")
+        self._nothing = self.kubernetes.snapshot()
+        with self.at_once():
+            self.install()
+        self.say(f"LangSmith answers at {self.url}")
 
     def down(self) -> None:
         """End everything that was started; idempotent. The folder stays, for its owner."""
@@ -159,7 +172,6 @@ class PracticeCluster:
 
     def settings(self) -> dict[str, str]:
         """The variables of `environment()` that are not inherited. They hold the API key."""
-        helm_home = self.home / "helm"
         no_proxy = os.environ.get("NO_PROXY", os.environ.get("no_proxy", ""))
         local = ",".join(filter(None, (no_proxy, "127.0.0.1", "localhost")))
         search = os.pathsep.join((str(self.home / "bin"), os.environ.get("PATH", os.defpath)))
@@ -169,16 +181,13 @@ class PracticeCluster:
             "no_proxy": local,
             "KUBECONFIG": str(self.kubeconfig),
             "KUBECACHEDIR": str(self.home / "kubecache"),
-            "HELM_CACHE_HOME": str(helm_home / "cache"),
-            "HELM_CONFIG_HOME": str(helm_home / "config"),
-            "HELM_DATA_HOME": str(helm_home / "data"),
-            "HELM_REPOSITORY_CONFIG": str(helm_home / "config" / "repositories.yaml"),
-            "HELM_REPOSITORY_CACHE": str(helm_home / "cache" / "repository"),
+            **self.helm_home.settings(),
             "LANGSMITH_API_KEY": self.api_key,
-            "LANGSMITH_AUDIT_NAMESPACE": NAMESPACE,
-            "LANGSMITH_AUDIT_RELEASE": RELEASE,
+            "LANGSMITH_AUDIT_NAMESPACE": self.namespace,
+            "LANGSMITH_AUDIT_RELEASE": self.release,
             "LANGSMITH_AUDIT_VALUES": str(self.values),
             "LANGSMITH_AUDIT_STATE_DIR": str(self.home / "state"),
+            **self.variables,
         }
 
     def use_helm(self, helm: Path) -> None:
@@ -209,13 +218,66 @@ class PracticeCluster:
             check=False,
         )
 
+    def install(
+        self, *, namespace: str = NAMESPACE, release: str = RELEASE, chart_version: str = ""
+    ) -> None:
+        """Install the release from the values file as it is, and wait until its pods are ready.
+
+        Raises:
+            Problem: helm fails, or the pods do not become ready.
+        """
+        self.namespace, self.release = namespace, release
+        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=namespace)
+        answer = self.run_helm(
+            *("install", release, "langchain/langsmith"),
+            *("--version", chart_version or self.chart_version),
+            *("--namespace", namespace, "--create-namespace", "--values", str(self.values)),
+        )
+        self.must(answer, "helm install")
+        self.settle()
+
+    def bare(self) -> None:
+        """Take everything off the cluster that was installed; the database stays."""
+        self.kubernetes.restore(self._nothing)
+
+    def settle(self) -> None:
+        """Wait until every pod is ready.
+
+        Raises:
+            Problem: that takes longer than SETTLE_LIMIT.
+        """
+        try:
+            self.kubernetes.until(self._all_ready, timeout=SETTLE_LIMIT)
+        except TimeoutError as late:
+            raise self._problem(f"the pods are not ready: {late}", "pods") from None
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Meanwhile pods are ready, and Jobs done, after AT_ONCE seconds."""
+        times = self.kubernetes.times
+        self.kubernetes.times = replace(times, pod_ready=AT_ONCE, job=AT_ONCE)
+        try:
+            yield
+        finally:
+            self.kubernetes.times = times
+
     def snapshot(self) -> Snapshot:
         """Keep the present state, the database included; a later one replaces it."""
         self._copy_database(DATABASE, KEPT)
         values = self.values.read_text(encoding="utf-8")
         files = frozenset(path.name for path in self.home.iterdir())
         views = self.langsmith.views()
-        return Snapshot(self.kubernetes.snapshot(), views, values, self.helm, files)
+        return Snapshot(
+            self.kubernetes.snapshot(),
+            views,
+            values,
+            self.helm,
+            files,
+            (self.namespace, self.release),
+            dict(self.variables),
+            self.repository.offered,
+            self.helm_home.keep(),
+        )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a kept state back, whatever was done to the cluster since.
@@ -231,14 +293,18 @@ class PracticeCluster:
         self.kubernetes.start()
         self.langsmith.restore(snapshot.views)
         self.kubernetes.requests.clear()
+        self.namespace, self.release = snapshot.named
+        self.variables = dict(snapshot.variables)
+        self.repository.offer(snapshot.charts)
+        self.helm_home.put_back(snapshot.helm_files)
         self._restore_files(snapshot)
 
     def _restore_files(self, snapshot: Snapshot) -> None:
         for path in self.home.iterdir():
             if path.name not in snapshot.files:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self._private(self.values, snapshot.values)
-        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=NAMESPACE)
+        self.write_private(self.values, snapshot.values)
+        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=self.namespace)
         self.use_helm(snapshot.helm)
 
     def _object(self, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
@@ -252,13 +318,13 @@ class PracticeCluster:
         self.postgres.start()
         with self.connect() as connection:
             plant(connection, self.keys, self._salt)
-        self._say(f"PostgreSQL listens on {self.postgres.host}:{self.postgres.port}")
+        self.say(f"PostgreSQL listens on {self.postgres.host}:{self.postgres.port}")
 
     def _start_repository(self) -> None:
         self.repository.start()
         self.use_helm(self.helm)
         answer = self.run_helm("repo", "add", "langchain", self.repository.url)
-        self._must(answer, "helm repo add")
+        self.must(answer, "helm repo add")
 
     def _write_values(self) -> None:
         text = Template(template("practice/values.yaml")).substitute(
@@ -270,40 +336,17 @@ class PracticeCluster:
             jwt_secret=secrets.token_hex(24),
             database_password=self.postgres.password,
         )
-        self._private(self.values, text)
+        self.write_private(self.values, text)
 
-    def _private(self, file: Path, text: str) -> None:
+    def write_private(self, file: Path, text: str) -> None:
+        """Write a file anew, readable by its owner alone."""
         file.unlink(missing_ok=True)
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
 
-    def _install(self) -> None:
-        answer = self.run_helm(
-            *("install", RELEASE, "langchain/langsmith", "--version", self.chart_version),
-            *("--namespace", NAMESPACE, "--create-namespace", "--values", str(self.values)),
-        )
-        self._must(answer, "helm install")
-        limit = time.monotonic() + SETTLE_LIMIT
-        while not self._all_ready():
-            if time.monotonic() > limit:
-                raise self._problem(f"pods are not ready after {SETTLE_LIMIT:.0f} seconds", "pods")
-            time.sleep(0.02)
-
     def _all_ready(self) -> bool:
-        pods = self.kubernetes.list("Pod", NAMESPACE)
+        pods = self.kubernetes.list("Pod")
         return all(pod.get("status", {}).get("phase") == "Succeeded" or _ready(pod) for pod in pods)
-
-    def _slow_down(self) -> None:
-        """Let pods and Jobs take the time that was asked for, from here on."""
-        quick, state = self.kubernetes, self.kubernetes.snapshot()
-        quick.on_pod_ready = quick.on_pod_gone = None
-        quick.stop()
-        pod_ready_after, job_takes = self._times
-        self.kubernetes = PracticeKubernetes(pod_ready_after=pod_ready_after, job_takes=job_takes)
-        self._wire()
-        self.kubernetes.restore(state)
-        self.kubernetes.start()
-        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=NAMESPACE)
 
     def _copy_database(self, source: str, target: str) -> None:
         with psycopg.connect(self.postgres.dsn("template1"), autocommit=True) as connection:
@@ -314,7 +357,12 @@ class PracticeCluster:
             connection.execute(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)".encode())
             connection.execute(f"CREATE DATABASE {target} TEMPLATE {source}".encode())
 
-    def _must(self, answer: subprocess.CompletedProcess[str], what: str) -> None:
+    def must(self, answer: subprocess.CompletedProcess[str], what: str) -> None:
+        """Make sure that helm did it.
+
+        Raises:
+            Problem: it did not; its last lines are the detail.
+        """
         if answer.returncode != 0:
             words = tuple(answer.stderr.strip().splitlines()[-8:])
             raise self._problem(f"{what} ended with exit code {answer.returncode}", what, words)

@@ -17,12 +17,13 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from wizard.exits import Exit
+from wizard.practice import scenarios
 from wizard.practice.helm_binary import helm_binary
 from wizard.practice.serve import ENV_FILE, MARK, STOP_FILE
 from wizard.practice.server_process import END_LIMIT, ServerProcess, remove_leftovers
 from wizard.problems import Problem
 
-CHART_VERSIONS = ("0.12.32", "0.12.33", "0.13.37")
+CHART_VERSIONS = ("0.12.32", "0.12.33", "0.13.37", "0.16.5")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the LangSmith chart that is installed at the start (default: 0.12.33)",
     )
     parser.add_argument(
+        "--scenario", metavar="NAME", default="", help="stage a situation of real installations"
+    )
+    parser.add_argument("--list", action="store_true", help="list the scenarios, and end")
+    parser.add_argument(
         "--no-wizard", action="store_true", help="with --keep: bring the cluster up and leave it"
     )
     parser.add_argument("--stop", metavar="DIR", help="end a cluster that was kept")
@@ -63,6 +68,11 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.stop:
         return stop(Path(args.stop))
+    if args.list:
+        sys.stdout.write(scenarios.listing())
+        return Exit.OK
+    if args.scenario:
+        scenarios.named(args.scenario)
     _need_extra()
     with _sigterm_as_exit():
         return _practise(args, helm_binary(args.helm, say=_say))
@@ -83,7 +93,7 @@ def _practise(args: argparse.Namespace, helm: Path) -> int:
 
 @contextlib.contextmanager
 def _serving(args: argparse.Namespace, helm: Path) -> Iterator[ServerProcess]:
-    server = ServerProcess(helm, chart_version=args.chart_version)
+    server = ServerProcess(helm, chart_version=args.chart_version, scenario=args.scenario)
     try:
         yield server
     finally:

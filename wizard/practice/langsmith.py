@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -49,11 +49,14 @@ class LangSmith:
         delay: seconds by which every answer is held back; for rehearsing time-outs.
     """
 
-    def __init__(self, store: Store, get: Get) -> None:
+    def __init__(
+        self, store: Store, get: Get, serves: Callable[[PodView], bool] = lambda _view: True
+    ) -> None:
         self.delay = 0.0
         self.port = 0
         self._store = store
         self._get = get
+        self._serves = serves
         self._api = Api(store)
         self._backends: dict[str, _Backend] = {}
         self._turn = count()
@@ -182,7 +185,8 @@ class LangSmith:
             return await self._answer_through_pod(port, request)
         if not request.path.startswith(self._base_path + "/api/"):
             return web.Response(text=UI, content_type="text/html")
-        ready = [one for one in self._backends.values() if not self._ending(one.view)]
+        behind = [one for one in self._backends.values() if self._serves(one.view)]
+        ready = [one for one in behind if not self._ending(one.view)]
         if not ready:
             return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
         backend = ready[next(self._turn) % len(ready)]

@@ -25,6 +25,7 @@ class PodView:
         uid: of the pod.
         name: of the pod.
         namespace: of the pod.
+        release: from the label `app.kubernetes.io/instance`.
         chart_version: from the label `helm.sh/chart`.
         app_version: from the label `app.kubernetes.io/version`.
         environment: of its backend container, references resolved.
@@ -34,6 +35,7 @@ class PodView:
     uid: str
     name: str
     namespace: str
+    release: str
     chart_version: str
     app_version: str
     environment: Mapping[str, str] = field(repr=False)
@@ -95,6 +97,7 @@ def view_of(pod: Json, get: Get, configs: Mapping[str, Any]) -> PodView:
         uid=metadata["uid"],
         name=metadata["name"],
         namespace=metadata["namespace"],
+        release=labels.get("app.kubernetes.io/instance", ""),
         chart_version=labels.get("helm.sh/chart", "").removeprefix("langsmith-"),
         app_version=labels.get("app.kubernetes.io/version", ""),
         environment=environment_of(container, metadata["namespace"], get),

@@ -67,6 +67,7 @@ def new_home() -> Path:
 
 def _serve(order: dict[str, Any], home: Path, ending: threading.Event) -> int:
     from wizard.practice.cluster import PracticeCluster
+    from wizard.practice.scenarios import named, stage
 
     cluster = PracticeCluster(
         home,
@@ -78,6 +79,8 @@ def _serve(order: dict[str, Any], home: Path, ending: threading.Event) -> int:
     )
     try:
         cluster.up()
+        if order["scenario"]:
+            stage(cluster, named(order["scenario"]))
         write_env(home / ENV_FILE, cluster.settings())
         write_launcher(home / "bin" / "langsmith-audit")
         _tell({"ready": cluster.settings(), "url": cluster.url})

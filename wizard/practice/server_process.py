@@ -37,6 +37,7 @@ class ServerProcess:
         chart_version: str = "0.12.33",
         pod_ready_after: float = 1.0,
         job_takes: float = 0.5,
+        scenario: str = "",
     ) -> None:
         self.home: Path | None = None
         self.settings: dict[str, str] = {}
@@ -57,6 +58,7 @@ class ServerProcess:
             "chart_version": chart_version,
             "pod_ready_after": pod_ready_after,
             "job_takes": job_takes,
+            "scenario": scenario,
         }
         self._write(json.dumps(order))
 

@@ -44,6 +44,18 @@ def refuse(faults: Faults, verb: str, route: Route) -> None:
     )
 
 
+def admit(faults: Faults, verb: str, resource: str, name: str) -> None:
+    """Refuse what a staged admission webhook denies.
+
+    Raises:
+        ApiError: 403 with the webhook's name and message, as the real server words it.
+    """
+    denial = faults.denial(verb, resource, name)
+    if denial is not None:
+        told = f'admission webhook "{denial.webhook}" denied the request: {denial.message}'
+        raise ApiError(403, told)
+
+
 def review(kind: Kind, obj: Json, faults: Faults, kinds: Kinds) -> Json:
     """The answered review of an access question."""
     answer = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}

@@ -19,6 +19,7 @@ from wizard.practice.kubernetes.errors import (
 )
 from wizard.practice.kubernetes.json_tools import clone, now
 from wizard.practice.kubernetes.kinds import Kind, Kinds
+from wizard.practice.kubernetes.pod_limits import admit_pod
 from wizard.practice.kubernetes.stamps import carry_over, same, stamp, status_only
 from wizard.practice.kubernetes.store import Store
 from wizard.practice.kubernetes.validation import validate, validate_change
@@ -122,6 +123,8 @@ class Api:
             self._check_namespace(kind, namespace, name)
             if self.store.get(kind.key, namespace, name) is not None:
                 raise already_exists(kind, name)
+            if kind.key == ("", "pods"):
+                admit_pod(self.store, namespace, name)
             if "status" in kind.subresources:
                 obj.pop("status", None)
             self._finish(kind, obj)

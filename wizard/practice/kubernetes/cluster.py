@@ -23,6 +23,7 @@ from wizard.practice.kubernetes.faults import Faults
 from wizard.practice.kubernetes.handlers import Handlers
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
 from wizard.practice.kubernetes.kinds import Kinds
+from wizard.practice.kubernetes.someone import Someone
 from wizard.practice.kubernetes.store import Event, Snapshot, Store
 
 if TYPE_CHECKING:
@@ -104,6 +105,21 @@ class PracticeKubernetes(Handlers):
                 "volumeBindingMode": "Immediate",
             },
         )
+
+    @property
+    def times(self) -> Times:
+        """How long things take; pods and Jobs that start from now on go by what is set."""
+        return self._times
+
+    @times.setter
+    def times(self, times: Times) -> None:
+        self._times = times
+        if self._context is not None:
+            self._context.times = times
+
+    def acting_as(self, manager: str) -> Someone:
+        """A client with this field manager, for what others write (`kubectl-edit`)."""
+        return Someone(self._api, manager)
 
     @property
     def bearer(self) -> dict[str, str]:

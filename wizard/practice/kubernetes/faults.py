@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,34 @@ class Ban:
         )
 
 
+@dataclass(frozen=True)
+class Denial:
+    """A write that an admission webhook refuses; `*` stands for any."""
+
+    verb: str
+    resource: str
+    name_contains: str
+    message: str
+    webhook: str
+
+    def covers(self, verb: str, resource: str, name: str) -> bool:
+        """Whether a request falls under it."""
+        asked = self.verb in ("*", verb) and self.resource in ("*", resource)
+        return asked and self.name_contains in name
+
+
 class Faults:
     """The faults that are staged now. Thread-safe; every method takes effect at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bans: list[Ban] = []
-        self._pods: list[tuple[dict[str, str], str]] = []
+        self._pods: list[tuple[dict[str, str], str, str]] = []
         self._jobs: list[str] = []
+        self._images: list[str] = []
+        self._denials: list[Denial] = []
+        self.pods_take: float | None = None
+        self.jobs_take: float | None = None
         self.credentials_refused = False
         self.seconds = 0.0
         self.stalled = False
@@ -78,10 +98,13 @@ class Faults:
         self.load_balancer = False
         self._tell()
 
-    def fail_pods(self, labels: Mapping[str, str], reason: str = "CrashLoopBackOff") -> None:
+    def fail_pods(
+        self, labels: Mapping[str, str], reason: str = "CrashLoopBackOff", *, owner: str = ""
+    ) -> None:
         """Keep pods with these labels from becoming ready, as long as the fault stands.
 
-        Pods that were ready before stay ready. Reasons: POD_FAILURES.
+        Pods that were ready before stay ready. Reasons: POD_FAILURES. `owner` limits it to pods
+        whose controller is of this kind (`ReplicaSet`, `Job`).
 
         Raises:
             ValueError: no such reason.
@@ -89,12 +112,34 @@ class Faults:
         if reason not in POD_FAILURES:
             raise ValueError(f"{reason} is none of {', '.join(POD_FAILURES)}")
         with self._lock:
-            self._pods.append((dict(labels), reason))
+            self._pods.append((dict(labels), reason, owner))
 
     def fail_job(self, name_contains: str) -> None:
         """Let the pods of Jobs whose name contains this text end with exit code 1."""
         with self._lock:
             self._jobs.append(name_contains)
+
+    def lack_image(self, contains: str) -> None:
+        """Let images whose reference contains this text be in no registry: ImagePullBackOff."""
+        with self._lock:
+            self._images.append(contains)
+
+    def deny(
+        self,
+        verb: str,
+        resource: str,
+        message: str,
+        *,
+        name_contains: str = "",
+        webhook: str = "policy.practice.example",
+    ) -> None:
+        """Refuse a write as an admission webhook does, with its message; `*` stands for any."""
+        with self._lock:
+            self._denials.append(Denial(verb, resource, name_contains, message, webhook))
+
+    def slow(self, *, pods: float | None = None, jobs: float | None = None) -> None:
+        """Let pods become ready, or Jobs end, only after so many seconds."""
+        self.pods_take, self.jobs_take = pods, jobs
 
     def clear(self) -> None:
         """Take every fault back; waiting pods then become ready."""
@@ -102,6 +147,9 @@ class Faults:
             self._bans.clear()
             self._pods.clear()
             self._jobs.clear()
+            self._images.clear()
+            self._denials.clear()
+        self.pods_take = self.jobs_take = None
         self.credentials_refused = self.stalled = False
         self.seconds = 0.0
         self.load_balancer = True
@@ -117,11 +165,21 @@ class Faults:
         with self._lock:
             return bool(self._bans)
 
-    def pod_failure(self, labels: Mapping[str, str]) -> str:
-        """The reason why a pod with these labels fails, or ""."""
+    def denial(self, verb: str, resource: str, name: str) -> Denial | None:
+        """The webhook's refusal of a write, or None."""
         with self._lock:
-            for wanted, reason in self._pods:
-                if all(labels.get(key) == value for key, value in wanted.items()):
+            return next((one for one in self._denials if one.covers(verb, resource, name)), None)
+
+    def pod_failure(
+        self, labels: Mapping[str, str], images: Iterable[str] = (), owner: str = ""
+    ) -> str:
+        """The reason why a pod with these labels, images and controller's kind fails, or ""."""
+        with self._lock:
+            references = list(images)
+            if any(text in image for text in self._images for image in references):
+                return "ImagePullBackOff"
+            for wanted, reason, kind in self._pods:
+                if kind in ("", owner) and wanted.items() <= labels.items():
                     return reason
         return ""
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from wizard.practice.kubernetes import access, discovery, tables
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import compact
+from wizard.practice.kubernetes.json_tools import compact, dig
 from wizard.practice.kubernetes.resources import Resources, object_list, select
 from wizard.practice.kubernetes.routes import Request, Route, decode_body, parse, verb_of
 from wizard.practice.kubernetes.subresources import Subresources
@@ -148,6 +148,8 @@ class Server:
             return self._shown(request, kind, found)
         if verb == "list":
             return self._listed(request, kind, route)
+        name = route.name or dig(body, "metadata", "name", default="")
+        access.admit(self.faults, verb, kind.plural, name)
         status, answer = self._write(request, kind, route, verb, body, dry_run=dry_run)
         if answer.get("kind") == kind.kind:
             return self._shown(request, kind, answer, status)

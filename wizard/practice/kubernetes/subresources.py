@@ -10,9 +10,9 @@ from aiohttp import web
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.exec import run_exec
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
+from wizard.practice.kubernetes.pod_limits import blocking_budget
 from wizard.practice.kubernetes.port_forward import run_port_forward, wanted_ports
 from wizard.practice.kubernetes.resources import patched
-from wizard.practice.kubernetes.selectors import selects
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
@@ -130,21 +130,18 @@ class Subresources:
 
     def _evict(self, kind: Kind, pod: Json, body: Json) -> web.Response:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        labels = dig(pod, "metadata", "labels", default={})
-        for budget in self.api.items("PodDisruptionBudget", namespace):
-            if not selects(dig(budget, "spec", "selector"), labels):
-                continue
-            if dig(budget, "status", "disruptionsAllowed", default=0) < 1:
-                cause = {
-                    "reason": "DisruptionBudget",
-                    "message": f"The disruption budget {budget['metadata']['name']} needs more "
-                    "healthy pods",
-                }
-                raise ApiError(
-                    429,
-                    "Cannot evict pod as it would violate the pod's disruption budget.",
-                    details={"causes": [cause]},
-                )
+        budget = blocking_budget(self.api.store, pod)
+        if budget is not None:
+            cause = {
+                "reason": "DisruptionBudget",
+                "message": f"The disruption budget {budget['metadata']['name']} needs more "
+                "healthy pods",
+            }
+            raise ApiError(
+                429,
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                details={"causes": [cause]},
+            )
         self.api.delete(kind, namespace, name, body.get("deleteOptions"))
         return _json({"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 201}, 201)
 

@@ -102,3 +102,8 @@ app.kubernetes.io/component: {{ .component }}
 {{- $name := printf "%s:%s" $image.repository ($image.tag | default .root.Chart.AppVersion) -}}
 {{- with .root.Values.images.registry }}{{ . }}/{{ end }}{{ $name -}}
 {{- end }}
+
+{{- /* Migrations run before the upgrade from 0.14.0 on. */}}
+{{- define "langsmith.migrationHook" -}}
+{{- ternary "post-install, pre-upgrade" "post-install, post-upgrade" (semverCompare ">=0.14.0-0" .Chart.Version) -}}
+{{- end }}

@@ -179,8 +179,29 @@ spec:
 {{- end }}
 {{- end }}
 
+{{- define "langsmith.hpa" -}}
+{{- $own := .part.autoscaling -}}
+{{- if and $own.enabled $own.createHpa -}}
+{{- $name := include "langsmith.component" . -}}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  {{- include "langsmith.metadata" (dict "root" .root "name" $name) | nindent 2 }}
+spec:
+  scaleTargetRef:
+    apiVersion: {{ ternary "argoproj.io/v1alpha1" "apps/v1" .part.rollout.enabled }}
+    kind: {{ ternary "Rollout" "Deployment" .part.rollout.enabled }}
+    name: {{ $name }}
+  minReplicas: {{ $own.minReplicas }}
+  maxReplicas: {{ $own.maxReplicas }}
+  metrics:
+    - type: Resource
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}
+{{- end }}
+{{- end }}
+
 {{- /* (dict "root" $ "job" .Values.backend.migrations "suffix" "migrations" "container" "pg-migrations"
-        "weight" "-1" "backoff" 3 "argo" true "env" $list), a hook Job of the backend */}}
+        "weight" "-1" "backoff" 3 "argo" true "when" $hook "env" $list), a hook Job of the backend */}}
 {{- define "langsmith.backendJob" -}}
 {{- $name := include "langsmith.component" (dict "root" .root "part" .root.Values.backend) -}}
 {{- $own := printf "%s-%s" $name .suffix -}}
@@ -190,7 +211,7 @@ spec:
 {{- end }}
 
 {{- define "langsmith.hookJob" -}}
-{{- $hook := dict "helm.sh/hook" "post-install, post-upgrade" "helm.sh/hook-weight" .weight -}}
+{{- $hook := dict "helm.sh/hook" (.when | default "post-install, post-upgrade") "helm.sh/hook-weight" .weight -}}
 {{- if .argo }}{{ $_ := set $hook "argocd.argoproj.io/hook" "PostSync" }}{{ end -}}
 {{- if .policy }}{{ $_ := set $hook "helm.sh/fail-hook-policy" .policy }}{{ end -}}
 apiVersion: batch/v1

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wizard.practice.kubernetes.controllers.base import condition
+from wizard.practice.kubernetes.controllers.replica_sets import FAILURE
 from wizard.practice.kubernetes.controllers.rolling import Limits, Rolling, count, share, size
 from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time, without_empty
 
@@ -63,9 +64,20 @@ class Deployments(Rolling):
             condition(status, "Available", "False", "MinimumReplicasUnavailable", text)
         if new is not None:
             self._progress(obj, status, new, limits.replicas)
+            self._failure(status, new)
         if not status["conditions"]:
             del status["conditions"]
         self.api.change(changed)
+
+    def _failure(self, status: Json, new: Json) -> None:
+        """What keeps the newest ReplicaSet from creating pods, as its own condition says it."""
+        told = [
+            one
+            for one in dig(new, "status", "conditions", default=[])
+            if one["type"] == FAILURE and one["status"] == "True"
+        ]
+        rest = [one for one in status["conditions"] if one["type"] != FAILURE]
+        status["conditions"] = [*rest, *clone(told)]
 
     def _progress(self, obj: Json, status: Json, new: Json, wanted: int) -> None:
         name = new["metadata"]["name"]

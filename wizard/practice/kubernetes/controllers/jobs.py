@@ -17,6 +17,7 @@ from wizard.practice.kubernetes.controllers.base import (
     is_ready,
     pod_from,
 )
+from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time
 
 Json = dict[str, Any]
@@ -122,7 +123,15 @@ class Jobs(Controller):
             name = f"{meta['name']}-{name_suffix()}"
             pod = pod_from(job["spec"]["template"], job, name)
             pod["metadata"]["generateName"] = f"{meta['name']}-"
-            started.append(self.api.create(self.api.named("Pod"), meta["namespace"], pod))
+            try:
+                started.append(self.api.create(self.api.named("Pod"), meta["namespace"], pod))
+            except ApiError as refusal:
+                if refusal.code != 403:
+                    raise
+                text = f"Error creating: {refusal.message}"
+                self.context.event(job, "FailedCreate", text, source=_SOURCE, warning=True)
+                self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+                break
             self.context.event(job, "SuccessfulCreate", f"Created pod: {name}", source=_SOURCE)
         return started
 

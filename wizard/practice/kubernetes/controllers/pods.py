@@ -41,6 +41,11 @@ def pod_address(uid: str) -> str:
     return f"10.244.{digest[0]}.{digest[1] or 1}"
 
 
+def _owner_kind(pod: Json) -> str:
+    owners = pod["metadata"].get("ownerReferences") or []
+    return next((str(one["kind"]) for one in owners if one.get("controller")), "")
+
+
 def _job_of(pod: Json) -> str:
     for one in pod["metadata"].get("ownerReferences") or []:
         if one.get("controller") and one["kind"] == "Job":
@@ -100,12 +105,18 @@ class Pods(Controller):
             self._fail(pod, failing(pod, reason, pod_address(meta["uid"])), reason)
             return
         self._starting.add(meta["uid"])
-        times = self.context.times
-        seconds = times.job if _job_of(pod) else times.pod_ready
-        self.context.after(seconds, lambda: self._proceed(meta))
+        self.context.after(self._takes(pod), lambda: self._proceed(meta))
+
+    def _takes(self, pod: Json) -> float:
+        times, faults = self.context.times, self.context.faults
+        if _job_of(pod):
+            return times.job if faults.jobs_take is None else faults.jobs_take
+        return times.pod_ready if faults.pods_take is None else faults.pods_take
 
     def _failure(self, pod: Json) -> str:
-        staged = self.context.faults.pod_failure(dig(pod, "metadata", "labels", default={}))
+        images = [one["image"] for one in pod["spec"]["containers"]]
+        labels = dig(pod, "metadata", "labels", default={})
+        staged = self.context.faults.pod_failure(labels, images, _owner_kind(pod))
         if staged:
             return staged
         return "CreateContainerConfigError" if missing_reference(self.api, pod) else ""

@@ -7,14 +7,19 @@ from typing import Any
 from wizard.practice.kubernetes.api import name_suffix
 from wizard.practice.kubernetes.controllers.base import (
     Controller,
+    condition,
     is_done,
     is_ending,
     is_ready,
     pod_from,
 )
+from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import clone, dig, without_empty
 
 Json = dict[str, Any]
+
+FAILURE = "ReplicaFailure"
+"""The condition that tells that a pod could not be created; Deployments repeat it."""
 
 _SOURCE = "replicaset-controller"
 
@@ -32,11 +37,26 @@ class ReplicaSets(Controller):
         pods = [pod for pod in self.api.owned("Pod", obj) if not is_done(pod)]
         live = [pod for pod in pods if not is_ending(pod)]
         wanted = int(dig(obj, "spec", "replicas", default=1))
-        for _ in range(wanted - len(live)):
-            self._create(obj)
+        refused = self._fill(obj, wanted - len(live))
         for pod in self._least_wanted(live)[: max(0, len(live) - wanted)]:
             self._delete(obj, pod)
-        self._report(obj)
+        self._report(obj, refused)
+
+    def _fill(self, obj: Json, missing: int) -> str:
+        """Create the pods that are missing; gives the server's words when it refuses one."""
+        try:
+            for _ in range(missing):
+                self._create(obj)
+        except ApiError as refusal:
+            if refusal.code != 403:
+                raise
+            text = f"Error creating: {refusal.message}"
+            self.context.event(obj, "FailedCreate", text, source=_SOURCE, warning=True)
+            self.again(
+                (obj["metadata"]["namespace"], obj["metadata"]["name"]), self.context.times.retry
+            )
+            return refusal.message
+        return ""
 
     def _create(self, obj: Json) -> None:
         meta = obj["metadata"]
@@ -57,7 +77,7 @@ class ReplicaSets(Controller):
         youngest = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))[::-1]
         return sorted(youngest, key=is_ready)
 
-    def _report(self, obj: Json) -> None:
+    def _report(self, obj: Json, refused: str) -> None:
         pods = [
             pod for pod in self.api.owned("Pod", obj) if not is_done(pod) and not is_ending(pod)
         ]
@@ -72,4 +92,8 @@ class ReplicaSets(Controller):
                 observedGeneration=obj["metadata"].get("generation"),
             ),
         }
+        if refused:
+            status = changed["status"]
+            status["conditions"] = dig(obj, "status", "conditions", default=[])
+            condition(status, FAILURE, "True", "FailedCreate", refused)
         self.api.change(changed)

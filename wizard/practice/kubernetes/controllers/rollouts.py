@@ -12,6 +12,7 @@ from wizard.practice.kubernetes.controllers.base import condition, is_ending, is
 from wizard.practice.kubernetes.controllers.deployments import counters
 from wizard.practice.kubernetes.controllers.rolling import Limits, Rolling, share
 from wizard.practice.kubernetes.json_tools import clone, dig, parse_time
+from wizard.practice.kubernetes.pod_limits import blocking_budget
 
 Json = dict[str, Any]
 
@@ -92,6 +93,10 @@ class Rollouts(Rolling):
         limits = self.limits(obj)
         down = limits.replicas - sum(map(is_ready, pods))
         for pod in older[: max(0, max(1, limits.unavailable) - down)]:
+            # The real controller evicts, so that a disruption budget can hold it up.
+            if blocking_budget(self.api.store, pod) is not None:
+                self.again(key, self.context.times.retry)
+                break
             meta = pod["metadata"]
             self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
         return done

@@ -1,0 +1,79 @@
+"""What somebody else writes to the cluster: kubectl, a GitOps controller, a person in a hurry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wizard.practice.kubernetes.json_tools import clone
+from wizard.practice.kubernetes.resources import APPLY, MERGE_PATCH, STRATEGIC, Resources
+from wizard.practice.kubernetes.routes import Route
+
+if TYPE_CHECKING:
+    from wizard.practice.kubernetes.api import Api
+    from wizard.practice.kubernetes.kinds import Kind
+
+Json = dict[str, Any]
+
+
+class Someone:
+    """A client with a field manager of its own, by the server's rules and without HTTP."""
+
+    def __init__(self, api: Api, manager: str) -> None:
+        self.manager = manager
+        self._api = api
+        self._resources = Resources(api)
+
+    def create(self, obj: Json) -> Json:
+        """POST an object.
+
+        Raises:
+            ApiError: the server refuses it.
+        """
+        kind = self._api.kind_of(obj)
+        route = _route(kind, obj["metadata"].get("namespace", ""))
+        return self._resources.create(kind, route, obj, self.manager, dry_run=False)[1]
+
+    def apply(self, obj: Json) -> Json:
+        """Apply an object on the server's side, and take over the fields of others.
+
+        Raises:
+            ApiError: the server refuses it.
+        """
+        meta = obj["metadata"]
+        return self._patch(
+            self._api.kind_of(obj), meta.get("namespace", ""), meta["name"], obj, APPLY
+        )
+
+    def patch(self, kind: str, namespace: str, name: str, change: Json) -> Json:
+        """Patch an object, as `kubectl patch` does: strategically, custom kinds by merge.
+
+        Raises:
+            ApiError: the server refuses it.
+            KeyError: no such kind is served.
+        """
+        found = self._api.named(kind)
+        form = MERGE_PATCH if found.custom else STRATEGIC
+        return self._patch(found, namespace, name, change, form)
+
+    def take_over(self, other: str) -> None:
+        """Be the manager of every field that another manager has, as if it had been written so."""
+        with self._api.store.lock:
+            for resource, obj in list(self._api.store.everything()):
+                entries = obj["metadata"].get("managedFields") or []
+                if any(entry["manager"] == other for entry in entries):
+                    mine = clone(obj)
+                    for entry in mine["metadata"]["managedFields"]:
+                        if entry["manager"] == other:
+                            entry["manager"] = self.manager
+                    self._api.store.put(resource, mine)
+
+    def _patch(self, kind: Kind, namespace: str, name: str, change: Json, form: str) -> Json:
+        route = _route(kind, namespace, name)
+        done = self._resources.patch(
+            kind, route, change, form, self.manager, dry_run=False, force=form == APPLY
+        )
+        return done[1]
+
+
+def _route(kind: Kind, namespace: str, name: str = "") -> Route:
+    return Route(kind.group, kind.version, kind.plural, namespace, name)

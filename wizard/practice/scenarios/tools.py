@@ -1,0 +1,156 @@
+"""What scenarios are made of: edits of the values file, the live backend, and helm cut short."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wizard.practice.cluster import PracticeCluster
+
+Json = dict[str, Any]
+
+BACKEND = "langsmith-backend"
+SEEN_LIMIT = 30.0
+"""Seconds within which helm must have come to where it is cut short."""
+
+VARIABLES = (
+    {"name": "AUDIT_LOGS_ENABLED", "value": "true"},
+    {"name": "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS", "value": "true"},
+)
+
+
+def edit_values(cluster: PracticeCluster, change: Mapping[str, Any]) -> None:
+    """Merge keys into the values file; its comments stay. A value None takes the key away."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 4096
+    values = yaml.load(cluster.values.read_text(encoding="utf-8"))
+    _merge(values, change)
+    text = io.StringIO()
+    yaml.dump(values, text)
+    cluster.write_private(cluster.values, text.getvalue())
+
+
+def _merge(values: Any, change: Mapping[str, Any]) -> None:
+    for key, value in change.items():
+        if value is None:
+            values.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(values.get(key), Mapping):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def enable_in_values(cluster: PracticeCluster) -> None:
+    """Write both variables into the values file, as the documented procedure says."""
+    kept = [{"name": "ASYNCPG_POOL_MAX_SIZE", "value": "8"}]
+    variables = [dict(one) for one in VARIABLES]
+    edit_values(cluster, {"backend": {"deployment": {"extraEnv": kept + variables}}})
+
+
+def reinstall(
+    cluster: PracticeCluster, change: Mapping[str, Any] | None = None, **more: str
+) -> None:
+    """Install anew with keys merged into the values file; `more` as `PracticeCluster.install`."""
+    if change:
+        edit_values(cluster, change)
+    cluster.bare()
+    cluster.install(**more)
+
+
+def make_namespace(cluster: PracticeCluster, name: str) -> None:
+    """Create a namespace, as `kubectl create namespace` does."""
+    body: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    cluster.kubernetes.acting_as("kubectl-create").create(body)
+
+
+def backend_of(cluster: PracticeCluster, kind: str = "Deployment", name: str = BACKEND) -> Json:
+    """The live backend.
+
+    Raises:
+        LookupError: there is none.
+    """
+    found = cluster.kubernetes.get(kind, cluster.namespace, name)
+    if found is None:
+        raise LookupError(f"{kind} {name}")
+    return found
+
+
+def backend_env(cluster: PracticeCluster) -> dict[str, str]:
+    """The plain variables of the live backend."""
+    (container,) = backend_of(cluster)["spec"]["template"]["spec"]["containers"]
+    return {one["name"]: one.get("value", "") for one in container["env"]}
+
+
+def set_env(cluster: PracticeCluster, manager: str, **variables: str) -> None:
+    """Give the live backend variables behind helm's back, and wait until its pods have them."""
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    patch_backend(
+        cluster,
+        {"spec": {"template": {"spec": {"containers": [{"name": "backend", "env": env}]}}}},
+        manager=manager,
+    )
+    settled(cluster)
+
+
+def patch_backend(
+    cluster: PracticeCluster, change: Json, *, manager: str = "kubectl-patch"
+) -> None:
+    """Patch the live Deployment as somebody else."""
+    cluster.kubernetes.acting_as(manager).patch("Deployment", cluster.namespace, BACKEND, change)
+
+
+def settled(cluster: PracticeCluster) -> None:
+    """Wait until the backend's rollout is through."""
+
+    def through() -> bool:
+        backend = backend_of(cluster)
+        status, wanted = backend.get("status", {}), backend["spec"].get("replicas", 1)
+        counts = [status.get(key) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+        seen = status.get("observedGeneration") == backend["metadata"]["generation"]
+        return seen and counts == [wanted] * 3
+
+    cluster.kubernetes.until(through, timeout=SEEN_LIMIT)
+
+
+def revision_status(cluster: PracticeCluster, revision: int) -> str:
+    """What helm has noted of a revision; "" when there is none."""
+    name = f"sh.helm.release.v1.{cluster.release}.v{revision}"
+    secret = cluster.kubernetes.get("Secret", cluster.namespace, name)
+    return "" if secret is None else str(secret["metadata"]["labels"]["status"])
+
+
+def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool]) -> None:
+    """Start helm, and end it with SIGKILL once `when` is true, before it gets any further.
+
+    Raises:
+        TimeoutError: it did not become true within SEEN_LIMIT seconds.
+    """
+    faults = cluster.kubernetes.faults
+    helm = subprocess.Popen(
+        [str(cluster.helm), *arguments],
+        env=cluster.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        cluster.kubernetes.until(when, timeout=SEEN_LIMIT)
+    finally:
+        faults.stalled = True
+        helm.kill()
+        helm.wait()
+        faults.stalled = False
+
+
+def upgrade_arguments(cluster: PracticeCluster) -> tuple[str, ...]:
+    """`helm upgrade` of the release, its chart version pinned, from the values file."""
+    return (
+        *("upgrade", cluster.release, "langchain/langsmith", "--version", cluster.chart_version),
+        *("--namespace", cluster.namespace, "--values", str(cluster.values)),
+    )
