@@ -45,6 +45,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "run": Command("the wizard: look, ask, change, confirm", "wizard.walks.run", shared=True),
     "plan": Command("the dry run: every change, none made", "wizard.walks.plan", shared=True),
+    "show": Command("a plan as it was made, offline", "wizard.commands.show"),
     "check": Command("the health check: reads only", "wizard.walks.check", shared=True),
     "orgs": Command("the organizations and their state", "wizard.walks.orgs", shared=True),
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),

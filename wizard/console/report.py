@@ -1,4 +1,4 @@
-"""Results on standard output: the health check and the plan, as text or JSON."""
+"""Results on standard output: the health check, as text or JSON."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ from rich.text import Text
 from wizard import __version__
 from wizard.console.safe import safe_json
 from wizard.console.screen import (
-    change_block,
     facts_table,
     findings_block,
     result,
     step_head,
 )
 from wizard.exits import Exit
-from wizard.options import BY_NAME
 from wizard.records.changes import Observation
-from wizard.records.findings import State, from_problem
+from wizard.records.findings import State
 
 if TYPE_CHECKING:
     from wizard.records.changes import Change
-    from wizard.records.plan_file import Plan
 
 MEANING = {
     Exit.OK: "fine",
@@ -84,45 +81,11 @@ def check_text(
     )
 
 
-def plan_text(plan: Plan, titles: Mapping[str, str]) -> None:
-    """The plan for a person."""
-    out = result()
-    by_step = {change.step: change for change in plan.changes}
-    out.print(facts_table(where_rows(plan.where)))
-    numbers = {name: number for number, name in enumerate(titles, 1)}
-    for name, title in titles.items():
-        out.print(step_head(numbers[name], title))
-        out.print(findings_block(plan.seen[name].findings))
-        if name in by_step:
-            out.print(change_block(by_step[name], numbers))
-            refusals = (consent.refusal for consent in by_step[name].consents)
-            lacking = (from_problem(refusal, State.FAIL) for refusal in refusals)
-            out.print(findings_block(lacking), end="")
-    out.print(Text("\n" + _plan_line(plan), style="bold"), soft_wrap=False)
-
-
 def hand_over(change: Change) -> None:
     """What somebody else is to run, alone on standard output, ready to be pasted."""
     for exact in change.exact:
         sys.stdout.write(exact.text)
     sys.stdout.flush()
-
-
-def _plan_line(plan: Plan) -> str:
-    if plan.consents:
-        flags = ", ".join(BY_NAME[consent.option].flags[-1] for consent in plan.consents)
-        return f"Not to be carried out without {flags}. Exit code {int(plan.exit)}."
-    if plan.exit != Exit.OK:
-        return f"No complete plan: {MEANING[plan.exit]}. Exit code {int(plan.exit)}."
-    if not plan.changes:
-        return "Nothing to do."
-    count = f"{_several(plan.items, 'change')} in {_several(len(plan.changes), 'step')}"
-    rollouts = _several(plan.rollouts, "rollout")
-    return f"{count}, {rollouts} of the backend. Nothing was changed."
-
-
-def _several(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _counts(seen: Mapping[str, Observation]) -> dict[str, int]:

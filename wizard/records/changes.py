@@ -82,6 +82,10 @@ class Change:
         after: the step that has to happen first, when it has not happened yet.
         consents: what needs a yes of its own and does not have it yet.
         by_hand: who makes the change outside this tool; the run hands it over and ends there.
+        risk: what can go wrong, and what it would mean.
+        moves: names of preconditions that this change moves, each with what it becomes; empty
+            where only the change itself tells.
+        expected: how many rows or objects it writes, where that is counted.
         payload: what `apply` needs, in memory only.
     """
 
@@ -98,6 +102,9 @@ class Change:
     after: str = ""
     consents: tuple[Consent, ...] = ()
     by_hand: str = ""
+    risk: str = ""
+    moves: Mapping[str, str] = field(default_factory=dict)
+    expected: int | None = None
     payload: Any = field(default=None, repr=False, compare=False)
 
 

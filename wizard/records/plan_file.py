@@ -1,95 +1,241 @@
-"""The plan as a document: what was seen, and every change that would be made."""
+"""What a plan holds. The JSON Schema of the same is templates/plan.schema.json."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from wizard import __version__
-from wizard.exits import Exit
-
-if TYPE_CHECKING:
-    from wizard.records.changes import Change, Consent, Observation
+from wizard.records.changes import Exact, Reversible
+from wizard.records.findings import Finding
+from wizard.records.plain_data import to_plain
+from wizard.records.plan_json import plan_id
 
 SCHEMA_VERSION = "1.0"
-ROLLOUTS = ("helm_upgrade", "backend_restart")
+"""Major and minor. A new minor adds members; what it adds may be passed over by a reader."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What made the plan."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Created:
+    """When (ISO 8601, UTC), by whom and where the plan was made."""
+
+    at: str
+    by: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the plan is for, and what tells it from every other place.
+
+    Attributes:
+        cluster_uid: of the namespace kube-system.
+        namespace_uid: of the release's namespace.
+        system_identifier: PostgreSQL's own number of the server.
+        organizations_oid: the object id of the table `organizations`.
+        unread: what of these could not be read, a line each, with the reason; it is empty then.
+    """
+
+    context: str
+    api_server: str
+    namespace: str
+    release: str
+    revision: str = ""
+    chart: str = ""
+    cluster_uid: str = ""
+    namespace_uid: str = ""
+    database: str = ""
+    system_identifier: str = ""
+    organizations_oid: str = ""
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ValuesFile:
+    """A values file by its keyed hashes; `after` is `before` where nothing is edited."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was told, and where it came from; `value` is null for a secret."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the plan was made from.
+
+    Attributes:
+        chart_digest: `sha256:…` of the packaged chart; empty with the reason in `no_digest`.
+        helm: the version of helm.
+    """
+
+    chart: str
+    chart_version: str
+    chart_digest: str
+    no_digest: str
+    helm: str
+    values: tuple[ValuesFile, ...]
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """Something that has to be as it was seen.
+
+    Attributes:
+        name: what it is of (`generation of Deployment langsmith-backend`).
+        value: as it was seen, or a keyed hash of it; null when only a step before it tells.
+        after: the step after which it is so; empty when it is so now.
+    """
+
+    name: str
+    value: str | None
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How many seconds a step is expected to take, and what says so."""
+
+    seconds: int
+    source: str
+
+
+@dataclass(frozen=True)
+class ServerCheck:
+    """What the API server said to a write that it was asked only to check (`dryRun=All`).
+
+    Attributes:
+        outcome: `accepted`, or `not simulated` with the reason in `because`.
+    """
+
+    what: str
+    outcome: str
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """A yes that the plan still lacks: the option that gives it, and what is at stake."""
+
+    option: str
+    id: str
+    what: str
+    detail: tuple[str, ...] = ()
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """A change of one step; see `wizard.records.changes.Change`.
+
+    Attributes:
+        expected: how many rows or objects it writes; null where that is not counted.
+        duration: null when no history tells.
+    """
+
+    items: tuple[str, ...]
+    exact: tuple[Exact, ...]
+    preconditions: tuple[Precondition, ...]
+    effect: str
+    reversible: Reversible
+    because: str
+    undo: str
+    details: tuple[str, ...] = ()
+    after: str = ""
+    risk: str = ""
+    expected: int | None = None
+    duration: Duration | None = None
+    server_checks: tuple[ServerCheck, ...] = ()
+    consents: tuple[Lacking, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step: what was seen, and what would be changed."""
+
+    number: int
+    name: str
+    title: str
+    right: bool
+    findings: tuple[Finding, ...]
+    change: PlannedChange | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done to one target.
+    """A whole plan.
 
     Attributes:
-        where: the target's names and values, as shown.
-        seen: each step's observation.
-        changes: in the order in which they would be made.
-        exit: 0, or why the plan is not complete.
+        fingerprint_key: what the keyed hashes are made with, see `wizard.records.keyed`.
+        changes: the number of single changes.
+        rollouts: how often the backend's pods are replaced.
+        exit_code: 0, or why the plan is not complete.
+        mark: what `apply` writes besides the changes, so that nobody applies the plan again.
+        cannot_be_known: what no look at the systems tells beforehand.
+        checks: what is looked at after the changes.
     """
 
-    where: Mapping[str, str]
-    seen: Mapping[str, Observation]
-    changes: tuple[Change, ...]
-    exit: Exit
-    created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    schema_version: str
+    tool: Tool
+    created: Created
+    expires_at: str
+    ticket: str
+    reason: str
+    target: Where
+    inputs: Inputs
+    fingerprint_key: str
+    no_changes: bool
+    changes: int
+    rollouts: int
+    exit_code: int
+    steps: tuple[PlannedStep, ...]
+    mark: str
+    cannot_be_known: tuple[str, ...]
+    checks: tuple[str, ...]
 
     @property
-    def consents(self) -> tuple[Consent, ...]:
+    def planned(self) -> tuple[tuple[PlannedStep, PlannedChange], ...]:
+        """The steps that change something, with their changes."""
+        return tuple((step, step.change) for step in self.steps if step.change)
+
+    @property
+    def consents(self) -> tuple[Lacking, ...]:
         """What needs a yes of its own before the plan can be carried out."""
-        return tuple(consent for change in self.changes for consent in change.consents)
+        return tuple(consent for _, change in self.planned for consent in change.consents)
 
     @property
-    def items(self) -> int:
-        """The number of single changes."""
-        return sum(len(change.items) for change in self.changes)
+    def numbers(self) -> dict[str, int]:
+        """Each step's number by its name."""
+        return {step.name: step.number for step in self.steps}
 
-    @property
-    def rollouts(self) -> int:
-        """How often the backend's pods are replaced."""
-        return sum(change.step in ROLLOUTS for change in self.changes)
+    def expired(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return now >= datetime.fromisoformat(self.expires_at)
 
-    def as_json(self) -> str:
-        """The plan as one JSON document."""
-        return json.dumps(self._document(), indent=2, ensure_ascii=False) + "\n"
-
-    def _document(self) -> dict[str, Any]:
-        by_step = {change.step: change for change in self.changes}
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "tool": {"name": "langsmith-audit", "version": __version__},
-            "created_at": self.created_at,
-            "target": dict(self.where),
-            "no_changes": not self.changes and self.exit == Exit.OK,
-            "changes": self.items,
-            "rollouts": self.rollouts,
-            "exit_code": int(self.exit),
-            "steps": [
-                {
-                    "number": number,
-                    "name": name,
-                    "right": observation.right,
-                    "findings": [finding.as_json() for finding in observation.findings],
-                    "change": _change(by_step.get(name)),
-                }
-                for number, (name, observation) in enumerate(self.seen.items(), 1)
-            ],
-        }
+    def document(self) -> dict[str, Any]:
+        """The plan as JSON data, with its id."""
+        body = to_plain(self)
+        return {"id": plan_id(body), **body}
 
 
-def _change(change: Change | None) -> dict[str, Any] | None:
-    if change is None:
-        return None
-    return {
-        "items": list(change.items),
-        "details": list(change.details),
-        "exact": [exact.as_json() for exact in change.exact],
-        "preconditions": dict(change.preconditions),
-        "effect": change.effect,
-        "reversible": change.reversible.value,
-        "because": change.because,
-        "undo": change.undo,
-        "after": change.after,
-        "consents": [consent.as_json() for consent in change.consents],
-    }
+def as_text(document: dict[str, Any]) -> str:
+    """A plan's JSON as it is written to a file."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

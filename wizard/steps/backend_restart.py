@@ -11,6 +11,7 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import last_update
 from wizard.steps.base import Access, Step, Watch, pending
+from wizard.steps.preconditions import of_workload
 from wizard.steps.rights import BACKEND, REVIEW
 from wizard.steps.rolling import status_lines
 from wizard.steps.server_default import on_by_default
@@ -68,10 +69,8 @@ class BackendRestart(Step):
             step=self.name,
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
             exact=(Exact("argv", _command(systems)),),
-            preconditions={
-                f"uid of {backend.kind} {backend.name}": systems.workload.uid(),
-                "pods": str(len(status.pods)),
-            },
+            preconditions=of_workload(systems),
+            risk="a pod that does not become ready stops the rollout; the old pods go on serving",
             effect="replaces the backend's pods one after another, as its rollout strategy says",
             reversible=Reversible.NO,
             because="a restart cannot be taken back, and nothing is lost by it",

@@ -12,6 +12,7 @@ from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.drift import Drift, drift
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
+from wizard.steps.preconditions import content_of, of_workload
 from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW
 from wizard.steps.rolling import rollout_lines
 from wizard.steps.server_default import cannot_be_told, does_without
@@ -20,6 +21,10 @@ from wizard.variables import WANTED
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.helm import Upgrade
+
+
+OF_RELEASE = ("release revision", "deployed chart", "deployed values", "deployed manifest")
+"""Preconditions that the upgrade itself moves."""
 
 
 class HelmUpgrade(Step):
@@ -77,6 +82,9 @@ class HelmUpgrade(Step):
             items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
             preconditions=self._preconditions(systems),
+            moves=dict.fromkeys((*OF_RELEASE, *of_workload(systems)), ""),
+            risk="a failing hook Job or a pod that does not become ready leaves the release "
+            "failed; the old pods stay until the new ones are ready",
             effect=_effect(systems, drifted, ahead),
             reversible=Reversible.PARTLY,
             because="hook Jobs and database migrations that ran do not come back",
@@ -122,8 +130,11 @@ class HelmUpgrade(Step):
         return {
             "release revision": str(release.revision),
             "release status": release.status,
+            "deployed chart": release.chart,
             "deployed values": fingerprint_of(systems.deployed_values),
             "deployed manifest": fingerprint(systems.manifest),
+            **of_workload(systems),
+            **{content_of(path): fingerprint(data) for path, data in systems.values_layers},
         }
 
 

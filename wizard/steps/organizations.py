@@ -81,7 +81,7 @@ class Organizations(Step):
         if not needy or any(_unfit(o) for o in needy):
             return None
         database = systems.database
-        database.find_organizations(writing=True)
+        table = database.find_organizations(writing=True)
         identity = database.identity()
         return Change(
             step=self.name,
@@ -90,8 +90,13 @@ class Organizations(Step):
             exact=(Exact("sql", database.enable_statement(), tuple(str(o.id) for o in needy)),),
             preconditions={
                 "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
-                **{f"row {o.id}": fingerprint_of(o.prior.as_json()) for o in needy},
+                "table": f"{table.schema}.organizations, oid {table.oid}",
+                **{f"row {o.id}": fingerprint_of(_stored(o)) for o in needy},
             },
+            moves={f"row {o.id}": "" for o in needy},
+            expected=len(needy),
+            risk="none to other rows: exactly these are written, or none is; each keeps the rest "
+            "of its config",
             effect=f"{_rows(needy)} of organizations, in one transaction; the running backend "
             "pods keep what they knew until they are restarted; " + systems.database.login.evidence,
             reversible=Reversible.YES,
@@ -274,6 +279,10 @@ def _committed(done: Enabled) -> str:
 
 def _row(organization: Organization) -> dict[str, Any]:
     return {"id": str(organization.id), **organization.prior.as_json()}
+
+
+def _stored(organization: Organization) -> dict[str, Any]:
+    return {"is_personal": organization.is_personal, **organization.prior.as_json()}
 
 
 def _pods(systems: Systems) -> list[str]:

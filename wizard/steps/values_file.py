@@ -12,6 +12,7 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint
+from wizard.steps.preconditions import content_of
 from wizard.steps.server_default import cannot_be_told, does_without
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class ValuesFile(Step):
             step=self.name,
             items=tuple(f'{layered.path}: {verb} {n}="true"' for n in layered.edit.names),
             exact=(Exact("diff", diff),),
-            preconditions={f"sha256 of {layered.path}": fingerprint(before)},
+            preconditions={content_of(layered.path): fingerprint(before)},
+            moves={content_of(layered.path): fingerprint(layered.edit.data)},
+            risk="none: nothing reads the file before the next helm upgrade",
             effect="none on the cluster; the file is the source of the next helm upgrade",
             reversible=Reversible.YES,
             because="a copy of the file is kept beside the journal",

@@ -232,6 +232,33 @@ class Systems:
         if not granted:
             raise forbidden(Call(verb, resource.plural, resource.group, "", namespace))
 
+    def may(self, verb: str, what: str, group: str, namespace: str) -> bool:
+        """Whether the API server grants a right; one that cannot be asked is believed to."""
+        from wizard.systems.cluster import Resource
+
+        resource = Resource(what, "", group)
+        try:
+            return self._once(
+                f"may {verb} {what} {group} {namespace}",
+                lambda: self.cluster.allowed(verb, resource, namespace),
+            )
+        except Problem as problem:
+            if problem.exit != Exit.FAILED and problem.id != "LSA207":
+                raise
+            return True
+
+    def chart_digest(self, chart: str, version: str) -> str:
+        """`sha256:…` of the packaged chart.
+
+        Raises:
+            Problem: it cannot be had.
+        """
+        from wizard.systems.chart_package import chart_digest
+
+        return self._once(
+            f"digest of {chart} {version}", lambda: chart_digest(self.helm.binary, chart, version)
+        )
+
     def _once(self, name: str, make: Callable[[], T]) -> T:
         if name in self._problems:
             raise self._problems[name]

@@ -59,6 +59,10 @@ class Workload:
         self._backend = installation.backend
         self.on = f"{self._backend.kind} {self._backend.name} in namespace {self._namespace}"
 
+    def live(self) -> dict[str, Any]:
+        """The object as it is in the cluster now."""
+        return self._live()
+
     def uid(self) -> str:
         """The UID of the Deployment."""
         return str(self._live()["metadata"]["uid"])

@@ -32,6 +32,11 @@ class Answers:
         self.may_ask = may_ask and prompts.possible() and not settings.get("no_input")
         _read_key_file(settings)
 
+    @property
+    def settings(self) -> Settings:
+        """Everything that was told so far, with where it came from."""
+        return self._settings
+
     def target(self) -> Target:
         """The target with all answers so far; namespace and release have their defaults."""
         return target_from(self._settings)

@@ -4,116 +4,70 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wizard.console import report
+from wizard.console.plan_faces import FACES, FORMATS
 from wizard.console.safe import safe_json
 from wizard.console.screen import talk
 from wizard.console.signals import StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.procedure import STEPS, TITLES
-from wizard.records.changes import Change, Observation
-from wizard.records.plan_file import Plan
+from wizard.records.plan_file import Plan, as_text
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
-from wizard.walks.look import Look
-from wizard.walks.where import where
+from wizard.walks.lasting import LASTING, lasting
+from wizard.walks.plan_document import Header, plan_document
+from wizard.walks.planning import propose_all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The plan's format and file."""
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    """The plan's format and file, and what its header says."""
+    parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the plan as JSON to FILE")
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="exit 6 when changes are pending"
     )
+    parser.add_argument(
+        "--expires",
+        type=lasting,
+        default=lasting(LASTING),
+        metavar="TIME",
+        help=f"how long it may be applied: 90m, 12h, 7d (default: {LASTING})",
+    )
+    parser.add_argument("--ticket", default="", metavar="TEXT", help="the change ticket")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why the change is made")
 
 
 def main(args: argparse.Namespace) -> Exit:
     """Make the plan and show it."""
+    header = Header(args.expires, args.ticket, args.reason)
     answers = Answers(args.settings)
     try:
         with StopSwitch().installed(), Systems(answers.locate()) as systems:
-            plan = make_plan(systems, answers)
+            plan = make_plan(systems, answers, header)
     except Declined:
         talk().print("You left; a plan changes nothing.", style="yellow")
         return Exit.DECLINED
+    document = plan.document()
     if args.output:
-        _write(Path(args.output), safe_json(plan.as_json()))
-    if args.format == "json":
-        sys.stdout.write(safe_json(plan.as_json()))
-    else:
-        report.plan_text(plan, TITLES)
+        _write(Path(args.output), safe_json(as_text(document)))
+    FACES[args.format](plan, document, ())
+    sys.stdout.flush()
     if args.output:
         talk().print(f"The plan is in {args.output}.", markup=False)
-    if plan.changes and args.detailed_exitcode and plan.exit == Exit.OK:
+    if plan.changes and args.detailed_exitcode and plan.exit_code == Exit.OK:
         return Exit.PENDING
-    return plan.exit
+    return Exit(plan.exit_code)
 
 
-def make_plan(systems: Systems, answers: Answers) -> Plan:
-    """Observe every step and collect the changes, each seen as if those before it were made.
+def make_plan(systems: Systems, answers: Answers, header: Header) -> Plan:
+    """Look at everything, and make the plan.
 
     Raises:
         Problem: an answer is missing, or the target cannot be read.
     """
-    ask_for_missing(systems, answers, leave_out=("audit_api",))
-    looking = Look(systems)
-    seen: dict[str, Observation] = {}
-    changes: list[Change] = []
-    for step in STEPS:
-        seen[step.name] = looking.at(step)
-        if step.name in systems.target.skip or stops(seen):
-            continue
-        change = step.propose(systems, tuple(changes))
-        if change:
-            changes.append(change)
-    return Plan(where(systems), seen, tuple(changes), _exit(seen, changes))
-
-
-def foresee(systems: Systems) -> tuple[Change, ...]:
-    """Propose every change before the first one is made.
-
-    Raises:
-        Problem: a later step refuses its change or lacks something; nothing was changed yet.
-    """
-    changes: list[Change] = []
-    for step in STEPS:
-        if step.name not in systems.target.skip:
-            step.require(systems)
-            change = step.propose(systems, tuple(changes))
-            changes += [change] if change else []
-    return tuple(changes)
-
-
-def ask_for_missing(systems: Systems, answers: Answers, *, leave_out: tuple[str, ...] = ()) -> None:
-    """Ask for, or report, everything that the steps still need answered."""
-    names: list[str] = []
-    for step in STEPS:
-        if step.name in systems.target.skip or step.name in leave_out:
-            continue
-        try:
-            names += step.missing(systems)
-        except Problem:  # the look that follows reports it at its own step
-            continue
-    answers.complete(names, systems)
-
-
-def stops(seen: Mapping[str, Observation]) -> bool:
-    """Whether a step up to here can neither be right nor be made right."""
-    changing = (it for name, it in seen.items() if name not in ("audit_table", "audit_api"))
-    return any(observation.blocked for observation in changing)
-
-
-def _exit(seen: Mapping[str, Observation], changes: Sequence[Change]) -> Exit:
-    from wizard.walks.look import verdict
-
-    if stops(seen):
-        return verdict([f for it in seen.values() if it.blocked for f in it.findings])
-    lacking = [consent.refusal for change in changes for consent in change.consents]
-    return lacking[0].exit if lacking else Exit.OK
+    proposal = propose_all(systems, answers)
+    return plan_document(systems, answers.settings, proposal, header)
 
 
 def _write(path: Path, text: str) -> None:

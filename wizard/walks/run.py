@@ -23,7 +23,7 @@ from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing, HandedOver
 from wizard.walks.consents import obtain
 from wizard.walks.look import Look, all_findings, look, verdict
-from wizard.walks.plan import ask_for_missing, foresee, stops
+from wizard.walks.planning import ask_for_missing, foresee, stops
 from wizard.walks.where import where
 
 AGAIN = "langsmith-audit run looks again and goes on from what is there"

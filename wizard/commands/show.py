@@ -1,0 +1,38 @@
+"""`langsmith-audit show`: a plan as it was made. It needs neither the cluster nor the database."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wizard.console.plan_faces import FACES, FORMATS
+from wizard.console.safe import safe
+from wizard.exits import Exit
+from wizard.records.plan_json import ID
+from wizard.records.plan_reading import read_plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The plan and the format."""
+    parser.add_argument("plan", metavar="PLAN", help="a file that plan -o FILE wrote")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """Show the plan; a stale, expired or foreign one too.
+
+    Raises:
+        Problem: the file is no plan, or of another major version.
+    """
+    reading = read_plan(Path(args.plan))
+    notes = list(reading.notes)
+    if reading.plan.expired(datetime.now(UTC)):
+        notes.append(f"This plan expired at {reading.plan.expires_at}.")
+    if args.format == "json":  # as it is; what there is to say of it goes to standard error
+        sys.stderr.writelines(f"! {safe(line)}\n" for line in notes)
+        FACES["json"](reading.plan, reading.document, ())
+    else:
+        FACES[args.format](reading.plan, {**reading.document, ID: reading.id}, notes)
+    return Exit.OK

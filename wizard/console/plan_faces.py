@@ -1,0 +1,30 @@
+"""The faces of a plan: one plan, several formats."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wizard.console.plan_text import plan_text
+from wizard.console.safe import safe_json
+from wizard.records.plan_file import Plan, as_text
+from wizard.records.plan_json import ID
+
+Document = Mapping[str, Any]
+
+
+def _text(plan: Plan, document: Document, notes: Sequence[str]) -> None:
+    plan_text(plan, str(document[ID]), notes)
+
+
+def _json(_plan: Plan, document: Document, _notes: Sequence[str]) -> None:
+    sys.stdout.write(safe_json(as_text(dict(document))))
+
+
+FACES: Mapping[str, Callable[[Plan, Document, Sequence[str]], None]] = {
+    "text": _text,
+    "json": _json,
+}
+"""Each writes the plan to standard output; notes are what a reader has to know first."""
+FORMATS = tuple(FACES)

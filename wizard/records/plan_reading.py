@@ -1,0 +1,121 @@
+"""Reads plans: also stale and expired ones, those of another place, and of newer minor versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.records.plain_data import from_plain
+from wizard.records.plan_file import SCHEMA_VERSION, Plan
+from wizard.records.plan_json import ID, parse, plan_id
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes; a plan over a hundred thousand organizations has a quarter of that."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A plan that was read.
+
+    Attributes:
+        id: SHA-256 of what it says, computed here.
+        document: the whole JSON document, with what this version does not know.
+        newer: it is of a newer minor version than this one knows.
+        altered: the id in the file is not the one of what the file says.
+    """
+
+    plan: Plan
+    id: str
+    document: Mapping[str, Any]
+    newer: bool
+    altered: bool
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the plan has to know first."""
+        notes = []
+        if self.altered:
+            notes.append("This plan was altered: its id is not the one of what it says.")
+        if self.newer:
+            version = self.plan.schema_version
+            notes.append(
+                f"This plan is of schema version {version}, newer than {SCHEMA_VERSION}, which is "
+                "known here: what is new in it is not shown."
+            )
+        return tuple(notes)
+
+
+def read_plan(path: Path) -> Reading:
+    """The plan in a file.
+
+    Raises:
+        Problem: LSA910 it cannot be read or is no plan, LSA911 it is of another major version.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise _not_read(path, error.strerror or "it cannot be opened") from None
+    if len(data) > LARGEST:
+        raise _not_read(path, f"it is larger than {LARGEST >> 20} MiB")
+    try:
+        document = parse(data)
+        newer = _version(document, path)
+        plan = from_plain(Plan, document)
+        _times(plan)
+        id = plan_id(document)
+    except ValueError as error:
+        raise _not_read(path, f"it is no plan: {_words(error)}") from None
+    return Reading(plan, id, document, newer, document.get(ID) != id)
+
+
+def _version(document: Mapping[str, Any], path: Path) -> bool:
+    """Whether the version is a newer minor one of our major."""
+    match = re.fullmatch(r"(\d{1,6})\.(\d{1,6})", str(document.get("schema_version")))
+    if not match:
+        raise ValueError("it has no schema_version")
+    major, minor = (int(number) for number in SCHEMA_VERSION.split("."))
+    if int(match[1]) != major:
+        raise Problem(
+            "LSA911",
+            f"The plan is of schema version {match[0]}; this version reads {major}.x",
+            on=f"file {path}",
+            next_step=f"use the langsmith-audit that made it, version {_tool(document)}, or make "
+            "a new plan",
+            exit=Exit.REFUSED,
+        )
+    return int(match[2]) > minor
+
+
+def _tool(document: Mapping[str, Any]) -> str:
+    tool = document.get("tool")
+    version = str(tool.get("version")) if isinstance(tool, Mapping) else ""
+    return version if re.fullmatch(r"[\w.+-]{1,40}", version) else "not told"
+
+
+def _times(plan: Plan) -> None:
+    for text in (plan.created.at, plan.expires_at):
+        if datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError("a time in it has no time zone")
+
+
+def _words(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return str(error).removeprefix("it is no plan: ")
+
+
+def _not_read(path: Path, why: str) -> Problem:
+    return Problem(
+        "LSA910",
+        f"The plan cannot be read: {why}",
+        on=f"file {path}",
+        next_step="name a file that langsmith-audit plan -o FILE wrote",
+        exit=Exit.USAGE,
+    )

@@ -1,0 +1,97 @@
+"""A step's change as a plan holds it: with every precondition, and no plain hash of a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from wizard.procedure import STEPS
+from wizard.records.changes import Change, Consent
+from wizard.records.durations import expected_seconds
+from wizard.records.keyed import Keyed, is_fingerprint
+from wizard.records.plan_file import Duration, Lacking, PlannedChange, Precondition
+from wizard.steps.base import Access
+from wizard.systems.access import Systems
+from wizard.walks.simulate import simulate
+
+CHEAP = "row "
+"""Preconditions that begin with this have nothing secret behind them, and come in thousands."""
+GRANTED, REFUSED = "granted", "not granted"
+
+
+def planned_change(
+    systems: Systems, change: Change, earlier: Sequence[Change], digest: str, keyed: Keyed
+) -> PlannedChange:
+    """The change with everything that a reviewer and `apply` need."""
+    found = preconditions(systems, change, digest)
+    return PlannedChange(
+        items=change.items,
+        details=change.details,
+        exact=change.exact,
+        preconditions=tuple(_one(name, it, earlier, keyed) for name, it in found.items()),
+        effect=change.effect,
+        risk=change.risk,
+        expected=change.expected,
+        duration=_duration(systems, change.step),
+        reversible=change.reversible,
+        because=change.because,
+        undo=change.undo,
+        after=change.after,
+        server_checks=simulate(systems, change),
+        consents=tuple(_lacking(consent) for consent in change.consents),
+    )
+
+
+def preconditions(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
+    """What the change rests on as it is now: its own, its rights, and the chart's digest."""
+    found = dict(change.preconditions)
+    if change.step == "helm_upgrade":
+        found |= {"helm": f"version {systems.helm.major}"}
+        found |= {"chart digest": digest} if digest else {}
+    if change.expected is not None:
+        found["expected rows"] = str(change.expected)
+    return found | _rights(systems, change.step)
+
+
+def hashed(name: str, value: str, keyed: Keyed) -> str:
+    """The value as a plan holds it: a fingerprint only as a keyed hash."""
+    return keyed.of(value, cheap=name.startswith(CHEAP)) if is_fingerprint(value) else value
+
+
+def _one(name: str, value: str, earlier: Sequence[Change], keyed: Keyed) -> Precondition:
+    for before in reversed(earlier):
+        if name in before.moves:
+            becomes = before.moves[name]
+            return Precondition(name, hashed(name, becomes, keyed) or None, before.step)
+    return Precondition(name, hashed(name, value, keyed))
+
+
+def _lacking(consent: Consent) -> Lacking:
+    told = consent.refusal
+    return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
+
+
+def _rights(systems: Systems, step: str) -> dict[str, str]:
+    """Each Kubernetes right to write that the step declares, as the API server tells it."""
+    access = next(it.access for it in STEPS if it.name == step)
+    return {
+        f"right to {it.verb} {it.what}": GRANTED if systems.may(*_asked(systems, it)) else REFUSED
+        for it in access
+        if it.system == "kubernetes" and it.changes and "review" not in it.what
+    }
+
+
+def _asked(systems: Systems, access: Access) -> tuple[str, str, str, str]:
+    """Verb, resource, group and namespace: helm's Secrets are in the release's namespace."""
+    release = access.what == "secrets"
+    namespace = systems.target.namespace if release else systems.installation.namespace
+    return access.verb, access.what, access.group, namespace
+
+
+def _duration(systems: Systems, step: str) -> Duration | None:
+    found = expected_seconds(systems.place, step)
+    if not found:
+        return None
+    seconds, runs = found
+    return Duration(
+        seconds, f"the median of {runs} earlier run{'s' if runs != 1 else ''} from here"
+    )

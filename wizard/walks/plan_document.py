@@ -1,0 +1,115 @@
+"""Makes the plan's document from a proposal."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from wizard import __version__
+from wizard.exits import Exit
+from wizard.options import Settings
+from wizard.procedure import STEPS
+from wizard.records.changes import Change
+from wizard.records.keyed import Keyed
+from wizard.records.plan_file import (
+    SCHEMA_VERSION,
+    Created,
+    Inputs,
+    Plan,
+    PlannedStep,
+    Tool,
+)
+from wizard.systems.access import Systems
+from wizard.walks.plan_changes import planned_change
+from wizard.walks.plan_inputs import plan_inputs
+from wizard.walks.plan_where import plan_where
+from wizard.walks.planning import Proposal
+
+ROLLOUTS = ("helm_upgrade", "backend_restart")
+MARK = "langsmith-audit/applied-plan"
+"""The annotation on the backend's workload. Whoever may apply a plan may patch that anyway."""
+
+CANNOT_BE_KNOWN = {
+    "helm_upgrade": (
+        "how long the chart's hook Jobs take, and whether each of them succeeds",
+        "whether the new pods find a node, and become ready",
+    ),
+    "organizations": ("whether another session holds a lock on a row at that time",),
+    "backend_restart": ("how many requests are under way when a pod is replaced",),
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a person says about a plan."""
+
+    lasts: timedelta
+    ticket: str = ""
+    reason: str = ""
+
+
+def plan_document(systems: Systems, settings: Settings, proposal: Proposal, header: Header) -> Plan:
+    """The plan as it is written down and shown."""
+    now = datetime.now(UTC)
+    keyed = Keyed.fresh()
+    inputs = plan_inputs(systems, settings, proposal.changes, keyed)
+    changes = proposal.changes
+    return Plan(
+        schema_version=SCHEMA_VERSION,
+        tool=Tool("langsmith-audit", __version__),
+        created=Created(_iso(now), _user(), socket.gethostname()),
+        expires_at=_iso(now + header.lasts),
+        ticket=header.ticket,
+        reason=header.reason,
+        target=plan_where(systems),
+        inputs=inputs,
+        fingerprint_key=keyed.key,
+        no_changes=not changes and proposal.exit == Exit.OK,
+        changes=sum(len(change.items) for change in changes),
+        rollouts=sum(change.step in ROLLOUTS for change in changes),
+        exit_code=int(proposal.exit),
+        steps=_steps(systems, proposal, inputs, keyed),
+        mark=_mark(systems) if changes else "",
+        cannot_be_known=tuple(
+            line for change in changes for line in CANNOT_BE_KNOWN.get(change.step, ())
+        ),
+        checks=tuple(
+            f"step {number}: {step.title}"
+            for number, step in enumerate(STEPS, 1)
+            if step.name not in systems.target.skip
+        ),
+    )
+
+
+def _steps(
+    systems: Systems, proposal: Proposal, inputs: Inputs, keyed: Keyed
+) -> tuple[PlannedStep, ...]:
+    changes = proposal.changes
+    by_step = {change.step: at for at, change in enumerate(changes)}
+    found = []
+    for number, step in enumerate(STEPS, 1):
+        seen, at = proposal.seen[step.name], by_step.get(step.name)
+        change = None
+        if at is not None:
+            earlier: tuple[Change, ...] = changes[:at]
+            change = planned_change(systems, changes[at], earlier, inputs.chart_digest, keyed)
+        found.append(PlannedStep(number, step.name, step.title, seen.right, seen.findings, change))
+    return tuple(found)
+
+
+def _mark(systems: Systems) -> str:
+    backend = systems.installation.backend
+    return f"annotation {MARK} on {backend.kind} {backend.name}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
