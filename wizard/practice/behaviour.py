@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import Template
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from wizard.practice.langsmith import LangSmith
 from wizard.practice.pods import Get, environment_of, port_of
 from wizard.practice.postgres import PracticePostgres
 from wizard.practice.seed import migrate
+from wizard.resources import template
 
 Pod = Mapping[str, Any]
 
@@ -88,12 +90,31 @@ class Behaviour:
         return True
 
     def log(self, pod: Pod, container: str) -> str:
-        """The log of a container: enough to see which pod it is."""
+        """The log of a container: which pod it is, and why it ended when it did not end well."""
         name, image = pod["metadata"]["name"], ""
         for one in pod["spec"]["containers"]:
             if one["name"] == container:
                 image = one["image"]
-        return f"practice: {name} started {container} from {image}\n"
+        started = f"practice: {name} started {container} from {image}\n"
+        return started + (self._last_words(pod) if failed(pod, container) else "")
+
+    def _last_words(self, pod: Pod) -> str:
+        """As applications often end: with the whole connection URL, password and all."""
+        address = f"{self._postgres.host}:{self._postgres.port}"
+        url = f"postgres:{self._postgres.password}@{address}/{self._database}"
+        return Template(template("practice/crash.log")).substitute(
+            url=url, address=address, pod=pod["metadata"]["name"]
+        )
+
+
+def failed(pod: Pod, container: str) -> bool:
+    """Whether a container of a pod ended with another exit code than 0, now or before."""
+    for status in pod.get("status", {}).get("containerStatuses", ()):
+        states = (status.get("state", {}), status.get("lastState", {}))
+        codes = [state.get("terminated", {}).get("exitCode", 0) for state in states]
+        if status["name"] == container and any(codes):
+            return True
+    return False
 
 
 def _makes_audit_table(app_version: str) -> bool:

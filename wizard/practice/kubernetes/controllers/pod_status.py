@@ -85,6 +85,8 @@ def failing(pod: Json, reason: str, address: str) -> Json:
         waiting["message"] = _BACK_OFF
     elif reason == "ImagePullBackOff":
         waiting["message"] = f'Back-off pulling image "{pod["spec"]["containers"][0]["image"]}"'
+    elif reason == "CreateContainerConfigError":
+        waiting["message"] = 'secret "langsmith-extra" not found'
     for one in status.get("containerStatuses") or []:
         if dig(one, "state", "waiting", "reason") == reason:
             continue

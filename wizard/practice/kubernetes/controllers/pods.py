@@ -125,10 +125,14 @@ class Pods(Controller):
         key: Key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
         if changed["status"] != pod.get("status"):
             self.api.change(changed)
-            name, text = _FAILURE_EVENTS[reason]
-            if reason == "CreateContainerConfigError":
-                text = missing_reference(self.api, pod) or text
-            self._event(pod, name, text, warning=True)
+            image = pod["spec"]["containers"][0]["image"]
+            source = "default-scheduler" if reason == "Unschedulable" else KUBELET
+            missing = (
+                "" if reason != "CreateContainerConfigError" else missing_reference(self.api, pod)
+            )
+            for name, text in _FAILURE_EVENTS[reason]:
+                told = missing or text.format(image=image)
+                self._event(pod, name, told, source=source, warning=True)
         self.again(key, self.context.times.retry)
 
     def _current(self, meta: Json) -> Json | None:
@@ -256,12 +260,18 @@ class Pods(Controller):
 
 
 _FAILURE_EVENTS = {
-    "CrashLoopBackOff": ("BackOff", "Back-off restarting failed container"),
-    "ImagePullBackOff": ("Failed", "Error: ImagePullBackOff"),
-    "CreateContainerConfigError": ("Failed", "Error: container configuration cannot be made"),
-    "Unschedulable": (
-        "FailedScheduling",
-        "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available.",
+    "CrashLoopBackOff": (("BackOff", "Back-off restarting failed container"),),
+    "ImagePullBackOff": (
+        ("Failed", 'Failed to pull image "{image}": rpc error: code = NotFound: not found'),
+        ("Failed", "Error: ErrImagePull"),
+        ("Failed", "Error: ImagePullBackOff"),
     ),
-    "NotReady": ("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),
+    "CreateContainerConfigError": (("Failed", 'Error: secret "langsmith-extra" not found'),),
+    "Unschedulable": (
+        (
+            "FailedScheduling",
+            "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available.",
+        ),
+    ),
+    "NotReady": (("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),),
 }
