@@ -170,8 +170,6 @@ def bare(cluster: PracticeCluster) -> dict[str, str]:
 def prompts(cluster: PracticeCluster) -> list[tuple[str, str]]:
     """Every prompt on a fresh cluster, and the keys that answer it; one organization is picked."""
     return [
-        ("Which namespace is", ENTER),
-        ("What is the Helm release called?", ENTER),
         ("API key of an organization admin", cluster.api_key + ENTER),
         ("Which values file", ENTER),
         ("For which organizations?", SPACE + ENTER),

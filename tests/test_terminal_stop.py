@@ -54,7 +54,7 @@ def confirm(terminal: Terminal, number: int) -> None:
 
 
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=["ctrl-c", "ctrl-d"])
-@pytest.mark.parametrize("number", range(5), ids=["namespace", "release", "key", "values", "org"])
+@pytest.mark.parametrize("number", range(3), ids=["key", "values", "org"])
 def test_leaving_at_a_prompt_changes_nothing(cluster, number, key):
     before = state(cluster)
     asked = prompts(cluster)
@@ -101,9 +101,7 @@ def test_keys_that_were_typed_ahead_confirm_nothing(cluster):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 8), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize(
-    "at", range(6), ids=["namespace", "release", "key", "values", "org", "yes"]
-)
+@pytest.mark.parametrize("at", range(4), ids=["key", "values", "org", "yes"])
 def test_a_signal_at_a_prompt_restores_the_terminal(cluster, at, number, code):
     asked = [*prompts(cluster), (CONFIRM, "")]
     with Terminal(env=bare(cluster), cwd=cluster.home) as terminal:

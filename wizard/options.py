@@ -74,11 +74,12 @@ OPTIONS: tuple[Option, ...] = (
         ask="Which Kubernetes context?",
     ),
     _option(
-        "namespace", "-n --namespace", "namespace of the Helm release", metavar="NAME",
+        "namespace", "-n --namespace", "namespace of the Helm release (default: found by looking)", metavar="NAME",
         ask="Which namespace is LangSmith's release in?",
     ),
     _option(
-        "release", "--release", "name of the Helm release (default: langsmith)", metavar="NAME",
+        "release", "--release", "name of the Helm release (default: found by looking)",
+        metavar="NAME",
         ask="What is the Helm release called?",
     ),
     _option(

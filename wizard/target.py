@@ -30,7 +30,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class Target:
-    """One LangSmith release, and the answers for it. Limits are in seconds."""
+    """One LangSmith release, and the answers for it. Limits are in seconds.
+
+    Attributes:
+        found: how the release was found, where nobody named it.
+    """
 
     kubeconfig: Path | None
     context: str | None
@@ -52,6 +56,7 @@ class Target:
     rollout_limit: float
     connect_limit: float
     lock_limit: float
+    found: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,13 @@ def target_from(settings: Settings) -> Target:
         rollout_limit=settings.get("rollout_limit"),
         connect_limit=settings.get("connect_limit"),
         lock_limit=settings.get("lock_limit"),
+        found=_found(settings),
     )
+
+
+def _found(settings: Settings) -> str:
+    origins = (settings.origins.get(name, "") for name in ("release", "namespace"))
+    return next((origin for origin in origins if origin.startswith("found")), "")
 
 
 def _path(text: str | None) -> Path | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, failed, passed
 from wizard.steps.base import Access, Step
-from wizard.steps.rights import RELEASES
+from wizard.steps.rights import DISCOVERY, RELEASES
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -25,7 +25,7 @@ class ChartVersion(Step):
 
     name: ClassVar[str] = "chart_version"
     title: ClassVar[str] = "The chart version"
-    access: ClassVar[tuple[Access, ...]] = (RELEASES,)
+    access: ClassVar[tuple[Access, ...]] = (RELEASES, *DISCOVERY)
 
     def observe(self, systems: Systems) -> Observation:
         """The release, its status and its chart."""

@@ -47,6 +47,12 @@ DATABASE = (
 )
 """The way to the database: the Secret with its URL, the Service behind it, a pod of that."""
 
+DISCOVERY = (
+    Access("kubernetes", "list", "namespaces", optional=True),
+    Access("kubernetes", "list", "deployments", "apps", optional=True),
+)
+"""Finding the release where it was not named, or is none of helm's."""
+
 HAZARDS = (
     Access("kubernetes", "get", "services", optional=True),
     Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True),

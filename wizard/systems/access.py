@@ -100,8 +100,7 @@ class Systems:
     @property
     def release(self) -> Release:
         """The deployed release."""
-        target = self.target
-        return self._once("release", lambda: self.helm.release(target.release, target.namespace))
+        return self._once("release", self._read_release)
 
     @property
     def deployed_values(self) -> dict[str, Any]:
@@ -284,6 +283,19 @@ class Systems:
         )
         self._clients.callback(cluster.close)
         return cluster
+
+    def _read_release(self) -> Release:
+        from wizard.systems.discovery import not_by_helm
+
+        target = self.target
+        try:
+            return self.helm.release(target.release, target.namespace)
+        except Problem as problem:
+            raise (
+                not_by_helm(self.cluster, target.namespace, target.release)
+                if problem.id == "LSA118"
+                else None
+            ) or problem from None
 
     def _read_installation(self) -> Installation:
         from wizard.systems.installation import read_installation

@@ -98,13 +98,12 @@ class Helm:
             )
         return cls(Path(path), match[0].removeprefix("v"), int(match[1]), kubeconfig, context)
 
-    def releases(self, namespace: str) -> list[Release]:
-        """All releases of a namespace, in every state (`pending-*` and `failed` too)."""
+    def releases(self, namespace: str | None) -> list[Release]:
+        """All releases of a namespace (None: of all), in every state (`pending-*`, `failed`)."""
         everything = ["--all"] if self.major == 3 else []
-        rows = self._json(
-            ["list", "--namespace", namespace, *everything, "--max", "0"],
-            Call("helm list", f"namespace {namespace}"),
-        )
+        where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
+        on = f"namespace {namespace}" if namespace else "all namespaces"
+        rows = self._json(["list", *where, *everything, "--max", "0"], Call("helm list", on))
         return [read_release(row) for row in rows]
 
     def release(self, name: str, namespace: str) -> Release:

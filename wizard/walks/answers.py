@@ -15,9 +15,11 @@ from wizard.options import BY_NAME, Kind, Settings
 from wizard.problems import Problem
 from wizard.systems.access import Systems
 from wizard.target import Target, target_from
+from wizard.walks.finding import FOUND, look_for, several
 
 if TYPE_CHECKING:
     from wizard.systems.database import Organization
+    from wizard.systems.discovery import Found
 
 
 class Declined(Exception):
@@ -42,10 +44,10 @@ class Answers:
         return target_from(self._settings)
 
     def locate(self) -> Target:
-        """Settle context, namespace and release.
+        """Settle context, namespace and release: told, found by looking, or asked for.
 
         Raises:
-            Problem: no kubeconfig, or no such context.
+            Problem: no kubeconfig, no such context, or several releases and none was named.
         """
         from wizard.systems.cluster import Cluster
 
@@ -55,12 +57,40 @@ class Answers:
             current = next((it.name for it in contexts if it.current), "")
             entries = [Entry(it.name, it.name, (it.server,)) for it in contexts]
             self._take("context", lambda: prompts.ask_choice("context", entries, current))
+        if not (self._settings.told("namespace") and self._settings.told("release")):
+            self._find()
         if not self._settings.told("namespace"):
             found = Cluster.connect(kubeconfig, self.target().context).default_namespace
             self._default("namespace", found)
         if not self._settings.told("release"):
             self._default("release", "langsmith")
         return self.target()
+
+    def _find(self) -> None:
+        """Take the one LangSmith there is; of several the one that is picked.
+
+        Raises:
+            Problem: there are several, and nothing may be asked for.
+        """
+        told = {name: self._settings.values.get(name) for name in ("namespace", "release")}
+        found, looked = look_for(self.target(), told["namespace"], told["release"])
+        if not found:
+            return
+        if len(found) == 1:
+            self._place(found[0], f"{FOUND}, the only LangSmith in {looked}")
+            return
+        if not self.may_ask:
+            raise several(found, looked)
+        entries = [
+            Entry(it.flags, it.release, (it.namespace, it.chart_version, it.status)) for it in found
+        ]
+        flags = self._asked(lambda: prompts.ask_choice("release", entries, ""))
+        self._place(next(it for it in found if it.flags == flags), "prompt")
+
+    def _place(self, found: Found, origin: str) -> None:
+        for name, value in (("namespace", found.namespace), ("release", found.release)):
+            if not self._settings.told(name):
+                self._settings.put(name, value, origin)
 
     def complete(self, names: Sequence[str], systems: Systems) -> None:
         """Ask for all of these, or report all of them as missing at once.

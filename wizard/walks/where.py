@@ -11,6 +11,8 @@ def where(systems: Systems) -> dict[str, str]:
     target, cluster = systems.target, systems.cluster
     facts = {"context": cluster.context, "api_server": cluster.server}
     facts |= {"namespace": target.namespace, "release": target.release}
+    if target.found:
+        facts["found"] = target.found.removeprefix("found ")
     try:
         release = systems.release
     except Problem:
