@@ -25,9 +25,16 @@ DECLARED = sorted(
 LOOKING = [
     access
     for access in DECLARED
-    if not access.changes and not access.optional and access.way in ("", "port-forward")
+    if not access.changes
+    and not access.optional
+    and not access.kind
+    and access.way in ("", "port-forward")
 ]
-CHANGING = [access for access in DECLARED if access.changes and "review" not in access.what]
+CHANGING = [
+    access
+    for access in DECLARED
+    if access.changes and not access.kind and "review" not in access.what
+]
 ALL = ("run", "--yes", "--all")
 
 Right = tuple[str, str, str]

@@ -1,6 +1,5 @@
 """The backend's pods and their rollout on the practice cluster."""
 
-import dataclasses
 import shutil
 import subprocess
 import threading
@@ -18,7 +17,7 @@ from wizard.problems import Problem
 from wizard.systems.cluster import DEPLOYMENTS, Cluster
 from wizard.systems.helm import Release
 from wizard.systems.installation import Installation, read_installation
-from wizard.systems.rollout import RolloutStatus, Workload, ready_pod
+from wizard.systems.workload import RolloutStatus, Workload, ready_pod
 
 NAMESPACE = "langsmith"
 NAME = "langsmith-backend"
@@ -206,7 +205,7 @@ def test_an_api_server_that_is_away_for_a_while(
 def test_an_api_server_that_stays_away(
     cluster: PracticeCluster, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wizard.systems.rollout.SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr("wizard.systems.workload.workload.SILENCE_LIMIT", 0.2)
     workload = Workload(Cluster.connect(cluster.kubeconfig, None, limit=0.3), installation)
     workload.restart(at=datetime.now(UTC))
     cluster.kubernetes.faults.stall()
@@ -224,6 +223,25 @@ def test_what_tick_raises_ends_the_wait(workload: Workload) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         workload.wait(limit=60, tick=stop)
+
+
+def test_pods_whose_probes_fail_are_given_up(cluster: PracticeCluster, workload: Workload) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
+    quick = {"name": "backend", "readinessProbe": {"periodSeconds": 1, "failureThreshold": 1}}
+    change(cluster, {"template": {"spec": {"containers": [quick]}}})
+    problem = refused(lambda: workload.wait(limit=60, tick=nothing, patience=0))
+    assert (problem.id, problem.exit) == ("LSA602", Exit.FAILED)
+    assert "its probes fail" in problem.what
+
+
+def test_a_paused_rollout_is_told_with_the_command(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    change(cluster, {"paused": True, "template": {"metadata": {"annotations": {"new": "1"}}}})
+    problem = refused(lambda: workload.wait(limit=60, tick=nothing))
+    assert (problem.id, problem.exit) == ("LSA607", Exit.FAILED)
+    assert problem.next_step == f"kubectl rollout resume deployment/{NAME} -n {NAMESPACE}"
+    assert all(pod.ready for pod in workload.pods())
 
 
 def test_a_paused_deployment_is_not_restarted(cluster: PracticeCluster, workload: Workload) -> None:
@@ -246,12 +264,3 @@ def test_no_pod_is_ready(cluster: PracticeCluster, workload: Workload) -> None:
     workload.wait(limit=60, tick=nothing)
     problem = refused(lambda: ready_pod(workload))
     assert (problem.id, problem.exit) == ("LSA606", Exit.FAILED)
-
-
-def test_an_argo_rollout_is_not_mistaken_for_a_deployment(
-    cluster: PracticeCluster, installation: Installation
-) -> None:
-    backend = dataclasses.replace(installation.backend, kind="Rollout")
-    argo = dataclasses.replace(installation, backend=backend)
-    workload = Workload(Cluster.connect(cluster.kubeconfig, None), argo)
-    assert refused(workload.status).id == "LSA605"

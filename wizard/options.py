@@ -147,6 +147,10 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SECONDS, default=600.0, metavar="SECONDS", group="limits",
     ),
     _option(
+        "patience", "--patience", "seconds that a rollout may stay stuck before it is given up (default: 30)",
+        kind=Kind.SECONDS, default=30.0, metavar="SECONDS", group="limits",
+    ),
+    _option(
         "connect_limit", "--connect-limit", "seconds to reach the cluster, the database or the API (default: 10)",
         kind=Kind.SECONDS, default=10.0, metavar="SECONDS", group="limits",
     ),

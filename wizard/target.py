@@ -54,6 +54,7 @@ class Target:
     accept_drift: bool
     upgrade_limit: float
     rollout_limit: float
+    patience: float
     connect_limit: float
     lock_limit: float
     found: str = ""
@@ -97,6 +98,7 @@ def target_from(settings: Settings) -> Target:
         accept_drift=bool(settings.get("accept_drift")),
         upgrade_limit=settings.get("upgrade_limit"),
         rollout_limit=settings.get("rollout_limit"),
+        patience=settings.get("patience"),
         connect_limit=settings.get("connect_limit"),
         lock_limit=settings.get("lock_limit"),
         found=_found(settings),

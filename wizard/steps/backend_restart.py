@@ -12,13 +12,13 @@ from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import last_update
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
-from wizard.steps.rights import BACKEND, REVIEW
+from wizard.steps.rights import BACKEND, REVIEW, ROLL
 from wizard.steps.rolling import status_lines
 from wizard.steps.server_default import on_by_default
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.rollout import Pod, RolloutStatus
+    from wizard.systems.workload import Pod, RolloutStatus
 
 
 class BackendRestart(Step):
@@ -29,7 +29,7 @@ class BackendRestart(Step):
     access: ClassVar[tuple[Access, ...]] = (
         *BACKEND,
         REVIEW,
-        Access("kubernetes", "patch", "deployments", "apps", changes=True),
+        *ROLL,
     )
 
     def observe(self, systems: Systems) -> Observation:
@@ -45,33 +45,32 @@ class BackendRestart(Step):
                 subject,
                 stale,
                 *evidence,
-                next_step=f"langsmith-audit run, or {_command(systems)}",
+                next_step=f"langsmith-audit run, or {systems.workload.restart_command}",
             )
             return Observation((finding,), right=False)
         if not status.done:
             rolling = _rolling(subject, status, evidence)
-            return Observation((rolling,), right=False, blocked=bool(status.stuck))
+            return Observation((rolling,), right=False, blocked=bool(status.stuck or status.held))
         return Observation((self._fresh(systems, subject, evidence),), right=True)
 
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
         """A restart, when rows were or will be updated."""
-        from wizard.systems.cluster import DEPLOYMENTS
-
         update = pending(pending_, "organizations")
         rolls = pending(pending_, "helm_upgrade") and systems.lacking_live
         status = systems.workload.status()
         if not update and (rolls or not self._stale(systems, status)):
             return None
         backend = systems.installation.backend
-        systems.must("patch", DEPLOYMENTS, systems.installation.namespace)
+        command = systems.workload.restart_command
+        systems.must("patch", systems.workload.resource, systems.installation.namespace)
         pods = f"{status.desired} pods" if status.desired != 1 else "pod"
         return Change(
             step=self.name,
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
-            exact=(Exact("argv", _command(systems)),),
+            exact=(Exact("argv", command),),
             preconditions=of_workload(systems),
             risk="a pod that does not become ready stops the rollout; the old pods go on serving",
-            effect="replaces the backend's pods one after another, as its rollout strategy says",
+            effect=_effect(status),
             reversible=Reversible.NO,
             because="a restart cannot be taken back, and nothing is lost by it",
             undo="nothing to put back",
@@ -102,7 +101,7 @@ class BackendRestart(Step):
         """
         update = last_update(systems.place)
         known = update.pods if update else frozenset()
-        staying = [pod for pod in status.pods if pod.owner == status.newest or not status.newest]
+        staying = [pod for pod in status.pods if pod.uid not in status.leaving]
         old = [pod for pod in staying if pod.uid in known and not pod.terminating]
         if update and old:
             of = f"{len(old)} of {len(staying)} pods"
@@ -137,10 +136,18 @@ class BackendRestart(Step):
         return Finding("LSA693", State.INFO, subject, message, evidence)
 
 
+def _effect(status: RolloutStatus) -> str:
+    text = "replaces the backend's pods one after another, as its rollout strategy says"
+    if status.desired == 1:
+        text += "; there is only one, so there may be a moment without an answer"
+    return text
+
+
 def _wait(systems: Systems, watch: Watch) -> RolloutStatus:
     limit = systems.target.rollout_limit
     return systems.workload.wait(
         limit=limit,
+        patience=systems.target.patience,
         tick=lambda status, seconds: watch.waiting(
             f"the backend is rolling (limit {limit:.0f} s)", seconds, status_lines(status)
         ),
@@ -149,19 +156,15 @@ def _wait(systems: Systems, watch: Watch) -> RolloutStatus:
 
 def _rolling(subject: str, status: RolloutStatus, evidence: tuple[str, ...]) -> Finding:
     message = f"A rollout is under way: {status.ready} of {status.desired} pods are ready"
+    step = "wait for it, or look at the pods' events"
     if status.stuck:
         message = f"The rollout is stuck: {status.stuck}"
-    return failed(
-        "LSA694", subject, message, *evidence, next_step="wait for it, or look at the pods' events"
-    )
+    elif status.held:
+        message, step = f"The rollout does not go on: {status.held.why}", status.held.command
+    return failed("LSA694", subject, message, *evidence, next_step=step)
 
 
 def _pod_line(pod: Pod) -> str:
     state = "ready" if pod.ready else pod.reason or pod.phase
     started = f"{pod.started:%Y-%m-%d %H:%M:%S} UTC" if pod.started else "not started"
     return f"pod {pod.name}: {state}, started {started}"
-
-
-def _command(systems: Systems) -> str:
-    backend, where = systems.installation.backend, systems.installation.namespace
-    return f"kubectl rollout restart {backend.kind.lower()}/{backend.name} -n {where}"

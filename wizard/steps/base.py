@@ -28,6 +28,7 @@ class Access:
         changes: needed only to make the step's change, never to look.
         way: the way to the database (`--database`) that alone needs it; empty for any.
         optional: looked at before an upgrade; done without where the right is missing.
+        kind: the kind of backend that alone needs it (`Rollout`); empty for any.
     """
 
     system: str
@@ -37,6 +38,7 @@ class Access:
     changes: bool = False
     way: str = ""
     optional: bool = False
+    kind: str = ""
 
 
 class Watch(Protocol):

@@ -13,7 +13,7 @@ from wizard.steps.drift import Drift, drift
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.preconditions import content_of, of_workload
-from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW
+from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
 from wizard.steps.rolling import rollout_lines
 from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.variables import WANTED
@@ -40,7 +40,7 @@ class HelmUpgrade(Step):
         REVIEW,
         Access("kubernetes", "create", "secrets", changes=True),
         Access("kubernetes", "update", "secrets", changes=True),
-        Access("kubernetes", "patch", "deployments", "apps", changes=True),
+        *ROLL,
         Access("kubernetes", "create", "jobs", "batch", changes=True),
         Access("kubernetes", "delete", "jobs", "batch", changes=True),
         Access("helm", "upgrade", "every object of the release", changes=True),
@@ -150,12 +150,12 @@ def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Findi
 
 def _make_sure_of_rights(systems: Systems) -> None:
     """What helm writes at every upgrade: a right that is missing half-way leaves it failed."""
-    from wizard.systems.cluster import DEPLOYMENTS, JOBS, SECRETS
+    from wizard.systems.cluster import JOBS, SECRETS
 
     release, objects = systems.target.namespace, systems.installation.namespace
     for verb in ("create", "update"):
         systems.must(verb, SECRETS, release)
-    systems.must("patch", DEPLOYMENTS, objects)
+    systems.must("patch", systems.workload.resource, objects)
     for verb in ("create", "delete"):
         systems.must(verb, JOBS, objects)
 

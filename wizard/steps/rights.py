@@ -10,10 +10,17 @@ RELEASE = Access("kubernetes", "get", "secrets")
 
 BACKEND = (
     Access("kubernetes", "get", "deployments", "apps"),
+    Access("kubernetes", "get", "rollouts", "argoproj.io", kind="Rollout"),
     Access("kubernetes", "list", "replicasets", "apps"),
     Access("kubernetes", "list", "pods"),
 )
 """The backend's workload, and the pods that are its own."""
+
+ROLL = (
+    Access("kubernetes", "patch", "deployments", "apps", changes=True),
+    Access("kubernetes", "patch", "rollouts", "argoproj.io", changes=True, kind="Rollout"),
+)
+"""Giving the backend's workload another template, or restarting it."""
 
 FORWARD = (
     Access("kubernetes", "get", "pods/portforward", way="port-forward"),

@@ -8,7 +8,7 @@ from wizard.problems import Problem
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.rollout import Pod, RolloutStatus
+    from wizard.systems.workload import RolloutStatus
 
 
 def rollout_lines(systems: Systems) -> tuple[str, ...]:
@@ -22,9 +22,5 @@ def rollout_lines(systems: Systems) -> tuple[str, ...]:
 def status_lines(status: RolloutStatus) -> tuple[str, ...]:
     """The counters, then a line a pod."""
     head = f"{status.updated} of {status.desired} updated, {status.ready} ready, {status.old} old"
-    return (head, *(_pod_line(pod) for pod in status.pods))
-
-
-def _pod_line(pod: Pod) -> str:
-    state = "leaving" if pod.terminating else "ready" if pod.ready else pod.reason or pod.phase
-    return f"{pod.name}  {state}"
+    held = (status.held.why,) if status.held else ()
+    return (head, *held, *(f"{pod.name}  {pod.words}" for pod in status.pods))

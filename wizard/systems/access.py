@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from wizard.systems.helm import Helm, Release
     from wizard.systems.installation import Installation
     from wizard.systems.langsmith_api import AuditLogPage, CurrentOrganization, LangSmithApi
-    from wizard.systems.rollout import Workload
     from wizard.systems.values_yaml import LayeredEdit
+    from wizard.systems.workload import Workload
 
 T = TypeVar("T")
 
@@ -306,7 +306,7 @@ class Systems:
         return read_installation(self.manifest, values, release)
 
     def _open_workload(self) -> Workload:
-        from wizard.systems.rollout import Workload
+        from wizard.systems.workload import Workload
 
         return Workload(self.cluster, self.installation)
 
@@ -360,7 +360,7 @@ class Systems:
 
     def _backend_forward(self) -> contextlib.AbstractContextManager[LocalForward]:
         """A port of a backend pod: without a hostname there is no other way to the API."""
-        from wizard.systems.rollout import ready_pod
+        from wizard.systems.workload import ready_pod
 
         pod = ready_pod(self.workload)
         port = self.installation.backend.port

@@ -10,6 +10,8 @@ from typing import Any
 from wizard.systems.manifest import literal_env
 from wizard.variables import WANTED
 
+UNSCHEDULABLE = "Unschedulable"
+
 HOPELESS = frozenset(
     {
         "CrashLoopBackOff",
@@ -20,7 +22,7 @@ HOPELESS = frozenset(
         "CreateContainerConfigError",
         "CreateContainerError",
         "RunContainerError",
-        "Unschedulable",
+        UNSCHEDULABLE,
     }
 )
 """Reasons that seldom pass by themselves."""
@@ -36,7 +38,9 @@ class Pod:
         created: when the pod was created; started: when its container last started.
         reason: why it waits or ended (`CrashLoopBackOff`, `Unschedulable`); else empty.
         env: the article's two variables, where the backend container has them as plain values.
-        owner: the UID of its ReplicaSet.
+        owner: the UID of its controller: a ReplicaSet, or a Job.
+        grace: seconds that its startup and readiness probes allow it until it is ready.
+        container: the one that counts, for its log.
     """
 
     name: str
@@ -52,6 +56,21 @@ class Pod:
     env: Mapping[str, str]
     owner: str
     restarts: int = 0
+    grace: float = 0.0
+    container: str = ""
+
+    @property
+    def words(self) -> str:
+        """Its state in a word or two."""
+        return (
+            "leaving" if self.terminating else "ready" if self.ready else self.reason or self.phase
+        )
+
+    @property
+    def unready(self) -> bool:
+        """Whether it runs, and its probes do not say that it is ready."""
+        running = self.phase == "Running" and not self.reason
+        return running and not self.ready and not self.terminating
 
     @property
     def finished(self) -> bool:
@@ -88,6 +107,8 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
             (str(o["uid"]) for o in meta.get("ownerReferences") or [] if o.get("controller")), ""
         ),
         restarts=int(state.get("restartCount") or 0),
+        grace=sum(_allowed(ours.get(probe)) for probe in ("startupProbe", "readinessProbe")),
+        container=str(ours.get("name") or container),
     )
 
 
@@ -101,6 +122,14 @@ def cause_of(pods: Iterable[Pod], newest: str) -> str:
         if pod.restarts >= MANY_RESTARTS:
             return f"pod {pod.name}: restarted {pod.restarts} times"
     return ""
+
+
+def _allowed(probe: Mapping[str, Any] | None) -> float:
+    """Seconds that a probe may fail; the API's own defaults where it names none."""
+    if not probe:
+        return 0.0
+    times = int(probe.get("failureThreshold") or 3) * int(probe.get("periodSeconds") or 10)
+    return float(int(probe.get("initialDelaySeconds") or 0) + times)
 
 
 def _reason(status: Mapping[str, Any]) -> str:

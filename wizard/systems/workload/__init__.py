@@ -1,0 +1,8 @@
+"""The backend's workload, whatever its kind: its pods, its rollout, its restart."""
+
+from wizard.systems.workload.pods import Pod
+from wizard.systems.workload.status import RolloutStatus
+from wizard.systems.workload.waiting import Patience
+from wizard.systems.workload.workload import Workload, ready_pod
+
+__all__ = ["Patience", "Pod", "RolloutStatus", "Workload", "ready_pod"]

@@ -1,0 +1,57 @@
+"""How long a rollout is waited for, and when there is no hope that it will end by itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from wizard.systems.workload.pods import UNSCHEDULABLE
+from wizard.systems.workload.status import RolloutStatus
+
+PATIENCE = 30.0
+"""Seconds that a rollout may stay stuck; as a rule (`--patience`)."""
+
+LONGER = {UNSCHEDULABLE: 6, "FailedCreate": 2}
+"""How many times as long: a node may be on its way, a quota be raised."""
+
+
+@dataclass
+class Patience:
+    """Tells when a rollout has been stuck for too long. One is for one rollout.
+
+    Pods whose probes fail have no reason of their own; they are given up when they have been
+    running unready for longer than their probes allow, and the patience on top.
+
+    Attributes:
+        seconds: how long it may stay stuck; a pod that waits for a node six times as long.
+    """
+
+    seconds: float = PATIENCE
+    _since: float | None = field(default=None, init=False, repr=False)
+    _unready: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+
+    def over(self, status: RolloutStatus) -> str:
+        """Why this rollout is given up; empty while it is waited for."""
+        now = time.monotonic()
+        if status.done:
+            self._since = None
+            return ""
+        failing = self._failing(status, now)
+        if failing:
+            return failing
+        if not status.stuck:
+            self._since = None
+            return ""
+        self._since = now if self._since is None else self._since
+        times = next((LONGER[word] for word in LONGER if word in status.stuck), 1)
+        return status.stuck if now - self._since > self.seconds * times else ""
+
+    def _failing(self, status: RolloutStatus, now: float) -> str:
+        unready = {
+            pod.uid: pod for pod in status.pods if pod.owner == status.newest and pod.unready
+        }
+        self._unready = {uid: self._unready.get(uid, now) for uid in unready}
+        for uid, since in self._unready.items():
+            if now - since > unready[uid].grace + self.seconds:
+                return f"pod {unready[uid].name}: its probes fail ({now - since:.0f} s)"
+        return ""

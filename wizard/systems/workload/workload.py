@@ -1,0 +1,266 @@
+"""The backend's workload: one interface over Deployments and Argo Rollouts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.systems.cluster import PODS, REPLICASETS, Cluster, Resource
+from wizard.systems.installation import Installation
+from wizard.systems.manifest import literal_env
+from wizard.systems.workload.argo_rollout import ArgoRolloutKind
+from wizard.systems.workload.deployment import DeploymentKind
+from wizard.systems.workload.pods import Pod, read_pod
+from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
+from wizard.systems.workload.waiting import PATIENCE, Patience
+
+POLL_SECONDS = 1.0
+SILENCE_LIMIT = 60.0
+
+
+class Kind(Protocol):
+    """What differs between the kinds of workload; `where` is `NAME -n NAMESPACE`.
+
+    Attributes:
+        resource: where it is in the API.
+        strategic: whether it takes strategic merge patches.
+    """
+
+    resource: Resource
+    strategic: bool
+
+    def newest(self, live: Mapping[str, Any], sets: Sequence[Mapping[str, Any]]) -> (
+        Mapping[str, Any] | None
+    ):  # fmt: skip
+        """The ReplicaSet of the current template."""
+
+    def status(self, live: Live, where: str) -> RolloutStatus:
+        """How far the rollout is."""
+
+    def paused(self, live: Mapping[str, Any], where: str) -> Held | None:
+        """Whether a restart would replace no pod, and what lets it go on."""
+
+    def restart(self, live: Live, stamp: str) -> dict[str, Any]:
+        """The patch that restarts the pods."""
+
+    def restarted(self, live: Mapping[str, Any]) -> str:
+        """When it was restarted last; empty if never."""
+
+    def command(self, where: str) -> str:
+        """The restart as it is typed."""
+
+    def follow(self, where: str) -> str:
+        """What shows the rest of a rollout."""
+
+
+class Workload:
+    """The backend's Deployment or Rollout."""
+
+    def __init__(self, cluster: Cluster, installation: Installation) -> None:
+        self._cluster = cluster
+        self._namespace = installation.namespace
+        self._backend = installation.backend
+        rollout = self._backend.kind == "Rollout"
+        self._kind: Kind = ArgoRolloutKind() if rollout else DeploymentKind()
+        self._where = f"{self._backend.name} -n {self._namespace}"
+        self.on = f"{self._backend.kind} {self._backend.name} in namespace {self._namespace}"
+
+    @property
+    def resource(self) -> Resource:
+        """Where the workload is in the API."""
+        return self._kind.resource
+
+    @property
+    def restart_command(self) -> str:
+        """The restart as it is typed."""
+        return self._kind.command(self._where)
+
+    def live(self) -> dict[str, Any]:
+        """The object as it is in the cluster now."""
+        return self._live()
+
+    def uid(self) -> str:
+        """The UID of the workload."""
+        return str(self._live()["metadata"]["uid"])
+
+    def live_env(self) -> dict[str, str | None]:
+        """The variables of the backend container in the live template: name to plain value.
+
+        None for a value that comes from elsewhere (`valueFrom`).
+        """
+        template = self._live()["spec"]["template"]["spec"]
+        containers = template["containers"]
+        named = [each for each in containers if each["name"] == self._backend.container]
+        return literal_env((named or containers)[0].get("env"))
+
+    def pods(self) -> list[Pod]:
+        """The pods that the workload owns through its ReplicaSets, the newest first."""
+        return list(self._look().pods)
+
+    def status(self) -> RolloutStatus:
+        """How far the rollout is."""
+        return self._kind.status(self._look(), self._where)
+
+    def restart(self, *, at: datetime) -> str:
+        """Restarts the pods as kubectl does; what was there in its place before.
+
+        Raises:
+            Problem: the workload is paused (its pods would stay), is not there, or may not be
+                patched.
+        """
+        live = self._look()
+        held = self._kind.paused(live.object, self._where)
+        if held:
+            raise Problem(
+                "LSA604",
+                f"{held.why}: its pods would not be replaced",
+                on=self.on,
+                next_step=held.command,
+                exit=Exit.FAILED,
+            )
+        prior = self._kind.restarted(live.object)
+        body = self._kind.restart(live, at.isoformat(timespec="seconds"))
+        self._cluster.patch(
+            self.resource, self._backend.name, self._namespace, body, strategic=self._kind.strategic
+        )
+        return prior
+
+    def wait(
+        self,
+        *,
+        limit: float,
+        tick: Callable[[RolloutStatus, float], None],
+        patience: float = PATIENCE,
+    ) -> RolloutStatus:
+        """Waits until the rollout is done; calls `tick(status, elapsed seconds)` at each look.
+
+        An API server that is away for a while is waited for, up to a minute.
+
+        Args:
+            limit: seconds until it is given up.
+            patience: seconds that a stuck rollout may stay stuck.
+
+        Raises:
+            Problem: the rollout stays stuck, is held, or is not done within `limit` seconds.
+        """
+        started = answered = time.monotonic()
+        hope = Patience(patience)
+        status: RolloutStatus | None = None
+        while True:
+            try:
+                status = self.status()
+                answered = time.monotonic()
+            except Problem as problem:
+                if not _passing(problem) or time.monotonic() - answered > SILENCE_LIMIT:
+                    raise
+            elapsed = time.monotonic() - started
+            if status is not None:
+                tick(status, elapsed)
+                if status.done:
+                    return status
+                self._give_up(status, hope.over(status))
+            if elapsed >= limit:
+                raise self._late(status, limit)
+            time.sleep(min(POLL_SECONDS, max(limit - elapsed, 0.0)))
+
+    def _give_up(self, status: RolloutStatus, cause: str) -> None:
+        if cause:
+            raise self._stuck(status, cause)
+        if status.held:
+            raise Problem(
+                "LSA607",
+                f"The backend's rollout does not go on: {status.held.why}",
+                on=self.on,
+                next_step=status.held.command,
+                exit=Exit.FAILED,
+                detail=_pod_lines(status),
+            )
+
+    def _live(self) -> dict[str, Any]:
+        live = self._cluster.get(self.resource, self._backend.name, self._namespace)
+        if live is None:
+            raise Problem(
+                "LSA601",
+                f"The backend's {self._backend.kind} is in the release and not in the cluster",
+                on=self.on,
+                next_step=f"kubectl get {self.resource.plural} -n {self._namespace}; "
+                "a helm upgrade creates it again",
+                exit=Exit.FAILED,
+            )
+        return live
+
+    def _look(self) -> Live:
+        """The workload, its newest ReplicaSet, and the pods of all its ReplicaSets."""
+        live = self._live()
+        labels = ",".join(
+            f"{name}={text}"
+            for name, text in (live["spec"]["selector"].get("matchLabels") or {}).items()
+        )
+        owner = live["metadata"]["uid"]
+        sets = [
+            each
+            for each in self._cluster.list(REPLICASETS, self._namespace, labels=labels)
+            if owner in owners(each)
+        ]
+        uids = {each["metadata"]["uid"] for each in sets}
+        pods = [
+            read_pod(each, self._backend.container)
+            for each in self._cluster.list(PODS, self._namespace, labels=labels)
+            if uids & owners(each)
+        ]
+        pods.sort(key=lambda pod: (pod.created is not None, pod.created, pod.name), reverse=True)
+        return Live(live, self._kind.newest(live, sets), tuple(pods))
+
+    def _stuck(self, status: RolloutStatus, cause: str) -> Problem:
+        return Problem(
+            "LSA602",
+            f"The backend's rollout is stuck: {cause}",
+            on=self.on,
+            next_step=f"kubectl describe pods -n {self._namespace} shows the events; the old pods "
+            "stay until the new ones are ready",
+            exit=Exit.FAILED,
+            detail=_pod_lines(status),
+        )
+
+    def _late(self, status: RolloutStatus | None, limit: float) -> Problem:
+        seen = "nothing could be read" if status is None else status.counts
+        return Problem(
+            "LSA603",
+            f"The backend's rollout was not done within {limit:g} seconds ({seen})",
+            on=self.on,
+            next_step=f"It goes on by itself: {self._kind.follow(self._where)}",
+            detail=_pod_lines(status) if status else (),
+        )
+
+
+def ready_pod(workload: Workload) -> Pod:
+    """The newest ready pod of the backend.
+
+    Raises:
+        Problem: no pod is ready.
+    """
+    pods = workload.pods()
+    for pod in pods:
+        if pod.ready and not pod.terminating:
+            return pod
+    raise Problem(
+        "LSA606",
+        "No pod of the backend is ready",
+        on=workload.on,
+        next_step="Look at the pods: kubectl get pods, kubectl describe pod NAME",
+        exit=Exit.FAILED,
+        detail=tuple(f"pod {pod.name}: {pod.words}" for pod in pods),
+    )
+
+
+def _pod_lines(status: RolloutStatus) -> tuple[str, ...]:
+    return tuple(f"pod {pod.name}: {pod.words}" for pod in status.pods)
+
+
+def _passing(problem: Problem) -> bool:
+    """Whether the API server may be back in a moment."""
+    return problem.id in ("LSA204", "LSA208", "LSA216")
