@@ -98,7 +98,7 @@ def test_a_failed_release(cluster) -> None:
     assert upgraded(cluster).returncode != 0
     cluster.kubernetes.faults.clear()
     assert "langsmith 2 failed" in revisions(cluster)
-    Staged(cluster).refuses(3, "LSA104", "is failed, not deployed", "helm history langsmith")
+    Staged(cluster).refuses(3, "LSA151", "failed since", "helm rollback langsmith 1 -n langsmith")
 
 
 def test_a_release_that_was_left_half_way(cluster) -> None:
@@ -116,7 +116,7 @@ def test_a_release_that_was_left_half_way(cluster) -> None:
     helm.kill()
     helm.wait()
     cluster.kubernetes.faults.clear()
-    Staged(cluster).refuses(3, "LSA104", "pending-upgrade, not deployed", "helm history langsmith")
+    Staged(cluster).refuses(3, "LSA152", "pending-upgrade since", "helm rollback langsmith 1 ")
 
 
 def test_a_chart_that_is_too_old(open_folder, helm3) -> None:

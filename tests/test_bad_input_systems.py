@@ -292,7 +292,7 @@ class TestTimeLimits:
         assert rows(cluster) == before
         assert revisions(cluster) == {"langsmith 1 deployed", "langsmith 2 failed"}
         cluster.kubernetes.faults.clear()
-        refused(cluster, run(*ALL), 3, "LSA104", NOTHING)
+        refused(cluster, run(*ALL), 3, "LSA151", NOTHING)
         back = cluster.run_helm("rollback", "langsmith", "1", "-n", "langsmith", "--wait")
         assert back.returncode == 0, back.stderr
         assert run(*ALL).returncode == 0

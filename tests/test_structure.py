@@ -101,6 +101,7 @@ ASKED = {
     "values": ("--values", "LANGSMITH_AUDIT_VALUES"),
     "api_key": (None, "LANGSMITH_API_KEY"),
     "org": ("--org", "LANGSMITH_AUDIT_ORG"),
+    "accept_failed": ("--accept-failed", "LANGSMITH_AUDIT_ACCEPT_FAILED"),
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
 }
 """The frozen contract: every prompt, with the flag and the variable that answer it."""

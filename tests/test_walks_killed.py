@@ -109,7 +109,7 @@ def test_while_helm_is_at_work(cluster, run) -> None:
     cluster.kubernetes.faults.fail_pods({}, "NotReady")
     pending = "langsmith 2 pending-upgrade"
     killed_when(cluster, lambda: pending in revisions(cluster))
-    refused(cluster, run(*ALL), 3, "LSA104", "pending-upgrade", NOTHING)
+    refused(cluster, run(*ALL), 3, "LSA152", "pending-upgrade", NOTHING)
     cluster.kubernetes.faults.clear()
     deployed = {"langsmith 1 superseded", "langsmith 2 deployed"}
     cluster.kubernetes.until(lambda: revisions(cluster) == deployed, timeout=60)

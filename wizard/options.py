@@ -136,6 +136,11 @@ OPTIONS: tuple[Option, ...] = (
         "upgrade although the values files would change other deployed values",
         kind=Kind.SWITCH, group="conduct", ask="Change these other deployed values too?",
     ),
+    _option(
+        "accept_failed", "--accept-failed",
+        "upgrade although the last operation on the release failed",
+        kind=Kind.SWITCH, group="conduct", ask="Upgrade the failed release again?",
+    ),
     _option("yes", "-y --yes", "take the defaults and confirm every change", kind=Kind.SWITCH, group="conduct"),
     _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),
     _option(

@@ -52,6 +52,7 @@ class Target:
     skip: frozenset[str]
     force: bool
     accept_drift: bool
+    accept_failed: bool
     upgrade_limit: float
     rollout_limit: float
     patience: float
@@ -96,6 +97,7 @@ def target_from(settings: Settings) -> Target:
         skip=frozenset(settings.get("skip") or ()),
         force=bool(settings.get("force")),
         accept_drift=bool(settings.get("accept_drift")),
+        accept_failed=bool(settings.get("accept_failed")),
         upgrade_limit=settings.get("upgrade_limit"),
         rollout_limit=settings.get("rollout_limit"),
         patience=settings.get("patience"),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, failed, passed
 from wizard.steps.base import Access, Step
-from wizard.steps.rights import DISCOVERY, RELEASES
+from wizard.steps.release_state import may_go_on, state_finding
+from wizard.steps.rights import DISCOVERY, RELEASES, STATE
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -25,7 +26,7 @@ class ChartVersion(Step):
 
     name: ClassVar[str] = "chart_version"
     title: ClassVar[str] = "The chart version"
-    access: ClassVar[tuple[Access, ...]] = (RELEASES, *DISCOVERY)
+    access: ClassVar[tuple[Access, ...]] = (RELEASES, *DISCOVERY, *STATE)
 
     def observe(self, systems: Systems) -> Observation:
         """The release, its status and its chart."""
@@ -36,6 +37,9 @@ class ChartVersion(Step):
             f"revision {release.revision}, status {release.status}",
         )
         finding = self._finding(release, subject, evidence)
+        if finding.id == "LSA101" and release.status != "deployed":
+            found = (state_finding(systems), finding)
+            return Observation(found, right=False, blocked=not may_go_on(systems))
         blocked = finding.id != "LSA101"
         return Observation((finding,), right=not blocked, blocked=blocked)
 
@@ -47,14 +51,6 @@ class ChartVersion(Step):
                 f"The release is of chart {release.chart_name}, not langsmith",
                 *evidence,
                 next_step="name the LangSmith release: --release NAME, -n NAMESPACE",
-            )
-        if release.status != "deployed":
-            return failed(
-                "LSA104",
-                subject,
-                f"The release is {release.status}, not deployed; nothing is built on that",
-                *evidence,
-                next_step=f"helm history {release.name} -n {release.namespace}",
             )
         if not new_enough(release.chart_version):
             return failed(

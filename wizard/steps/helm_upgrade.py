@@ -13,6 +13,7 @@ from wizard.steps.drift import Drift, drift
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.preconditions import content_of, of_workload
+from wizard.steps.release_state import state_consents
 from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
 from wizard.steps.rolling import rollout_lines
 from wizard.steps.server_default import cannot_be_told, does_without
@@ -69,9 +70,10 @@ class HelmUpgrade(Step):
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
         """The upgrade, pinned to the deployed chart version unless told otherwise."""
         edit = pending(pending_, "values_file")
-        if not systems.target.values or (not edit and self.observe(systems).right):
-            return None
         release = systems.release
+        settled = release.status == "deployed" and self.observe(systems).right
+        if not systems.target.values or (not edit and settled):
+            return None
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
         _make_sure_of_rights(systems)
@@ -91,7 +93,10 @@ class HelmUpgrade(Step):
             undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
             register={"revision": release.revision, "chart_version": release.chart_version},
             after="values_file" if edit else "",
-            consents=drifted.consents(accepted=systems.target.accept_drift),
+            consents=(
+                *state_consents(systems),
+                *drifted.consents(accepted=systems.target.accept_drift),
+            ),
             payload=upgrade,
         )
 

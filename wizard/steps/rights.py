@@ -60,6 +60,9 @@ DISCOVERY = (
 )
 """Finding the release where it was not named, or is none of helm's."""
 
+STATE = (Access("kubernetes", "list", "jobs", "batch", optional=True),)
+"""What became of the hook Jobs of a release that is not deployed."""
+
 HAZARDS = (
     Access("kubernetes", "get", "services", optional=True),
     Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True),
