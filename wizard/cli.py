@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "plan": Command("the dry run: every change, none made", "wizard.walks.plan", shared=True),
     "show": Command("a plan as it was made, offline", "wizard.commands.show"),
     "check": Command("the health check: reads only", "wizard.walks.check", shared=True),
+    "undo": Command("put back what a run changed", "wizard.walks.undo", shared=True),
     "orgs": Command("the organizations and their state", "wizard.walks.orgs", shared=True),
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),
     "runs": Command("what was done from this machine", "wizard.commands.runs"),

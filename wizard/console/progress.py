@@ -23,7 +23,7 @@ HEARTBEAT = 15.0
 class Progress:
     """The watch that steps report to (`wizard.steps.base.Watch`)."""
 
-    def __init__(self, console: Console, switch: StopSwitch, journal: Journal) -> None:
+    def __init__(self, console: Console, switch: StopSwitch, journal: Journal | None) -> None:
         self._console = console
         self._switch = switch
         self._journal = journal
@@ -60,6 +60,8 @@ class Progress:
 
     def backup(self, name: str) -> Path:
         """A path beside the journal."""
+        if self._journal is None:
+            raise ValueError("nothing is kept while only looking")
         return self._journal.backup_path(name)
 
     def _begin(self) -> None:

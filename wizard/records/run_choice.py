@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.journal import Run
+from wizard.records.run_states import undone_by
+from wizard.target import Place
 
 
 def the_run(text: str, all_runs: Sequence[Run]) -> Run:
@@ -29,3 +31,12 @@ def the_run(text: str, all_runs: Sequence[Run]) -> Run:
         exit=Exit.USAGE,
         detail=several,
     )
+
+
+def last_not_undone(place: Place, all_runs: Sequence[Run]) -> Run | None:
+    """The newest run that changed this release and was not put back; an undo is no such run."""
+    for run in reversed(all_runs):
+        ours = run.place == place.as_json() and run.changed and not run.undoes
+        if ours and not undone_by(run, all_runs):
+            return run
+    return None

@@ -10,6 +10,8 @@ from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import last_update
+from wizard.records.run_states import Made
+from wizard.steps.back.told import nothing
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
 from wizard.steps.rights import BACKEND, REVIEW, ROLL
@@ -60,6 +62,9 @@ class BackendRestart(Step):
         status = systems.workload.status()
         if not update and (rolls or not self._stale(systems, status)):
             return None
+        return self._restart(systems, status, after="organizations" if update else "")
+
+    def _restart(self, systems: Systems, status: RolloutStatus, after: str = "") -> Change:
         backend = systems.installation.backend
         command = systems.workload.restart_command
         systems.must("patch", systems.workload.resource, systems.installation.namespace)
@@ -75,7 +80,7 @@ class BackendRestart(Step):
             because="a restart cannot be taken back, and nothing is lost by it",
             undo="nothing to put back",
             register={"pods": [pod.uid for pod in status.pods]},
-            after="organizations" if update else "",
+            after=after,
         )
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
@@ -88,6 +93,15 @@ class BackendRestart(Step):
             {**change.register, "prior_restarted_at": prior},
         )
 
+    def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Finding:  # noqa: ARG002
+        """Nothing: the pods are as good as those before them."""
+        return nothing("the backend's pods", "a restart changes nothing that stays")
+
+    def after_undo(self, systems: Systems) -> Change | None:
+        """A restart, where pods are older than rows that were put back."""
+        status = systems.workload.status()
+        return self._restart(systems, status) if self._older(systems, status) else None
+
     def confirm(self, systems: Systems, watch: Watch) -> Observation:
         """Wait for a rollout that is still under way, and look again."""
         if not systems.workload.status().done:
@@ -95,7 +109,12 @@ class BackendRestart(Step):
         return self.observe(systems)
 
     def _stale(self, systems: Systems, status: RolloutStatus) -> str:
-        """Why a restart is needed; empty when nothing says so.
+        """Why a restart is needed; empty when nothing says so."""
+        older = self._older(systems, status)
+        return older or (self._server_says_no(systems) if status.done else "")
+
+    def _older(self, systems: Systems, status: RolloutStatus) -> str:
+        """Which pods are older than the last update, by the journal.
 
         A pod that a rollout under way replaces anyway needs no restart of its own.
         """
@@ -103,10 +122,10 @@ class BackendRestart(Step):
         known = update.pods if update else frozenset()
         staying = [pod for pod in status.pods if pod.uid not in status.leaving]
         old = [pod for pod in staying if pod.uid in known and not pod.terminating]
-        if update and old:
-            of = f"{len(old)} of {len(staying)} pods"
-            return f"{of} are older than the update of {update.at[:19]}"
-        return self._server_says_no(systems) if status.done else ""
+        if not update or not old:
+            return ""
+        of = f"{len(old)} of {len(staying)} pods"
+        return f"{of} are older than the update of {update.at[:19]}"
 
     def _server_says_no(self, systems: Systems) -> str:
         """The stored config says on, and the server still says off."""

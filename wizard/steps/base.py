@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from wizard.records.changes import Change, Done, Observation
+from wizard.records.findings import Finding
+from wizard.records.run_states import Made
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -61,12 +63,14 @@ class Step(ABC):
         name: how flags, plans and journals call it.
         title: how a person calls it.
         atomic: its change is made as a whole or not at all.
+        stays: what of its change no undo brings back; empty when all of it comes back.
         access: everything that it reads and writes.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     atomic: ClassVar[bool] = False
+    stays: ClassVar[str] = ""
     access: ClassVar[tuple[Access, ...]]
 
     def missing(self, systems: Systems) -> tuple[str, ...]:  # noqa: ARG002
@@ -90,6 +94,17 @@ class Step(ABC):
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Make exactly that change."""
+        raise NotImplementedError(f"{self.name} changes nothing")
+
+    def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
+        """What puts back these changes of one run (oldest first), or why nothing does.
+
+        Reads only. A change is given only where what is there is still what the run wrote.
+        """
+        raise NotImplementedError(f"{self.name} changes nothing")
+
+    def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Make exactly the change that `way_back` gave; it can itself be put back."""
         raise NotImplementedError(f"{self.name} changes nothing")
 
     def confirm(self, systems: Systems, watch: Watch) -> Observation:  # noqa: ARG002

@@ -10,6 +10,7 @@ from typing import Any
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Consent
+from wizard.steps.fingerprint import fingerprint_of
 from wizard.variables import WANTED
 
 OURS = "backend.deployment.extraEnv"
@@ -76,6 +77,11 @@ def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:
         tuple(changed),
         tuple(key for key in new if key not in old),
     )
+
+
+def fingerprint_of_values(values: Mapping[str, Any]) -> str:
+    """A fingerprint of values, the same for what helm tells of them and for the files."""
+    return fingerprint_of(sorted((name, _exact(value)) for name, value in _leaves(values)))
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
+from wizard.records.run_states import Made
+from wizard.steps.back import release as back
 from wizard.steps.base import Access, Step, Watch, pending
-from wizard.steps.drift import Drift, drift
+from wizard.steps.drift import Drift, drift, fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.preconditions import content_of, of_workload
 from wizard.steps.release_state import state_consents
 from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
-from wizard.steps.rolling import rollout_lines
+from wizard.steps.rolling import helm_ticker
 from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.variables import WANTED
 
@@ -33,6 +35,7 @@ class HelmUpgrade(Step):
 
     name: ClassVar[str] = "helm_upgrade"
     title: ClassVar[str] = "The Helm release"
+    stays: ClassVar[str] = "hook Jobs and database migrations that the upgrade ran"
     access: ClassVar[tuple[Access, ...]] = (
         RELEASES,
         RELEASE,
@@ -91,7 +94,7 @@ class HelmUpgrade(Step):
             reversible=Reversible.PARTLY,
             because="hook Jobs and database migrations that ran do not come back",
             undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
-            register={"revision": release.revision, "chart_version": release.chart_version},
+            register=_register(systems, upgrade),
             after="values_file" if edit else "",
             consents=(
                 *state_consents(systems),
@@ -115,6 +118,14 @@ class HelmUpgrade(Step):
             (f"chart {upgrade.version}, helm took {result.seconds:.0f} s",),
             {**change.register, "revision_after": result.revision},
         )
+
+    def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
+        """A rollback, where the newest revision is the one that the run made."""
+        return back.way_back(systems, made, watch)
+
+    def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Run helm, and show the backend's rollout meanwhile."""
+        return back.undo(systems, change, watch)
 
     def _upgrade(self, systems: Systems, *, wait: bool) -> Upgrade:
         from wizard.systems.helm import Upgrade
@@ -202,14 +213,19 @@ def _effect(systems: Systems, drifted: Drift, ahead: Hazards) -> str:
 
 
 def _ticker(systems: Systems, watch: Watch) -> Callable[[float], None]:
-    """A tick for helm that reads the pods every other second, and never fails for it."""
     what = f"helm upgrade is running (limit {systems.target.upgrade_limit:.0f} s)"
-    state: dict[str, Any] = {"at": -2.0, "lines": ()}
+    return helm_ticker(systems, watch, what)
 
-    def tick(seconds: float) -> None:
-        if seconds - state["at"] >= 2.0:
-            state["at"] = seconds
-            state["lines"] = rollout_lines(systems)
-        watch.finishing(what, seconds, state["lines"])
 
-    return tick
+def _register(systems: Systems, upgrade: Upgrade) -> dict[str, Any]:
+    """What an undo needs: the revision to go back to, and how to do without it."""
+    release = systems.release
+    return {
+        "revision": release.revision,
+        "chart": upgrade.chart,
+        "chart_version": release.chart_version,
+        "files": [str(path.absolute()) for path in upgrade.values],
+        "values_before": fingerprint_of_values(systems.deployed_values),
+        "values": fingerprint_of_values(systems.file_values),
+        "wait": upgrade.wait,
+    }

@@ -11,7 +11,9 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
+from wizard.records.run_states import Made
 from wizard.steps import organizations_by_hand as by_hand
+from wizard.steps.back import rows as back
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint_of
 from wizard.steps.rights import BACKEND, DATABASE
@@ -33,6 +35,7 @@ class Organizations(Step):
     name: ClassVar[str] = "organizations"
     title: ClassVar[str] = "The organizations"
     atomic: ClassVar[bool] = True
+    stays: ClassVar[str] = "what was written to audit_logs meanwhile"
     access: ClassVar[tuple[Access, ...]] = (
         *DATABASE,
         *BACKEND,
@@ -128,6 +131,14 @@ class Organizations(Step):
                 "pods": sorted({*change.register["pods"], *_pods(systems)}),
             },
         )
+
+    def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:  # noqa: ARG002
+        """The prior state of the key, in the rows that are as the run wrote them."""
+        return back.way_back(systems, made)
+
+    def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:  # noqa: ARG002
+        """Run the transaction, and read the rows back on a second connection."""
+        return back.undo(systems, change)
 
     def chosen(self, systems: Systems) -> list[Organization]:
         """The organizations of the selection.

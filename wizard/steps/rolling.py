@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wizard.problems import Problem
 
 if TYPE_CHECKING:
+    from wizard.steps.base import Watch
     from wizard.systems.access import Systems
     from wizard.systems.workload import RolloutStatus
 
@@ -17,6 +19,20 @@ def rollout_lines(systems: Systems) -> tuple[str, ...]:
         return status_lines(systems.workload.status())
     except Problem as problem:
         return (f"the pods cannot be read now: {problem.what}",)
+
+
+def helm_ticker(systems: Systems, watch: Watch, what: str) -> Callable[[float], None]:
+    """A tick for helm that reads the pods every other second, and never fails for it."""
+    last = -2.0
+    lines: tuple[str, ...] = ()
+
+    def tick(seconds: float) -> None:
+        nonlocal last, lines
+        if seconds - last >= 2.0:
+            last, lines = seconds, rollout_lines(systems)
+        watch.finishing(what, seconds, lines)
+
+    return tick
 
 
 def status_lines(status: RolloutStatus) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
+from wizard.records.run_states import Made
+from wizard.steps.back import values as back
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint
 from wizard.steps.preconditions import content_of
@@ -122,6 +124,14 @@ class ValuesFile(Step):
             (f"{added:+d} bytes, every other byte as it was", f"copy of the old file: {backup}"),
             {**change.register, "backup": str(backup)},
         )
+
+    def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:  # noqa: ARG002
+        """The copy put back, where the file still has the bytes that the run wrote."""
+        return back.way_back(made)
+
+    def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:  # noqa: ARG002
+        """Write the file as it was."""
+        return back.undo(change, watch)
 
     def _without_files(self, systems: Systems) -> Observation:
         subject = "values files"

@@ -19,6 +19,7 @@ from wizard.systems.helm_records import (
     Chart,
     Release,
     Revision,
+    Rollback,
     Upgrade,
     UpgradeResult,
     read_release,
@@ -26,7 +27,16 @@ from wizard.systems.helm_records import (
 )
 from wizard.systems.redact import secret_literals
 
-__all__ = ["Chart", "Helm", "Release", "Revision", "Upgrade", "UpgradeResult", "split_chart"]
+__all__ = [
+    "Chart",
+    "Helm",
+    "Release",
+    "Revision",
+    "Rollback",
+    "Upgrade",
+    "UpgradeResult",
+    "split_chart",
+]
 
 KNOWN_MAJORS = (3, 4)
 VERSION_LIMIT = 10.0
@@ -233,17 +243,41 @@ class Helm:
             return UpgradeResult(int(match[1]), seconds)
         return UpgradeResult(self.release(upgrade.release, upgrade.namespace).revision, seconds)
 
+    def rollback_argv(self, way: Rollback) -> list[str]:
+        """The exact command line of the rollback, as it is shown and as it is run."""
+        argv = ["rollback", way.release, str(way.revision), "--namespace", way.namespace]
+        argv += ["--wait"] if way.wait else []
+        argv += ["--timeout", f"{way.timeout}s"]
+        return [str(self.binary), *argv, *self._cluster_flags()]
+
+    def roll_back(self, way: Rollback, *, tick: Callable[[float], None]) -> UpgradeResult:
+        """Runs the rollback; `tick` and signals as for `upgrade`.
+
+        Raises:
+            Problem: helm failed; `detail` has its own words and the state that the release is in.
+        """
+        running = helm_process.start(self.rollback_argv(way))
+        code, _, stderr = running.wait(tick)
+        if code != 0:
+            call = Call("helm rollback", _on(way.release, way.namespace))
+            raise self._failed(call, way, code, stderr)
+        revision = self.release(way.release, way.namespace).revision
+        return UpgradeResult(revision, time.monotonic() - running.started)
+
     def _upgrade_failed(self, upgrade: Upgrade, code: int, stderr: str) -> Problem:
-        problem = helm_problem(self._upgrade_call("helm upgrade", upgrade), stderr)
+        return self._failed(self._upgrade_call("helm upgrade", upgrade), upgrade, code, stderr)
+
+    def _failed(self, call: Call, way: Upgrade | Rollback, code: int, stderr: str) -> Problem:
+        problem = helm_problem(call, stderr)
         if not stderr.strip():
             ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            problem.what = f"helm upgrade {ended} and said nothing"
+            problem.what = f"{call.did} {ended} and said nothing"
         if problem.id == "LSA131":
             problem.exit = Exit.FAILED
-        problem.detail += self._state_after(upgrade)
+        problem.detail += self._state_after(way)
         return problem
 
-    def _state_after(self, upgrade: Upgrade) -> tuple[str, ...]:
+    def _state_after(self, upgrade: Upgrade | Rollback) -> tuple[str, ...]:
         try:
             release = self.release(upgrade.release, upgrade.namespace)
         except Problem as problem:

@@ -72,6 +72,17 @@ class Upgrade:
 
 
 @dataclass(frozen=True)
+class Rollback:
+    """One `helm rollback` to an earlier revision; `timeout` and `wait` as for an upgrade."""
+
+    release: str
+    namespace: str
+    revision: int
+    timeout: int = UPGRADE_TIMEOUT
+    wait: bool = True
+
+
+@dataclass(frozen=True)
 class UpgradeResult:
     """The revision that an upgrade made, and how many seconds it took."""
 

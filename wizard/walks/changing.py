@@ -32,9 +32,18 @@ class Changing:
         self._begun: Change | None = None
 
     def make(
-        self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress
+        self,
+        systems: Systems,
+        step: Step,
+        change: Change,
+        journal: Journal,
+        progress: Progress,
+        *,
+        back: bool = False,
     ) -> Done:
         """Register, change, and record what was done; the first signal waits for all of it.
+
+        With `back` the change is one that the step's `way_back` gave.
 
         Raises:
             Problem: the change was refused, or did not come to its end; the journal has it.
@@ -44,7 +53,8 @@ class Changing:
             self._begun = None if step.atomic else change
             try:
                 with progress.running():
-                    done = step.apply(systems, change, progress)
+                    act = step.undo if back else step.apply
+                    done = act(systems, change, progress)
             except Problem as problem:
                 with contextlib.suppress(Problem):  # a full disk must not hide what happened
                     journal.failed(step.name, problem)

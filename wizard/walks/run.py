@@ -9,7 +9,7 @@ from rich.text import Text
 
 from wizard.console import report, screen
 from wizard.console.progress import Progress
-from wizard.console.signals import Interrupted, Stopped, StopSwitch
+from wizard.console.signals import StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.procedure import NUMBERS, STEPS
@@ -22,14 +22,16 @@ from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing, HandedOver
 from wizard.walks.consents import obtain
+from wizard.walks.leaving import carried_out
 from wizard.walks.look import Look, all_findings, look, verdict
 from wizard.walks.planning import ask_for_missing, foresee, stops
 from wizard.walks.where import where
 
-AGAIN = "langsmith-audit run looks again and goes on from what is there"
+AGAIN = (
+    "langsmith-audit run looks again and goes on from what is there; "
+    "langsmith-audit undo puts back what was changed"
+)
 AFRESH = "langsmith-audit run starts again; langsmith-audit plan shows every change and makes none"
-
-ONCE_RUN = "once the SQL has been run: langsmith-audit run goes on, and asks the server"
 
 ONE_BY_ONE = Text("Each is shown exactly, and made only when you say yes. Ctrl-C leaves.", "dim")
 
@@ -52,21 +54,12 @@ class Onboarding:
 
     def run(self) -> Exit:
         """The whole run; whatever ends it early is told with what was changed."""
-        try:
+
+        def walk() -> Exit:
             with Systems(self._answers.locate()) as systems:
                 return self._walk(systems)
-        except Declined:
-            return self._left("You left before the next change", Exit.DECLINED)
-        except HandedOver as handed:
-            return self._left(str(handed), Exit.PENDING, ONCE_RUN)
-        except Stopped:
-            return self._left("Stopped at a safe point, as you asked", Exit.INTERRUPTED)
-        except KeyboardInterrupt as interrupt:
-            exit = interrupt.exit if isinstance(interrupt, Interrupted) else Exit.INTERRUPTED
-            return self._left("Interrupted", exit)
-        except Problem as problem:
-            self._console.print(screen.problem_block(problem, self._changing.changed))
-            return Exit.STOPPED if self._changing.touched else problem.exit
+
+        return carried_out(walk, self._changing, again=AGAIN, afresh=AFRESH)
 
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
@@ -83,7 +76,7 @@ class Onboarding:
             return self._nothing_to_do(systems, left)
         obtain(systems, self._answers, foresee(systems))
         with locked(systems.place):
-            journal = Journal.begin(systems.place)
+            journal = self._journal(systems)
             exit = self._change_all(systems, journal)
             journal.end(exit)
         return exit
@@ -112,6 +105,11 @@ class Onboarding:
             with locked(systems.place):
                 Journal.begin(systems.place).end(Exit.OK)
         return self._end("Nothing to do: everything is right already.", Exit.OK)
+
+    def _journal(self, systems: Systems) -> Journal:
+        return Journal.begin(
+            systems.place, context=systems.cluster.context, database=systems.target.database
+        )
 
     def _change_all(self, systems: Systems, journal: Journal) -> Exit:
         self._console.print(screen.PartHead("Changes"))
@@ -183,13 +181,6 @@ class Onboarding:
     ) -> None:
         self._console.print(screen.step_head(number, step.title, note))
         self._console.print(screen.findings_block(observation.findings, next_steps=next_steps))
-
-    def _left(self, why: str, exit: Exit, next_step: str = "") -> Exit:
-        next_step = next_step or (AGAIN if self._changing.touched else AFRESH)
-        self._console.print(
-            screen.left_block(why, self._changing.changed, self._changing.going_on, next_step)
-        )
-        return Exit.STOPPED if self._changing.touched else exit
 
     def _end(self, text: str, exit: Exit) -> Exit:
         style = "bold green" if exit == Exit.OK else "bold red"

@@ -33,6 +33,11 @@ def enable_statement(table: OrganizationsTable) -> str:
     return readable("organizations_enable", words=listing.words(table), schema=table.schema)
 
 
+def put_back_statement(table: OrganizationsTable) -> str:
+    """The UPDATE that puts prior states back, as a person reads it."""
+    return readable("organizations_put_back", schema=table.schema)
+
+
 def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
     """Set the key to true where it is not, in exactly the chosen rows, as they were shown.
 
@@ -76,7 +81,7 @@ def put_back(bench: Bench, changes: Sequence[RowChange]) -> PutBack:
         already=tuple(already),
         left=tuple(left),
         committed_at=done.committed_at,
-        statement=readable("organizations_put_back", schema=bench.table.schema),
+        statement=put_back_statement(bench.table),
         notes=done.notes,
     )
 

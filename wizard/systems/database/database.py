@@ -166,6 +166,10 @@ class Database:
         """
         return change.put_back(self._bench(lock_limit, statement_limit), changes)
 
+    def put_back_statement(self) -> str:
+        """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
+        return change.put_back_statement(self._table)
+
     def audit_logs_table(self) -> AuditTable | None:
         """The audit_logs table beside the organizations, or None when there is none."""
         return find_audit_logs(self._live, self._login.schema)

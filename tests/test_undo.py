@@ -1,0 +1,170 @@
+"""`undo`: newest first, compared before it is swapped, twice, and itself undone."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from traces import backend_env, backend_pods, revisions, rows, secrets_of, told_secrets
+
+from wizard.practice.cluster import PracticeCluster
+from wizard.records.journal import runs
+from wizard.records.run_states import state
+from wizard.systems.cluster import SECRETS, Cluster
+
+ALL = ("run", "--yes", "--all")
+UNDO = ("undo", "--yes")
+
+
+def of(cluster: PracticeCluster) -> list[dict]:
+    """The runs as the journals tell them, newest first."""
+    found = runs()
+    return [
+        {"run": it.id, "state": str(state(it, found)), "changed": it.changed}
+        for it in reversed(found)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def here(cluster, monkeypatch):
+    monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", str(cluster.home / "state"))
+
+
+def configs(cluster: PracticeCluster) -> dict:
+    return {name: config for name, (config, _) in rows(cluster).items()}
+
+
+def test_everything_comes_back_and_the_undo_can_be_undone(cluster, run) -> None:
+    before, values, env = configs(cluster), cluster.values.read_bytes(), backend_env(cluster)
+    assert run(*ALL).returncode == 0
+    after, edited, pods = configs(cluster), cluster.values.read_bytes(), backend_pods(cluster)
+
+    back = run(*UNDO)
+    assert back.returncode == 0, back.stderr
+    told = back.stderr
+    assert "Will not come back: hook Jobs and database migrations" in told.replace("\n", " ")
+    heads = re.findall(r"^(\d)\. ", told[told.index("Putting back") :], re.MULTILINE)
+    assert heads == ["4", "3", "2"], "newest first"
+    assert configs(cluster) == before
+    assert cluster.values.read_bytes() == values
+    assert backend_env(cluster) == env
+    assert not pods & backend_pods(cluster)
+    assert revisions(cluster) == {
+        "langsmith 1 superseded", "langsmith 2 superseded", "langsmith 3 deployed"
+    }  # fmt: skip
+    xmin = rows(cluster)
+    made = of(cluster)
+    assert [it["state"] for it in made] == ["done", "undone"]
+
+    again = run(*UNDO)
+    assert again.returncode == 0
+    assert "Nothing to do" in again.stderr
+    again = run(*UNDO, made[1]["run"])
+    assert again.returncode == 0
+    assert "Nothing to do" in again.stderr
+    assert rows(cluster) == xmin
+    assert len(of(cluster)) == 2, "a run that changes nothing leaves no journal"
+
+    forth = run(*UNDO, made[0]["run"])
+    assert forth.returncode == 0, forth.stderr
+    assert configs(cluster) == after
+    assert cluster.values.read_bytes() == edited
+    assert backend_env(cluster)["AUDIT_LOGS_ENABLED"] == "true"
+    assert [it["state"] for it in of(cluster)] == ["done", "undone", "done"]
+    check = run("check", "--all", "--format", "json")
+    assert check.returncode == 0, check.stdout
+
+    listed = json.loads(run("runs", "--format", "json").stdout)["runs"]
+    assert listed[0]["undoes"] == made[0]["run"]
+    assert listed[1]["undone_by"] == listed[0]["run"]
+    one = run("runs", made[1]["run"])
+    assert "helm_upgrade: done. Revision 1 → 2" in one.stdout
+    texts = [told, forth.stderr, one.stdout, *map(str, listed)]
+    assert told_secrets(secrets_of(cluster), texts) == set()
+
+
+def test_what_somebody_changed_since_is_left_and_told(cluster, run) -> None:
+    before = configs(cluster)
+    assert run(*ALL).returncode == 0
+    cluster.values.write_text(cluster.values.read_text() + "\n# mine\n")
+    mine = cluster.values.read_bytes()
+    ids = cluster.organizations
+    with cluster.connect() as connection:
+        gone = 'UPDATE organizations SET config = \'{"can_use_audit_logs": "no"}\' WHERE id = %s'
+        connection.execute(gone, (ids["null"],))
+        more = "UPDATE organizations SET config = config || '{\"x\": 1}' WHERE id = %s"
+        connection.execute(more, (ids["off"],))
+    upgraded = cluster.run_helm(
+        *("upgrade", "langsmith", "langchain/langsmith", "-n", "langsmith"),
+        *("--version", "0.12.33", "-f", str(cluster.values), "--wait"),
+    )
+    assert upgraded.returncode == 0, upgraded.stderr
+
+    back = run(*UNDO)
+    assert back.returncode == 3, back.stderr
+    assert back.stderr.count("LSA932") >= 2
+    assert cluster.values.read_bytes() == mine
+    assert "langsmith 3 deployed" in revisions(cluster)
+    now = configs(cluster)
+    assert now["null"] == {"can_use_audit_logs": "no"}, "somebody else's"
+    assert now["off"] == {**before["off"], "x": 1}, "the key comes back, what is beside it stays"
+    assert now["empty"] == before["empty"]
+
+
+def test_it_works_while_langsmith_is_down(cluster, run) -> None:
+    before, values = configs(cluster), cluster.values.read_bytes()
+    assert run(*ALL).returncode == 0
+    back = run(*UNDO, env={"LANGSMITH_AUDIT_URL": "http://127.0.0.1:9"})
+    assert back.returncode == 0, back.stderr
+    (log,) = [runs()[-1].folder / "debug.log"]
+    assert "helm rollback" in log.read_text()
+    assert "http GET" not in log.read_text(), "the API is not asked"
+    assert configs(cluster) == before
+    assert cluster.values.read_bytes() == values
+
+
+def test_only_the_systems_of_the_change_are_needed(cluster, run) -> None:
+    values = cluster.values.read_bytes()
+    others = ("helm_upgrade", "organizations", "backend_restart", "audit_table", "audit_api")
+    run(*ALL, *(word for step in others for word in ("--skip", step)))
+    assert cluster.values.read_bytes() != values
+    cluster.kubernetes.stop()
+    cluster.postgres.stop()
+    back = run(*UNDO)
+    assert back.returncode == 0, back.stderr
+    assert cluster.values.read_bytes() == values
+
+
+def test_a_run_of_another_place_is_refused(cluster, run) -> None:
+    others = ("helm_upgrade", "organizations", "backend_restart", "audit_table", "audit_api")
+    run(*ALL, *(word for step in others for word in ("--skip", step)))
+    edited = cluster.values.read_bytes()
+    (made,) = of(cluster)
+    refused = run(*UNDO, made["run"], "--release", "other")
+    assert refused.returncode == 2
+    assert "LSA935" in refused.stderr
+    unknown = run(*UNDO, "nonsense")
+    assert unknown.returncode == 2
+    assert "LSA930" in unknown.stderr
+    asked = run("undo")
+    assert asked.returncode == 2
+    assert "LSA900" in asked.stderr
+    assert cluster.values.read_bytes() == edited
+
+
+def test_a_revision_that_is_no_longer_kept_is_upgraded_back(cluster, run) -> None:
+    env = backend_env(cluster)
+    assert run(*ALL).returncode == 0
+    (old,) = [
+        secret
+        for secret in cluster.kubernetes.list("Secret", cluster.namespace, {"owner": "helm"})
+        if secret["metadata"]["labels"]["version"] == "1"
+    ]
+    api = Cluster.connect(cluster.kubeconfig, None)
+    api.delete(SECRETS, old["metadata"]["name"], cluster.namespace)
+    back = run(*UNDO)
+    assert back.returncode == 0, back.stderr
+    assert "helm upgrade langsmith" in back.stderr
+    assert backend_env(cluster) == env
+    assert revisions(cluster) == {"langsmith 2 superseded", "langsmith 3 deployed"}
