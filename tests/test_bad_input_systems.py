@@ -216,7 +216,7 @@ class TestTheApi:
 
     def test_it_stalls(self, cluster, check) -> None:
         cluster.langsmith.delay = 90
-        check(5, "LSA807", "silent for 20 seconds")
+        check(5, "LSA807", "silent for 4 seconds", options=("--connect-limit", "2"))
 
 
 class TestARunWithoutProof:
@@ -243,8 +243,8 @@ class TestARunWithoutProof:
 class TestTimeLimits:
     def test_the_api_server_stalls_for_helm(self, staged) -> None:
         staged.cluster.kubernetes.faults.stall()
-        answer = staged.run("check", "--format", "json")
-        refused(staged.cluster, answer, 5, "LSA114", "did not answer within 30 seconds")
+        answer = staged.run("check", "--format", "json", "--connect-limit", "2")
+        refused(staged.cluster, answer, 5, "LSA114", "did not answer within 6 seconds")
         assert answer.stdout.count("LSA114") < 9
 
     def test_the_api_server_stalls_for_us(self, staged) -> None:

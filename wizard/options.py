@@ -156,7 +156,7 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SECONDS, default=30.0, metavar="SECONDS", group="limits",
     ),
     _option(
-        "connect_limit", "--connect-limit", "seconds to reach the cluster, the database or the API (default: 10)",
+        "connect_limit", "--connect-limit", "seconds to reach the cluster, the database or the API; helm reads may take 3 times as long (default: 10)",
         kind=Kind.SECONDS, default=10.0, metavar="SECONDS", group="limits",
     ),
     _option(

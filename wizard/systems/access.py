@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+API_FACTOR = 2
+"""LangSmith may think about an answer for this times the limit to connect."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -273,7 +276,11 @@ class Systems:
         from wizard.systems.helm import Helm
 
         context = self.cluster.context or None  # the one that is shown, whatever becomes current
-        return Helm.find(kubeconfig=self.target.kubeconfig, context=context)
+        return Helm.find(
+            kubeconfig=self.target.kubeconfig,
+            context=context,
+            connect_limit=self.target.connect_limit,
+        )
 
     def _open_cluster(self) -> Cluster:
         from wizard.systems.cluster import Cluster
@@ -354,6 +361,7 @@ class Systems:
             organization=organization,
             ca_file=self.target.ca_file,
             connect_limit=self.target.connect_limit,
+            read_limit=self.target.connect_limit * API_FACTOR,
         )
         self._looks.callback(api.close)
         return api

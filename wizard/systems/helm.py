@@ -40,7 +40,9 @@ __all__ = [
 
 KNOWN_MAJORS = (3, 4)
 VERSION_LIMIT = 10.0
-READ_LIMIT = 30.0
+CONNECT_LIMIT = 10.0
+READ_FACTOR = 3
+"""helm reads whole releases, half a megabyte each: it gets this times the limit to connect."""
 CHART_LIMIT = 120.0
 ALL_REVISIONS = 10_000
 INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
@@ -70,12 +72,19 @@ class Helm:
     major: int
     kubeconfig: Path | None = None
     context: str | None = None
-    read_limit: float = READ_LIMIT
+    read_limit: float = CONNECT_LIMIT * READ_FACTOR
     running: helm_process.Running | None = field(default=None, init=False, repr=False)
     _upgrading: Upgrade | None = field(default=None, init=False, repr=False)
 
     @classmethod
-    def find(cls, *, kubeconfig: Path | None, context: str | None, binary: str = "helm") -> Helm:
+    def find(
+        cls,
+        *,
+        kubeconfig: Path | None,
+        context: str | None,
+        binary: str = "helm",
+        connect_limit: float = CONNECT_LIMIT,
+    ) -> Helm:
         """The helm on PATH (or at the path `binary`), its major version known.
 
         Raises:
@@ -106,7 +115,14 @@ class Helm:
                 on=path,
                 next_step=INSTALL,
             )
-        return cls(Path(path), match[0].removeprefix("v"), int(match[1]), kubeconfig, context)
+        return cls(
+            Path(path),
+            match[0].removeprefix("v"),
+            int(match[1]),
+            kubeconfig,
+            context,
+            read_limit=connect_limit * READ_FACTOR,
+        )
 
     def releases(self, namespace: str | None) -> list[Release]:
         """All releases of a namespace (None: of all), in every state (`pending-*`, `failed`)."""

@@ -29,7 +29,11 @@ def look_for(
 
     cluster = Cluster.connect(target.kubeconfig, target.context, limit=target.connect_limit)
     try:
-        helm = Helm.find(kubeconfig=target.kubeconfig, context=cluster.context or None)
+        helm = Helm.find(
+            kubeconfig=target.kubeconfig,
+            context=cluster.context or None,
+            connect_limit=target.connect_limit,
+        )
         seen = discover(helm, cluster, namespace)
     except Problem:
         return (), ""
