@@ -119,6 +119,7 @@ def document() -> dict:
         expires_at="2026-01-08T00:00:00+00:00",
         ticket="",
         reason="",
+        needs_approval=False,
         target=plan_file.Where("c", "https://k", "n", "r"),
         inputs=plan_file.Inputs("x/y", "1.0.0", "", "why", "3.19.0", (), ()),
         fingerprint_key="0" * 64,

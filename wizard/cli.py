@@ -22,30 +22,38 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """exit codes:
   0 fine, done, nothing to do      6 changes pending (plan --detailed-exitcode)
-  1 unexpected error               8 declined before any change
-  2 usage or missing input         9 stopped with changes made
-  3 a check failed               130 interrupted (143: terminated)
+  1 unexpected error               7 plan refused (apply)
+  2 usage or missing input         8 declined before any change
+  3 a check failed                 9 stopped with changes made
   4 warnings only (--fail-on warn)
-  5 unknown, or nothing was checked
+  5 unknown, or nothing checked  130 interrupted (143: terminated)
 """
+
+
+GROUPS = ("target", "organizations", "conduct", "limits")
+"""The headings under which the shared options are listed."""
 
 
 class Command(NamedTuple):
     """A subcommand: one line of help, the module with its `main(args)`, and its options.
 
-    `shared` says whether it takes the options that tell the target. The module may have
-    `add_arguments(parser)` for options of its own.
+    `shared` says whether it takes the options that tell the target, `reaching` whether only those
+    that say how to reach it. The module may have `add_arguments(parser)` for options of its own.
     """
 
     help: str
     module: str
     shared: bool = False
+    reaching: bool = False
 
 
 COMMANDS: dict[str, Command] = {
     "run": Command("the wizard: look, ask, change, confirm", "wizard.walks.run", shared=True),
     "plan": Command("the dry run: every change, none made", "wizard.walks.plan", shared=True),
     "show": Command("a plan as it was made, offline", "wizard.commands.show"),
+    "apply": Command(
+        "exactly what a plan says, or nothing", "wizard.walks.apply", shared=True, reaching=True
+    ),
     "check": Command("the health check: reads only", "wizard.walks.check", shared=True),
     "undo": Command("put back what a run changed", "wizard.walks.undo", shared=True),
     "orgs": Command("the organizations and their state", "wizard.walks.orgs", shared=True),
@@ -102,7 +110,7 @@ def _run(name: str, arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     if command.shared:
-        add_shared(parser)
+        add_shared(parser, reaching=command.reaching)
     module = importlib.import_module(command.module)
     own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
     if own:
@@ -127,16 +135,14 @@ def _front_page() -> str:
     )
 
 
-def add_shared(parser: argparse.ArgumentParser) -> None:
+def add_shared(parser: argparse.ArgumentParser, *, reaching: bool = False) -> None:
     """The options that tell the target and the conduct, from the one table."""
-    from wizard.options import OPTIONS
+    from wizard.options import OPTIONS, REACHING
 
-    groups = {
-        name: parser.add_argument_group(name)
-        for name in ("target", "organizations", "conduct", "limits")
-    }
+    names = ("target", "conduct", "limits") if reaching else GROUPS
+    groups = {name: parser.add_argument_group(name) for name in names}
     for option in OPTIONS:
-        if option.flags:
+        if option.flags and (not reaching or option.name in REACHING):
             _add(groups[option.group], option)
     groups["target"].description = "The API key is read from LANGSMITH_API_KEY or --api-key-file."
 

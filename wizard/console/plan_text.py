@@ -23,6 +23,7 @@ from wizard.console.screen import (
     finding_lines,
     findings_block,
     hanging,
+    items_block,
     note,
     result,
     step_head,
@@ -73,7 +74,7 @@ def _step(plan: Plan, step: PlannedStep) -> RenderableType:
 
 def _change(plan: Plan, change: PlannedChange) -> RenderableType:
     parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
-    parts += [hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in change.items]
+    parts.append(items_block(change.items))
     parts += [hanging(Text(safe(line), style="dim"), indent=8) for line in change.details]
     parts += [exact_block(exact) for exact in change.exact]
     parts.append(facts_table(change_rows(plan, change)))

@@ -128,7 +128,7 @@ def step_head(number: int, title: str, note: str = "") -> Text:
 def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
     """A proposed change: what, exactly how, its effect, and the way back."""
     parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
-    parts += [hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in change.items]
+    parts.append(items_block(change.items))
     parts += [hanging(Text(safe(line), style="dim"), indent=8) for line in change.details]
     parts += [exact_block(exact) for exact in change.exact]
     parts.append(_fact("effect", change.effect))
@@ -138,6 +138,11 @@ def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
         step = f"step {numbers[change.after]}, which has not happened yet"
         parts.append(_fact("depends on", step))
     return Group(*parts)
+
+
+def items_block(items: Iterable[str]) -> RenderableType:
+    """The single changes of a step, a line each."""
+    return Group(*(hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in items))
 
 
 def exact_block(exact: Exact) -> RenderableType:

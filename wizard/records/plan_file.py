@@ -165,6 +165,7 @@ class PlannedChange:
     duration: Duration | None = None
     server_checks: tuple[ServerCheck, ...] = ()
     consents: tuple[Lacking, ...] = ()
+    by_hand: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,7 @@ class Plan:
     """A whole plan.
 
     Attributes:
+        needs_approval: whether `apply` demands `--approve` with its id.
         fingerprint_key: what the keyed hashes are made with, see `wizard.records.keyed`.
         changes: the number of single changes.
         rollouts: how often the backend's pods are replaced.
@@ -199,6 +201,7 @@ class Plan:
     expires_at: str
     ticket: str
     reason: str
+    needs_approval: bool
     target: Where
     inputs: Inputs
     fingerprint_key: str

@@ -25,6 +25,7 @@ class Reading:
 
     Attributes:
         id: SHA-256 of what it says, computed here.
+        data: the file's bytes, as they were signed.
         document: the whole JSON document, with what this version does not know.
         newer: it is of a newer minor version than this one knows.
         altered: the id in the file is not the one of what the file says.
@@ -32,6 +33,7 @@ class Reading:
 
     plan: Plan
     id: str
+    data: bytes
     document: Mapping[str, Any]
     newer: bool
     altered: bool
@@ -72,7 +74,7 @@ def read_plan(path: Path) -> Reading:
         id = plan_id(document)
     except ValueError as error:
         raise _not_read(path, f"it is no plan: {_words(error)}") from None
-    return Reading(plan, id, document, newer, document.get(ID) != id)
+    return Reading(plan, id, data, document, newer, document.get(ID) != id)
 
 
 def _version(document: Mapping[str, Any], path: Path) -> bool:

@@ -87,7 +87,7 @@ class HelmUpgrade(Step):
             items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
             preconditions=self._preconditions(systems),
-            moves=dict.fromkeys((*OF_RELEASE, *of_workload(systems)), ""),
+            moves=_moves(systems, upgrade),
             risk="a failing hook Job or a pod that does not become ready leaves the release "
             "failed; the old pods stay until the new ones are ready",
             effect=_effect(systems, drifted, ahead),
@@ -152,6 +152,14 @@ class HelmUpgrade(Step):
             **of_workload(systems),
             **{content_of(path): fingerprint(data) for path, data in systems.values_layers},
         }
+
+
+def _moves(systems: Systems, upgrade: Upgrade) -> dict[str, str]:
+    """What the upgrade itself moves: the workload's image only with another chart version."""
+    parts = ["generation of "]
+    parts += ["image of "] * (upgrade.version != systems.release.chart_version)
+    moved = [name for name in of_workload(systems) if name.startswith(tuple(parts))]
+    return dict.fromkeys((*OF_RELEASE, *moved), "")
 
 
 def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Finding:

@@ -35,12 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how long it may be applied: 90m, 12h, 7d (default: {LASTING})",
     )
     parser.add_argument("--ticket", default="", metavar="TEXT", help="the change ticket")
+    parser.add_argument(
+        "--needs-approval", action="store_true", help="apply only with --approve and the plan's id"
+    )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why the change is made")
 
 
 def main(args: argparse.Namespace) -> Exit:
     """Make the plan and show it."""
-    header = Header(args.expires, args.ticket, args.reason)
+    header = Header(args.expires, args.ticket, args.reason, args.needs_approval)
     answers = Answers(args.settings)
     try:
         with StopSwitch().installed(), Systems(answers.locate()) as systems:

@@ -22,12 +22,11 @@ def planned_change(
     systems: Systems, change: Change, earlier: Sequence[Change], digest: str, keyed: Keyed
 ) -> PlannedChange:
     """The change with everything that a reviewer and `apply` need."""
-    found = preconditions(systems, change, digest)
     return PlannedChange(
         items=change.items,
         details=change.details,
         exact=change.exact,
-        preconditions=tuple(_one(name, it, earlier, keyed) for name, it in found.items()),
+        preconditions=rests_on(systems, change, earlier, digest, keyed),
         effect=change.effect,
         risk=change.risk,
         expected=change.expected,
@@ -37,12 +36,21 @@ def planned_change(
         undo=change.undo,
         after=change.after,
         server_checks=simulate(systems, change),
+        by_hand=change.by_hand,
         consents=tuple(_lacking(consent) for consent in change.consents),
     )
 
 
-def preconditions(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
-    """What the change rests on as it is now: its own, its rights, and the chart's digest."""
+def rests_on(
+    systems: Systems, change: Change, earlier: Sequence[Change], digest: str, keyed: Keyed
+) -> tuple[Precondition, ...]:
+    """What the change rests on, as a plan holds it; what `earlier` ones move is after them."""
+    found = _facts(systems, change, digest)
+    return tuple(_one(name, value, earlier, keyed) for name, value in found.items())
+
+
+def _facts(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
+    """What it rests on as it is now: its own, its rights, and the chart's digest."""
     found = dict(change.preconditions)
     if change.step == "helm_upgrade":
         found |= {"helm": f"version {systems.helm.major}"}
@@ -52,7 +60,7 @@ def preconditions(systems: Systems, change: Change, digest: str) -> Mapping[str,
     return found | _rights(systems, change.step)
 
 
-def hashed(name: str, value: str, keyed: Keyed) -> str:
+def _hashed(name: str, value: str, keyed: Keyed) -> str:
     """The value as a plan holds it: a fingerprint only as a keyed hash."""
     return keyed.of(value, cheap=name.startswith(CHEAP)) if is_fingerprint(value) else value
 
@@ -61,8 +69,8 @@ def _one(name: str, value: str, earlier: Sequence[Change], keyed: Keyed) -> Prec
     for before in reversed(earlier):
         if name in before.moves:
             becomes = before.moves[name]
-            return Precondition(name, hashed(name, becomes, keyed) or None, before.step)
-    return Precondition(name, hashed(name, value, keyed))
+            return Precondition(name, _hashed(name, becomes, keyed) or None, before.step)
+    return Precondition(name, _hashed(name, value, keyed))
 
 
 def _lacking(consent: Consent) -> Lacking:
@@ -77,6 +85,7 @@ def _rights(systems: Systems, step: str) -> dict[str, str]:
         f"right to {it.verb} {it.what}": GRANTED if systems.may(*_asked(systems, it)) else REFUSED
         for it in access
         if it.system == "kubernetes" and it.changes and "review" not in it.what
+        if it.kind in ("", systems.installation.backend.kind) and not (it.way or it.optional)
     }
 
 

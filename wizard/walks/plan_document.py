@@ -24,13 +24,11 @@ from wizard.records.plan_file import (
 from wizard.systems.access import Systems
 from wizard.walks.plan_changes import planned_change
 from wizard.walks.plan_inputs import plan_inputs
+from wizard.walks.plan_mark import MARK
 from wizard.walks.plan_where import plan_where
 from wizard.walks.planning import Proposal
 
 ROLLOUTS = ("helm_upgrade", "backend_restart")
-MARK = "langsmith-audit/applied-plan"
-"""The annotation on the backend's workload. Whoever may apply a plan may patch that anyway."""
-
 CANNOT_BE_KNOWN = {
     "helm_upgrade": (
         "how long the chart's hook Jobs take, and whether each of them succeeds",
@@ -48,6 +46,7 @@ class Header:
     lasts: timedelta
     ticket: str = ""
     reason: str = ""
+    needs_approval: bool = False
 
 
 def plan_document(systems: Systems, settings: Settings, proposal: Proposal, header: Header) -> Plan:
@@ -63,6 +62,7 @@ def plan_document(systems: Systems, settings: Settings, proposal: Proposal, head
         expires_at=_iso(now + header.lasts),
         ticket=header.ticket,
         reason=header.reason,
+        needs_approval=header.needs_approval,
         target=plan_where(systems),
         inputs=inputs,
         fingerprint_key=keyed.key,

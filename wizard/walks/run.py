@@ -106,10 +106,9 @@ class Onboarding:
                 Journal.begin(systems.place).end(Exit.OK)
         return self._end("Nothing to do: everything is right already.", Exit.OK)
 
-    def _journal(self, systems: Systems) -> Journal:
-        return Journal.begin(
-            systems.place, context=systems.cluster.context, database=systems.target.database
-        )
+    def _journal(self, systems: Systems, **about: str) -> Journal:
+        way = {"context": systems.cluster.context, "database": systems.target.database}
+        return Journal.begin(systems.place, **way, **about)
 
     def _change_all(self, systems: Systems, journal: Journal) -> Exit:
         self._console.print(screen.PartHead("Changes"))
@@ -133,13 +132,16 @@ class Onboarding:
         self._console.print(screen.change_block(change, NUMBERS))
         target = systems.target
         where = f"release {target.release} in {target.namespace}, context {systems.cluster.context}"
-        if not self._answers.agree(f"Do this now? ({where})"):
+        if not self._agreed(f"Do this now? ({where})"):
             raise Declined
         done = self._changing.make(systems, step, change, journal, progress)
         self._console.print(screen.done_block(done))
         if change.by_hand:
             report.hand_over(change)
             raise HandedOver(f"The next step is {change.by_hand}'s, and this run ends before it")
+
+    def _agreed(self, question: str) -> bool:
+        return self._answers.agree(question)
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
         self._console.print(screen.PartHead("Confirmation"))

@@ -1,0 +1,180 @@
+"""`langsmith-audit apply`: exactly what a plan says, or nothing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from wizard.console import report, screen
+from wizard.console.plan_words import header_rows, verdict
+from wizard.console.progress import Progress
+from wizard.console.signals import StopSwitch
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.procedure import STEPS
+from wizard.records import debug_log
+from wizard.records.changes import Change
+from wizard.records.journal import Journal
+from wizard.records.lock import locked
+from wizard.records.plan_reading import Reading, read_plan
+from wizard.steps.base import Step
+from wizard.systems.access import Systems
+from wizard.walks.answers import Answers, Declined
+from wizard.walks.applying import moved, refuse_unfit
+from wizard.walks.differences import Difference, all_differences, differences_now
+from wizard.walks.plan_mark import applied_before, mark
+from wizard.walks.plan_settings import settings_of
+from wizard.walks.plan_where import plan_where
+from wizard.walks.planning import ask_for_missing
+from wizard.walks.run import Onboarding, ask_for_key
+from wizard.walks.where import where
+from wizard.walks.who import attributed
+
+IDENTITY = ("cluster_uid", "namespace_uid", "database", "system_identifier", "organizations_oid")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The plan, and what approves it."""
+    parser.add_argument("plan", metavar="PLAN", help="a file that plan -o FILE wrote")
+    parser.add_argument(
+        "--approve", metavar="ID", help="apply only this plan: its id, or its first 12 characters"
+    )
+    parser.add_argument(
+        "--signature", metavar="FILE", help="a signature of the file by ssh-keygen -Y sign"
+    )
+    parser.add_argument(
+        "--allowed-signers", metavar="FILE", help="who may sign plans, see ssh-keygen(1)"
+    )
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """Apply the plan, and tell how it ended.
+
+    Raises:
+        Problem: the plan cannot be read, or may not be applied.
+    """
+    path = Path(args.plan)
+    reading = read_plan(path)
+    refuse_unfit(reading, path, args.approve)
+    _verify(reading, path, args)
+    switch = StopSwitch()
+    with debug_log.kept(), switch.installed():
+        answers = Answers(settings_of(reading.plan, args.settings, exactly=True))
+        return Application(answers, switch, reading).run()
+
+
+def _verify(reading: Reading, path: Path, args: argparse.Namespace) -> None:
+    if bool(args.signature) != bool(args.allowed_signers):
+        raise Problem(
+            "LSA901",
+            "--signature and --allowed-signers go together",
+            on="this invocation",
+            next_step="give both, or neither",
+            exit=Exit.USAGE,
+        )
+    if args.signature:
+        from wizard.systems.signature import signer
+
+        name = signer(path, reading.data, Path(args.signature), Path(args.allowed_signers))
+        screen.talk().print(f"Signed by {name}.", markup=False)
+
+
+class Application(Onboarding):
+    """One plan, applied."""
+
+    def __init__(self, answers: Answers, switch: StopSwitch, reading: Reading) -> None:
+        super().__init__(answers, switch)
+        self._reading = reading
+        self._plan = reading.plan
+        self._done: list[str] = []
+
+    def _walk(self, systems: Systems) -> Exit:
+        rows = header_rows(self._plan, self._reading.id)
+        self._console.print(screen.facts_table([*rows, *report.where_rows(where(systems))]))
+        self._refuse_other_target(systems)
+        if not self._plan.planned:
+            return self._end("Nothing to do: the plan has no changes.", Exit.OK)
+        self._refuse_applied(systems)
+        ask_for_key(systems, self._answers)
+        ask_for_missing(systems, self._answers)
+        self._refuse_moved(systems, all_differences(systems, self._plan))
+        for step in STEPS:
+            if step.name not in systems.target.skip:
+                step.require(systems)
+        self._agree()
+        with locked(systems.place):
+            journal = self._journal(systems, plan=self._reading.id)
+            self._mark(systems, journal)
+            exit = self._change_all(systems, journal)
+            journal.end(exit)
+        return exit
+
+    def _agree(self) -> None:
+        self._console.print(f"\n{verdict(self._plan)}", style="bold", markup=False)
+        for step, change in self._plan.planned:
+            self._console.print(screen.step_head(step.number, step.title))
+            self._console.print(screen.items_block(change.items))
+        if not self._answers.agree(f"Apply plan {self._reading.id[:12]} now?"):
+            raise Declined
+
+    def _mark(self, systems: Systems, journal: Journal) -> None:
+        why = mark(systems, self._reading.id, journal.run)
+        if why:
+            text = f"Only the journal here tells that the plan was applied: {why}"
+            self._console.print(screen.note(text))
+
+    def _change_all(self, systems: Systems, journal: Journal) -> Exit:
+        self._console.print(screen.PartHead("Changes"))
+        progress = Progress(self._console, self._switch, journal)
+        steps = {step.name: step for step in STEPS}
+        for planned, _ in self._plan.planned:
+            systems.forget()
+            step = steps[planned.name]
+            change = self._proposed(systems, step)
+            self._console.print(screen.step_head(planned.number, planned.title))
+            self._change(systems, step, change, journal, progress)
+            self._done.append(step.name)
+            self._switch.check()
+        return self._confirm_all(systems, progress)
+
+    def _proposed(self, systems: Systems, step: Step) -> Change:
+        """The step's change, when it is the planned one still."""
+        change = step.propose(systems, ())
+        self._refuse_moved(systems, differences_now(systems, self._plan, step, change, self._done))
+        assert change is not None  # noqa: S101 - a planned step without a change was refused
+        return change
+
+    def _agreed(self, question: str) -> bool:  # noqa: ARG002
+        """The plan as a whole was agreed to."""
+        return True
+
+    def _refuse_moved(self, systems: Systems, found: tuple[Difference, ...]) -> None:
+        if found:
+            count = f"{len(found)} thing{'s are' if len(found) != 1 else ' is'}"
+            told = attributed(systems, self._plan, found)
+            raise moved(told, "LSA920", f"{count} not as planned", systems.release.on)
+
+    def _refuse_other_target(self, systems: Systems) -> None:
+        now, planned = plan_where(systems), self._plan.target
+        names = [name for name in IDENTITY if getattr(planned, name)]
+        if not {"cluster_uid", "namespace_uid"} & set(names):
+            names.append("api_server")
+        found = [
+            Difference(name.replace("_", " "), str(getattr(planned, name)),
+                       str(getattr(now, name)) or "not read: " + "; ".join(now.unread))
+            for name in names
+            if getattr(planned, name) != getattr(now, name)
+        ]  # fmt: skip
+        if found:
+            raise moved(found, "LSA918", "The plan is for another target", "this target")
+
+    def _refuse_applied(self, systems: Systems) -> None:
+        before = applied_before(systems, self._reading.id)
+        if before:
+            raise Problem(
+                "LSA917",
+                f"The plan was applied already, or begun: {before}",
+                on=f"plan {self._reading.id[:12]}",
+                next_step="langsmith-audit plan shows what is left to do, if anything",
+                exit=Exit.REFUSED,
+            )

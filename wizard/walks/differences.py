@@ -1,0 +1,183 @@
+"""What is no longer as a plan says, step by step."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from wizard.console.plan_words import short
+from wizard.problems import Problem
+from wizard.procedure import STEPS
+from wizard.records.changes import Change, Exact
+from wizard.records.keyed import Keyed
+from wizard.records.plan_file import Plan, PlannedChange, PlannedStep, Precondition
+from wizard.steps.base import Step
+from wizard.systems.access import Systems
+from wizard.walks.look import Look
+from wizard.walks.plan_changes import rests_on
+from wizard.walks.plan_inputs import chart_digest
+
+ROW = "row "
+OTHER_PART = "another part of its config was changed"
+NOT_MADE = "nothing to do"
+REACHING = ("--kubeconfig", "--kube-context")
+"""How this machine reaches the cluster; which cluster it is, is told by its identity."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as planned; `who` is empty where nothing tells."""
+
+    what: str
+    planned: str
+    now: str
+    who: str = ""
+
+
+def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
+    """Everything that is not as planned, before the first change is made.
+
+    A step that can no longer be looked at or proposed is a difference too.
+    """
+    found: list[Difference] = []
+    earlier: list[Change] = []
+    looking = Look(systems)
+    for step, planned in zip(STEPS, plan.steps, strict=True):
+        if step.name in systems.target.skip:
+            continue
+        seen = looking.at(step)
+        was_wrong = {finding.id for finding in planned.findings}
+        if seen.blocked and planned.change is None:
+            new = [it for it in seen.findings if it.id not in was_wrong]
+            found += [Difference(step.title, "not in the way", it.message) for it in new]
+        try:
+            change = step.propose(systems, tuple(earlier))
+        except Problem as problem:
+            found.append(_refused(step, planned.change, problem))
+            continue
+        if seen.blocked and planned.change and not change:
+            found += [
+                Difference(it.subject, "; ".join(planned.change.items), f"{it.message} ({it.id})")
+                for it in seen.findings
+                if it.id not in was_wrong
+            ]
+            continue
+        earlier += [change] if change else []
+        found += _of_step(systems, plan, planned, change, earlier[: -1 if change else None])
+    return tuple(found)
+
+
+def differences_now(
+    systems: Systems, plan: Plan, step: Step, change: Change | None, made: Sequence[str]
+) -> tuple[Difference, ...]:
+    """What is not as planned right before one step; `made` are the steps that were done."""
+    planned = next(it for it in plan.steps if it.name == step.name)
+    if planned.change is None or change is None:
+        return tuple(_of_step(systems, plan, planned, change, ()))
+    now = {it.name: it for it in _rests_on(systems, plan, change, ())}
+    return (
+        *(
+            Difference(it.name, short(it.value), _value(now.get(it.name)))
+            for it in planned.change.preconditions
+            if it.value and (not it.after or it.after in made)
+            if it.name not in now or now[it.name].value != it.value
+        ),
+        *_exactly(planned.change, change),
+    )
+
+
+def _of_step(
+    systems: Systems,
+    plan: Plan,
+    planned: PlannedStep,
+    change: Change | None,
+    earlier: Sequence[Change],
+) -> Iterator[Difference]:
+    if planned.change is None:
+        if change:
+            yield Difference(f"step {planned.number}", NOT_MADE, "; ".join(change.items))
+        return
+    if change is None:
+        yield Difference(f"step {planned.number}", "; ".join(planned.change.items), NOT_MADE)
+        return
+    was = {it.name: it for it in planned.change.preconditions}
+    now = {it.name: it for it in _rests_on(systems, plan, change, earlier)}
+    for name in dict.fromkeys((*was, *now)):
+        if was.get(name) != now.get(name):
+            yield _difference(name, was.get(name), now.get(name), planned.change, change)
+    yield from _exactly(planned.change, change)
+    for consent in change.consents:
+        if consent.option not in {it.option for it in planned.change.consents}:
+            yield Difference(consent.refusal.on, "not in the way", consent.refusal.what)
+
+
+def _rests_on(
+    systems: Systems, plan: Plan, change: Change, earlier: Sequence[Change]
+) -> tuple[Precondition, ...]:
+    digest = ""
+    if change.step == "helm_upgrade" and plan.inputs.chart_digest:
+        digest = chart_digest(systems, plan.inputs.chart_version)[0] or "cannot be had"
+    return rests_on(systems, change, earlier, digest, Keyed(plan.fingerprint_key))
+
+
+def _exactly(planned: PlannedChange, change: Change) -> Iterator[Difference]:
+    """What would be run or written, when that is something else."""
+    was, now = [_essence(it) for it in planned.exact], [_essence(it) for it in change.exact]
+    if was != now:
+        kinds = " and ".join(dict.fromkeys(it.kind for it in planned.exact)) or "command"
+        names = {"argv": "command line", "sql": "SQL", "diff": "edit"}
+        yield Difference(
+            f"the exact {names.get(kinds, kinds)} of {change.step}",
+            _told(planned.exact),
+            _told(change.exact),
+        )
+
+
+def _essence(exact: Exact) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """What is run or written, however this machine finds helm and reaches the cluster."""
+    if exact.kind != "argv":
+        return exact.kind, (exact.text,), exact.parameters
+    words = shlex.split(exact.text)
+    kept = [words[0].replace("\\", "/").rsplit("/", 1)[-1]]
+    rest = iter(words[1:])
+    for word in rest:
+        if word in REACHING:
+            next(rest, None)
+        else:
+            kept.append(word)
+    return exact.kind, tuple(kept), exact.parameters
+
+
+def _told(exact: Sequence[Exact]) -> str:
+    return " | ".join(" ".join((it.text.strip(), *it.parameters)) for it in exact) or "none"
+
+
+def _difference(
+    name: str,
+    was: Precondition | None,
+    now: Precondition | None,
+    planned: PlannedChange,
+    change: Change,
+) -> Difference:
+    """A precondition that moved; of a row the words that a person was shown."""
+    if not name.startswith(ROW) or not was or not now:
+        return Difference(name, _value(was), _value(now))
+    id = name.removeprefix(ROW)
+    before, after = (
+        next((line for line in details if id in line), "")
+        for details in (planned.details, change.details)
+    )
+    return Difference(name, before, after if after != before else OTHER_PART)
+
+
+def _value(one: Precondition | None) -> str:
+    if one is None:
+        return "not among what would be changed"
+    return short(one.value) if one.value else "known after an earlier step"
+
+
+def _refused(step: Step, planned: PlannedChange | None, problem: Problem) -> Difference:
+    what = "; ".join(planned.items) if planned else NOT_MADE
+    told = "; ".join((f"{problem.what} ({problem.id})", *problem.detail))
+    return Difference(step.title, what, told)

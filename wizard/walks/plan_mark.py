@@ -1,0 +1,50 @@
+"""The marks of an applied plan: in the journal, and on the backend's workload.
+
+An annotation of the workload needs no right that the change does not need anyway (a ConfigMap or
+a Lease would need `create`), replaces no pod, and is left alone by helm.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from wizard.problems import Problem
+from wizard.records.journal import runs
+from wizard.systems.access import Systems
+
+MARK = "langsmith-audit/applied-plan"
+NO_RIGHT = "LSA207"
+
+
+def applied_before(systems: Systems, id: str) -> str:
+    """When and where the plan was applied, begun at least; empty when it was not."""
+    for run in reversed(runs()):
+        for entry in run.entries:
+            if entry["event"] == "begin" and entry.get("plan") == id:
+                return f"by run {run.id} of this machine, at {entry['at']}"
+    about = systems.workload.live()["metadata"]
+    mark = str((about.get("annotations") or {}).get(MARK, ""))
+    found, _, when = mark.partition(" ")
+    return f"as the annotation {MARK} of {systems.workload.on} says: {when}" if found == id else ""
+
+
+def mark(systems: Systems, id: str, run: str) -> str:
+    """Mark the plan as applied in the cluster; why that could not be done, else empty."""
+    from wizard.systems.cluster import ARGO_ROLLOUTS, DEPLOYMENTS
+
+    place = systems.installation
+    deployment = place.backend.kind == "Deployment"
+    text = f"{id} {datetime.now(UTC).isoformat(timespec='seconds')} run {run}"
+    try:
+        systems.cluster.patch(
+            DEPLOYMENTS if deployment else ARGO_ROLLOUTS,
+            place.backend.name,
+            place.namespace,
+            {"metadata": {"annotations": {MARK: text}}},
+            strategic=deployment,
+        )
+    except Problem as problem:
+        if problem.id != NO_RIGHT:
+            raise
+        return problem.what
+    return ""
