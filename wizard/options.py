@@ -141,6 +141,11 @@ OPTIONS: tuple[Option, ...] = (
         "upgrade although the last operation on the release failed",
         kind=Kind.SWITCH, group="conduct", ask="Upgrade the failed release again?",
     ),
+    _option(
+        "one_rollout", "--one-rollout",
+        "update the organizations before the upgrade, so that its rollout is the restart too",
+        kind=Kind.SWITCH, group="conduct",
+    ),
     _option("yes", "-y --yes", "take the defaults and confirm every change", kind=Kind.SWITCH, group="conduct"),
     _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),
     _option(

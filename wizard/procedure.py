@@ -21,3 +21,19 @@ STEPS: tuple[Step, ...] = (
 
 TITLES = {step.name: step.title for step in STEPS}
 NUMBERS = {step.name: number for number, step in enumerate(STEPS, 1)}
+
+_FIRST = ("chart_version", "organizations")
+
+
+def ordered(*, one_rollout: bool) -> tuple[Step, ...]:
+    """The steps in the order in which they change things.
+
+    With `one_rollout` the organizations come before the upgrade, whose own rollout is then the
+    restart that the update needs. The numbers stay those of the documented procedure.
+    """
+    if not one_rollout:
+        return STEPS
+    return (
+        *(step for step in STEPS if step.name in _FIRST),
+        *(step for step in STEPS if step.name not in _FIRST),
+    )

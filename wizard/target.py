@@ -56,6 +56,7 @@ class Target:
     upgrade_limit: float
     rollout_limit: float
     patience: float
+    one_rollout: bool
     connect_limit: float
     lock_limit: float
     found: str = ""
@@ -101,6 +102,7 @@ def target_from(settings: Settings) -> Target:
         upgrade_limit=settings.get("upgrade_limit"),
         rollout_limit=settings.get("rollout_limit"),
         patience=settings.get("patience"),
+        one_rollout=bool(settings.get("one_rollout")),
         connect_limit=settings.get("connect_limit"),
         lock_limit=settings.get("lock_limit"),
         found=_found(settings),

@@ -22,7 +22,9 @@ def verdict(plan: Plan) -> str:
     if not plan.planned:
         return "Nothing to do."
     count = f"{several(plan.changes, 'change')} in {several(len(plan.planned), 'step')}"
-    return f"{count}, {several(plan.rollouts, 'rollout')} of the backend. Nothing was changed."
+    rollouts = f"{several(plan.rollouts, 'rollout')} of the backend"
+    rollouts += " (1 with --one-rollout)" if plan.rollouts > 1 else ""
+    return f"{count}, {rollouts}. Nothing was changed."
 
 
 def header_rows(plan: Plan, id: str) -> list[tuple[str, str]]:

@@ -58,9 +58,8 @@ class BackendRestart(Step):
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
         """A restart, when rows were or will be updated."""
         update = pending(pending_, "organizations")
-        rolls = pending(pending_, "helm_upgrade") and systems.lacking_live
         status = systems.workload.status()
-        if not update and (rolls or not self._stale(systems, status)):
+        if _rolled_anyway(systems, pending_) or not (update or self._stale(systems, status)):
             return None
         return self._restart(systems, status, after="organizations" if update else "")
 
@@ -153,6 +152,14 @@ class BackendRestart(Step):
             return passed("LSA691", subject, message, *evidence)
         message = "The pods are ready; nothing says that one is older than an update"
         return Finding("LSA693", State.INFO, subject, message, evidence)
+
+
+def _rolled_anyway(systems: Systems, pending_: Sequence[Change]) -> bool:
+    """Whether the upgrade replaces every pod, after the last update of organizations."""
+    names = [change.step for change in pending_]
+    if "helm_upgrade" not in names or not systems.lacking_live:
+        return False
+    return "organizations" not in names[names.index("helm_upgrade") :]
 
 
 def _effect(status: RolloutStatus) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.procedure import STEPS
+from wizard.procedure import STEPS, ordered
 from wizard.records.changes import Change, Observation
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers
@@ -39,7 +39,7 @@ def propose_all(systems: Systems, answers: Answers) -> Proposal:
     looking = Look(systems)
     seen: dict[str, Observation] = {}
     changes: list[Change] = []
-    for step in STEPS:
+    for step in ordered(one_rollout=systems.target.one_rollout):
         seen[step.name] = looking.at(step)
         if step.name in systems.target.skip or stops(seen):
             continue
@@ -56,7 +56,7 @@ def foresee(systems: Systems) -> tuple[Change, ...]:
         Problem: a later step refuses its change or lacks something; nothing was changed yet.
     """
     changes: list[Change] = []
-    for step in STEPS:
+    for step in ordered(one_rollout=systems.target.one_rollout):
         if step.name not in systems.target.skip:
             step.require(systems)
             change = step.propose(systems, tuple(changes))

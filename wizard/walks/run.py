@@ -12,7 +12,7 @@ from wizard.console.progress import Progress
 from wizard.console.signals import StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.procedure import NUMBERS, STEPS
+from wizard.procedure import NUMBERS, STEPS, ordered
 from wizard.records import debug_log
 from wizard.records.changes import Change, Observation
 from wizard.records.journal import Journal, Run, unfinished
@@ -115,13 +115,13 @@ class Onboarding:
         if self._answers.confirms:
             self._console.print(screen.hanging(ONE_BY_ONE))
         progress = Progress(self._console, self._switch, journal)
-        for number, step in enumerate(STEPS, 1):
+        for step in ordered(one_rollout=systems.target.one_rollout):
             if step.name in systems.target.skip:
                 continue
             systems.forget()
             change = step.propose(systems, ())
             if change:
-                self._console.print(screen.step_head(number, step.title))
+                self._console.print(screen.step_head(NUMBERS[step.name], step.title))
                 self._change(systems, step, change, journal, progress)
                 self._switch.check()
         return self._confirm_all(systems, progress)
