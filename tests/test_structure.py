@@ -101,6 +101,8 @@ ASKED = {
     "values": ("--values", "LANGSMITH_AUDIT_VALUES"),
     "api_key": (None, "LANGSMITH_API_KEY"),
     "org": ("--org", "LANGSMITH_AUDIT_ORG"),
+    "gitops": ("--gitops", "LANGSMITH_AUDIT_GITOPS"),
+    "accept_owner": ("--accept-owner", "LANGSMITH_AUDIT_ACCEPT_OWNER"),
     "accept_failed": ("--accept-failed", "LANGSMITH_AUDIT_ACCEPT_FAILED"),
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
 }

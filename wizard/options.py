@@ -137,6 +137,17 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SWITCH, group="conduct", ask="Change these other deployed values too?",
     ),
     _option(
+        "gitops", "--gitops",
+        "run no helm: wait until the edited values file is brought to the cluster from git",
+        kind=Kind.SWITCH, group="conduct",
+        ask="Go through git instead: edit the file, and wait until it is brought to the cluster?",
+    ),
+    _option(
+        "accept_owner", "--accept-owner",
+        "upgrade with helm although Argo CD, Flux, Terraform or another owns the backend",
+        kind=Kind.SWITCH, group="conduct", ask="Upgrade with helm all the same?",
+    ),
+    _option(
         "accept_failed", "--accept-failed",
         "upgrade although the last operation on the release failed",
         kind=Kind.SWITCH, group="conduct", ask="Upgrade the failed release again?",

@@ -53,6 +53,8 @@ class Target:
     force: bool
     accept_drift: bool
     accept_failed: bool
+    accept_owner: bool
+    gitops: bool
     upgrade_limit: float
     rollout_limit: float
     patience: float
@@ -99,6 +101,8 @@ def target_from(settings: Settings) -> Target:
         force=bool(settings.get("force")),
         accept_drift=bool(settings.get("accept_drift")),
         accept_failed=bool(settings.get("accept_failed")),
+        accept_owner=bool(settings.get("accept_owner")),
+        gitops=bool(settings.get("gitops")),
         upgrade_limit=settings.get("upgrade_limit"),
         rollout_limit=settings.get("rollout_limit"),
         patience=settings.get("patience"),

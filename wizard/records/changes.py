@@ -54,10 +54,12 @@ class Consent:
     Attributes:
         option: the switch in `wizard.options` that gives it beforehand, and its question.
         refusal: what is at stake, with its details; raised where nobody may be asked.
+        instead: a switch that makes the change another one, which needs no yes; asked first.
     """
 
     option: str
     refusal: Problem = field(compare=False)
+    instead: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The consent as plans hold it."""

@@ -10,10 +10,12 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.run_states import Made
 from wizard.steps.back import release as back
+from wizard.steps.back.told import cannot
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.drift import Drift, drift, fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
+from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
 from wizard.steps.preconditions import content_of, of_workload
 from wizard.steps.release_state import state_consents
 from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
@@ -63,16 +65,21 @@ class HelmUpgrade(Step):
             )
         if lacking:
             lack = _lacking(systems, subject, evidence)
-            return Observation((lack, *hazards(systems).findings), right=False)
-        if systems.lacking:
+            ahead = owner_findings(systems)
+            if not systems.target.gitops:
+                ahead += hazards(systems).findings
+            return Observation((lack, *ahead), right=False)
+        if systems.lacking and not systems.target.gitops:
             return Observation((_only_live(subject, systems.lacking),), right=False)
         message = "The backend runs with both variables"
         revision = f"release revision {systems.release.revision}"
         return Observation((passed("LSA401", subject, message, *evidence, revision),), right=True)
 
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
-        """The upgrade, pinned to the deployed chart version unless told otherwise."""
+        """The upgrade, pinned to the deployed chart version; with --gitops only a wait."""
         edit = pending(pending_, "values_file")
+        if systems.target.gitops:
+            return sync_change(systems, after="values_file" if edit else "")
         release = systems.release
         settled = release.status == "deployed" and self.observe(systems).right
         if not systems.target.values or (not edit and settled):
@@ -97,6 +104,7 @@ class HelmUpgrade(Step):
             register=_register(systems, upgrade),
             after="values_file" if edit else "",
             consents=(
+                *owner_consents(systems),
                 *state_consents(systems),
                 *drifted.consents(accepted=systems.target.accept_drift),
             ),
@@ -105,6 +113,8 @@ class HelmUpgrade(Step):
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Run helm, and show the backend's rollout meanwhile."""
+        if change.register.get("gitops"):
+            return await_sync(systems, change, watch)
         upgrade: Upgrade = change.payload
         try:
             result = systems.helm.upgrade(upgrade, tick=_ticker(systems, watch))
@@ -121,6 +131,9 @@ class HelmUpgrade(Step):
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
         """A rollback, where the newest revision is the one that the run made."""
+        if made[-1].register.get("gitops"):
+            step = "take the edit back in git, and let that bring it to the cluster"
+            return cannot(systems.workload.on, "it came through git", next_step=step)
         return back.way_back(systems, made, watch)
 
     def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:

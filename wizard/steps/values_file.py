@@ -42,7 +42,8 @@ class ValuesFile(Step):
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
         """The values files, unless the release has the variables or the server does without."""
-        if systems.target.values or not systems.lacking or does_without(systems):
+        told = systems.target.values or systems.target.gitops
+        if told or not systems.lacking or does_without(systems):
             return ()
         return ("values",)
 

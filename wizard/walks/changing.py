@@ -79,4 +79,6 @@ class Changing:
     @property
     def going_on(self) -> str:
         """What goes on in the cluster when this process has left; empty when nothing does."""
-        return GOES_ON.get(self._begun.step, "") if self._begun else ""
+        if self._begun is None or self._begun.register.get("gitops"):
+            return ""
+        return GOES_ON.get(self._begun.step, "")

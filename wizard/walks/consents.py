@@ -17,12 +17,18 @@ def obtain(systems: Systems, answers: Answers, changes: Sequence[Change]) -> Non
         Problem: one is lacking, and may not be asked for.
         Declined: the person said no.
     """
-    lacking = {it.option: it.refusal for change in changes for it in change.consents}
-    for option, refusal in lacking.items():
-        if not answers.confirms:
-            raise refusal
-        screen.talk().print(screen.refusal_block(refusal))
-        if not answers.consent(option):
-            raise Declined
-    if lacking:
+    asked: set[str] = set()
+    for change in changes:
+        for consent in change.consents:
+            if consent.option in asked:
+                continue
+            asked.add(consent.option)
+            if not answers.confirms:
+                raise consent.refusal
+            screen.talk().print(screen.refusal_block(consent.refusal))
+            if consent.instead and answers.consent(consent.instead):
+                break  # it becomes another change, which the others are not about
+            if not answers.consent(consent.option):
+                raise Declined
+    if asked:
         systems.answer(answers.target())
