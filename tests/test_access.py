@@ -17,6 +17,7 @@ from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.kubernetes.routes import Request
 from wizard.procedure import STEPS
 from wizard.steps.base import Access
+from wizard.walks.holding import RIGHTS
 
 DECLARED = sorted(
     {access for step in STEPS for access in step.access if access.system == "kubernetes"},
@@ -138,7 +139,7 @@ class TestWhenTheJobIsDone:
 
     def test_a_run_touches_what_is_declared_and_helm_the_release(self, done) -> None:
         *_, requests = done
-        declared = {right(access) for access in DECLARED}
+        declared = {right(access) for access in (*DECLARED, *RIGHTS)}
         ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
         assert ours <= declared
         assert {("patch", "apps", "deployments")} < ours

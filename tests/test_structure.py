@@ -105,6 +105,8 @@ ASKED = {
     "accept_owner": ("--accept-owner", "LANGSMITH_AUDIT_ACCEPT_OWNER"),
     "accept_failed": ("--accept-failed", "LANGSMITH_AUDIT_ACCEPT_FAILED"),
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
+    "unfinished": ("--unfinished", "LANGSMITH_AUDIT_UNFINISHED"),
+    "take_over": ("--take-over", "LANGSMITH_AUDIT_TAKE_OVER"),
 }
 """The frozen contract: every prompt, with the flag and the variable that answer it."""
 

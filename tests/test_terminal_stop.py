@@ -4,7 +4,7 @@ import re
 import signal
 
 import pytest
-from terminal import CONFIRM, CTRL_C, CTRL_D, ENTER, YES, Terminal, bare, prompts, told
+from terminal import CONFIRM, CTRL_C, CTRL_D, DOWN, ENTER, YES, Terminal, bare, prompts, told
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.journal import Run, _entries
@@ -260,9 +260,22 @@ def test_the_run_that_was_left_is_told_with_what_it_changed(cluster):
         confirm(terminal, 1)
         terminal.send(CTRL_C)
         assert terminal.end() == 9
+    edited = cluster.values.read_bytes()
     with Terminal(env=told(cluster)) as terminal:
-        shown = terminal.wait_for(CONFIRM)
+        shown = terminal.wait_for("What is to become of it?")
         assert re.search(r"! Run \S+ was left unfinished \(changed: values_file\)", shown)
-        assert "2. The values file  already right" in shown
+        terminal.send(ENTER)
+        assert "2. The values file  already right" in terminal.wait_for(CONFIRM)
+        terminal.send(CTRL_C)
+        assert terminal.end() == 8
+    with Terminal(env=told(cluster)) as terminal:
+        terminal.answer("What is to become of it?", DOWN + ENTER)
+        terminal.wait_for("put back the copy of")
+        terminal.answer(CONFIRM, YES)
+        terminal.wait_for("Done: everything is as it was before the run.")
+        assert terminal.end() == 0
+    assert cluster.values.read_bytes() != edited
+    with Terminal(env=told(cluster)) as terminal:
+        assert "unfinished" not in terminal.wait_for(CONFIRM)
         terminal.send(CTRL_C)
         assert terminal.end() == 8

@@ -157,6 +157,17 @@ OPTIONS: tuple[Option, ...] = (
         "update the organizations before the upgrade, so that its rollout is the restart too",
         kind=Kind.SWITCH, group="conduct",
     ),
+    _option(
+        "unfinished", "--unfinished",
+        "what to do about a run that was left unfinished (default: resume)", kind=Kind.CHOICE,
+        choices=("resume", "undo", "leave"), default="resume", group="conduct",
+        ask="What is to become of it?",
+    ),
+    _option(
+        "take_over", "--take-over",
+        "take the release's Lease over from a run of another machine that is dead",
+        kind=Kind.SWITCH, group="conduct", ask="Take it over?",
+    ),
     _option("yes", "-y --yes", "take the defaults and confirm every change", kind=Kind.SWITCH, group="conduct"),
     _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),
     _option(
@@ -182,7 +193,7 @@ OPTIONS: tuple[Option, ...] = (
 )  # fmt: skip
 
 REACHING = ("kubeconfig", "context", "api_key_file", "api_key", "ca_file", "yes", "no_input",
-            "connect_limit", "lock_limit", "rollout_limit", "patience")  # fmt: skip
+            "connect_limit", "lock_limit", "rollout_limit", "patience", "unfinished", "take_over")  # fmt: skip
 """How this machine reaches the systems, what it may ask and how long it waits: told anew where
 a plan says all the rest."""
 

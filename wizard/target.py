@@ -52,6 +52,7 @@ class Target:
     skip: frozenset[str]
     force: bool
     accept_drift: bool
+    take_over: bool
     accept_failed: bool
     accept_owner: bool
     gitops: bool
@@ -100,6 +101,7 @@ def target_from(settings: Settings) -> Target:
         skip=frozenset(settings.get("skip") or ()),
         force=bool(settings.get("force")),
         accept_drift=bool(settings.get("accept_drift")),
+        take_over=bool(settings.get("take_over")),
         accept_failed=bool(settings.get("accept_failed")),
         accept_owner=bool(settings.get("accept_owner")),
         gitops=bool(settings.get("gitops")),

@@ -100,6 +100,12 @@ def note(text: str) -> RenderableType:
     return Group(Text(), hanging(Text(safe(text), style="yellow"), Text("!", style="bold yellow")))
 
 
+def info(text: str, id: str) -> RenderableType:
+    """Something that is worth knowing and stops nothing."""
+    line = Text.assemble(safe(text), (f"  {id}", "dim"))
+    return Group(Text(), hanging(line, Text("i", style="bold cyan")))
+
+
 def refusal_block(problem: Problem) -> RenderableType:
     """What is at stake, before it is asked whether to do it nevertheless."""
     details = (hanging(Text(safe(line), style="dim"), indent=8) for line in problem.detail)

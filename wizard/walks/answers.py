@@ -92,6 +92,21 @@ class Answers:
             if not self._settings.told(name):
                 self._settings.put(name, value, origin)
 
+    def of_unfinished(self) -> str:
+        """What is to become of a run that was left: `resume`, `undo` or `leave`.
+
+        Raises:
+            Declined: the person left.
+        """
+        if self.confirms and not self._settings.told("unfinished"):
+            entries = [
+                Entry("resume", "resume", ("go on with it, from what is there",)),
+                Entry("undo", "undo", ("put back what it changed",)),
+                Entry("leave", "leave", ("begin a run of its own",)),
+            ]
+            self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, "resume"))
+        return str(self._settings.get("unfinished"))
+
     def complete(self, names: Sequence[str], systems: Systems) -> None:
         """Ask for all of these, or report all of them as missing at once.
 

@@ -22,6 +22,7 @@ from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.applying import moved, refuse_unfit
 from wizard.walks.differences import Difference, all_differences, differences_now
+from wizard.walks.holding import refuse_if_held
 from wizard.walks.plan_mark import applied_before, mark
 from wizard.walks.plan_settings import settings_of
 from wizard.walks.plan_where import plan_where
@@ -92,6 +93,7 @@ class Application(Onboarding):
         rows = header_rows(self._plan, self._reading.id)
         self._console.print(screen.facts_table([*rows, *report.where_rows(where(systems))]))
         self._refuse_other_target(systems)
+        refuse_if_held(systems)
         if not self._plan.planned:
             return self._end("Nothing to do: the plan has no changes.", Exit.OK)
         self._refuse_applied(systems)
@@ -103,11 +105,7 @@ class Application(Onboarding):
                 step.require(systems)
         self._agree()
         with locked(systems.place):
-            journal = self._journal(systems, plan=self._reading.id)
-            self._mark(systems, journal)
-            exit = self._change_all(systems, journal)
-            journal.end(exit)
-        return exit
+            return self._hold(systems, self._journal(systems, plan=self._reading.id))
 
     def _agree(self) -> None:
         self._console.print(f"\n{verdict(self._plan)}", style="bold", markup=False)
@@ -123,9 +121,9 @@ class Application(Onboarding):
             text = f"Only the journal here tells that the plan was applied: {why}"
             self._console.print(screen.note(text))
 
-    def _change_all(self, systems: Systems, journal: Journal) -> Exit:
+    def _change_all(self, systems: Systems, journal: Journal, progress: Progress) -> Exit:
+        self._mark(systems, journal)
         self._console.print(screen.PartHead("Changes"))
-        progress = Progress(self._console, self._switch, journal)
         steps = {step.name: step for step in STEPS}
         for planned, _ in self._plan.planned:
             systems.forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from wizard.console.progress import Progress
 from wizard.console.signals import StopSwitch
@@ -28,6 +29,8 @@ class Changing:
 
     def __init__(self, switch: StopSwitch) -> None:
         self._switch = switch
+        self.check: Callable[[], None] = lambda: None
+        """Called before each change; what it raises keeps the change from being made."""
         self._made: list[str] = []
         self._begun: Change | None = None
 
@@ -49,6 +52,7 @@ class Changing:
             Problem: the change was refused, or did not come to its end; the journal has it.
         """
         with self._switch.guarded():
+            self.check()
             journal.intent(change)
             self._begun = None if step.atomic else change
             try:

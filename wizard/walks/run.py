@@ -15,16 +15,19 @@ from wizard.problems import Problem
 from wizard.procedure import NUMBERS, STEPS, ordered
 from wizard.records import debug_log
 from wizard.records.changes import Change, Observation
-from wizard.records.journal import Journal, Run, unfinished
+from wizard.records.journal import Journal, Run, runs, unfinished
 from wizard.records.lock import locked
+from wizard.records.run_choice import the_run
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing, HandedOver
 from wizard.walks.consents import obtain
+from wizard.walks.holding import leased, refuse_if_held
 from wizard.walks.leaving import carried_out
 from wizard.walks.look import Look, all_findings, look, verdict
 from wizard.walks.planning import ask_for_missing, foresee, stops
+from wizard.walks.undo import Undoing
 from wizard.walks.where import where
 
 AGAIN = (
@@ -63,7 +66,12 @@ class Onboarding:
 
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
+        refuse_if_held(systems)
         left = self._tell_unfinished(systems)
+        how = self._answers.of_unfinished() if left else ""
+        if left and how == "undo":
+            return self._undo(systems, left)
+        left = left if how == "resume" else None
         if self._answers.may_ask:
             self._console.print()
         if not self._answers.may_ask or not Look(systems).at(STEPS[0]).blocked:
@@ -76,10 +84,12 @@ class Onboarding:
             return self._nothing_to_do(systems, left)
         obtain(systems, self._answers, foresee(systems))
         with locked(systems.place):
-            journal = self._journal(systems)
-            exit = self._change_all(systems, journal)
-            journal.end(exit)
-        return exit
+            return self._hold(systems, self._journal(systems, left))
+
+    def _undo(self, systems: Systems, left: Run) -> Exit:
+        """Put a run that was left back; of an undo that was left, go on with it."""
+        run = the_run(left.undoes, runs()) if left.undoes else left
+        return Undoing(self._answers, self._switch).put_back(run, systems)
 
     def _look(self, systems: Systems) -> Mapping[str, Observation]:
         self._console.print(screen.PartHead("What is there"))
@@ -103,18 +113,29 @@ class Onboarding:
     def _nothing_to_do(self, systems: Systems, left: Run | None) -> Exit:
         if left:  # a run that ends after it, so that it is not told of for ever
             with locked(systems.place):
-                Journal.begin(systems.place).end(Exit.OK)
+                self._journal(systems, left).end(Exit.OK)
         return self._end("Nothing to do: everything is right already.", Exit.OK)
 
-    def _journal(self, systems: Systems, **about: str) -> Journal:
+    def _journal(self, systems: Systems, left: Run | None = None, **about: str) -> Journal:
+        """The journal of the run that is gone on with, or a new one."""
+        if left and not left.undoes:
+            return Journal.resume(left)
         way = {"context": systems.cluster.context, "database": systems.target.database}
         return Journal.begin(systems.place, **way, **about)
 
-    def _change_all(self, systems: Systems, journal: Journal) -> Exit:
+    def _hold(self, systems: Systems, journal: Journal) -> Exit:
+        """Make all changes, while other machines are told of it."""
+        progress = Progress(self._console, self._switch, journal)
+        with leased(systems, self._answers, progress, journal.run) as lease:
+            self._changing.check = lease.check
+            exit = self._change_all(systems, journal, progress)
+            journal.end(exit)
+        return exit
+
+    def _change_all(self, systems: Systems, journal: Journal, progress: Progress) -> Exit:
         self._console.print(screen.PartHead("Changes"))
         if self._answers.confirms:
             self._console.print(screen.hanging(ONE_BY_ONE))
-        progress = Progress(self._console, self._switch, journal)
         for step in ordered(one_rollout=systems.target.one_rollout):
             if step.name in systems.target.skip:
                 continue

@@ -24,6 +24,7 @@ from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing
+from wizard.walks.holding import leased
 from wizard.walks.leaving import carried_out
 
 AGAIN = "langsmith-audit undo goes on; langsmith-audit run makes the changes again"
@@ -70,10 +71,15 @@ class Undoing:
         self._console = screen.talk()
         self._changing = Changing(switch)
 
-    def put_back(self, run: Run | None) -> Exit:
-        """Undo this run, or the last one that was not; whatever ends it early is told."""
+    def put_back(self, run: Run | None, opened: Systems | None = None) -> Exit:
+        """Undo this run, or the last one that was not; whatever ends it early is told.
+
+        `opened` is for a walk that has its systems open already.
+        """
 
         def walk() -> Exit:
+            if opened:
+                return self.walk(opened, run)
             with Systems(self._answers.locate()) as systems:
                 return self.walk(systems, run)
 
@@ -102,8 +108,11 @@ class Undoing:
                 context=systems.cluster.context,
                 database=systems.target.database,
             )
-            exit = self._undo_all(systems, journal, changes)
-            journal.end(exit)
+            progress = Progress(self._console, self._switch, journal)
+            with leased(systems, self._answers, progress, journal.run) as lease:
+                self._changing.check = lease.check
+                exit = self._undo_all(systems, journal, progress, changes)
+                journal.end(exit)
         return exit
 
     def _tell(self, systems: Systems, run: Run) -> None:
@@ -141,10 +150,13 @@ class Undoing:
         return self._end("Nothing to do: everything is as it was before the run.", Exit.OK)
 
     def _undo_all(
-        self, systems: Systems, journal: Journal, changes: Mapping[str, Sequence[Made]]
+        self,
+        systems: Systems,
+        journal: Journal,
+        progress: Progress,
+        changes: Mapping[str, Sequence[Made]],
     ) -> Exit:
         self._console.print(screen.PartHead("Putting back"))
-        progress = Progress(self._console, self._switch, journal)
         found: dict[str, Change | Finding] = {}
         for name, records in changes.items():
             systems.forget()
