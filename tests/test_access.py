@@ -173,3 +173,22 @@ def test_every_step_says_what_it_touches() -> None:
         changing = [access for access in step.access if access.changes]
         changes = step.name not in ("chart_version", "audit_table", "audit_api")
         assert bool(changing) == changes, step.name
+
+
+def test_all_rights_that_lack_are_named_at_once_with_their_rules(cluster, run) -> None:
+    for verb, what in (("create", "jobs"), ("update", "secrets"), ("get", "configmaps")):
+        cluster.kubernetes.faults.forbid(verb, what)
+    before = trace(cluster)
+    answer = run(*ALL)
+    assert answer.returncode == 5, answer.stderr
+    assert "LSA143" in answer.stderr
+    told = " ".join(answer.stderr.split())
+    for verb, what, group in (
+        ("create", "jobs", "batch"),
+        ("update", "secrets", ""),
+        ("get", "configmaps", ""),
+    ):
+        rule = f'apiGroups: ["{group}"], resources: ["{what}"], verbs: ["{verb}"]'
+        assert f"You may not {verb} {what} in namespace langsmith: {rule}" in told
+    assert writes(cluster) == []
+    assert trace(cluster) == before

@@ -66,7 +66,6 @@ class BackendRestart(Step):
     def _restart(self, systems: Systems, status: RolloutStatus, after: str = "") -> Change:
         backend = systems.installation.backend
         command = systems.workload.restart_command
-        systems.must("patch", systems.workload.resource, systems.installation.namespace)
         pods = f"{status.desired} pods" if status.desired != 1 else "pod"
         return Change(
             step=self.name,

@@ -86,7 +86,6 @@ class HelmUpgrade(Step):
             return None
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
-        _make_sure_of_rights(systems)
         systems.helm.chart_versions(upgrade.chart, upgrade.version)
         drifted = drift(systems.deployed_values, systems.file_values)
         return Change(
@@ -183,18 +182,6 @@ def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Findi
         message += "; whether the server needs it cannot be told"
         return Finding("LSA402", State.UNKNOWN, subject, message, evidence, step)
     return failed("LSA402", subject, message, *evidence, next_step=step)
-
-
-def _make_sure_of_rights(systems: Systems) -> None:
-    """What helm writes at every upgrade: a right that is missing half-way leaves it failed."""
-    from wizard.systems.cluster import JOBS, SECRETS
-
-    release, objects = systems.target.namespace, systems.installation.namespace
-    for verb in ("create", "update"):
-        systems.must(verb, SECRETS, release)
-    systems.must("patch", systems.workload.resource, objects)
-    for verb in ("create", "delete"):
-        systems.must(verb, JOBS, objects)
 
 
 def _item(release: str, deployed: str, version: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from wizard.systems.cluster import Cluster, Resource
+    from wizard.systems.cluster import Cluster
     from wizard.systems.database import Database
     from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
@@ -214,25 +214,6 @@ class Systems:
             return bool(self.served and self.served.on)
         except Problem:
             return False
-
-    def must(self, verb: str, resource: Resource, namespace: str) -> None:
-        """Make sure of a right before anything is changed.
-
-        An API server that does not answer such questions is believed to grant it.
-
-        Raises:
-            Problem: the right is missing.
-        """
-        from wizard.systems.cluster_errors import Call, forbidden
-
-        try:
-            granted = self.cluster.allowed(verb, resource, namespace)
-        except Problem as problem:
-            if problem.exit != Exit.FAILED and problem.id != "LSA207":
-                raise
-            return
-        if not granted:
-            raise forbidden(Call(verb, resource.plural, resource.group, "", namespace))
 
     def may(self, verb: str, what: str, group: str, namespace: str) -> bool:
         """Whether the API server grants a right; one that cannot be asked is believed to."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wizard.procedure import STEPS
 from wizard.records.changes import Change, Consent
 from wizard.records.durations import expected_seconds
 from wizard.records.keyed import Keyed, is_fingerprint
 from wizard.records.plan_file import Duration, Lacking, PlannedChange, Precondition
-from wizard.steps.base import Access
 from wizard.systems.access import Systems
+from wizard.walks.rights import declared
 from wizard.walks.simulate import simulate
 
 CHEAP = "row "
@@ -80,20 +79,12 @@ def _lacking(consent: Consent) -> Lacking:
 
 def _rights(systems: Systems, step: str) -> dict[str, str]:
     """Each Kubernetes right to write that the step declares, as the API server tells it."""
-    access = next(it.access for it in STEPS if it.name == step)
     return {
-        f"right to {it.verb} {it.what}": GRANTED if systems.may(*_asked(systems, it)) else REFUSED
-        for it in access
-        if it.system == "kubernetes" and it.changes and "review" not in it.what
-        if it.kind in ("", systems.installation.backend.kind) and not (it.way or it.optional)
+        f"right to {it.verb} {it.what}": GRANTED
+        if systems.may(it.verb, it.what, it.group, it.namespace)
+        else REFUSED
+        for it in declared(systems, step)
     }
-
-
-def _asked(systems: Systems, access: Access) -> tuple[str, str, str, str]:
-    """Verb, resource, group and namespace: helm's Secrets are in the release's namespace."""
-    release = access.what == "secrets"
-    namespace = systems.target.namespace if release else systems.installation.namespace
-    return access.verb, access.what, access.group, namespace
 
 
 def _duration(systems: Systems, step: str) -> Duration | None:

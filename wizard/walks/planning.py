@@ -12,6 +12,7 @@ from wizard.records.changes import Change, Observation
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers
 from wizard.walks.look import Look, verdict
+from wizard.walks.rights import make_sure
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def propose_all(systems: Systems, answers: Answers) -> Proposal:
         change = step.propose(systems, tuple(changes))
         if change:
             changes.append(change)
+    make_sure(systems, changes)
     return Proposal(seen, tuple(changes), _exit(seen, changes))
 
 
@@ -61,6 +63,7 @@ def foresee(systems: Systems) -> tuple[Change, ...]:
             step.require(systems)
             change = step.propose(systems, tuple(changes))
             changes += [change] if change else []
+    make_sure(systems, changes)
     return tuple(changes)
 
 
