@@ -22,8 +22,28 @@ def _json(_plan: Plan, document: Document, _notes: Sequence[str]) -> None:
     sys.stdout.write(safe_json(as_text(dict(document))))
 
 
+def _markdown(plan: Plan, document: Document, notes: Sequence[str]) -> None:
+    from wizard.console.plan_markdown import plan_markdown
+
+    _write(plan_markdown(plan, str(document[ID]), notes))
+
+
+def _html(plan: Plan, document: Document, notes: Sequence[str]) -> None:
+    from wizard.console.plan_html import plan_html
+
+    _write(plan_html(plan, str(document[ID]), notes))
+
+
+def _write(text: str) -> None:
+    """As UTF-8 whatever the terminal's encoding is: it goes to a file or a ticket."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+
+
 FACES: Mapping[str, Callable[[Plan, Document, Sequence[str]], None]] = {
     "text": _text,
+    "markdown": _markdown,
+    "html": _html,
     "json": _json,
 }
 """Each writes the plan to standard output; notes are what a reader has to know first."""

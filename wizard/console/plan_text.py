@@ -64,7 +64,7 @@ def _ends(plan: Plan) -> list[tuple[str, RenderableType]]:
 def _step(plan: Plan, step: PlannedStep) -> RenderableType:
     parts: list[RenderableType] = [
         step_head(step.number, safe(step.title)),
-        findings_block(step.findings),
+        findings_block(step.findings, next_steps=not step.change),
     ]
     if step.change:
         parts.append(_change(plan, step.change))

@@ -6,8 +6,25 @@ from collections.abc import Iterator
 
 from wizard.exits import Exit
 from wizard.options import BY_NAME
-from wizard.records.plan_file import Answer, Plan, PlannedChange, Precondition, ServerCheck
+from wizard.records.findings import State
+from wizard.records.plan_file import (
+    Answer,
+    Plan,
+    PlannedChange,
+    PlannedStep,
+    Precondition,
+    ServerCheck,
+)
 
+MARKS = {
+    State.PASS: "✓",
+    State.INFO: "ℹ",
+    State.WARN: "⚠",
+    State.FAIL: "✗",
+    State.UNKNOWN: "?",
+    State.SKIP: "–",
+    State.NOT_RUN: "·",
+}
 SHORT = 12
 """Characters of an id or a hash that are enough to tell it from others."""
 
@@ -25,6 +42,15 @@ def verdict(plan: Plan) -> str:
     rollouts = f"{several(plan.rollouts, 'rollout')} of the backend"
     rollouts += " (1 with --one-rollout)" if plan.rollouts > 1 else ""
     return f"{count}, {rollouts}. Nothing was changed."
+
+
+def state_of(step: PlannedStep) -> str:
+    """What a plan does about a step, in a few words."""
+    if step.change:
+        return several(len(step.change.items), "change")
+    if all(finding.state is State.SKIP for finding in step.findings):
+        return "left out"
+    return "right already" if step.right else "looked at"
 
 
 def header_rows(plan: Plan, id: str) -> list[tuple[str, str]]:
@@ -54,7 +80,7 @@ def target_rows(plan: Plan) -> list[tuple[str, str]]:
         ("namespace uid", target.namespace_uid),
         ("database", target.database),
         ("database system", target.system_identifier),
-        ("organizations oid", target.organizations_oid),
+        ("table oid", target.organizations_oid),
     ]
     found = [row for row in rows if row[1]]
     return found + [("not read", line) for line in target.unread]

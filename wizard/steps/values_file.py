@@ -87,11 +87,11 @@ class ValuesFile(Step):
         layered = systems.values_edit
         if layered.edit.outcome not in ("insert", "update") or does_without(systems):
             return None
-        from wizard.systems.redact import redact
         from wizard.systems.values_yaml import unified_diff
+        from wizard.systems.values_yaml.keys_only import keys_only
 
         before = dict(systems.values_layers)[layered.path]
-        diff = redact(unified_diff(before, layered.edit.data, layered.path.name))
+        diff = keys_only(unified_diff(before, layered.edit.data, layered.path.name))
         verb = "correct" if layered.edit.outcome == "update" else "add"
         return Change(
             step=self.name,
