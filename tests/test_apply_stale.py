@@ -134,7 +134,7 @@ STALE: dict[str, tuple[Move, str]] = {
     "image": (image, "image of Deployment .*langchain/langsmith-backend:other"),
     "owner": (
         annotated("argocd.argoproj.io/tracking-id", "audit:apps/x"),
-        "owner of Deployment .*Argo CD audit:apps/x",
+        r"owner of Deployment .*Argo CD \(application audit\)",
     ),
     "content of the values file": (file, r"content of \S+values.yaml .* written at 20"),
     "right to patch deployments": (right("patch", "deployments"), "patch deployments"),

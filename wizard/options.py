@@ -193,7 +193,8 @@ OPTIONS: tuple[Option, ...] = (
 )  # fmt: skip
 
 REACHING = ("kubeconfig", "context", "api_key_file", "api_key", "ca_file", "yes", "no_input",
-            "connect_limit", "lock_limit", "rollout_limit", "patience", "unfinished", "take_over")  # fmt: skip
+            "connect_limit", "lock_limit", "rollout_limit", "patience",
+            "unfinished", "take_over")  # fmt: skip
 """How this machine reaches the systems, what it may ask and how long it waits: told anew where
 a plan says all the rest."""
 

@@ -60,6 +60,7 @@ def header_rows(plan: Plan, id: str) -> list[tuple[str, str]]:
         ("made", f"{moment(plan.created.at)} by {plan.created.by} on {plan.created.host}"),
         ("with", f"{plan.tool.name} {plan.tool.version}"),
         ("expires", moment(plan.expires_at)),
+        ("order", _order(plan)),
         ("ticket", plan.ticket),
         ("reason", plan.reason),
     ]
@@ -159,6 +160,12 @@ def moment(text: str) -> str:
 def several(number: int, what: str) -> str:
     """A count with its noun."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _order(plan: Plan) -> str:
+    """The order of the steps, where it is not that of their numbers."""
+    numbers = [plan.numbers.get(name, 0) for name in plan.order]
+    return "" if numbers == sorted(numbers) else f"steps {', '.join(map(str, numbers))}"
 
 
 def _text(value: object) -> str:

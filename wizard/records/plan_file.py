@@ -187,6 +187,7 @@ class Plan:
     Attributes:
         needs_approval: whether `apply` demands `--approve` with its id.
         fingerprint_key: what the keyed hashes are made with, see `wizard.records.keyed`.
+        order: the steps that change something, in the order in which they do.
         changes: the number of single changes.
         rollouts: how often the backend's pods are replaced.
         exit_code: 0, or why the plan is not complete.
@@ -206,6 +207,7 @@ class Plan:
     inputs: Inputs
     fingerprint_key: str
     no_changes: bool
+    order: tuple[str, ...]
     changes: int
     rollouts: int
     exit_code: int

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
 
-_OWNERS = (
-    ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux Kustomization"),
-    ("labels", "helm.toolkit.fluxcd.io/name", "Flux HelmRelease"),
-    ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD"),
-    ("labels", "argocd.argoproj.io/instance", "Argo CD application"),
-    ("annotations", "meta.helm.sh/release-name", "Helm release"),
-)
-"""Where the tools that own an object write their name (their own documentation)."""
+HELM = "meta.helm.sh/release-name"
+"""The annotation that helm leaves on what it installs."""
 
 
 def content_of(path: Path) -> str:
@@ -33,19 +27,19 @@ def of_workload(systems: Systems) -> dict[str, str]:
         f"uid of {name}": str(about["uid"]),
         f"generation of {name}": str(about.get("generation", "")),
         f"image of {name}": _image(live, backend.container),
-        f"owner of {name}": owner_of(about),
+        f"owner of {name}": _owner(live, backend.container),
     }
 
 
-def owner_of(about: Mapping[str, Any]) -> str:
-    """Who manages an object, by its metadata; `nobody` when nothing says so."""
-    found = [
-        f"{title} {text}"
-        for part, key, title in _OWNERS
-        if (text := (about.get(part) or {}).get(key))
-    ]
-    found += [f"{one['kind']} {one['name']}" for one in about.get("ownerReferences") or []]
-    return ", ".join(found) or "nobody"
+def _owner(live: Mapping[str, Any], container: str) -> str:
+    """Who manages the object: an owner that would take changes back, else helm."""
+    from wizard.systems.owners import owner_of
+
+    owner = owner_of(live, container)
+    if owner:
+        return owner.words
+    release = (live["metadata"].get("annotations") or {}).get(HELM)
+    return f"Helm release {release}" if release else "nobody"
 
 
 def _image(live: Mapping[str, Any], container: str) -> str:

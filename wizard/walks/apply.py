@@ -11,7 +11,7 @@ from wizard.console.progress import Progress
 from wizard.console.signals import StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.procedure import STEPS
+from wizard.procedure import NUMBERS, STEPS, ordered
 from wizard.records import debug_log
 from wizard.records.changes import Change
 from wizard.records.journal import Journal
@@ -122,14 +122,19 @@ class Application(Onboarding):
             self._console.print(screen.note(text))
 
     def _change_all(self, systems: Systems, journal: Journal, progress: Progress) -> Exit:
+        systems.forget()
+        self._refuse_applied(
+            systems, journal.run
+        )  # whoever was faster has let go of the lock by now
         self._mark(systems, journal)
         self._console.print(screen.PartHead("Changes"))
-        steps = {step.name: step for step in STEPS}
-        for planned, _ in self._plan.planned:
+        planned = {step.name for step, _ in self._plan.planned}
+        for step in ordered(one_rollout=systems.target.one_rollout):
+            if step.name not in planned:
+                continue
             systems.forget()
-            step = steps[planned.name]
             change = self._proposed(systems, step)
-            self._console.print(screen.step_head(planned.number, planned.title))
+            self._console.print(screen.step_head(NUMBERS[step.name], step.title))
             self._change(systems, step, change, journal, progress)
             self._done.append(step.name)
             self._switch.check()
@@ -166,8 +171,8 @@ class Application(Onboarding):
         if found:
             raise moved(found, "LSA918", "The plan is for another target", "this target")
 
-    def _refuse_applied(self, systems: Systems) -> None:
-        before = applied_before(systems, self._reading.id)
+    def _refuse_applied(self, systems: Systems, besides: str = "") -> None:
+        before = applied_before(systems, self._reading.id, besides)
         if before:
             raise Problem(
                 "LSA917",

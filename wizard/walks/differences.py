@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wizard.console.plan_words import short
 from wizard.problems import Problem
-from wizard.procedure import STEPS
+from wizard.procedure import ordered
 from wizard.records.changes import Change, Exact
 from wizard.records.keyed import Keyed
 from wizard.records.plan_file import Plan, PlannedChange, PlannedStep, Precondition
@@ -43,7 +43,9 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
     found: list[Difference] = []
     earlier: list[Change] = []
     looking = Look(systems)
-    for step, planned in zip(STEPS, plan.steps, strict=True):
+    by_name = {planned.name: planned for planned in plan.steps}
+    for step in ordered(one_rollout=systems.target.one_rollout):
+        planned = by_name[step.name]
         if step.name in systems.target.skip:
             continue
         seen = looking.at(step)
@@ -65,7 +67,7 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
             continue
         earlier += [change] if change else []
         found += _of_step(systems, plan, planned, change, earlier[: -1 if change else None])
-    return tuple(found)
+    return tuple(dict.fromkeys(found))  # two steps may rest on the same thing
 
 
 def differences_now(

@@ -67,6 +67,7 @@ def plan_document(systems: Systems, settings: Settings, proposal: Proposal, head
         inputs=inputs,
         fingerprint_key=keyed.key,
         no_changes=not changes and proposal.exit == Exit.OK,
+        order=tuple(change.step for change in changes),
         changes=sum(len(change.items) for change in changes),
         rollouts=sum(change.step in ROLLOUTS for change in changes),
         exit_code=int(proposal.exit),
@@ -101,7 +102,8 @@ def _steps(
 
 def _mark(systems: Systems) -> str:
     backend = systems.installation.backend
-    return f"annotation {MARK} on {backend.kind} {backend.name}"
+    mark = f"annotation {MARK} on {backend.kind} {backend.name}"
+    return f"{mark}, and a Lease that is gone when it ends"
 
 
 def _user() -> str:

@@ -16,11 +16,14 @@ MARK = "langsmith-audit/applied-plan"
 NO_RIGHT = "LSA207"
 
 
-def applied_before(systems: Systems, id: str) -> str:
-    """When and where the plan was applied, begun at least; empty when it was not."""
+def applied_before(systems: Systems, id: str, besides: str = "") -> str:
+    """When and where the plan was applied, begun at least; empty when it was not.
+
+    `besides` is the run that is asking.
+    """
     for run in reversed(runs()):
         for entry in run.entries:
-            if entry["event"] == "begin" and entry.get("plan") == id:
+            if run.id != besides and entry["event"] == "begin" and entry.get("plan") == id:
                 return f"by run {run.id} of this machine, at {entry['at']}"
     about = systems.workload.live()["metadata"]
     mark = str((about.get("annotations") or {}).get(MARK, ""))
