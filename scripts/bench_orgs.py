@@ -3,6 +3,7 @@
 scripts/bench orgs [--large]      1,000 and 100,000 organizations; --large: 1,000,000 as well
 
 Seconds are without start-up and login; memory is the peak of a process that does only this.
+psql's output is thrown away, where ours keeps a file for undo.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from uuid import UUID
 import psycopg
 
 from wizard.practice.postgres import PracticePostgres
+from wizard.records.rows import RowsFile
 from wizard.systems.database import Database, Login, Organization
 from wizard.systems.database.listing import array_of
 from wizard.systems.database.psql_session import psql_text
+from wizard.systems.database.shown import BATCH
 from wizard.systems.database.statements import COMMIT, ROLLBACK, script, statement
 
 RUNS = 3
@@ -96,8 +99,7 @@ def _child(name: str) -> None:
             "search": lambda: database.organizations(search=PART),
         }
         if name == "enable":
-            chosen = list(_all(database))
-            work["enable"] = lambda: database.enable(chosen, statement_limit=300)
+            work["enable"] = lambda: _enable(database)
         else:
             database.find_organizations()
         seconds = _timed(work[name])
@@ -141,22 +143,25 @@ def _search_sql() -> str:
 
 
 def _enable_sql(organizations: list[Organization]) -> str:
-    """The statements of a change in their order, and the read-back."""
-    ids = array_of(organization.id for organization in organizations)
-    by_id = psql_text(_statement("organizations_by_id"), {"ids": ids})
+    """What `_enable` runs, in its order: the marks, the transaction by batches, the read-back."""
+    ids = sorted(organization.id for organization in organizations)
+    ends = range(BATCH, len(ids) + 1, BATCH)
+    values: Value = {"which": "needy", "limit": BATCH}
+    marks = [
+        psql_text(_statement("organizations_marks"), {**values, "after": str(after or "")})
+        for after in (None, *(ids[end - 1] for end in ends))
+    ]
+    arrays = [array_of(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH)]
+    names = ("lock", "kept", "enable", "proof")
+    change = [
+        psql_text(_statement(f"organizations_{name}"), {"ids": array})
+        for array in arrays
+        for name in names
+    ]
+    proof = [psql_text(_statement("organizations_proof"), {"ids": array}) for array in arrays]
     limits = {"statement_limit": "300s", "lock_limit": "5s", "idle_limit": "30s"}
-    return "".join(
-        (
-            psql_text(script("begin_writing", **limits), {}),
-            psql_text(statement("organizations_lock", schema="public"), {"ids": ids}),
-            psql_text(statement("tables"), {"table": "organizations"}),
-            by_id,
-            psql_text(_statement("organizations_enable"), {"ids": ids}),
-            by_id,
-            psql_text(COMMIT, {}),
-            by_id,
-        )
-    )
+    begin = psql_text(script("begin_writing", **limits), {})
+    return "".join((_read("".join(marks)), begin, *change, psql_text(COMMIT, {}), *proof))
 
 
 def _page(limit: int = 50, pattern: str = "%", after: Organization | None = None) -> str:
@@ -189,6 +194,15 @@ def _all(database: Database) -> Iterator[Organization]:
         if len(page) < PAGE:
             return
         after = (page[-1].display_name, page[-1].id)
+
+
+def _enable(database: Database) -> None:
+    """As a run does it: see which rows need it, and change them, with the undo file on disk."""
+    shown = database.show("needy")
+    with tempfile.TemporaryDirectory() as folder:
+        file = RowsFile(Path(folder) / "rows")
+        database.enable_shown(shown, file, statement_limit=300)
+        file.close()
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -60,9 +60,17 @@ class Progress:
 
     def backup(self, name: str) -> Path:
         """A path beside the journal."""
+        return self._kept.backup_path(name)
+
+    def beside(self, name: str) -> Path:
+        """The path of a registered file beside the journal."""
+        return self._kept.folder / name
+
+    @property
+    def _kept(self) -> Journal:
         if self._journal is None:
             raise ValueError("nothing is kept while only looking")
-        return self._journal.backup_path(name)
+        return self._journal
 
     def _begin(self) -> None:
         self._live = False

@@ -27,7 +27,11 @@ Row = Mapping[str, Any]
 
 
 class RowsFile:
-    """The file of one change, open for writing; each line is a JSON object of one row."""
+    """The file of one change, open for writing; each line is a JSON object of one row.
+
+    Attributes:
+        told: what the journal says of it; count and hash once it is sealed.
+    """
 
     def __init__(self, path: Path) -> None:
         """Make the file, readable by its owner alone.
@@ -35,6 +39,7 @@ class RowsFile:
         Raises:
             Problem: LSA548, it cannot be made.
         """
+        self.told: dict[str, Any] = {"file": path.name}
         self._path = path
         self._count = 0
         self._hash = hashlib.sha256()
@@ -65,7 +70,8 @@ class RowsFile:
             os.fsync(self._handle)
         except OSError as error:
             raise _not_written(self._path, error) from None
-        return {"file": self._path.name, **told}
+        self.told |= told
+        return self.told
 
     def close(self) -> None:
         """Close the file, sealed or not."""
@@ -85,7 +91,8 @@ def rows(folder: Path, facts: Mapping[str, Any]) -> Iterator[Row]:
 
     `folder` is the run's, `facts` the entry's `register` or `undo`. Each row has `id`, `shape`,
     `present`, `value` and `rest` (see `PriorState.as_json`). A file is checked to its end before
-    its first row is given; memory does not grow with it.
+    its first row is given; memory does not grow with it. One that an entry from before the change
+    names, and that was never finished, has no rows: that change was not made.
 
     Raises:
         Problem: LSA548, the file is gone, was cut short or was changed.
@@ -97,6 +104,8 @@ def rows(folder: Path, facts: Mapping[str, Any]) -> Iterator[Row]:
     path = folder / Path(told["file"]).name
     try:
         count = _checked(path, told)
+        if count is None:
+            return
         with path.open("rb") as stream:
             for _ in range(count):
                 yield json.loads(stream.readline())
@@ -123,8 +132,8 @@ def changes(folder: Path, facts: Mapping[str, Any]) -> Iterator[Row]:
         yield {"id": row["id"], "display_name": name, "before": before, "after": after}
 
 
-def _checked(path: Path, told: Mapping[str, Any]) -> int:
-    """The number of rows, when the file is whole and what the journal says of it."""
+def _checked(path: Path, told: Mapping[str, Any]) -> int | None:
+    """The number of rows, when the file is whole; none, when it belongs to no change."""
     hash, count, last = hashlib.sha256(), 0, b""
     with path.open("rb") as stream:
         for line in stream:
@@ -134,7 +143,9 @@ def _checked(path: Path, told: Mapping[str, Any]) -> int:
             last = line
     found = {"count": count, "sha256": hash.hexdigest()}
     if last != json.dumps(found).encode() + b"\n":
-        raise _not_read(path, "its end is missing, so the change that it belongs to was not made")
+        if "sha256" not in told:
+            return None
+        raise _not_read(path, "it was cut short, or changed")
     if any(told[name] != found[name] for name in found if name in told):
         raise _not_read(path, "it is not the file that the journal tells of")
     return count

@@ -55,6 +55,9 @@ class Watch(Protocol):
     def backup(self, name: str) -> Path:
         """A path beside the journal for a copy that undo will need."""
 
+    def beside(self, name: str) -> Path:
+        """The path beside the journal of a file that the change has registered by this name."""
+
 
 class Step(ABC):
     """One step of the documented procedure.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -11,22 +12,33 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
+from wizard.records.rows import INLINE
 from wizard.records.run_states import Made
 from wizard.steps import organizations_by_hand as by_hand
+from wizard.steps import organizations_many as many
 from wizard.steps.back import rows as back
 from wizard.steps.base import Access, Step, Watch
 from wizard.steps.fingerprint import fingerprint_of
+from wizard.steps.organizations_findings import (
+    SHOWN,
+    finding_of,
+    is_unfit,
+    label,
+    needs_it,
+    sum_of,
+    summed,
+    with_way,
+)
 from wizard.steps.rights import BACKEND, DATABASE
 from wizard.steps.server_default import on_by_default
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.database import Enabled, Organization
+    from wizard.systems.database.shown import Shown
 
 PAGE = 20_000
 """Without an index on the name each page costs a look at the whole table, so there are few."""
-SHOWN = 20
-"""More organizations than this are counted, not listed."""
 
 
 class Organizations(Step):
@@ -61,16 +73,20 @@ class Organizations(Step):
             return by_hand.observe(systems)
         if not systems.target.selection.made:
             return self._overview(systems)
-        chosen = self.chosen(systems)
-        if not chosen:
-            return self._none_chosen(systems)
         by_default = on_by_default(systems)
-        findings = tuple(_finding(it, by_default=by_default) for it in chosen)
-        right = not any(_needy(it, by_default=by_default) for it in chosen)
-        blocked = any(_unfit(organization) for organization in chosen)
+        if not systems.target.selection.ids:
+            number, on, needy, unfit = many.counted(systems, by_default=by_default)
+            if not number:
+                return self._none_chosen(systems)
+            if number > SHOWN:
+                return _counted(systems, number, on, needy, unfit, by_default=by_default)
+        chosen = self.chosen(systems)
+        findings = tuple(finding_of(it, by_default=by_default) for it in chosen)
+        right = not any(needs_it(it, by_default=by_default) for it in chosen)
+        blocked = any(is_unfit(organization) for organization in chosen)
         if len(chosen) > SHOWN:
-            findings = _summed(findings)
-        findings = _by_way(findings, systems)
+            findings = summed(findings)
+        findings = with_way(findings, systems)
         return Observation(findings, right=right and not blocked, blocked=blocked)
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
@@ -79,42 +95,20 @@ class Organizations(Step):
             return by_hand.propose(systems, _pods(systems))
         if not systems.target.selection.made:
             return None
-        by_default = on_by_default(systems)
-        needy = [o for o in self.chosen(systems) if _needy(o, by_default=by_default)]
-        if not needy or any(_unfit(o) for o in needy):
+        needy = self._to_change(systems)
+        if not needy:
             return None
-        database = systems.database
-        table = database.find_organizations(writing=True)
-        identity = database.identity()
-        return Change(
-            step=self.name,
-            items=(f"UPDATE organizations: can_use_audit_logs true in {_rows(needy)}",),
-            details=tuple(f"{_label(o)}: {o.prior.told()}" for o in needy),
-            exact=(Exact("sql", database.enable_statement(), tuple(str(o.id) for o in needy)),),
-            preconditions={
-                "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
-                "table": f"{table.schema}.organizations, oid {table.oid}",
-                **{f"row {o.id}": fingerprint_of(_stored(o)) for o in needy},
-            },
-            moves={f"row {o.id}": "" for o in needy},
-            expected=len(needy),
-            risk="none to other rows: exactly these are written, or none is; each keeps the rest "
-            "of its config",
-            effect=f"{_rows(needy)} of organizations, in one transaction; the running backend "
-            "pods keep what they knew until they are restarted; " + systems.database.login.evidence,
-            reversible=Reversible.YES,
-            because="the prior state of each row's key is in the journal",
-            undo="put the prior state of the key back in exactly these rows",
-            register={"rows": [_row(o) for o in needy], "pods": _pods(systems)},
-            payload=tuple(needy),
-        )
+        return _change(systems, needy)
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Run the transaction, and read the rows back on a second connection."""
         if change.by_hand:
             return by_hand.apply(change, watch)
-        chosen: tuple[Organization, ...] = change.payload
         watch.waiting("updating the organizations", 0.0)
+        if not isinstance(change.payload, tuple):
+            pods = partial(_pods, systems)
+            return many.apply(systems, change.payload, change.register, watch, pods)
+        chosen: tuple[Organization, ...] = change.payload
         done = systems.database.enable(chosen, lock_limit=systems.target.lock_limit)
         evidence = tuple(
             f"{row.display_name} ({row.id}): {row.before.told()} → {row.after.value}"
@@ -158,6 +152,23 @@ class Organizations(Step):
             if id not in there:
                 raise _none_found(id)
         return found
+
+    def _to_change(self, systems: Systems) -> Sequence[Organization] | Shown:
+        """The rows to be changed; none while one of the chosen is unfit."""
+        by_default = on_by_default(systems)
+        if not systems.target.selection.ids:
+            *_, unfit = many.counted(systems, by_default=by_default)
+            if unfit:
+                return ()
+            which = many.kind(systems, by_default=by_default)
+            return many.few_or_many(systems, systems.database.show(which))
+        chosen = self.chosen(systems)
+        needy = [o for o in chosen if needs_it(o, by_default=by_default)]
+        if any(is_unfit(o) for o in chosen):
+            return ()
+        if len(needy) <= INLINE:
+            return needy
+        return systems.database.show_these([o.id for o in needy])
 
     def _overview(self, systems: Systems) -> Observation:
         counts = systems.database.organization_counts().shared
@@ -217,70 +228,81 @@ def _shared(systems: Systems, *, only_off: bool) -> Iterator[Organization]:
         after = (page[-1].display_name, page[-1].id)
 
 
-def _finding(organization: Organization, *, by_default: bool) -> Finding:
-    subject = f"organization {_label(organization)}"
-    if organization.is_personal:
-        return failed(
-            "LSA594",
-            subject,
-            "A personal organization: audit logs are for shared ones, so it is left alone",
-            next_step="leave it out of --org",
-        )
-    if organization.state == "wrong shape":
-        return failed(
-            "LSA595",
-            subject,
-            "Its config is no JSON object; the documented UPDATE would destroy it",
-            next_step="mend the config by hand first, with LangChain's support",
-        )
-    if organization.state == "on":
-        return passed("LSA591", subject, "Audit logs are stored as on")
-    if not _needy(organization, by_default=by_default):
-        message = f"{organization.prior.told()}; the server's default is on"
-        return Finding("LSA598", State.INFO, subject, message)
-    return failed(
-        "LSA596",
-        subject,
-        f"Audit logs are not on: {organization.prior.told()}",
-        next_step="langsmith-audit plan shows the UPDATE; langsmith-audit run does it",
+def _counted(
+    systems: Systems, number: int, on: int, needy: int, unfit: int, *, by_default: bool
+) -> Observation:
+    """Many organizations: the first wrong ones by name, and one finding that counts them all."""
+    named = many.first(systems, many.WRONG, SHOWN) if unfit else []
+    if needy and len(named) < SHOWN:
+        which = many.kind(systems, by_default=by_default)
+        named += many.first(systems, which, SHOWN - len(named))
+    findings = [finding_of(it, by_default=by_default) for it in named]
+    summed = sum_of(on, number, right=not needy + unfit)
+    found = with_way((*findings, summed), systems)
+    return Observation(found, right=not needy + unfit, blocked=bool(unfit))
+
+
+def _change(systems: Systems, needy: Sequence[Organization] | Shown) -> Change:
+    database = systems.database
+    table = database.find_organizations(writing=True)
+    identity = database.identity()
+    payload: Any = needy
+    if isinstance(needy, Sequence):
+        count, payload, told = len(needy), tuple(needy), _told_one_by_one(needy)
+    else:
+        count, told = needy.count, _told_by_count(needy)
+    rows = f"{count} row{'s' if count != 1 else ''}"
+    return Change(
+        step=Organizations.name,
+        items=(f"UPDATE organizations: can_use_audit_logs true in {rows}",),
+        details=told.details,
+        exact=(Exact("sql", database.enable_statement(), told.parameters),),
+        preconditions={
+            "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
+            "table": f"{table.schema}.organizations, oid {table.oid}",
+            **told.preconditions,
+        },
+        moves=dict.fromkeys(told.preconditions, ""),
+        expected=count,
+        risk="none to other rows: exactly these are written, or none is; each keeps the rest "
+        "of its config",
+        effect=f"{rows} of organizations, in one transaction; the running backend "
+        "pods keep what they knew until they are restarted; " + database.login.evidence,
+        reversible=Reversible.YES,
+        because="the prior state of each row's key is in the journal",
+        undo="put the prior state of the key back in exactly these rows",
+        register={"rows": told.register, "pods": _pods(systems)},
+        payload=payload,
     )
 
 
-def _summed(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The wrong ones by name up to a limit, and one finding that counts them all."""
-    wrong = [it for it in findings if it.state is State.FAIL]
-    on = sum(it.state is State.PASS for it in findings)
-    message = f"{on} of {len(findings)} chosen organizations have audit logs stored as on"
-    if not wrong:
-        return (passed("LSA591", "the chosen organizations", message),)
-    sum_ = failed(
-        "LSA596", "the chosen organizations", message, next_step="langsmith-audit run changes them"
+@dataclass(frozen=True)
+class _Told:
+    """How the rows are told: by a person's eyes, to the server, to a plan, and to undo."""
+
+    details: tuple[str, ...]
+    parameters: tuple[str, ...]
+    preconditions: dict[str, str]
+    register: Any
+
+
+def _told_one_by_one(needy: Sequence[Organization]) -> _Told:
+    return _Told(
+        tuple(f"{label(o)}: {o.prior.told()}" for o in needy),
+        tuple(str(o.id) for o in needy),
+        {f"row {o.id}": fingerprint_of(_stored(o)) for o in needy},
+        [_row(o) for o in needy],
     )
-    return (*wrong[:SHOWN], sum_)
 
 
-def _by_way(findings: tuple[Finding, ...], systems: Systems) -> tuple[Finding, ...]:
-    """The findings, with the way to the database and its reason as evidence of the first."""
-    first, *others = findings
-    evidence = (*first.evidence, systems.database.login.evidence)
-    return (replace(first, evidence=evidence), *others)
-
-
-def _needy(organization: Organization, *, by_default: bool) -> bool:
-    """Whether a stored true is missing that the server's default does not make up for."""
-    return organization.state != "on" and not (by_default and organization.state == "default")
-
-
-def _unfit(organization: Organization) -> bool:
-    return organization.is_personal or organization.state == "wrong shape"
-
-
-def _label(organization: Organization) -> str:
-    return f"{organization.display_name} ({organization.id})"
-
-
-def _rows(organizations: Sequence[Organization]) -> str:
-    return f"{len(organizations)} row{'s' if len(organizations) != 1 else ''}"
+def _told_by_count(shown: Shown) -> _Told:
+    """Thousands are not listed: their number and one fingerprint stand for them."""
+    return _Told(
+        (f"{shown.count} organizations, ids and stored values by their fingerprint",),
+        (f"{shown.count} ids, in batches within the one transaction",),
+        {"rows": f"{shown.count}, {shown.fingerprint}"},
+        {"file": many.FILE, "count": shown.count},
+    )
 
 
 def _committed(done: Enabled) -> str:

@@ -17,6 +17,7 @@ from wizard.systems.database.model import (
     PutBack,
     RowChange,
 )
+from wizard.systems.database.rows import Rows
 from wizard.systems.database.statement_errors import NOTHING
 from wizard.systems.database.statements import readable, statement
 from wizard.systems.database.transaction import Bench, carry_out
@@ -50,12 +51,12 @@ def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
     unchanged = tuple(o.id for o in chosen if o.state is OrganizationState.ON)
     needy = [o for o in chosen if o.state is not OrganizationState.ON]
 
-    def work(session: Session) -> tuple[RowChange, ...]:
-        return _turn_on(session, bench, chosen, needy)
+    def work(session: Session) -> Rows:
+        return Rows(bench.table, _turn_on(session, bench, chosen, needy))
 
     done = carry_out(bench, [o.id for o in needy], work)
     return Enabled(
-        done.changes, unchanged, done.committed_at, enable_statement(bench.table), done.notes
+        done.made.changes, unchanged, done.committed_at, enable_statement(bench.table), done.notes
     )
 
 
@@ -71,13 +72,13 @@ def put_back(bench: Bench, changes: Sequence[RowChange]) -> PutBack:
     already: list[UUID] = []
     left: list[tuple[UUID, str]] = []
 
-    def work(session: Session) -> tuple[RowChange, ...]:
+    def work(session: Session) -> Rows:
         ours = _still_ours(_locked(session, bench, list(wanted)), wanted, already, left)
-        return _restore(session, bench, ours)
+        return Rows(bench.table, _restore(session, bench, ours))
 
     done = carry_out(bench, list(wanted), work)
     return PutBack(
-        restored=tuple(change.id for change in done.changes),
+        restored=tuple(change.id for change in done.made.changes),
         already=tuple(already),
         left=tuple(left),
         committed_at=done.committed_at,
@@ -148,6 +149,15 @@ def _lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:
     session.run(
         statement("organizations_lock", schema=bench.table.schema), ids=listing.array_of(ids)
     )
+    check_table(session, bench)
+
+
+def check_table(session: Session, bench: Bench) -> None:
+    """Make sure that the table is still the one that was looked at, and may be written.
+
+    Raises:
+        Problem: LSA540, and LSA531 to LSA538.
+    """
     now = catalogue.find_organizations(session, writing=True)
     if now.oid != bench.table.oid or now.schema != bench.table.schema:
         raise Problem(

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from wizard.systems.database import catalogue, change, listing
+from wizard.systems.database import bulk, catalogue, change, listing
 from wizard.systems.database.audit_table import find_audit_logs
 from wizard.systems.database.model import (
     AuditTable,
     Enabled,
+    EnabledMany,
     Identity,
+    Kept,
     Login,
     Organization,
     OrganizationCounts,
@@ -22,6 +24,7 @@ from wizard.systems.database.model import (
 )
 from wizard.systems.database.opening import open_session
 from wizard.systems.database.rights import grants
+from wizard.systems.database.shown import Shown, show, show_these
 from wizard.systems.database.statements import statement
 from wizard.systems.database.transaction import Bench
 
@@ -151,6 +154,37 @@ class Database:
                 could not be told.
         """
         return change.enable(self._bench(lock_limit, statement_limit), chosen)
+
+    def show(self, which: str, *, limit: int | None = None) -> Shown:
+        """Shared organizations of a kind, or the first of them in the order of their ids.
+
+        `needy`: fit, and not on; `stored`: of these, those with a stored value; `wrong`: their
+        config is no JSON object.
+        """
+        table = self._table
+        with self._live.reading() as session:
+            return show(session, table, which, limit)
+
+    def show_these(self, ids: Sequence[UUID]) -> Shown:
+        """The organizations with these ids, as they are shown."""
+        table = self._table
+        with self._live.reading() as session:
+            return show_these(session, table, ids)
+
+    def enable_shown(
+        self,
+        shown: Shown,
+        kept: Kept,
+        *,
+        lock_limit: float = LOCK_LIMIT,
+        statement_limit: float = STATEMENT_LIMIT,
+    ) -> EnabledMany:
+        """`enable` for any number: batches in one transaction, in memory that does not grow.
+
+        Raises:
+            Problem: as `enable`; what `kept` raises ends the transaction as well.
+        """
+        return bulk.enable_shown(self._bench(lock_limit, statement_limit), shown, kept)
 
     def put_back(
         self,

@@ -128,12 +128,12 @@ class LibpqSession(Session):
 
 
 def _duplicate(number: int) -> socket.socket:
-    """A second handle of a socket: the first stays libpq's, which may close it meanwhile."""
-    borrowed = socket.socket(fileno=number)
-    try:
-        return borrowed.dup()
-    finally:
-        borrowed.detach()
+    """A second handle of a socket: the first stays libpq's, which may close it meanwhile.
+
+    It is made without `socket.dup`, which would make libpq's own handle blocking as well: libpq
+    then waits for ever within an answer of more than some 64 KB.
+    """
+    return socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM)
 
 
 def _parameters(login: Login, connect_limit: int) -> dict[str, Any]:

@@ -238,6 +238,26 @@ class Enabled:
     notes: tuple[str, ...] = ()
 
 
+class Kept(Protocol):
+    """Where the prior states of many rows are kept while they are changed."""
+
+    def add(self, lines: bytes, count: int) -> None:
+        """Keep `count` rows, a line of JSON each."""
+
+    def seal(self) -> object:
+        """Bring all of it to the disk: the change is committed only then."""
+
+
+@dataclass(frozen=True)
+class EnabledMany:
+    """What `enable_shown` did; see `Enabled`. Every one of the `count` rows was written."""
+
+    count: int
+    committed_at: datetime
+    statement: str
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class PutBack:
     """What `put_back` did.

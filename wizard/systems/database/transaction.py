@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from wizard.exits import Exit
@@ -14,6 +14,7 @@ from wizard.systems.database.statement_errors import NOTHING, ConnectionLost
 from wizard.systems.database.statements import statement
 from wizard.systems.database.witness import (
     SETTLE_LIMIT,
+    Made,
     Witness,
     lock_holders,
     read_back,
@@ -22,20 +23,20 @@ from wizard.systems.database.witness import (
 )
 
 if TYPE_CHECKING:
-    from wizard.systems.database.model import Login, OrganizationsTable, RowChange
+    from wizard.systems.database.model import Login, OrganizationsTable
     from wizard.systems.database.session import Session
 
 IDLE_LIMIT = 30.0
 """Seconds after which the server ends our transaction by itself when we have vanished."""
 
-Work = Callable[["Session"], tuple["RowChange", ...]]
+M = TypeVar("M", bound=Made)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[M]):
     """What was committed, when by the server's clock, and what is worth telling about it."""
 
-    changes: tuple[RowChange, ...]
+    made: M
     committed_at: datetime
     notes: tuple[str, ...]
 
@@ -52,11 +53,12 @@ class Bench:
     statement_limit: float
 
 
-def carry_out(bench: Bench, ids: Sequence[UUID], work: Work) -> Outcome:
+def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -> Outcome[M]:
     """Do the work in one transaction, commit it, and read it back on a second connection.
 
-    Without a changed row nothing is committed. The second connection is there before the first
-    write, so that its lack cannot leave a change unproved.
+    `ids` are the rows that are waited for, by which a lock's holder is found; the work may change
+    them as it goes. Without a changed row nothing is committed. The second connection is there
+    before the first write, so that its lack cannot leave a change unproved.
 
     Raises:
         Problem: nothing was changed; or, LSA547 alone, it cannot be told.
@@ -72,7 +74,9 @@ def carry_out(bench: Bench, ids: Sequence[UUID], work: Work) -> Outcome:
         witness.close()
 
 
-def _carry_out(bench: Bench, witness: Witness, ids: Sequence[UUID], work: Work) -> Outcome:
+def _carry_out(
+    bench: Bench, witness: Witness, ids: Sequence[UUID], work: Callable[[Session], M]
+) -> Outcome[M]:
     session = bench.session
     try:
         session.begin(
@@ -80,25 +84,23 @@ def _carry_out(bench: Bench, witness: Witness, ids: Sequence[UUID], work: Work) 
             lock_limit=bench.lock_limit,
             idle_limit=IDLE_LIMIT,
         )
-        changes = work(session)
-        if not changes:
-            return Outcome((), server_time(session), ())
+        made = work(session)
+        if not made:
+            return Outcome(made, server_time(session), ())
         transaction = session.rows(statement("transaction_id"))[0]["id"]
     except Problem as problem:
         session.roll_back()
         raise unchanged(_with_holders(problem, bench, witness, ids)) from None
-    notes = _commit(bench, witness, transaction, changes)
-    committed_at, differences = read_back(witness, bench.table, changes)
-    return Outcome(changes, committed_at, notes + differences)
+    notes = _commit(bench, witness, transaction, made)
+    committed_at, differences = read_back(witness, made)
+    return Outcome(made, committed_at, notes + differences)
 
 
-def _commit(
-    bench: Bench, witness: Witness, transaction: str, changes: tuple[RowChange, ...]
-) -> tuple[str, ...]:
+def _commit(bench: Bench, witness: Witness, transaction: str, made: Made) -> tuple[str, ...]:
     try:
         bench.session.commit()
     except ConnectionLost as lost:
-        committed = settle(witness, bench.table, transaction, changes)
+        committed = settle(witness, transaction, made)
         if committed is None:
             raise _not_known(bench, lost) from None
         if not committed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 from wizard.problems import Problem
@@ -17,7 +17,7 @@ from wizard.systems.database.statements import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wizard.systems.database.model import Login, OrganizationsTable, RowChange
+    from wizard.systems.database.model import Login, OrganizationsTable
     from wizard.systems.database.session import Session
 
 T = TypeVar("T")
@@ -26,6 +26,19 @@ SETTLE_LIMIT = 60.0
 """Seconds within which the outcome of a commit must be known after the connection was lost."""
 _PAUSE = 0.5
 _HOLDER_LIMIT = 2.0
+
+
+class Made(Protocol):
+    """The rows that a transaction wrote, and how to see them again."""
+
+    def __bool__(self) -> bool:
+        """Whether anything was written at all."""
+
+    def differences(self, session: Session) -> tuple[str, ...]:
+        """Where the rows are no longer as they were written, in words."""
+
+    def stands(self, session: Session) -> bool | None:
+        """Whether all rows are as they were written; False when all are as before."""
 
 
 class Witness:
@@ -68,30 +81,16 @@ def server_time(session: Session) -> datetime:
     return datetime.fromtimestamp(session.rows(statement("server_time"))[0]["now"], UTC)
 
 
-def read_back(
-    witness: Witness, table: OrganizationsTable, changes: Sequence[RowChange]
-) -> tuple[datetime, tuple[str, ...]]:
+def read_back(witness: Witness, made: Made) -> tuple[datetime, tuple[str, ...]]:
     """The server's time, and what differs from what was committed (or why nobody could look)."""
-    ids = [change.id for change in changes]
     try:
-        now, found = witness.ask(lambda s: (server_time(s), listing.by_id(s, table, ids)))
+        return witness.ask(lambda s: (server_time(s), made.differences(s)))
     except Problem as problem:
         note = f"committed, but it could not be read back on a second connection: {problem.what}"
         return datetime.now(UTC), (note,)
-    notes = []
-    for change in changes:
-        row = found.get(change.id)
-        if row is None:
-            notes.append(f"organization {change.id} was deleted by somebody just after the commit")
-        elif row.prior != change.after:
-            seen = row.prior.told()
-            notes.append(f"organization {change.id} was changed again just after: {seen}")
-    return now, tuple(notes)
 
 
-def settle(
-    witness: Witness, table: OrganizationsTable, transaction: str, changes: Sequence[RowChange]
-) -> bool | None:
+def settle(witness: Witness, transaction: str, made: Made) -> bool | None:
     """Whether the transaction with the lost commit is in; None when nobody can tell.
 
     The server is asked what became of the transaction, and its rows are looked at: after a
@@ -102,7 +101,7 @@ def settle(
         try:
             outcome = _outcome(witness, transaction)
             if outcome != "in progress":
-                return _by_rows(witness, table, changes, outcome)
+                return _by_rows(witness, made, outcome)
         except Problem:
             outcome = None  # not reachable yet
         if time.monotonic() > until:
@@ -121,21 +120,13 @@ def _outcome(witness: Witness, transaction: str) -> str | None:
     return answer
 
 
-def _by_rows(
-    witness: Witness,
-    table: OrganizationsTable,
-    changes: Sequence[RowChange],
-    outcome: str | None,
-) -> bool | None:
+def _by_rows(witness: Witness, made: Made, outcome: str | None) -> bool | None:
     if outcome == "aborted":
         return False
-    found = witness.ask(lambda s: listing.by_id(s, table, [change.id for change in changes]))
-    seen = [found[change.id].prior if change.id in found else None for change in changes]
-    if seen == [change.after for change in changes]:
+    stands = witness.ask(made.stands)
+    if stands is None and outcome == "committed":
         return True
-    if seen == [change.before for change in changes]:
-        return False
-    return True if outcome == "committed" else None
+    return stands
 
 
 def lock_holders(

@@ -1,0 +1,26 @@
+-- The organizations with these ids as one text each: their marks (see organizations_marks.sql),
+-- what undo needs as lines of JSON, and one hash over all that the change leaves as it is.
+--   psql -v schema=public -v personal=is_personal -v ids={…} -f organizations_kept.sql
+SELECT COALESCE(string_agg(mark, '' ORDER BY id), '') AS marks,
+       COALESCE(string_agg(line, chr(10) ORDER BY id), '') AS lines,
+       encode(sha256(convert_to(
+         COALESCE(string_agg(rest, '' ORDER BY id), ''), 'UTF8')), 'hex') AS rests
+FROM (
+  SELECT id, rest,
+         replace(id::text, '-', '') || left(encode(sha256(convert_to(
+           concat(COALESCE(:personal, false), ' ', COALESCE(config::text, 'NULL')),
+           'UTF8')), 'hex'), 32) AS mark,
+         json_build_object(
+           'id', id, 'display_name', COALESCE(display_name, ''),
+           'shape', COALESCE(jsonb_typeof(config), 'sql null'),
+           'present', COALESCE(config ? 'can_use_audit_logs', false),
+           'value', (config -> 'can_use_audit_logs')::text,
+           'rest', rest)::text AS line
+  FROM (
+    SELECT *, encode(sha256(convert_to(
+             COALESCE(config - 'can_use_audit_logs', '{}')::text, 'UTF8')), 'hex') AS rest
+    FROM :"schema".organizations
+    WHERE id = ANY (:'ids'::uuid[])
+      AND (config IS NULL OR jsonb_typeof(config) = 'object')
+  ) AS fit
+) AS told
