@@ -1,11 +1,16 @@
-"""What the tests share: helm, PostgreSQL, and a practice cluster that is fresh for each test."""
+"""What the tests share: helm, PostgreSQL, and a practice cluster that is fresh for each test.
 
+With `--live KUBECONFIG` the tests that are marked `live`, and no others, run on that cluster.
+"""
+
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,10 +20,82 @@ from wizard.practice.helm_binary import helm_binary
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 
+if TYPE_CHECKING:
+    from live_cluster import LiveCluster, LiveOptions
+
 settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )  # other tests run on the same processors
 settings.load_profile("shared")
+
+
+LIVE = (
+    ("--live", "KUBECONFIG", "run the tests marked live on this cluster; it should be disposable"),
+    ("--live-namespace", "NAME", "how their namespaces begin (default: lsa-live-, and a number)"),
+    ("--live-helm", "BINARY", "the helm to use (default: the one on PATH)"),
+    ("--live-chart", "REF", "the chart to install (default: the practice chart)"),
+    ("--live-chart-version", "VERSION", "its version (default: 0.12.33)"),
+    ("--live-values", "FILE", "the values file to install from (default: the practice cluster's)"),
+    ("--live-settle", "SECONDS", "until the pods of a release must be ready (default: 600)"),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of `pytest --live KUBECONFIG`."""
+    group = parser.getgroup("live", "tests on any cluster")
+    for flag, metavar, text in LIVE:
+        group.addoption(flag, metavar=metavar, help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the marker, and refuse at once what cannot work."""
+    config.addinivalue_line("markers", "live: also runs on any cluster, with --live KUBECONFIG")
+    if config.getoption("--live"):
+        from live_cluster import problem_of
+
+        problem = problem_of(_live_options(config))
+        if problem:
+            raise pytest.UsageError(problem)
+
+
+def _live_options(config: pytest.Config) -> "LiveOptions":
+    from live_cluster import LiveOptions
+
+    told = {flag: config.getoption(flag) for flag, _, _ in LIVE}
+    values = told["--live-values"]
+    return LiveOptions(
+        kubeconfig=Path(told["--live"]),
+        base=told["--live-namespace"] or f"lsa-live-{secrets.token_hex(2)}",
+        helm=Path(shutil.which(told["--live-helm"] or "helm") or "helm"),
+        chart=told["--live-chart"] or "",
+        chart_version=told["--live-chart-version"] or "0.12.33",
+        values=Path(values) if values else None,
+        settle=float(told["--live-settle"] or 600),
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a live cluster only what is marked for it runs."""
+    if not config.getoption("--live"):
+        return
+    others = [item for item in items if item.get_closest_marker("live") is None]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
+
+
+@pytest.fixture(scope="session")
+def live_cluster(request: pytest.FixtureRequest) -> Iterator["LiveCluster"]:
+    """The cluster that --live names, with a release on it."""
+    from live_cluster import LiveCluster
+
+    folder = Path(tempfile.mkdtemp(prefix="lsa-live-"))
+    cluster = LiveCluster(_live_options(request.config), folder)
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -80,14 +157,19 @@ def shared_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
 
 
 @pytest.fixture
-def cluster(shared_cluster: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
+def cluster(request: pytest.FixtureRequest) -> "PracticeCluster | LiveCluster":
     """A practice cluster as it came up: release 0.12.33 deployed, nothing done yet.
 
-    Its helm is helm 3; `cluster.use_helm(helm)` takes another one.
+    Its helm is helm 3; `cluster.use_helm(helm)` takes another one. With --live it is a release on
+    that cluster, as it was installed.
     """
-    cluster, snapshot = shared_cluster
-    cluster.restore(snapshot)
-    return cluster
+    if request.config.getoption("--live"):
+        live = request.getfixturevalue("live_cluster")
+        live.fresh()
+        return live
+    practice, snapshot = request.getfixturevalue("shared_cluster")
+    practice.restore(snapshot)
+    return practice
 
 
 @pytest.fixture

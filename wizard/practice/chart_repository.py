@@ -55,6 +55,11 @@ class ChartRepository:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="charts", daemon=True).start()
 
+    @property
+    def known(self) -> frozenset[str]:
+        """Every version that it could offer."""
+        return frozenset(self._entries)
+
     def offer(self, versions: Iterable[str]) -> None:
         """List exactly these versions in the index, as after a repository was pruned."""
         self.offered = frozenset(versions)

@@ -70,7 +70,7 @@ class PracticeCluster:
     Attributes:
         home: the folder that holds all of it; nothing is written elsewhere.
         kubeconfig: a kubeconfig for it.
-        namespace, release: of the release.
+        namespace, release, chart: of the release.
         values: the release's values file, in which the two variables are missing.
         say: takes a line for who waits.
         variables: more variables for who works on this cluster; they go before the settings.
@@ -91,6 +91,7 @@ class PracticeCluster:
     ) -> None:
         self.home = home
         self.helm = helm
+        self.chart = "langchain/langsmith"
         self.namespace = NAMESPACE
         self.release = RELEASE
         self.variables: dict[str, str] = {}
@@ -229,7 +230,7 @@ class PracticeCluster:
         self.namespace, self.release = namespace, release
         self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=namespace)
         answer = self.run_helm(
-            *("install", release, "langchain/langsmith"),
+            *("install", release, self.chart),
             *("--version", chart_version or self.chart_version),
             *("--namespace", namespace, "--create-namespace", "--values", str(self.values)),
         )

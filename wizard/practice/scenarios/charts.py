@@ -80,7 +80,7 @@ def random_job_noise(cluster: PracticeCluster) -> None:
 def chart_directory(cluster: PracticeCluster) -> None:
     """The chart is a directory of a git checkout, named by --chart: it is used as it is."""
     pulled = cluster.run_helm(
-        *("pull", "langchain/langsmith", "--version", cluster.chart_version),
+        *("pull", cluster.chart, "--version", cluster.chart_version),
         *("--untar", "--untardir", str(cluster.home / "checkout")),
     )
     cluster.must(pulled, "helm pull")
@@ -95,7 +95,7 @@ def layered_values(cluster: PracticeCluster) -> None:
     env = [{"name": "ASYNCPG_POOL_MAX_SIZE", "value": "16"}]
     cluster.write_private(extra, json.dumps({"backend": {"deployment": {"extraEnv": env}}}) + "\n")
     answer = cluster.run_helm(
-        *("upgrade", cluster.release, "langchain/langsmith", "--namespace", cluster.namespace),
+        *("upgrade", cluster.release, cluster.chart, "--namespace", cluster.namespace),
         *("--version", cluster.chart_version, "--values", str(cluster.values)),
         *("--values", str(extra), "--wait"),
     )

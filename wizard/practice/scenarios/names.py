@@ -51,7 +51,7 @@ def other_release_name(cluster: PracticeCluster) -> None:
 def several_releases(cluster: PracticeCluster) -> None:
     """A second LangSmith, langsmith-staging, is in the namespace: which one is meant is asked."""
     staging = cluster.run_helm(
-        *("install", "langsmith-staging", "langchain/langsmith"),
+        *("install", "langsmith-staging", cluster.chart),
         *("--version", cluster.chart_version, "--namespace", cluster.namespace),
         *("--values", str(cluster.values), "--set", "config.hostname=staging.example.com"),
     )

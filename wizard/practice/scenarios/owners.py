@@ -39,7 +39,7 @@ def argocd_without_release(cluster: PracticeCluster) -> None:
     make_namespace(cluster, cluster.namespace)
     _application(cluster)
     argo = cluster.kubernetes.acting_as(ARGO)
-    chart = ("langchain/langsmith", "--version", cluster.chart_version, "--no-hooks")
+    chart = (cluster.chart, "--version", cluster.chart_version, "--no-hooks")
     values = ("--values", str(cluster.values))
     for obj in _manifest(cluster, "template", cluster.release, *chart, *values):
         obj["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), **_tracked(obj)}
@@ -81,7 +81,7 @@ def terraform(cluster: PracticeCluster) -> None:
 @scenario
 def edited_by_hand(cluster: PracticeCluster) -> None:
     """Somebody edited one of the two variables with `kubectl edit`: the field manager kubectl-edit
-    is named; helm 4 refuses the conflict."""
+    is named, and the upgrade brings helm's value back."""
     set_env(cluster, "kubectl-edit", AUDIT_LOGS_ENABLED="false")
 
 

@@ -32,7 +32,7 @@ def pending_install(cluster: PracticeCluster) -> None:
     cluster.bare()
     kill_helm(
         cluster,
-        *("install", cluster.release, "langchain/langsmith", "--version", cluster.chart_version),
+        *("install", cluster.release, cluster.chart, "--version", cluster.chart_version),
         *("--namespace", cluster.namespace, "--create-namespace"),
         *("--values", str(cluster.values), "--wait"),
         when=lambda: _has_backend(cluster),

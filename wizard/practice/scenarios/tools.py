@@ -151,6 +151,6 @@ def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool
 def upgrade_arguments(cluster: PracticeCluster) -> tuple[str, ...]:
     """`helm upgrade` of the release, its chart version pinned, from the values file."""
     return (
-        *("upgrade", cluster.release, "langchain/langsmith", "--version", cluster.chart_version),
+        *("upgrade", cluster.release, cluster.chart, "--version", cluster.chart_version),
         *("--namespace", cluster.namespace, "--values", str(cluster.values)),
     )

@@ -156,7 +156,7 @@ class Pods(Controller):
         handler, shown = self.context.handlers.on_pod_ready, clone(ready(pod, "", is_up=False))
         self.context.work(
             lambda: handler(shown) if handler else None,
-            lambda future: self._became_ready(meta, future),
+            lambda future: self._became_ready(shown, future),
         )
 
     def _run_job(self, meta: Json, job_name: str) -> None:
@@ -181,10 +181,14 @@ class Pods(Controller):
             address = pod_address(meta["uid"])
             self.api.change(ended(ready(pod, address, is_up=False), succeeded=well))
 
-    def _became_ready(self, meta: Json, future: Future[Any]) -> None:
+    def _became_ready(self, shown: Json, future: Future[Any]) -> None:
+        meta = shown["metadata"]
         self._starting.discard(meta["uid"])
         pod = self._current(meta)
-        if pod is None or is_ending(pod):
+        if pod is None:
+            self._tell_gone(shown, None)  # it was taken away while the host process was told of it
+            return
+        if is_ending(pod):
             return
         if problem := future.exception():
             log.error("on_pod_ready for pod %s: %r", meta["name"], problem)

@@ -1,0 +1,284 @@
+"""A release on any cluster that a kubeconfig names, for the tests that are marked `live`.
+
+It has the part of PracticeCluster's interface that scenarios and those tests use; what only the
+practice cluster can stage raises CannotStage. Each change gets a namespace of its own, so that a
+release in whatever state is left behind by leaving its namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from live_kubernetes import CannotStage, LiveKubernetes
+
+from wizard.practice.chart_repository import ChartRepository
+from wizard.practice.environment import led_to
+from wizard.practice.helm_home import HelmHome
+from wizard.practice.scenarios.tools import edit_values
+from wizard.practice.seed import ORGANIZATIONS
+from wizard.resources import template
+
+COMMAND_LIMIT = 900
+STORED = {"off": '{"can_use_audit_logs": false}', "null": None, "empty": "{}"}
+"""The organizations that a release is given: what the config of each holds."""
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What `pytest --live…` was told.
+
+    Attributes:
+        base: the namespaces begin with it.
+        chart: a chart reference of helm; "" for the practice chart.
+        values: the values file to install from; None for the practice cluster's.
+        settle: seconds until the pods of a release must be ready.
+    """
+
+    kubeconfig: Path
+    base: str
+    helm: Path
+    chart: str = ""
+    chart_version: str = "0.12.33"
+    values: Path | None = None
+    settle: float = 600.0
+
+
+class LiveCluster:
+    """Installs, stages and cleans up through helm, kubectl and the API alone."""
+
+    release = "langsmith"
+
+    def __init__(self, options, home):
+        self._options = options
+        self._turn = 0
+        self._trace = None
+        self.home = home
+        self.helm = options.helm
+        self.kubeconfig = home / "kubeconfig"
+        self.values = home / "values.yaml"
+        self.variables = {}
+        self.namespace = ""
+        self.organizations = ORGANIZATIONS
+        self.chart = options.chart or "langchain/langsmith"
+        self.chart_version = options.chart_version
+        self.own_chart = not options.chart
+        self._helm_home = HelmHome(home / "helm")
+        self._repository = ChartRepository(home / "charts")
+        self.kubernetes = LiveKubernetes(options.kubeconfig)
+
+    @property
+    def repository(self):
+        """The chart repository, where it is ours."""
+        if not self.own_chart:
+            raise CannotStage("the chart was given, and so is its repository")
+        return self._repository
+
+    @property
+    def helm_home(self):
+        """Where helm keeps its repositories."""
+        return self._helm_home
+
+    def up(self):
+        """Serve the practice chart when no other was given; install for the first time."""
+        (self.home / "bin").mkdir()
+        (self.home / "bin" / "helm").symlink_to(self.helm.resolve())
+        if self.own_chart:
+            self._repository.start()
+        self.fresh()
+
+    def down(self):
+        """Take every namespace away again."""
+        self._leave()
+        self._repository.stop()
+
+    def fresh(self):
+        """A release as it was installed; the present one, when nothing was done to it."""
+        if self.own_chart:
+            self._repository.offer(self._repository.known)
+            again = ("repo", "add", "--force-update", "langchain", self._repository.url)
+            self.must(self.run_helm(*again), "helm repo add")
+        self.variables = {}
+        self._write_values()
+        if self._trace is None or self._trace != self._look():
+            self.bare()
+            self.install()
+            self._seed()
+            self._trace = self._look()
+        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=self.namespace)
+
+    def bare(self):
+        """Go to a namespace with nothing in it."""
+        self._leave()
+        self._turn += 1
+        self._trace = None
+        self.namespace = f"{self._options.base}-{self._turn}"
+        self.release = type(self).release
+        self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=self.namespace)
+
+    def _leave(self):
+        names = [*self.kubernetes.made_namespaces, *([self.namespace] if self.namespace else [])]
+        for name in names:
+            self.kubernetes.delete("Namespace", None, name)
+        self.kubernetes.made_namespaces.clear()
+
+    def install(self, *, namespace="", release="", chart_version=""):
+        """Install the release from the values file as it is, and wait until its pods are ready."""
+        if namespace and namespace != self.namespace:
+            self.kubernetes.made_namespaces.append(namespace)
+        self.namespace = namespace or self.namespace
+        self.release = release or self.release
+        version = chart_version or self.chart_version
+        answer = self.run_helm(
+            *("install", self.release, self.chart, "--version", version),
+            *("--namespace", self.namespace, "--create-namespace"),
+            *("--values", str(self.values), "--timeout", f"{self._options.settle:.0f}s"),
+        )
+        self.must(answer, "helm install")
+        self.settle()
+
+    def settle(self):
+        """Wait until every pod of our namespaces is ready or at its end."""
+        namespaces = {self.namespace, *self.kubernetes.made_namespaces}
+        self.kubernetes.until(
+            lambda: all(
+                _settled(pod) for name in namespaces for pod in self.kubernetes.list("Pod", name)
+            ),
+            timeout=self._options.settle,
+        )
+
+    def at_once(self):
+        """Pods take the time that they take."""
+        return contextlib.nullcontext()
+
+    def say(self, text):
+        """Nobody waits."""
+
+    def must(self, answer, what):
+        """Fail when helm did not do it."""
+        assert answer.returncode == 0, f"{what}: {answer.stderr}"
+
+    def settings(self):
+        """The variables that lead helm, kubectl and langsmith-audit to this release."""
+        search = os.pathsep.join((str(self.home / "bin"), os.environ.get("PATH", os.defpath)))
+        key = os.environ.get("LANGSMITH_API_KEY", "")
+        proof = {"LANGSMITH_API_KEY": key} if key else {"LANGSMITH_AUDIT_SKIP": "audit_api"}
+        return {
+            "PATH": search,
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(self.home / "kubecache"),
+            **self._helm_home.settings(),
+            **proof,
+            "LANGSMITH_AUDIT_NAMESPACE": self.namespace,
+            "LANGSMITH_AUDIT_RELEASE": self.release,
+            "LANGSMITH_AUDIT_CHART": self.chart,
+            "LANGSMITH_AUDIT_VALUES": str(self.values),
+            "LANGSMITH_AUDIT_STATE_DIR": str(self.home / "state"),
+            **self.variables,
+        }
+
+    def environment(self):
+        """The environment of what works on this release."""
+        return led_to(self.settings())
+
+    def run_helm(self, *arguments):
+        """Run helm, and give what it said."""
+        return self._call(str(self.helm), *arguments)
+
+    def write_private(self, file, text):
+        """Write a file anew, readable by its owner alone."""
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+
+    def stored(self):
+        """What the organizations' configs hold, by id, as text."""
+        rows = self.psql("SELECT id, config FROM organizations ORDER BY id")
+        return dict(row.split("|", 1) for row in rows.splitlines())
+
+    def psql(self, sql):
+        """Run SQL in the bundled PostgreSQL's pod, and give the rows."""
+        inside = 'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v ON_ERROR_STOP=1 -qAt -f -'
+        answer = self._call(
+            *("kubectl", "exec", "-i", f"{self.release}-postgres-0", "-n", self.namespace),
+            *("--", "sh", "-c", inside),
+            text=sql,
+        )
+        self.must(answer, "psql in the pod")
+        return answer.stdout
+
+    def _call(self, *argv, text=""):
+        return subprocess.run(
+            argv,
+            env=self.environment(),
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_LIMIT,
+        )
+
+    def _write_values(self):
+        given = self._options.values
+        text = given.read_text(encoding="utf-8") if given else _practice_values(self.namespace)
+        self.write_private(self.values, text)
+        # The wizard forwards a port to the backend: no address is needed, and none may lead astray.
+        edit_values(self, {"config": {"hostname": ""}})
+
+    def _seed(self):
+        """The organizations; the tables too, where no migration has made them."""
+        if self.psql("SELECT to_regclass('organizations')").strip() == "":
+            self.psql(template("practice/sql/schema.sql") + template("practice/sql/audit_logs.sql"))
+        for name, config in STORED.items():
+            kept = "NULL" if config is None else f"'{config}'"
+            self.psql(
+                "INSERT INTO organizations (id, display_name, config) "
+                f"VALUES ('{ORGANIZATIONS[name]}', 'Practice {name}', {kept}) "
+                f"ON CONFLICT (id) DO UPDATE SET config = {kept}"
+            )
+
+    def _look(self):
+        """What every change would show in."""
+        backend = self.kubernetes.get("Deployment", self.namespace, "langsmith-backend")
+        releases = self.kubernetes.list("Secret", self.namespace, {"owner": "helm"})
+        quotas = self.kubernetes.list("ResourceQuota", self.namespace)
+        return (
+            self.namespace,
+            backend and backend["metadata"]["generation"],
+            sorted(one["metadata"]["resourceVersion"] for one in releases),
+            len(quotas),
+            self.stored() if backend else {},
+        )
+
+
+def _settled(pod):
+    if pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return True
+    conditions = pod["status"].get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _practice_values(namespace):
+    return Template(template("practice/values.yaml")).substitute(
+        namespace=namespace,
+        hostname="",
+        license_key=f"lsv1_{secrets.token_hex(20)}",
+        api_key_salt=secrets.token_hex(16),
+        admin_password=f"Aa1!{secrets.token_urlsafe(12)}",
+        jwt_secret=secrets.token_hex(24),
+        database_password=secrets.token_hex(16),
+    )
+
+
+def problem_of(options):
+    """Why tests cannot run on the cluster that was named, or ""."""
+    if not options.kubeconfig.is_file():
+        return f"--live: there is no kubeconfig {options.kubeconfig}"
+    if not shutil.which("kubectl"):
+        return "--live needs kubectl on PATH"
+    return ""

@@ -1,0 +1,115 @@
+"""Any Kubernetes, with the part of PracticeKubernetes' interface that scenarios and tests need."""
+
+from __future__ import annotations
+
+import time
+
+import yaml
+from kubernetes import config
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+
+POLL = 0.3
+"""Seconds between two looks, where the practice cluster would tell of each change."""
+
+STRATEGIC = "application/strategic-merge-patch+json"
+MERGE = "application/merge-patch+json"
+CUSTOM = (".io/v1alpha1", "fluxcd.io/v2")
+
+
+class CannotStage(Exception):
+    """A scenario needs what only the practice cluster can do; the text says what."""
+
+
+class LiveKubernetes:
+    """Reads and writes as PracticeKubernetes does, through the Python client."""
+
+    def __init__(self, kubeconfig):
+        self._kubeconfig = kubeconfig
+        self._client = DynamicClient(config.new_client_from_config(str(kubeconfig)))
+        self.made_namespaces = []
+
+    def __getattr__(self, name):
+        raise CannotStage(f"{name} is the practice cluster's own")
+
+    def resource(self, kind):
+        """The served resource of a kind; the core group and the preferred version come first."""
+        found = self._client.resources.search(kind=kind)
+        if not found:
+            raise ResourceNotFoundError(kind)
+        return sorted(found, key=lambda one: (not one.preferred, bool(one.group)))[0]
+
+    def get(self, kind, namespace, name):
+        try:
+            return self.resource(kind).get(name=name, namespace=namespace).to_dict()
+        except (NotFoundError, ResourceNotFoundError):
+            return None
+
+    def list(self, kind, namespace=None, labels=None):
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        try:
+            found = self.resource(kind).get(namespace=namespace, label_selector=selector)
+        except ResourceNotFoundError:
+            return []
+        return found.to_dict()["items"]
+
+    def delete(self, kind, namespace, name):
+        try:
+            self.resource(kind).delete(name=name, namespace=namespace)
+        except NotFoundError:
+            return
+
+    def until(self, true, *, timeout):
+        ends = time.monotonic() + timeout
+        while not true():
+            if time.monotonic() > ends:
+                raise TimeoutError(f"not seen within {timeout:.0f} s")
+            time.sleep(POLL)
+
+    def acting_as(self, manager):
+        return LiveSomeone(self, manager)
+
+    def write_kubeconfig(self, path, *, namespace="default"):
+        """Let the current context lead to another namespace."""
+        document = yaml.safe_load(self._kubeconfig.read_text())
+        for context in document["contexts"]:
+            if context["name"] == document["current-context"]:
+                context["context"]["namespace"] = namespace
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(document))
+
+
+class LiveSomeone:
+    """A client with a field manager of its own."""
+
+    def __init__(self, kubernetes, manager):
+        self._kubernetes = kubernetes
+        self._manager = manager
+
+    def create(self, obj):
+        meta = obj["metadata"]
+        if obj["kind"] == "Namespace":
+            self._kubernetes.made_namespaces.append(meta["name"])
+        if obj["kind"] == "CustomResourceDefinition":
+            raise CannotStage(
+                "a cluster-wide CustomResourceDefinition is not put on a live cluster"
+            )
+        made = self._kubernetes.resource(obj["kind"]).create(
+            body=obj, namespace=meta.get("namespace"), field_manager=self._manager
+        )
+        return made.to_dict()
+
+    def patch(self, kind, namespace, name, change):
+        resource = self._kubernetes.resource(kind)
+        custom = resource.group_version.endswith(CUSTOM)
+        done = resource.patch(
+            body=change,
+            name=name,
+            namespace=namespace,
+            content_type=MERGE if custom else STRATEGIC,
+            field_manager=self._manager,
+        )
+        return done.to_dict()
+
+    def take_over(self, other):
+        raise CannotStage(f"what {other} wrote cannot be made to look like another's")
