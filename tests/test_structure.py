@@ -105,6 +105,7 @@ ASKED = {
     "accept_owner": ("--accept-owner", "LANGSMITH_AUDIT_ACCEPT_OWNER"),
     "accept_failed": ("--accept-failed", "LANGSMITH_AUDIT_ACCEPT_FAILED"),
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
+    "accept_chart_change": ("--accept-chart-change", "LANGSMITH_AUDIT_ACCEPT_CHART_CHANGE"),
     "unfinished": ("--unfinished", "LANGSMITH_AUDIT_UNFINISHED"),
     "take_over": ("--take-over", "LANGSMITH_AUDIT_TAKE_OVER"),
 }

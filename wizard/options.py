@@ -137,6 +137,11 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SWITCH, group="conduct", ask="Change these other deployed values too?",
     ),
     _option(
+        "accept_chart_change", "--accept-chart-change",
+        "raise the chart to the later --chart-version, with all that comes with it",
+        kind=Kind.SWITCH, group="conduct", ask="Raise the chart's version too?",
+    ),
+    _option(
         "gitops", "--gitops",
         "run no helm: wait until the edited values file is brought to the cluster from git",
         kind=Kind.SWITCH, group="conduct",

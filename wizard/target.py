@@ -52,6 +52,7 @@ class Target:
     skip: frozenset[str]
     force: bool
     accept_drift: bool
+    accept_chart_change: bool
     take_over: bool
     accept_failed: bool
     accept_owner: bool
@@ -101,6 +102,7 @@ def target_from(settings: Settings) -> Target:
         skip=frozenset(settings.get("skip") or ()),
         force=bool(settings.get("force")),
         accept_drift=bool(settings.get("accept_drift")),
+        accept_chart_change=bool(settings.get("accept_chart_change")),
         take_over=bool(settings.get("take_over")),
         accept_failed=bool(settings.get("accept_failed")),
         accept_owner=bool(settings.get("accept_owner")),

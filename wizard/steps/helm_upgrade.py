@@ -16,6 +16,7 @@ from wizard.steps.drift import Drift, drift, fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
+from wizard.steps.pinned import chart_consents, chart_of
 from wizard.steps.preconditions import content_of, of_workload
 from wizard.steps.release_state import state_consents
 from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
@@ -86,7 +87,7 @@ class HelmUpgrade(Step):
             return None
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
-        systems.helm.chart_versions(upgrade.chart, upgrade.version)
+        chart = chart_of(systems, upgrade)
         drifted = drift(systems.deployed_values, systems.file_values)
         return Change(
             step=self.name,
@@ -105,6 +106,7 @@ class HelmUpgrade(Step):
             consents=(
                 *owner_consents(systems),
                 *state_consents(systems),
+                *chart_consents(systems, upgrade, chart),
                 *drifted.consents(accepted=systems.target.accept_drift),
             ),
             payload=upgrade,

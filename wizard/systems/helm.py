@@ -213,6 +213,12 @@ class Helm:
             )
         return found
 
+    def chart_values(self, chart: str, version: str) -> dict[str, Any]:
+        """The chart's own default values (`helm show values`)."""
+        argv = [str(self.binary), "show", "values", chart, "--version", version]
+        call = Call("helm show values", f"chart {chart} {version}", chart, version)
+        return _yaml(helm_process.read(argv, call, limit=CHART_LIMIT), call)
+
     def template(self, upgrade: Upgrade) -> str:
         """The manifest that the upgrade would render; nothing is sent. It holds secrets."""
         argv = ["template", upgrade.release, upgrade.chart, "--namespace", upgrade.namespace]
