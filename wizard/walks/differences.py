@@ -125,7 +125,7 @@ def _rests_on(
 
 def _exactly(planned: PlannedChange, change: Change) -> Iterator[Difference]:
     """What would be run or written, when that is something else."""
-    was, now = [_essence(it) for it in planned.exact], [_essence(it) for it in change.exact]
+    was, now = [essence(it) for it in planned.exact], [essence(it) for it in change.exact]
     if was != now:
         kinds = " and ".join(dict.fromkeys(it.kind for it in planned.exact)) or "command"
         names = {"argv": "command line", "sql": "SQL", "diff": "edit"}
@@ -136,7 +136,7 @@ def _exactly(planned: PlannedChange, change: Change) -> Iterator[Difference]:
         )
 
 
-def _essence(exact: Exact) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def essence(exact: Exact) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """What is run or written, however this machine finds helm and reaches the cluster."""
     if exact.kind != "argv":
         return exact.kind, (exact.text,), exact.parameters

@@ -12,12 +12,18 @@ from wizard.console.screen import talk
 from wizard.console.signals import StopSwitch
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.records.keyed import Keyed
 from wizard.records.plan_file import Plan, as_text
-from wizard.systems.access import Systems
+from wizard.records.plan_json import ID
+from wizard.records.plan_reading import Reading, read_plan
+from wizard.systems.access import Systems, not_understood
 from wizard.walks.answers import Answers, Declined
+from wizard.walks.comparing import compare, tell_json, tell_text
 from wizard.walks.lasting import LASTING, lasting
 from wizard.walks.plan_document import Header, plan_document
+from wizard.walks.plan_settings import settings_of
 from wizard.walks.planning import propose_all
+from wizard.walks.who import attributed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help=f"how long it may be applied: 90m, 12h, 7d (default: {LASTING})",
     )
+    parser.add_argument(
+        "--compare",
+        metavar="PLAN",
+        help="show only what is different from this plan; its answers count where none is given",
+    )
     parser.add_argument("--ticket", default="", metavar="TEXT", help="the change ticket")
     parser.add_argument(
         "--needs-approval", action="store_true", help="apply only with --approve and the plan's id"
@@ -42,35 +53,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> Exit:
-    """Make the plan and show it."""
+    """Make the plan and show it, or what it would do differently from another one."""
     header = Header(args.expires, args.ticket, args.reason, args.needs_approval)
-    answers = Answers(args.settings)
+    old = _to_compare(args)
+    settings = settings_of(old.plan, args.settings, exactly=False) if old else args.settings
+    answers = Answers(settings)
     try:
         with StopSwitch().installed(), Systems(answers.locate()) as systems:
-            plan = make_plan(systems, answers, header)
+            plan = make_plan(systems, answers, header, old)
+            found = (
+                attributed(systems, old.plan, dict.fromkeys(compare(old.plan, plan))) if old else ()
+            )
     except Declined:
         talk().print("You left; a plan changes nothing.", style="yellow")
         return Exit.DECLINED
     document = plan.document()
     if args.output:
         _write(Path(args.output), safe_json(as_text(document)))
-    FACES[args.format](plan, document, ())
+    if old:
+        tell = tell_json if args.format == "json" else tell_text
+        tell(old.id, document[ID], found)
+    else:
+        FACES[args.format](plan, document, ())
     sys.stdout.flush()
     if args.output:
         talk().print(f"The plan is in {args.output}.", markup=False)
+    if old:
+        return Exit.PENDING if found else Exit.OK
     if plan.changes and args.detailed_exitcode and plan.exit_code == Exit.OK:
         return Exit.PENDING
     return Exit(plan.exit_code)
 
 
-def make_plan(systems: Systems, answers: Answers, header: Header) -> Plan:
-    """Look at everything, and make the plan.
+def make_plan(
+    systems: Systems, answers: Answers, header: Header, old: Reading | None = None
+) -> Plan:
+    """Look at everything, and make the plan; one to compare with `old` has the same key.
 
     Raises:
         Problem: an answer is missing, or the target cannot be read.
     """
     proposal = propose_all(systems, answers)
-    return plan_document(systems, answers.settings, proposal, header)
+    keyed = Keyed(old.plan.fingerprint_key) if old else None
+    return plan_document(systems, answers.settings, proposal, header, keyed)
+
+
+def _to_compare(args: argparse.Namespace) -> Reading | None:
+    """The plan that `--compare` names."""
+    if not args.compare:
+        return None
+    if args.format not in ("text", "json"):
+        raise not_understood("--format", "a comparison is text or json")
+    return read_plan(Path(args.compare))
 
 
 def _write(path: Path, text: str) -> None:

@@ -49,10 +49,16 @@ class Header:
     needs_approval: bool = False
 
 
-def plan_document(systems: Systems, settings: Settings, proposal: Proposal, header: Header) -> Plan:
-    """The plan as it is written down and shown."""
+def plan_document(
+    systems: Systems,
+    settings: Settings,
+    proposal: Proposal,
+    header: Header,
+    keyed: Keyed | None = None,
+) -> Plan:
+    """The plan as it is written down and shown; `keyed` is that of a plan to compare with."""
     now = datetime.now(UTC)
-    keyed = Keyed.fresh()
+    keyed = keyed or Keyed.fresh()
     inputs = plan_inputs(systems, settings, proposal.changes, keyed)
     changes = proposal.changes
     return Plan(
