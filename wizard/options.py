@@ -100,6 +100,15 @@ OPTIONS: tuple[Option, ...] = (
         metavar="VERSION",
     ),
     _option(
+        "repo_update", "--repo-update",
+        "add or refresh helm's repository of the chart where that is needed", kind=Kind.SWITCH,
+    ),
+    _option(
+        "repo_url", "--repo-url",
+        "where --repo-update adds it from (default: https://langchain-ai.github.io/helm)",
+        default="https://langchain-ai.github.io/helm", metavar="URL",
+    ),
+    _option(
         "database", "--database", "the way to PostgreSQL (default: auto)", kind=Kind.CHOICE,
         choices=("auto", "port-forward", "exec", "direct", "pod", "manual"), default="auto",
     ),

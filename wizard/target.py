@@ -33,6 +33,7 @@ class Target:
     """One LangSmith release, and the answers for it. Limits are in seconds.
 
     Attributes:
+        repository: the URL of helm's repository that may be added or refreshed; empty: it may not.
         found: how the release was found, where nobody named it.
     """
 
@@ -63,6 +64,7 @@ class Target:
     one_rollout: bool
     connect_limit: float
     lock_limit: float
+    repository: str = ""
     found: str = ""
 
 
@@ -113,6 +115,7 @@ def target_from(settings: Settings) -> Target:
         one_rollout=bool(settings.get("one_rollout")),
         connect_limit=settings.get("connect_limit"),
         lock_limit=settings.get("lock_limit"),
+        repository=settings.get("repo_url") if settings.get("repo_update") else "",
         found=_found(settings),
     )
 

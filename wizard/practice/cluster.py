@@ -187,6 +187,7 @@ class PracticeCluster:
             "LANGSMITH_AUDIT_NAMESPACE": self.namespace,
             "LANGSMITH_AUDIT_RELEASE": self.release,
             "LANGSMITH_AUDIT_VALUES": str(self.values),
+            "LANGSMITH_AUDIT_REPO_URL": self.repository.url,
             "LANGSMITH_AUDIT_STATE_DIR": str(self.home / "state"),
             **self.variables,
         }

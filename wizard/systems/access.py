@@ -257,11 +257,13 @@ class Systems:
         from wizard.systems.helm import Helm
 
         context = self.cluster.context or None  # the one that is shown, whatever becomes current
-        return Helm.find(
+        helm = Helm.find(
             kubeconfig=self.target.kubeconfig,
             context=context,
             connect_limit=self.target.connect_limit,
         )
+        helm.repository = self.target.repository
+        return helm
 
     def _open_cluster(self) -> Cluster:
         from wizard.systems.cluster import Cluster

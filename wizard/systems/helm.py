@@ -14,6 +14,7 @@ from typing import Any
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems import helm_process
+from wizard.systems.chart_repository import MISSING, STALE, alias_of, refresh
 from wizard.systems.helm_errors import Call, helm_problem
 from wizard.systems.helm_records import (
     Chart,
@@ -63,6 +64,9 @@ STATE_MEANING = {
 class Helm:
     """The user's helm; plugins, repositories and credentials are those of the user.
 
+    With a `repository` (a URL), an alias that helm does not know is added from there, and an
+    index that lacks the wanted version is refreshed.
+
     Variables that would send helm to another cluster (`HELM_KUBE*`, `HELM_NAMESPACE`) are not
     handed on: the cluster is the one of `kubeconfig` and `context` alone.
     """
@@ -73,6 +77,7 @@ class Helm:
     kubeconfig: Path | None = None
     context: str | None = None
     read_limit: float = CONNECT_LIMIT * READ_FACTOR
+    repository: str = ""
     running: helm_process.Running | None = field(default=None, init=False, repr=False)
     _upgrading: Upgrade | None = field(default=None, init=False, repr=False)
 
@@ -193,6 +198,17 @@ class Helm:
             Problem: the repository is not known or its index is old (with the two commands), the
                 version is not there, or the reference leads to another version.
         """
+        try:
+            return self._shown(chart, version)
+        except Problem as problem:
+            told = self.repository and problem.id in (MISSING, STALE) and alias_of(chart)
+            if not told:
+                raise
+            add = problem.id == MISSING
+        refresh(self.binary, chart, self.repository, add=add)
+        return self._shown(chart, version)
+
+    def _shown(self, chart: str, version: str) -> Chart:
         argv = [str(self.binary), "show", "chart", chart, "--version", version]
         call = Call("helm show chart", f"chart {chart} {version}", chart, version)
         text = helm_process.read(argv, call, limit=CHART_LIMIT)

@@ -189,7 +189,8 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         _simple(
             "LSA119",
             "helm knows no repository for the chart {chart}",
-            "helm repo add {alias} https://langchain-ai.github.io/helm && helm repo update {alias}",
+            "helm repo add {alias} https://langchain-ai.github.io/helm && "
+            "helm repo update {alias}; --repo-update runs both",
             Exit.USAGE,
         ),
     ),
@@ -200,7 +201,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
             "LSA120",
             "The chart {chart} is not to be had in version {version}",
             "Refresh the index and look: helm repo update {alias} && "
-            "helm search repo {chart} --versions --devel",
+            "helm search repo {chart} --versions --devel; --repo-update refreshes it",
             Exit.FAILED,
         ),
     ),
