@@ -12,6 +12,7 @@ from traces import backend_env
 
 from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.records.findings import State
 from wizard.steps.hazards import hazards
 from wizard.steps.values_line import line_findings
@@ -113,6 +114,13 @@ def test_budgets_that_block(cluster, systems, helm4) -> None:
     )
     cluster.kubernetes.faults.forbid("list", "poddisruptionbudgets")
     assert seen(systems)["LSA180"] is State.UNKNOWN
+
+
+def test_a_budget_that_holds_up_the_restart_of_a_rollout(cluster, systems) -> None:
+    stage(cluster, SCENARIOS["budget-blocks"])
+    assert seen(systems)["LSA173"] is State.WARN
+    (told,) = [it for it in hazards(systems).findings if it.id == "LSA173"]
+    assert "--one-rollout" in told.next_step
 
 
 def test_an_image_that_changes_is_told(cluster, systems) -> None:

@@ -152,6 +152,19 @@ def test_the_git_way_waits_for_the_sync_and_runs_no_helm(cluster, run) -> None:
     assert "Nothing to do" in again.stderr
 
 
+def test_the_git_way_without_a_helm_release(cluster, run) -> None:
+    stage(cluster, SCENARIOS["argocd-without-release"])
+    refused(cluster, run(*ALL), 3, "LSA145", "--gitops", NOTHING)
+    walk = in_background(cluster, *ALL, "--gitops")
+    wait_for(lambda: waiting(cluster))
+    sync(cluster)
+    output, _ = walk.communicate(timeout=120)
+    assert walk.returncode == 0, output
+    assert "revision: none" in output
+    assert revisions(cluster) == frozenset()
+    assert run("check", "--all", "--gitops").returncode == 0
+
+
 def test_a_sync_that_does_not_come_is_given_up(cluster, run) -> None:
     stage(cluster, SCENARIOS["argocd"])
     answer = run(*ALL, "--gitops", "--upgrade-limit", "1")

@@ -9,6 +9,7 @@ from wizard.records.findings import Finding, failed, passed
 from wizard.steps.base import Access, Step
 from wizard.steps.release_state import may_go_on, state_finding
 from wizard.steps.rights import DISCOVERY, RELEASES, STATE
+from wizard.systems.discovery import NO_RELEASE
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -37,7 +38,7 @@ class ChartVersion(Step):
             f"revision {release.revision}, status {release.status}",
         )
         finding = self._finding(release, subject, evidence)
-        if finding.id == "LSA101" and release.status != "deployed":
+        if finding.id == "LSA101" and release.status not in ("deployed", NO_RELEASE):
             found = (state_finding(systems), finding)
             return Observation(found, right=False, blocked=not may_go_on(systems))
         blocked = finding.id != "LSA101"

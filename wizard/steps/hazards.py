@@ -131,10 +131,25 @@ def _budgets(systems: Systems) -> Iterator[_Hazard]:
             step = f"nothing for the upgrade, which {WITHOUT_WAIT}"
             told = Finding("LSA172", State.WARN, subject, message, counts, step)
             yield _Hazard(told, wait=False)
+        elif desired >= expected and _evicted(systems, live):
+            message = "It lets no pod go: an Argo Rollout restarts by evicting its pods, in vain"
+            step = "--one-rollout needs no restart of its own; or add a replica, or lower "
+            told = Finding("LSA173", State.WARN, subject, message, counts, step + "minAvailable")
+            yield _Hazard(told)
         elif desired >= expected:
             message = "It lets no pod go: the rolling update does not mind, a node's drain waits"
             step = "drain no node during the upgrade; or add a replica, or lower minAvailable"
             yield _Hazard(Finding("LSA173", State.INFO, subject, message, counts, step))
+
+
+def _evicted(systems: Systems, budget: Mapping[str, Any]) -> bool:
+    """Whether the budget is about the backend, and that is a Rollout (`spec.restartAt` evicts)."""
+    if systems.installation.backend.kind != "Rollout":
+        return False
+    template = systems.workload.live()["spec"]["template"]
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    wanted = (_spec(budget).get("selector") or {}).get("matchLabels") or {}
+    return bool(wanted) and wanted.items() <= labels.items()
 
 
 def _hooks(systems: Systems) -> Iterator[_Hazard]:

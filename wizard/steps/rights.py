@@ -57,6 +57,9 @@ DATABASE = (
 DISCOVERY = (
     Access("kubernetes", "list", "namespaces", optional=True),
     Access("kubernetes", "list", "deployments", "apps", optional=True),
+    Access("kubernetes", "list", "statefulsets", "apps", optional=True),
+    Access("kubernetes", "list", "services", optional=True),
+    Access("kubernetes", "list", "rollouts", "argoproj.io", optional=True),
 )
 """Finding the release where it was not named, or is none of helm's."""
 

@@ -116,8 +116,7 @@ class Systems:
     @property
     def manifest(self) -> str:
         """The deployed manifest; its Secrets hold secrets."""
-        target = self.target
-        return self._once("manifest", lambda: self.helm.manifest(target.release, target.namespace))
+        return self._once("manifest", self._read_manifest)
 
     @property
     def hooks(self) -> str:
@@ -275,24 +274,36 @@ class Systems:
         return cluster
 
     def _read_release(self) -> Release:
+        """helm's release; with --gitops also what stands for one that helm does not have."""
+        from wizard.systems.by_labels import stand_in
         from wizard.systems.discovery import not_by_helm
 
         target = self.target
         try:
             return self.helm.release(target.release, target.namespace)
         except Problem as problem:
-            raise (
-                not_by_helm(self.cluster, target.namespace, target.release)
-                if problem.id == "LSA118"
-                else None
-            ) or problem from None
+            if problem.id != "LSA118":
+                raise
+            found = stand_in(self.cluster, target.namespace, target.release)
+            if found and target.gitops:
+                return found
+            raise (not_by_helm(found) if found else problem) from None
+
+    def _read_manifest(self) -> str:
+        from wizard.systems.by_labels import live_manifest
+
+        target, release = self.target, self.release
+        if not release.revision:
+            return live_manifest(self.cluster, release)
+        return self.helm.manifest(target.release, target.namespace)
 
     def _read_installation(self) -> Installation:
         from wizard.systems.installation import read_installation
 
         target = self.target
         release = self.release  # first: what keeps helm from it is waited for and told once
-        values = self.helm.computed_values(target.release, target.namespace)
+        by_helm = release.revision > 0
+        values = self.helm.computed_values(target.release, target.namespace) if by_helm else {}
         return read_installation(self.manifest, values, release)
 
     def _open_workload(self) -> Workload:

@@ -19,6 +19,7 @@ from wizard.systems.manifest import CHART
 if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
     from wizard.systems.helm import Helm
+    from wizard.systems.helm_records import Release
 
 MOST_NAMESPACES = 50
 """Namespaces that are looked into one by one."""
@@ -88,20 +89,17 @@ def without_release(cluster: Cluster, namespace: str | None) -> list[Found]:
     return sorted(found, key=lambda it: (it.namespace, it.release))
 
 
-def not_by_helm(cluster: Cluster, namespace: str, release: str) -> Problem | None:
-    """The Problem of a LangSmith that is deployed without a Helm release, if there is one."""
-    for found in without_release(cluster, namespace):
-        if found.release == release:
-            return Problem(
-                "LSA145",
-                f"LangSmith {found.chart_version} is deployed there without a Helm release",
-                on=f"instance {release} in namespace {namespace}",
-                next_step="edit the values file where the cluster is driven from (langsmith-audit "
-                "values FILE --write), and let that bring it to the cluster",
-                exit=Exit.FAILED,
-                detail=(f"label {CHART_LABEL}: {CHART}-{found.chart_version}",),
-            )
-    return None
+def not_by_helm(found: Release) -> Problem:
+    """The Problem of a LangSmith that is deployed without a Helm release."""
+    return Problem(
+        "LSA145",
+        f"LangSmith {found.chart_version} is deployed there without a Helm release",
+        on=f"instance {found.name} in namespace {found.namespace}",
+        next_step="go through git: langsmith-audit run --gitops edits the values file (-f), waits "
+        "until it is brought to the cluster, and goes on; --gitops is for check and plan too",
+        exit=Exit.FAILED,
+        detail=(f"label {CHART_LABEL}: {found.chart}",),
+    )
 
 
 def _where(cluster: Cluster, namespace: str | None) -> tuple[Iterable[str | None], str]:

@@ -17,4 +17,4 @@ def where(systems: Systems) -> dict[str, str]:
         release = systems.release
     except Problem:
         return facts
-    return facts | {"revision": str(release.revision), "chart": release.chart}
+    return facts | {"revision": str(release.revision or "none"), "chart": release.chart}
