@@ -123,15 +123,16 @@ class LiveCluster:
         self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=self.namespace)
 
     def _leave(self):
-        names = [*self.kubernetes.made_namespaces, *([self.namespace] if self.namespace else [])]
-        for name in names:
-            self.kubernetes.delete("Namespace", None, name)
-        self.kubernetes.made_namespaces.clear()
+        if self.namespace:
+            self.kubernetes.made.append(("Namespace", self.namespace))
+        for kind, name in self.kubernetes.made:
+            self.kubernetes.delete(kind, None, name)
+        self.kubernetes.made.clear()
 
     def install(self, *, namespace="", release="", chart_version=""):
         """Install the release from the values file as it is, and wait until its pods are ready."""
         if namespace and namespace != self.namespace:
-            self.kubernetes.made_namespaces.append(namespace)
+            self.kubernetes.made.append(("Namespace", namespace))
         self.namespace = namespace or self.namespace
         self.release = release or self.release
         version = chart_version or self.chart_version
@@ -140,15 +141,19 @@ class LiveCluster:
             *("--namespace", self.namespace, "--create-namespace"),
             *("--values", str(self.values), "--timeout", f"{self._options.settle:.0f}s"),
         )
+        if "no matches for kind" in answer.stderr:
+            raise CannotStage(answer.stderr.strip().splitlines()[-1])
         self.must(answer, "helm install")
         self.settle()
 
     def settle(self):
         """Wait until every pod of our namespaces is ready or at its end."""
-        namespaces = {self.namespace, *self.kubernetes.made_namespaces}
+        made = {name for kind, name in self.kubernetes.made if kind == "Namespace"}
         self.kubernetes.until(
             lambda: all(
-                _settled(pod) for name in namespaces for pod in self.kubernetes.list("Pod", name)
+                _settled(pod)
+                for name in made | {self.namespace}
+                for pod in self.kubernetes.list("Pod", name)
             ),
             timeout=self._options.settle,
         )
@@ -190,6 +195,11 @@ class LiveCluster:
     def run_helm(self, *arguments):
         """Run helm, and give what it said."""
         return self._call(str(self.helm), *arguments)
+
+    @property
+    def helm_major(self):
+        """helm's major version."""
+        return int(self.run_helm("version", "--template", "{{.Version}}").stdout.lstrip("v")[0])
 
     def write_private(self, file, text):
         """Write a file anew, readable by its owner alone."""

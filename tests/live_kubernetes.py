@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import yaml
@@ -9,7 +10,7 @@ from kubernetes import config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
 
-POLL = 0.3
+POLL = 0.1
 """Seconds between two looks, where the practice cluster would tell of each change."""
 
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -21,13 +22,36 @@ class CannotStage(Exception):
     """A scenario needs what only the practice cluster can do; the text says what."""
 
 
+class LiveFaults:
+    """What can go wrong on a live cluster by itself; everything else cannot be staged there."""
+
+    def __init__(self, kubernetes):
+        self._kubernetes = kubernetes
+
+    def __getattr__(self, name):
+        raise CannotStage(f"{name.replace('_', ' ')}: a fault of the practice cluster's own")
+
+    def held(self):
+        return contextlib.nullcontext()
+
+    def no_load_balancer(self):
+        for service in self._kubernetes.list("Service"):
+            if service["status"].get("loadBalancer", {}).get("ingress"):
+                raise CannotStage("this cluster gives Services of type LoadBalancer an address")
+
+
 class LiveKubernetes:
-    """Reads and writes as PracticeKubernetes does, through the Python client."""
+    """Reads and writes as PracticeKubernetes does, through the Python client.
+
+    Attributes:
+        made: (kind, name) of the cluster-wide objects that scenarios have made.
+    """
 
     def __init__(self, kubeconfig):
         self._kubeconfig = kubeconfig
         self._client = DynamicClient(config.new_client_from_config(str(kubeconfig)))
-        self.made_namespaces = []
+        self.faults = LiveFaults(self)
+        self.made = []
 
     def __getattr__(self, name):
         raise CannotStage(f"{name} is the practice cluster's own")
@@ -88,12 +112,11 @@ class LiveSomeone:
 
     def create(self, obj):
         meta = obj["metadata"]
-        if obj["kind"] == "Namespace":
-            self._kubernetes.made_namespaces.append(meta["name"])
-        if obj["kind"] == "CustomResourceDefinition":
-            raise CannotStage(
-                "a cluster-wide CustomResourceDefinition is not put on a live cluster"
-            )
+        definition = obj["kind"] == "CustomResourceDefinition"
+        if definition and self._kubernetes.get(obj["kind"], None, meta["name"]):
+            raise CannotStage(f"{meta['name']} is there already, and its controller would act")
+        if "namespace" not in meta:
+            self._kubernetes.made.append((obj["kind"], meta["name"]))
         made = self._kubernetes.resource(obj["kind"]).create(
             body=obj, namespace=meta.get("namespace"), field_manager=self._manager
         )

@@ -102,18 +102,28 @@ def staged(request, cluster):
 
     def call(name, helm):
         if request.config.getoption("--live"):
-            from live_kubernetes import CannotStage
-
-            try:
-                stage(cluster, SCENARIOS[name])
-            except CannotStage as reason:
-                pytest.skip(f"{name}: {reason}")
+            stage_live(cluster, name, helm)
             return
         if helm == 4:
             cluster.use_helm(request.getfixturevalue("helm4"))
         stage(cluster, SCENARIOS[name])
 
     return call
+
+
+def stage_live(cluster, name, helm):
+    """Stage on any cluster, or skip with the reason."""
+    from live_kubernetes import CannotStage
+
+    if helm == 4 != cluster.helm_major:
+        pytest.skip(f"{name}: this answer is helm 4's")
+    try:
+        stage(cluster, SCENARIOS[name])
+    except (CannotStage, TimeoutError) as reason:
+        pytest.skip(f"{name}: {reason}")
+    others = cluster.run_helm("list", "--all-namespaces", "--short").stdout.split()
+    if "" in cluster.variables.values() and len(others) > 1 and name == "other-release-name":
+        pytest.skip(f"{name}: there is another release on this cluster ({', '.join(others)})")
 
 
 @pytest.mark.parametrize(

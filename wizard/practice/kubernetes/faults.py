@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,15 @@ class Faults:
     def stall(self) -> None:
         """Take each request and never answer it."""
         self.stalled = True
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Meanwhile take each request and never answer it; those taken stay unanswered."""
+        self.stalled = True
+        try:
+            yield
+        finally:
+            self.stalled = False
 
     def no_load_balancer(self) -> None:
         """Give Services of type LoadBalancer no address, and take back those given."""

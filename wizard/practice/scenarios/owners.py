@@ -137,6 +137,8 @@ def _custom(cluster: PracticeCluster, obj: Json, plural: str) -> None:
 def define(cluster: PracticeCluster, obj: Json, plural: str) -> None:
     """Create the CustomResourceDefinition of an object's kind, and wait until it is served."""
     group, _, version = obj["apiVersion"].rpartition("/")
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {"name": version, "served": True, "storage": True}
     name = f"{plural}.{group}"
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -146,7 +148,7 @@ def define(cluster: PracticeCluster, obj: Json, plural: str) -> None:
             "group": group,
             "names": {"kind": obj["kind"], "plural": plural, "singular": obj["kind"].lower()},
             "scope": "Namespaced",
-            "versions": [{"name": version, "served": True, "storage": True}],
+            "versions": [{**served, "schema": {"openAPIV3Schema": schema}}],
         },
     }
     cluster.kubernetes.acting_as("kubectl-create").create(definition)

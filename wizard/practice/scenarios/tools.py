@@ -131,7 +131,6 @@ def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool
     Raises:
         TimeoutError: it did not become true within SEEN_LIMIT seconds.
     """
-    faults = cluster.kubernetes.faults
     helm = subprocess.Popen(
         [str(cluster.helm), *arguments],
         env=cluster.environment(),
@@ -142,10 +141,9 @@ def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool
     try:
         cluster.kubernetes.until(when, timeout=SEEN_LIMIT)
     finally:
-        faults.stalled = True
-        helm.kill()
-        helm.wait()
-        faults.stalled = False
+        with cluster.kubernetes.faults.held():
+            helm.kill()
+            helm.wait()
 
 
 def upgrade_arguments(cluster: PracticeCluster) -> tuple[str, ...]:
