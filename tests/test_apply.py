@@ -68,9 +68,15 @@ def test_a_plan_is_done_and_done_once(cluster, run, plan, planned) -> None:
     assert trace(cluster).rows == after.rows
 
 
-def test_a_plan_is_applied_to_what_it_names_whoever_is_there_by_now(
-    cluster, run, plan, planned
+def test_a_plan_is_applied_to_what_it_names_in_its_order_and_can_be_undone(
+    cluster, run, tmp_path
 ) -> None:
+    plan = tmp_path / "plan.json"
+    assert run("plan", "--all", "--one-rollout", "-o", str(plan)).returncode == 0
+    document = json.loads(plan.read_text())
+    assert document["order"] == ["organizations", "values_file", "helm_upgrade"]
+    assert document["rollouts"] == 1
+    before = trace(cluster)
     with cluster.connect() as connection:
         connection.execute(
             "INSERT INTO organizations (id, display_name, is_personal, config)"
@@ -79,9 +85,19 @@ def test_a_plan_is_applied_to_what_it_names_whoever_is_there_by_now(
     other = {"LANGSMITH_AUDIT_NAMESPACE": "other", "LANGSMITH_AUDIT_VALUES": "/nowhere"}
     answer = run(*APPLY, str(plan), env=other)
     assert answer.returncode == 0, answer.stderr
+    done = [entry["step"] for entry in entries(cluster) if entry["event"] == "done"]
+    assert done == document["order"]
     with cluster.connect() as connection:
         found = connection.execute("SELECT config FROM organizations WHERE display_name = 'new'")
         assert found.fetchone() == ({"can_use_audit_logs": False},)
+
+    answer = run("undo", "--yes")
+    assert answer.returncode == 0, answer.stderr
+    after = trace(cluster)
+    assert after.values == before.values
+    assert {name: row[0] for name, row in after.rows.items()} == {
+        name: row[0] for name, row in before.rows.items()
+    }
 
 
 def test_without_the_right_to_mark_the_journal_alone_tells(cluster, run, tmp_path) -> None:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -143,7 +144,7 @@ STALE: dict[str, tuple[Move, str]] = {
     "right to create jobs": (right("create", "jobs"), "create jobs"),
     "right to delete jobs": (right("delete", "jobs"), "delete jobs"),
     "row": (sql(KEY), "row 3f1c.*another part of its config"),
-    "row that is on by now": (
+    "expected rows": (
         sql("UPDATE organizations SET config = '{\"can_use_audit_logs\": true}' WHERE id = %(id)s"),
         "expected rows +3 +2",
     ),
@@ -203,7 +204,7 @@ def target(name: str) -> Callable[[Document], None]:
 
 OTHER: dict[str, tuple[Callable[[Document], object], str, str]] = {
     **{
-        name: (target(name), "LSA918", rf"{name.replace('_', ' ')} +another")
+        f"target {name}": (target(name), "LSA918", rf"{name.replace('_', ' ')} +another")
         for name in ("cluster_uid", "namespace_uid", "database", "system_identifier",
                      "organizations_oid")
     },
@@ -233,6 +234,16 @@ OTHER: dict[str, tuple[Callable[[Document], object], str, str]] = {
     "newer": (lambda it: it.update(schema_version="1.9"), "LSA912", "knows more"),
     "without approval": (lambda it: it.update(needs_approval=True), "LSA915", "approved by its id"),
 }  # fmt: skip
+
+
+def test_every_precondition_of_a_plan_has_its_test(planned) -> None:
+    found = {
+        re.sub(r"^(uid|generation|image|owner|row)\b.*", r"\1", one["name"])
+        for change in by_step(planned).values()
+        for one in change["preconditions"]
+    }
+    found = {re.sub(r"^content of .*", "content of the values file", name) for name in found}
+    assert found <= set(STALE) | set(OTHER)
 
 
 @pytest.mark.parametrize(("edit", "id", "named"), OTHER.values(), ids=OTHER)

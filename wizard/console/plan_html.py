@@ -9,6 +9,7 @@ from wizard.console.html_words import element, facts, listed, words
 from wizard.console.plan_words import (
     MARKS,
     change_rows,
+    first,
     header_rows,
     input_rows,
     precondition_rows,
@@ -93,7 +94,7 @@ def _change(plan: Plan, change: PlannedChange) -> str:
     parts = [
         element("h3", "This will be done"),
         listed(change.items, "items"),
-        listed(change.details, "details"),
+        listed(first(change.details, SHOWN), "details"),
         *map(_exact, change.exact),
         *map(_lacking, change.consents),
         facts(change_rows(plan, change)),
@@ -108,7 +109,9 @@ def _exact(exact: Exact) -> str:
     lines = words(exact.text, lines=True).rstrip("\n").split("\n")
     if exact.kind == "diff":
         lines = [element("span", line or " ", _diff_kind(line)) for line in lines]
-    lines += [element("span", f"parameter: {words(it)}", "place") for it in exact.parameters]
+    lines += [
+        element("span", f"parameter: {words(it)}", "place") for it in first(exact.parameters, SHOWN)
+    ]
     # A scrolling box must be reachable by keyboard.
     return (
         f'<pre class="{words(exact.kind)}" tabindex="0"><code>' + "\n".join(lines) + "</code></pre>"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from wizard.console.plan_words import (
     MARKS,
     change_rows,
+    first,
     header_rows,
     input_rows,
     precondition_rows,
@@ -78,7 +79,7 @@ def _change(plan: Plan, change: PlannedChange) -> Iterator[str]:
     yield "**This will be done:**"
     yield ""
     yield from _list(change.items)
-    yield from (f"  - {text(line)}" for line in change.details)
+    yield from (f"  - {text(line)}" for line in first(change.details, SHOWN))
     for exact in change.exact:
         yield ""
         yield from _exact(exact)
@@ -103,7 +104,7 @@ def _exact(exact: Exact) -> Iterator[str]:
     fence = "`" * max(3, longest + 1)
     yield fence + _LANGUAGES.get(exact.kind, "")
     yield from lines
-    yield from (f"parameter: {safe(it)}" for it in exact.parameters)
+    yield from (f"parameter: {safe(it)}" for it in first(exact.parameters, SHOWN))
     yield fence
 
 

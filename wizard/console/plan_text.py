@@ -9,6 +9,7 @@ from rich.text import Text
 
 from wizard.console.plan_words import (
     change_rows,
+    first,
     header_rows,
     input_rows,
     precondition_rows,
@@ -75,7 +76,9 @@ def _step(plan: Plan, step: PlannedStep) -> RenderableType:
 def _change(plan: Plan, change: PlannedChange) -> RenderableType:
     parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
     parts.append(items_block(change.items))
-    parts += [hanging(Text(safe(line), style="dim"), indent=8) for line in change.details]
+    parts += [
+        hanging(Text(safe(line), style="dim"), indent=8) for line in first(change.details, SHOWN)
+    ]
     parts += [exact_block(exact) for exact in change.exact]
     parts.append(facts_table(change_rows(plan, change)))
     rests = list(precondition_rows(plan, change))

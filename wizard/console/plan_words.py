@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wizard.exits import Exit
 from wizard.options import BY_NAME
@@ -137,6 +137,12 @@ def precondition_value(plan: Plan, one: Precondition) -> str:
         return value
     after = f"after step {plan.numbers.get(one.after, '?')}"
     return f"{after}: {value}" if value else after
+
+
+def first(lines: Sequence[str], limit: int) -> list[str]:
+    """The lines, or the first of them and how many there are more."""
+    more = len(lines) - limit
+    return list(lines) if more <= 0 else [*lines[:limit], f"and {more} more, which the JSON has"]
 
 
 def server_line(check: ServerCheck) -> str:

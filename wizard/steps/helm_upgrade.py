@@ -17,7 +17,7 @@ from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
 from wizard.steps.pinned import chart_consents, chart_of
-from wizard.steps.preconditions import content_of, of_workload
+from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
 from wizard.steps.release_state import state_consents
 from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
 from wizard.steps.rolling import helm_ticker
@@ -170,10 +170,8 @@ class HelmUpgrade(Step):
 
 def _moves(systems: Systems, upgrade: Upgrade) -> dict[str, str]:
     """What the upgrade itself moves: the workload's image only with another chart version."""
-    parts = ["generation of "]
-    parts += ["image of "] * (upgrade.version != systems.release.chart_version)
-    moved = [name for name in of_workload(systems) if name.startswith(tuple(parts))]
-    return dict.fromkeys((*OF_RELEASE, *moved), "")
+    image = upgrade.version != systems.release.chart_version
+    return dict.fromkeys(OF_RELEASE, "") | moved_by_rollout(systems, image=image)
 
 
 def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Finding:

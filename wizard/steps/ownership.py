@@ -13,7 +13,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
-from wizard.steps.preconditions import of_workload
+from wizard.steps.preconditions import moved_by_rollout, of_workload
 from wizard.steps.rolling import status_lines
 from wizard.systems.owners import Owner, owner_of, writers
 from wizard.variables import WANTED
@@ -88,6 +88,7 @@ def sync_change(systems: Systems, *, after: str) -> Change | None:
         else (),
         exact=(),
         preconditions=of_workload(systems),
+        moves=moved_by_rollout(systems, image=True),
         effect=f"none by this tool, which runs no helm; {who} rolls the backend's pods",
         reversible=Reversible.YES,
         because="nothing is changed but through git",

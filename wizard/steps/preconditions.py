@@ -31,6 +31,12 @@ def of_workload(systems: Systems) -> dict[str, str]:
     }
 
 
+def moved_by_rollout(systems: Systems, *, image: bool) -> dict[str, str]:
+    """Which of `of_workload` a change of the template moves; the image only where it may."""
+    parts = ("generation of ", "image of ") if image else ("generation of ",)
+    return {name: "" for name in of_workload(systems) if name.startswith(parts)}
+
+
 def _owner(live: Mapping[str, Any], container: str) -> str:
     """Who manages the object: an owner that would take changes back, else helm."""
     from wizard.systems.owners import owner_of

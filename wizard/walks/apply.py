@@ -134,17 +134,18 @@ class Application(Onboarding):
                 continue
             systems.forget()
             change = self._proposed(systems, step)
+            if change is None:
+                continue
             self._console.print(screen.step_head(NUMBERS[step.name], step.title))
             self._change(systems, step, change, journal, progress)
             self._done.append(step.name)
             self._switch.check()
         return self._confirm_all(systems, progress)
 
-    def _proposed(self, systems: Systems, step: Step) -> Change:
-        """The step's change, when it is the planned one still."""
+    def _proposed(self, systems: Systems, step: Step) -> Change | None:
+        """The step's change, when it is the planned one still; none where others have made it."""
         change = step.propose(systems, ())
         self._refuse_moved(systems, differences_now(systems, self._plan, step, change, self._done))
-        assert change is not None  # noqa: S101 - a planned step without a change was refused
         return change
 
     def _agreed(self, question: str) -> bool:  # noqa: ARG002

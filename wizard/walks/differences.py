@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from wizard.console.plan_words import short
@@ -17,6 +17,7 @@ from wizard.systems.access import Systems
 from wizard.walks.look import Look
 from wizard.walks.plan_changes import rests_on
 from wizard.walks.plan_inputs import chart_digest
+from wizard.walks.rights import make_sure
 
 ROW = "row "
 OTHER_PART = "another part of its config was changed"
@@ -40,8 +41,9 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
 
     A step that can no longer be looked at or proposed is a difference too.
     """
-    found: list[Difference] = []
+    found = _deployed_chart(systems, plan)
     earlier: list[Change] = []
+    failed: set[str] = set()
     looking = Look(systems)
     by_name = {planned.name: planned for planned in plan.steps}
     for step in ordered(one_rollout=systems.target.one_rollout):
@@ -57,6 +59,7 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
             change = step.propose(systems, tuple(earlier))
         except Problem as problem:
             found.append(_refused(step, planned.change, problem))
+            failed.add(step.name)
             continue
         if seen.blocked and planned.change and not change:
             found += [
@@ -66,8 +69,21 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
             ]
             continue
         earlier += [change] if change else []
-        found += _of_step(systems, plan, planned, change, earlier[: -1 if change else None])
+        before = earlier[: -1 if change else None]
+        found += _of_step(systems, plan, planned, change, before, failed)
+    if not any(it.what.startswith("right to") for it in found):
+        found += _rights_of_helm(systems, earlier)
     return tuple(dict.fromkeys(found))  # two steps may rest on the same thing
+
+
+def _deployed_chart(systems: Systems, plan: Plan) -> list[Difference]:
+    """The chart comes first: with another one a step may not be proposed at all."""
+    try:
+        chart = systems.release.chart
+    except Problem:
+        return []
+    was = plan.target.chart
+    return [Difference("deployed chart", was, chart)] if was and was != chart else []
 
 
 def differences_now(
@@ -75,6 +91,8 @@ def differences_now(
 ) -> tuple[Difference, ...]:
     """What is not as planned right before one step; `made` are the steps that were done."""
     planned = next(it for it in plan.steps if it.name == step.name)
+    if planned.change and not planned.change.exact:
+        return ()  # others make it, in their own time
     if planned.change is None or change is None:
         return tuple(_of_step(systems, plan, planned, change, ()))
     now = {it.name: it for it in _rests_on(systems, plan, change, ())}
@@ -95,7 +113,9 @@ def _of_step(
     planned: PlannedStep,
     change: Change | None,
     earlier: Sequence[Change],
+    failed: Set[str] = frozenset(),
 ) -> Iterator[Difference]:
+    """What is not as planned in one step; what comes after a failed one cannot be compared."""
     if planned.change is None:
         if change:
             yield Difference(f"step {planned.number}", NOT_MADE, "; ".join(change.items))
@@ -106,7 +126,8 @@ def _of_step(
     was = {it.name: it for it in planned.change.preconditions}
     now = {it.name: it for it in _rests_on(systems, plan, change, earlier)}
     for name in dict.fromkeys((*was, *now)):
-        if was.get(name) != now.get(name):
+        one = was.get(name)
+        if one != now.get(name) and not (one and one.after in failed):
             yield _difference(name, was.get(name), now.get(name), planned.change, change)
     yield from _exactly(planned.change, change)
     for consent in change.consents:
@@ -121,6 +142,15 @@ def _rests_on(
     if change.step == "helm_upgrade" and plan.inputs.chart_digest:
         digest = chart_digest(systems, plan.inputs.chart_version)[0] or "cannot be had"
     return rests_on(systems, change, earlier, digest, Keyed(plan.fingerprint_key))
+
+
+def _rights_of_helm(systems: Systems, changes: Sequence[Change]) -> Iterator[Difference]:
+    """What helm needs for the chart's own objects, which is too much to list in a plan."""
+    try:
+        make_sure(systems, changes)
+    except Problem as problem:
+        told = "; ".join((f"{problem.what} ({problem.id})", *problem.detail))
+        yield Difference("rights to the chart's objects", "granted", told)
 
 
 def _exactly(planned: PlannedChange, change: Change) -> Iterator[Difference]:

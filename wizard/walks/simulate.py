@@ -22,7 +22,7 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
     """What the API server says to the change's writes to the backend; none for other steps."""
-    if change.step not in ("helm_upgrade", "backend_restart"):
+    if change.step not in ("helm_upgrade", "backend_restart") or not change.exact:
         return ()
     backend = systems.installation.backend
     name = f"{backend.kind} {backend.name}"
