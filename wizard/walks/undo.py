@@ -100,20 +100,19 @@ class Undoing:
         changes = _by_step(made(run), systems.target.skip)
         found = self._look(systems, changes)
         if not any(isinstance(each, Change) for each in found.values()):
-            return self._nothing(run, found)
+            return self._nothing(systems, run, found)
         with locked(systems.place):
-            journal = Journal.begin(
-                systems.place,
-                undoes=run.id,
-                context=systems.cluster.context,
-                database=systems.target.database,
-            )
+            journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)
             with leased(systems, self._answers, progress, journal.run) as lease:
                 self._changing.check = lease.check
                 exit = self._undo_all(systems, journal, progress, changes)
                 journal.end(exit)
         return exit
+
+    def _journal(self, systems: Systems, run: Run) -> Journal:
+        way = {"context": systems.cluster.context, "database": systems.target.database}
+        return Journal.begin(systems.place, undoes=run.id, **way)
 
     def _tell(self, systems: Systems, run: Run) -> None:
         facts = [("run", run.id), ("context", systems.cluster.context)]
@@ -143,10 +142,14 @@ class Undoing:
                 self._console.print(screen.findings_block(items))
         return found
 
-    def _nothing(self, run: Run, found: Mapping[str, Change | Finding]) -> Exit:
-        left = _left(found.values())
-        if left and not undone_by(run, runs()):
+    def _nothing(self, systems: Systems, run: Run, found: Mapping[str, Change | Finding]) -> Exit:
+        """There is no change to make; that is kept, so that the next undo is of the run before."""
+        before = undone_by(run, runs())
+        if _left(found.values()) and not before:
             return self._end("Nothing was put back: see what was left above.", Exit.FAILED)
+        if not before and not systems.target.skip:
+            with locked(systems.place):
+                self._journal(systems, run).end(Exit.OK)
         return self._end("Nothing to do: everything is as it was before the run.", Exit.OK)
 
     def _undo_all(
