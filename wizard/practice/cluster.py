@@ -37,7 +37,7 @@ DATABASE = "postgres"
 """The application's database, as in the chart's default values."""
 
 KEPT = "practice_snapshot"
-"""The database that holds what `restore` puts back."""
+"""The database that holds what `restore` puts back, unless another name is given."""
 
 HELM_LIMIT = 120.0
 """Seconds that helm may take for the first installation."""
@@ -51,7 +51,7 @@ AT_ONCE = 0.02
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A state of the cluster; its database part is kept in the server."""
+    """A state of the cluster; its database part is kept in the server, as `database`."""
 
     kubernetes: KubernetesSnapshot
     views: tuple[PodView, ...]
@@ -62,6 +62,7 @@ class Snapshot:
     variables: Mapping[str, str]
     charts: frozenset[str]
     helm_files: Mapping[Path, bytes]
+    database: str
 
 
 class PracticeCluster:
@@ -263,9 +264,9 @@ class PracticeCluster:
         finally:
             self.kubernetes.times = times
 
-    def snapshot(self) -> Snapshot:
-        """Keep the present state, the database included; a later one replaces it."""
-        self._copy_database(DATABASE, KEPT)
+    def snapshot(self, name: str = KEPT) -> Snapshot:
+        """Keep the present state, the database included; a later one of that name replaces it."""
+        self._copy_database(DATABASE, name)
         values = self.values.read_text(encoding="utf-8")
         files = frozenset(path.name for path in self.home.iterdir())
         views = self.langsmith.views()
@@ -279,6 +280,7 @@ class PracticeCluster:
             dict(self.variables),
             self.repository.offered,
             self.helm_home.keep(),
+            name,
         )
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -290,7 +292,7 @@ class PracticeCluster:
         if not self.postgres.running:
             self.postgres.start()
         self.kubernetes.faults.clear()
-        self._copy_database(KEPT, DATABASE)
+        self._copy_database(snapshot.database, DATABASE)
         self.kubernetes.restore(snapshot.kubernetes)
         self.kubernetes.start()
         self.langsmith.restore(snapshot.views)

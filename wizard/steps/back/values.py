@@ -31,7 +31,7 @@ def way_back(made: Sequence[Made]) -> Change | Finding:
     if wanted is None:
         return not_ours(subject, "it was changed since the run wrote it")
     if wanted == fingerprint(now):
-        return nothing(subject, "it has the bytes from before the run")
+        return _tidy(path) or nothing(subject, "it has the bytes from before the run")
     copy = copy_with(made[-1].folder, wanted)
     if copy is None:
         return cannot(
@@ -44,8 +44,11 @@ def way_back(made: Sequence[Made]) -> Change | Finding:
 
 def undo(change: Change, watch: Watch) -> Done:
     """Write the file as it was, with a copy of what is there now beside this run's journal."""
-    from wizard.systems.values_yaml import write_values
+    from wizard.systems.values_yaml import remove_leftovers, write_values
 
+    if change.payload is None:
+        path = Path(change.register["path"])
+        return Done(f"{remove_leftovers(path)} removed beside {path}", (), dict(change.register))
     path, now, before = change.payload
     backup = watch.backup(path.name)
     write_values(path, before=now, after=before, backup=backup)
@@ -82,6 +85,27 @@ def _read(path: Path) -> bytes:
     from wizard.systems.values_yaml import read_values
 
     return read_values(path)
+
+
+def _tidy(path: Path) -> Change | None:
+    """Removing what a process that was killed left beside the file; none where nothing is."""
+    from wizard.systems.values_yaml import leftovers
+
+    found = leftovers(path)
+    if not found:
+        return None
+    unchanged = fingerprint(_read(path))
+    return Change(
+        step=STEP,
+        items=tuple(f"remove {each}: a new content that was not put in place" for each in found),
+        exact=(),
+        preconditions={f"sha256 of {path}": unchanged},
+        effect="none: nothing reads these files, but they hold what the values file holds",
+        reversible=Reversible.NO,
+        because="they are of no use",
+        undo="nothing to put back",
+        register={"path": str(path), "before": unchanged, "after": unchanged},
+    )
 
 
 def _change(path: Path, now: bytes, copy: Path) -> Change:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -50,7 +51,27 @@ def write_values(path: Path, *, before: bytes, after: bytes, backup: Path | None
     if backup is not None:
         _keep(backup, before)
     with _saying(path, target.parent):
+        remove_leftovers(path)
         _replace(path, target, before, after)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Unfinished new contents beside a values file, as a process that was killed leaves them."""
+    target = Path(os.path.realpath(path))
+    start = f".{target.name[:200]}."
+    ours = re.compile(re.escape(start) + r"[0-9a-f]{12}\.tmp")
+    try:
+        return sorted(each for each in target.parent.iterdir() if ours.fullmatch(each.name))
+    except OSError:
+        return []
+
+
+def remove_leftovers(path: Path) -> int:
+    """Remove them, and say how many there were: they hold what the values file holds."""
+    found = leftovers(path)
+    for each in found:
+        each.unlink(missing_ok=True)
+    return len(found)
 
 
 def _replace(path: Path, target: Path, before: bytes, after: bytes) -> None:

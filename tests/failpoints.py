@@ -1,0 +1,118 @@
+"""The tool with one thing going wrong at one point: `python failpoints.py STEP WHEN KIND ARGS…`.
+
+WHEN is before, middle or after the step's write; KIND is what happens there: an unexpected
+exception, SIGTERM or SIGKILL to this process. It happens once.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+KINDS = ("exception", "sigterm", "sigkill")
+WHENS = ("before", "middle", "after")
+
+
+class Fault:
+    """What happens, once."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._left = 1
+
+    def __call__(self) -> None:
+        if not self._left:
+            return
+        self._left = 0
+        if self._kind == "exception":
+            raise RuntimeError("a failpoint")
+        os.kill(os.getpid(), signal.SIGTERM if self._kind == "sigterm" else signal.SIGKILL)
+
+
+def wrap(
+    owner: Any, name: str, *, before: Callable | None = None, after: Callable | None = None
+) -> None:
+    """Let something happen before or after each call."""
+    real = getattr(owner, name)
+
+    @functools.wraps(real)
+    def wrapped(*args: Any, **more: Any) -> Any:
+        if before:
+            before()
+        answer = real(*args, **more)
+        if after:
+            after()
+        return answer
+
+    setattr(owner, name, wrapped)
+
+
+def values_file(when: str, fault: Fault) -> None:
+    from wizard.systems import values_yaml
+    from wizard.systems.values_yaml import files
+
+    if when == "middle":  # the new content is beside the file, and not yet in its place
+        wrap(files, "_keep_attributes", after=fault)
+    else:
+        wrap(values_yaml, "write_values", **{when: fault})
+
+
+def helm_upgrade(when: str, fault: Fault) -> None:
+    from wizard.systems import helm_process
+    from wizard.systems.helm import Helm
+
+    if when != "middle":
+        wrap(Helm, "upgrade", **{when: fault})
+        return
+    real = helm_process.start
+
+    def start(argv: list[str]) -> helm_process.Running:
+        running = real(argv)
+        helm = Helm.find(kubeconfig=None, context=None)
+        while helm.release("langsmith", "langsmith").status != "pending-upgrade":
+            if running.process.poll() is not None:
+                raise AssertionError("helm ended before it was seen at work")
+        fault()
+        return running
+
+    helm_process.start = start
+
+
+def organizations(when: str, fault: Fault) -> None:
+    from wizard.systems.database import transaction
+    from wizard.systems.database.database import Database
+
+    if when == "middle":  # the rows are written, and not yet committed
+        wrap(transaction, "_commit", before=fault)
+        return
+    for name in ("enable", "enable_shown"):
+        if hasattr(Database, name):
+            wrap(Database, name, **{when: fault})
+
+
+def backend_restart(when: str, fault: Fault) -> None:
+    from wizard.systems.workload import Workload
+
+    if when == "middle":  # the pods begin to roll
+        wrap(Workload, "restart", after=fault)
+    elif when == "before":
+        wrap(Workload, "restart", before=fault)
+    else:
+        wrap(Workload, "wait", after=fault)
+
+
+def main() -> int:
+    """Set the failpoint, and run the tool."""
+    step, when, kind, *arguments = sys.argv[1:]
+    globals()[step](when, Fault(kind))
+    from wizard.cli import main as tool
+
+    return tool(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
