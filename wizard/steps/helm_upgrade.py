@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.run_states import Made
@@ -19,9 +18,9 @@ from wizard.steps.ownership import await_sync, owner_consents, owner_findings, s
 from wizard.steps.pinned import chart_consents, chart_of
 from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
 from wizard.steps.release_state import state_consents
-from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL
-from wizard.steps.rolling import helm_ticker
+from wizard.steps.rights import BACKEND, HAZARDS, RELEASE, RELEASES, REVIEW, ROLL, SEEN
 from wizard.steps.server_default import cannot_be_told, does_without
+from wizard.steps.upgrading import upgrade as make_upgrade
 from wizard.variables import WANTED
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ class HelmUpgrade(Step):
         RELEASE,
         *BACKEND,
         *HAZARDS,
+        *SEEN,
         REVIEW,
         Access("kubernetes", "create", "secrets", changes=True),
         Access("kubernetes", "update", "secrets", changes=True),
@@ -113,22 +113,10 @@ class HelmUpgrade(Step):
         )
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
-        """Run helm, and show the backend's rollout meanwhile."""
+        """Run helm, show what happens meanwhile, and wait for the whole rollout."""
         if change.register.get("gitops"):
             return await_sync(systems, change, watch)
-        upgrade: Upgrade = change.payload
-        try:
-            result = systems.helm.upgrade(upgrade, tick=_ticker(systems, watch))
-        except Problem as problem:
-            if problem.id == "LSA127":
-                problem.what += f" within {upgrade.timeout} seconds (--upgrade-limit)"
-            raise
-        before = change.register["revision"]
-        return Done(
-            f"Revision {before} → {result.revision} of release {upgrade.release}",
-            (f"chart {upgrade.version}, helm took {result.seconds:.0f} s",),
-            {**change.register, "revision_after": result.revision},
-        )
+        return make_upgrade(systems, change, watch)
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
         """A rollback, where the newest revision is the one that the run made."""
@@ -218,11 +206,6 @@ def _effect(systems: Systems, drifted: Drift, ahead: Hazards) -> str:
     text = f"rolls the pods of {backend.kind} {backend.name}, and runs the chart's hook Jobs again"
     changed = (drifted.summary,) if drifted.keys else ()
     return "; ".join((text, *ahead.ways, *changed))
-
-
-def _ticker(systems: Systems, watch: Watch) -> Callable[[float], None]:
-    what = f"helm upgrade is running (limit {systems.target.upgrade_limit:.0f} s)"
-    return helm_ticker(systems, watch, what)
 
 
 def _register(systems: Systems, upgrade: Upgrade) -> dict[str, Any]:

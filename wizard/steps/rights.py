@@ -72,6 +72,13 @@ HAZARDS = (
 )
 """What may stand in the way of an upgrade."""
 
+SEEN = (
+    Access("kubernetes", "list", "jobs", "batch", optional=True),
+    Access("kubernetes", "list", "events", optional=True),
+    Access("kubernetes", "get", "pods/log", optional=True),
+)
+"""What is shown of an upgrade under way, and kept as evidence when it fails."""
+
 REVIEW = Access(
     "kubernetes", "create", "selfsubjectaccessreviews", "authorization.k8s.io", changes=True
 )

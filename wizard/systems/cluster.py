@@ -31,6 +31,7 @@ FIELD_MANAGER = "langsmith-audit"
 PAGE = 500
 CONNECT_LIMIT = 10.0
 EXEC_LIMIT = 30.0
+LOG_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,19 @@ class Cluster:
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 return found
+
+    def log(
+        self, pod: str, namespace: str, container: str, *, lines: int, previous: bool = False
+    ) -> str:
+        """The last lines of a container's log; `previous`: of the run before it was restarted.
+
+        Raises:
+            Problem: a missing right, no such pod, or nothing was logged yet.
+        """
+        call = Call("get", "pods/log", "", pod, namespace)
+        query = {"container": container, "tailLines": str(lines), "limitBytes": str(LOG_BYTES)}
+        query |= {"previous": "true"} if previous else {}
+        return self._connection.text(call, PODS.path(namespace, pod, "log"), query=query)
 
     def patch(
         self,

@@ -68,6 +68,17 @@ class Connection:
             raise not_kubernetes(self.info, call)
         return document
 
+    def text(self, call: Call, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """The text of a 2xx answer (a log).
+
+        Raises:
+            Problem: every other outcome; nothing is tried again.
+        """
+        status, answer = self._send(call, "GET", path, query, None, "", accept="*/*")
+        if status >= 300:
+            raise answer_problem(status, answer, self.info, call)
+        return answer.decode("utf-8", "replace")
+
     def _send(
         self,
         call: Call,
@@ -76,12 +87,14 @@ class Connection:
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         content_type: str,
+        *,
+        accept: str = "application/json",
     ) -> tuple[int, bytes]:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
         client = self._loaded()
-        headers = {"Accept": "application/json", "User-Agent": AGENT, **self._credentials()}
+        headers = {"Accept": accept, "User-Agent": AGENT, **self._credentials()}
         data = None
         if body is not None:
             headers["Content-Type"] = content_type

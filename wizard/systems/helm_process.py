@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,14 @@ class Running:
     def pid(self) -> int:
         """The child's process id."""
         return self.process.pid
+
+    def end(self) -> None:
+        """Ask helm to end: it then marks the release failed. Never a kill, which leaves it pending.
+
+        Source: helm's own signal handling (SIGTERM, and CTRL_BREAK on Windows).
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
 
     def wait(self, tick: Callable[[float], None]) -> tuple[int, str, str]:
         """Exit code, stdout and stderr; calls `tick(elapsed seconds)` about twice a second.

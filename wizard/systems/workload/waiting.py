@@ -32,19 +32,19 @@ class Patience:
 
     def over(self, status: RolloutStatus) -> str:
         """Why this rollout is given up; empty while it is waited for."""
-        now = time.monotonic()
         if status.done:
-            self._since = None
-            return ""
-        failing = self._failing(status, now)
-        if failing:
-            return failing
-        if not status.stuck:
+            return self.gone("")
+        return self._failing(status, time.monotonic()) or self.gone(status.stuck)
+
+    def gone(self, stuck: str) -> str:
+        """The same text when it has stood for too long; an empty one lets hope return."""
+        now = time.monotonic()
+        if not stuck:
             self._since = None
             return ""
         self._since = now if self._since is None else self._since
-        times = next((LONGER[word] for word in LONGER if word in status.stuck), 1)
-        return status.stuck if now - self._since > self.seconds * times else ""
+        times = next((LONGER[word] for word in LONGER if word in stuck), 1)
+        return stuck if now - self._since > self.seconds * times else ""
 
     def _failing(self, status: RolloutStatus, now: float) -> str:
         unready = {

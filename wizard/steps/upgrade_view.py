@@ -1,0 +1,167 @@
+"""The upgrade while helm runs: what it waits for, hook Jobs, pods, events, and a hopeless end.
+
+Reading never fails the upgrade: what cannot be read is a line of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from wizard.problems import Problem
+from wizard.steps.rolling import status_lines
+from wizard.systems.events import Event, Seen, events_since, seen_so_far
+from wizard.systems.hook_jobs import HookJob, hook_jobs
+from wizard.systems.workload import Patience
+
+if TYPE_CHECKING:
+    from wizard.steps.base import Watch
+    from wizard.systems.access import Systems
+    from wizard.systems.workload import RolloutStatus
+
+LOOK_SECONDS = 2.0
+STATE_SECONDS = 10.0
+EVENTS = 5
+"""How many of the last events are shown."""
+
+T = TypeVar("T")
+
+
+class UpgradeView:
+    """What is seen of one upgrade; make it before helm starts.
+
+    Attributes:
+        hopeless: why helm was asked to end; empty while it was not.
+        jobs: the hook Jobs of this upgrade; status: the backend's rollout, once it was read.
+    """
+
+    def __init__(self, systems: Systems, watch: Watch) -> None:
+        self._systems = systems
+        self._watch = watch
+        self._namespace = systems.installation.namespace
+        self.hopeless = ""
+        self.jobs: tuple[HookJob, ...] = ()
+        self.status: RolloutStatus | None = None
+        self._cannot: dict[str, str] = {}
+        patience = systems.target.patience
+        self._rollout, self._hooks = Patience(patience), Patience(patience)
+        cluster, release = systems.cluster, systems.target.release
+        none_yet: tuple[HookJob, ...] = ()
+        before = self._read(
+            "hook Jobs", none_yet, lambda: hook_jobs(cluster, self._namespace, release)
+        )
+        self._jobs_before = frozenset(job.uid for job in before)
+        none: Seen = {}
+        self._events_before = self._read(
+            "events", none, lambda: seen_so_far(cluster, self._namespace)
+        )
+        self.status = self._read("pods", self.status, self._rollout_now)
+        self._newest_before = self.status.newest if self.status else ""
+        self._looked = self._asked = float("-inf")
+        self._lines: tuple[str, ...] = ()
+        self._state = ""
+
+    def tick(self, seconds: float) -> None:
+        """Look every other second, show it, and ask helm to end when there is no hope left."""
+        if seconds - self._looked >= LOOK_SECONDS:
+            self._looked = seconds
+            self.look()
+            self._ask_helm(seconds)
+            if not self.hopeless:
+                self._end_hopeless()
+            self._lines = tuple(self._told())
+        limit = f"limit {self._systems.target.upgrade_limit:.0f} s"
+        what = f"helm upgrade is running ({limit}{self._state})"
+        if self.hopeless:
+            what = f"helm was asked to end, since there is no hope: {self.hopeless}"
+        self._watch.finishing(what, seconds, self._lines)
+
+    def rolling(self, status: RolloutStatus, seconds: float) -> None:
+        """Show the rest of the rollout, when helm has ended and did not wait for it."""
+        self.status = status
+        limit = self._systems.target.rollout_limit
+        what = f"the backend is rolling (limit {limit:.0f} s)"
+        self._watch.finishing(what, seconds, tuple(self._told()))
+
+    def look(self) -> None:
+        """Read hook Jobs and pods."""
+        cluster, release = self._systems.cluster, self._systems.target.release
+        self.jobs = self._read(
+            "hook Jobs",
+            self.jobs,
+            lambda: hook_jobs(cluster, self._namespace, release, self._jobs_before),
+        )
+        self.status = self._read("pods", self.status, self._rollout_now)
+
+    def events(self) -> tuple[Event, ...]:
+        """The events of the backend and of the hook Jobs since the start, the oldest first."""
+        cluster = self._systems.cluster
+        return self._read(
+            "events",
+            (),
+            lambda: events_since(cluster, self._namespace, self._events_before, self._names()),
+        )
+
+    def _rollout_now(self) -> RolloutStatus:
+        return self._systems.workload.status()
+
+    def _names(self) -> set[str]:
+        backend = self._systems.installation.backend.name
+        pods = self.status.pods if self.status else ()
+        names = {backend, *(pod.name for pod in pods)}
+        names |= {pod.name.rsplit("-", 1)[0] for pod in pods}  # their ReplicaSets
+        for job in self.jobs:
+            names |= {job.name, *(pod.name for pod in job.pods)}
+        return names
+
+    def _end_hopeless(self) -> None:
+        running = self._systems.helm.running
+        stuck = next((job.stuck for job in self.jobs if job.stuck), "")
+        cause = self._hooks.gone(stuck)
+        if self.status and self.status.newest != self._newest_before:
+            cause = cause or self._rollout.over(self.status)
+        if cause and running:
+            self.hopeless = cause
+            running.end()
+
+    def _ask_helm(self, seconds: float) -> None:
+        if seconds - self._asked < STATE_SECONDS:
+            return
+        self._asked = seconds
+        target = self._systems.target
+        release = self._read(
+            "release", None, lambda: self._systems.helm.release(target.release, target.namespace)
+        )
+        if release:
+            self._state = f", revision {release.revision} {release.status}"
+
+    def _told(self) -> Iterator[str]:
+        """What it waits for comes first: it is all that is shown without a terminal."""
+        yield f"waits for {self._waits_for()}"
+        for job in self.jobs:
+            yield f"hook Job {job.name}  {job.words}"
+        if self.status:
+            yield from status_lines(self.status)
+        for event in self.events()[-EVENTS:]:
+            yield f"{'! ' if event.warning else ''}{event.line}"
+        for what, why in self._cannot.items():
+            yield f"{what} cannot be read now: {why}"
+
+    def _waits_for(self) -> str:
+        running = [job for job in self.jobs if job.state == "running"]
+        if running:
+            return f"hook Job {running[-1].name}: {running[-1].words}"
+        status = self.status
+        if status is None or status.done:
+            return "helm"
+        cause = f" ({status.stuck})" if status.stuck else ""
+        return f"the backend's rollout: {status.counts}{cause}"
+
+    def _read(self, what: str, otherwise: T, read: Callable[[], T]) -> T:
+        try:
+            found = read()
+        except Problem as problem:
+            self._cannot[what] = problem.what
+            return otherwise
+        self._cannot.pop(what, None)
+        return found

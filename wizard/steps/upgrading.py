@@ -1,0 +1,54 @@
+"""Runs the upgrade: helm, what is seen meanwhile, and the rest of the rollout afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.records.changes import Change, Done
+from wizard.steps.upgrade_view import UpgradeView
+
+if TYPE_CHECKING:
+    from wizard.steps.base import Watch
+    from wizard.systems.access import Systems
+    from wizard.systems.helm import Upgrade
+
+
+def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
+    """Run helm, end it kindly where there is no hope, and wait until every pod is new.
+
+    helm's own `--wait` ends before that (some old pods may be left), and is not always taken.
+
+    Raises:
+        Problem: helm failed or was ended early, or the rollout does not come to its end.
+    """
+    way: Upgrade = change.payload
+    view = UpgradeView(systems, watch)
+    try:
+        result = systems.helm.upgrade(way, tick=view.tick)
+    except Problem as problem:
+        raise _told(problem, way, view) from None
+    target = systems.target
+    systems.workload.wait(limit=target.rollout_limit, patience=target.patience, tick=view.rolling)
+    return Done(
+        f"Revision {change.register['revision']} → {result.revision} of release {way.release}",
+        (f"chart {way.version}, helm took {result.seconds:.0f} s",),
+        {**change.register, "revision_after": result.revision},
+    )
+
+
+def _told(problem: Problem, way: Upgrade, view: UpgradeView) -> Problem:
+    if view.hopeless:
+        return Problem(
+            "LSA440",
+            f"The upgrade was ended early, since there was no hope: {view.hopeless}",
+            on=problem.on,
+            next_step="mend the cause, then langsmith-audit run --accept-failed; or put the last "
+            "good revision back: langsmith-audit undo",
+            exit=Exit.FAILED,
+            detail=(*(f"helm: {problem.what}",), *problem.detail),
+        )
+    if problem.id == "LSA127":
+        problem.what += f" within {way.timeout} seconds (--upgrade-limit)"
+    return problem
