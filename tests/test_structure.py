@@ -107,6 +107,7 @@ ASKED = {
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
     "accept_chart_change": ("--accept-chart-change", "LANGSMITH_AUDIT_ACCEPT_CHART_CHANGE"),
     "unfinished": ("--unfinished", "LANGSMITH_AUDIT_UNFINISHED"),
+    "on_failure": ("--on-failure", "LANGSMITH_AUDIT_ON_FAILURE"),
     "take_over": ("--take-over", "LANGSMITH_AUDIT_TAKE_OVER"),
 }
 """The frozen contract: every prompt, with the flag and the variable that answer it."""

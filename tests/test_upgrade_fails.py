@@ -1,23 +1,50 @@
-"""Upgrades that fail: told early, ended kindly, with evidence."""
+"""Upgrades that fail: told early, ended kindly, looked at, and put back when told to."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from traces import backend_env, backend_pods, entries, revisions
+from traces import (
+    backend_env,
+    backend_pods,
+    entries,
+    in_background,
+    kept_texts,
+    revisions,
+    secrets_of,
+    told_secrets,
+    wait_for,
+)
 
 from wizard.practice.cluster import PracticeCluster
 
 NAMESPACE = "langsmith"
 BACKEND = {"app.kubernetes.io/component": "langsmith-backend"}
 ALL = ("run", "--yes", "--all", "--patience", "0.3")
+BACK = (*ALL, "--on-failure", "rollback")
+Run = Callable[..., Any]
+
+
+def events(cluster: PracticeCluster) -> list[str]:
+    """What the journal tells of the upgrade."""
+    return [one["event"] for one in entries(cluster) if one.get("step") == "helm_upgrade"]
+
+
+def evidence(cluster: PracticeCluster) -> str:
+    found = list((cluster.home / "state" / "runs").glob("*/*-evidence.txt"))
+    assert len(found) == 1
+    assert found[0].stat().st_mode & 0o077 == 0
+    return found[0].read_text()
 
 
 @pytest.mark.parametrize("helm", ["helm3", "helm4"])
 def test_a_hopeless_rollout_ends_helm_kindly(
-    cluster: PracticeCluster, run: Callable[..., Any], request: pytest.FixtureRequest, helm: str
+    cluster: PracticeCluster, run: Run, request: pytest.FixtureRequest, helm: str
 ) -> None:
     cluster.use_helm(request.getfixturevalue(helm))
     before = backend_pods(cluster)
@@ -25,9 +52,112 @@ def test_a_hopeless_rollout_ends_helm_kindly(
     answer = run(*ALL)
     assert answer.returncode == 9, answer.stderr
     assert "LSA440" in answer.stderr
-    assert "ImagePullBackOff" in answer.stderr
     assert "langsmith 2 failed" in revisions(cluster)
     assert before <= backend_pods(cluster)
     assert backend_env(cluster)["AUDIT_LOGS_ENABLED"] == "true"
-    failed = [one for one in entries(cluster) if one["event"] == "failed"]
-    assert [one["id"] for one in failed] == ["LSA440"]
+    assert events(cluster) == ["intent", "evidence", "failed"]
+    for said in (answer.stderr, evidence(cluster)):
+        assert "revision 2 is failed" in said
+        assert "the backend's template has both variables; 0 of 2 ready pods" in said
+        assert "ImagePullBackOff" in said
+    assert "blocking: pod langsmith-backend-" in answer.stderr
+    assert "on node practice-node" in answer.stderr
+    assert "  event: ! " in answer.stderr
+    assert told_secrets(secrets_of(cluster), [answer.stderr, *kept_texts(cluster)]) == set()
+
+
+def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster, run: Run) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
+    handler = cluster.kubernetes.log_handler
+    secret = cluster.postgres.password
+    cluster.kubernetes.log_handler = lambda _pod, _container: f"no login for {secret}\nbye\n"
+    try:
+        answer = run(*ALL)
+    finally:
+        cluster.kubernetes.log_handler = handler
+    assert answer.returncode == 9, answer.stderr
+    assert "log: no login for ***" in answer.stderr
+    assert secret not in answer.stderr + evidence(cluster)
+
+
+@pytest.mark.parametrize("helm", ["helm3", "helm4"])
+def test_a_rollback_that_was_asked_for(
+    cluster: PracticeCluster, run: Run, request: pytest.FixtureRequest, helm: str
+) -> None:
+    cluster.use_helm(request.getfixturevalue(helm))
+    before = backend_pods(cluster)
+    cluster.kubernetes.faults.fail_pods(BACKEND, "CreateContainerConfigError")
+    answer = run(*BACK)
+    assert answer.returncode == 9, answer.stderr  # the values file stays as it was edited
+    assert "helm rollback langsmith 1 --namespace langsmith" in answer.stderr
+    assert "Will not come back: hook Jobs" in answer.stderr
+    assert "langsmith 3 deployed" in revisions(cluster)
+    assert "AUDIT_LOGS_ENABLED" not in backend_env(cluster)
+    assert backend_pods(cluster) == before
+    assert events(cluster) == ["intent", "evidence", "failed", "undoing", "undone"]
+    undone = run("undo", "--yes")
+    assert undone.returncode == 0, undone.stderr
+    assert "AUDIT_LOGS_ENABLED" not in cluster.values.read_text()
+    assert "langsmith 3 deployed" in revisions(cluster)
+
+
+def test_a_run_that_is_undone_as_a_whole(cluster: PracticeCluster, run: Run) -> None:
+    assert run("values", str(cluster.values), "--write").returncode == 0
+    cluster.kubernetes.faults.fail_job("auth-bootstrap")
+    answer = run(*BACK)
+    assert answer.returncode == 10, answer.stderr
+    assert "langsmith-backend-auth-bootstrap: failed: BackoffLimitExceeded" in evidence(cluster)
+    assert "the backend's template has both variables; 2 of 2 ready pods" in answer.stderr
+    assert "AUDIT_LOGS_ENABLED" not in backend_env(cluster)
+    assert [one["exit"] for one in entries(cluster) if one["event"] == "end"] == [10]
+    assert "undone" in run("runs").stdout
+
+
+def test_yes_alone_never_rolls_back(cluster: PracticeCluster, run: Run) -> None:
+    cluster.kubernetes.faults.fail_job("auth-bootstrap")
+    answer = run("run", "--yes", "--all")
+    assert answer.returncode == 9
+    assert "langsmith 2 failed" in revisions(cluster)
+    assert events(cluster) == ["intent", "evidence", "failed"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_helm_that_is_killed_leaves_the_release_pending_and_is_told(
+    cluster: PracticeCluster, run: Run
+) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
+    wizard = in_background(cluster, "run", "--yes", "--all")
+    wait_for(lambda: "langsmith 2 pending-upgrade" in revisions(cluster))
+    children = Path(f"/proc/{wizard.pid}/task/{wizard.pid}/children").read_text().split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    wizard.communicate(timeout=60)
+    assert wizard.returncode == 9
+    said = evidence(cluster)
+    assert "was ended by signal 9" in said
+    assert "revision 2 is pending-upgrade" in said
+    again = run("run", "--yes", "--all")
+    assert "LSA152" in again.stderr
+    assert "helm rollback langsmith 1" in again.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_helm_that_goes_on_without_the_wizard_is_waited_for(
+    cluster: PracticeCluster,
+) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
+    wizard = in_background(cluster, "run", "--yes", "--all")
+    try:
+        wait_for(lambda: any(one["event"] == "note" for one in entries(cluster)))
+        wait_for(lambda: "langsmith 2 pending-upgrade" in revisions(cluster))
+    finally:
+        wizard.kill()
+        wizard.communicate()
+    again = in_background(cluster, "run", "--yes", "--all")
+    assert again.stdout
+    told = next((it for it in again.stdout if "the run that was left is still at work" in it), "")
+    cluster.kubernetes.faults.clear()
+    said, _ = again.communicate(timeout=120)
+    assert told, said
+    assert again.returncode == 0, said
+    assert "langsmith 2 deployed" in revisions(cluster)

@@ -178,6 +178,12 @@ OPTIONS: tuple[Option, ...] = (
         ask="What is to become of it?",
     ),
     _option(
+        "on_failure", "--on-failure",
+        "what to do when the upgrade failed (default: stop; in a terminal it is asked)",
+        kind=Kind.CHOICE, choices=("stop", "rollback"), default="stop", group="conduct",
+        ask="The upgrade failed. What now?",
+    ),
+    _option(
         "take_over", "--take-over",
         "take the release's Lease over from a run of another machine that is dead",
         kind=Kind.SWITCH, group="conduct", ask="Take it over?",
@@ -207,7 +213,7 @@ OPTIONS: tuple[Option, ...] = (
 )  # fmt: skip
 
 REACHING = ("kubeconfig", "context", "api_key_file", "api_key", "ca_file", "yes", "no_input",
-            "connect_limit", "lock_limit", "rollout_limit", "patience",
+            "connect_limit", "lock_limit", "rollout_limit", "patience", "on_failure",
             "unfinished", "take_over")  # fmt: skip
 """How this machine reaches the systems, what it may ask and how long it waits: told anew where
 a plan says all the rest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from wizard.console.safe import safe
 from wizard.console.signals import StopSwitch
+from wizard.problems import Problem
 from wizard.records.journal import Journal
 
 HEARTBEAT = 15.0
@@ -57,6 +59,12 @@ class Progress:
     def finishing(self, what: str, seconds: float, lines: Sequence[str] = ()) -> None:
         """Show progress of what must come to its end."""
         self._show(what, seconds, lines)
+
+    def note(self, **facts: str | int) -> None:
+        """Facts of what is under way, in the journal; while only looking there is none."""
+        if self._journal:
+            with contextlib.suppress(Problem):  # it is a help for later, no record of a change
+                self._journal.note(**facts)
 
     def backup(self, name: str) -> Path:
         """A path beside the journal."""

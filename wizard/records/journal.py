@@ -23,6 +23,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done
+from wizard.records.evidence import Evidence
 from wizard.target import Place
 
 VERSION = 1
@@ -123,6 +124,35 @@ class Journal:
         """Record that a change did not come to its end."""
         detail = list(problem.detail)
         self._write("failed", step=step, id=problem.id, what=problem.what, detail=detail)
+
+    def evidence(self, step: str, evidence: Evidence) -> Path:
+        """Keep what a failure looked like in the run's folder, before anything else is done.
+
+        Raises:
+            Problem: it cannot be written.
+        """
+        path = self.backup_path("evidence.txt")
+        with _writing(path):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(evidence.text)
+                file.flush()
+                os.fsync(handle)
+        self._write("evidence", step=step, file=path.name, summary=list(evidence.summary))
+        return path
+
+    def note(self, **facts: str | int) -> None:
+        """Keep facts of what is under way."""
+        self._write("note", **facts)
+
+    def undoing(self, change: Change) -> None:
+        """Register that a change of this run is about to be put back."""
+        exact = [each.as_json() for each in change.exact]
+        self._write("undoing", step=change.step, items=list(change.items), exact=exact)
+
+    def undone(self, step: str, done: Done) -> None:
+        """Record that the last change of a step was put back within this run."""
+        self._write("undone", step=step, summary=done.summary, undo=dict(done.undo))
 
     def left(self, step: str, id: str, why: str) -> None:
         """Record that an undo left a step's change as it is, and why."""

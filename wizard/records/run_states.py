@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from wizard.exits import Exit
 from wizard.records.journal import IN_DOUBT, Run
 
 
@@ -55,12 +56,14 @@ class Made:
 
 
 def made(run: Run) -> list[Made]:
-    """The changes of a run, the oldest first."""
+    """The changes of a run, the oldest first, but for those that the run itself put back."""
     found: list[Made] = []
     for entry in run.entries:
         event = entry["event"]
         if event == "intent":
             found.append(_begun(run, entry))
+        elif event == "undone" and found and found[-1].step == entry.get("step"):
+            found.pop()
         elif found and event in ("done", "failed") and found[-1].step == entry.get("step"):
             found[-1] = _ended(found[-1], entry)
     return found
@@ -97,6 +100,8 @@ def state(run: Run, all_runs: Iterable[Run]) -> RunState:
     if undone_by(run, all_runs):
         return RunState.UNDONE
     exits = [entry.get("exit") for entry in run.entries if entry["event"] == "end"]
+    if exits and exits[-1] == Exit.UNDONE:
+        return RunState.UNDONE
     if not run.changed:
         return RunState.DONE if exits else RunState.UNCHANGED
     last = [entry["event"] for entry in run.entries][-1]

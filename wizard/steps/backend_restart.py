@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.evidence import Evidence
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import last_update
 from wizard.records.run_states import Made
+from wizard.steps.aftermath import aftermath
 from wizard.steps.back.told import nothing
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
@@ -90,6 +92,10 @@ class BackendRestart(Step):
             tuple(_pod_line(pod) for pod in status.pods),
             {**change.register, "prior_restarted_at": prior},
         )
+
+    def evidence(self, systems: Systems, problem: Problem) -> Evidence:
+        """Release, pods, hook Jobs, events and logs as they are right after the failure."""
+        return aftermath(systems, problem)
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Finding:  # noqa: ARG002
         """Nothing: the pods are as good as those before them."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Observation
+from wizard.records.evidence import Evidence
 from wizard.records.findings import Finding
 from wizard.records.run_states import Made
 
@@ -51,6 +53,9 @@ class Watch(Protocol):
 
     def finishing(self, what: str, seconds: float, lines: Sequence[str] = ()) -> None:
         """Show progress of what must not be left half-done; never raises."""
+
+    def note(self, **facts: str | int) -> None:
+        """Keep facts of what is under way in the journal, plain and no secret."""
 
     def backup(self, name: str) -> Path:
         """A path beside the journal for a copy that undo will need."""
@@ -109,6 +114,10 @@ class Step(ABC):
     def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Make exactly the change that `way_back` gave; it can itself be put back."""
         raise NotImplementedError(f"{self.name} changes nothing")
+
+    def evidence(self, systems: Systems, problem: Problem) -> Evidence | None:  # noqa: ARG002
+        """What is there right after `apply` or `undo` failed; never raises a Problem."""
+        return None
 
     def confirm(self, systems: Systems, watch: Watch) -> Observation:  # noqa: ARG002
         """Look again after the change."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.evidence import Evidence
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.run_states import Made
+from wizard.steps.aftermath import aftermath
 from wizard.steps.back import release as back
 from wizard.steps.back.told import cannot
 from wizard.steps.base import Access, Step, Watch, pending
@@ -117,6 +120,10 @@ class HelmUpgrade(Step):
         if change.register.get("gitops"):
             return await_sync(systems, change, watch)
         return make_upgrade(systems, change, watch)
+
+    def evidence(self, systems: Systems, problem: Problem) -> Evidence:
+        """Release, pods, hook Jobs, events and logs as they are right after the failure."""
+        return aftermath(systems, problem)
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
         """A rollback, where the newest revision is the one that the run made."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from wizard.problems import Problem
+from wizard.steps.helm_at_work import note_helm
 from wizard.steps.rolling import status_lines
 from wizard.systems.events import Event, Seen, events_since, seen_so_far
 from wizard.systems.hook_jobs import HookJob, hook_jobs
@@ -60,9 +61,14 @@ class UpgradeView:
         self._looked = self._asked = float("-inf")
         self._lines: tuple[str, ...] = ()
         self._state = ""
+        self._noted = False
 
     def tick(self, seconds: float) -> None:
         """Look every other second, show it, and ask helm to end when there is no hope left."""
+        running = self._systems.helm.running
+        if running and not self._noted:
+            self._noted = True
+            note_helm(self._watch, running.pid)
         if seconds - self._looked >= LOOK_SECONDS:
             self._looked = seconds
             self.look()

@@ -107,6 +107,25 @@ class Answers:
             self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, "resume"))
         return str(self._settings.get("unfinished"))
 
+    @property
+    def told_of_failure(self) -> bool:
+        """Whether a rollback of a failed upgrade was asked for beforehand."""
+        return str(self._settings.get("on_failure")) == "rollback"
+
+    def on_failure(self) -> str:
+        """What is to be done about a failed upgrade: `stop` or `rollback`; `--yes` is no answer.
+
+        Raises:
+            Declined: the person left.
+        """
+        if self.confirms and not self._settings.told("on_failure"):
+            entries = [
+                Entry("stop", "stop", ("leave everything as it is, to look at it",)),
+                Entry("rollback", "rollback", ("put the revision from before the run back",)),
+            ]
+            self._take("on_failure", lambda: prompts.ask_choice("on_failure", entries, "stop"))
+        return str(self._settings.get("on_failure"))
+
     def complete(self, names: Sequence[str], systems: Systems) -> None:
         """Ask for all of these, or report all of them as missing at once.
 

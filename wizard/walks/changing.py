@@ -61,12 +61,36 @@ class Changing:
                     done = act(systems, change, progress)
             except Problem as problem:
                 with contextlib.suppress(Problem):  # a full disk must not hide what happened
+                    _keep_evidence(systems, step, problem, journal)
                     journal.failed(step.name, problem)
                 raise
             self._begun = None
             if not change.by_hand:
                 self._made.append(done.summary)
             journal.done(step.name, done)
+            return done
+
+    def take_back(
+        self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress
+    ) -> Done:
+        """Put back the change that has just failed, by what the step's `way_back` gave.
+
+        Raises:
+            Problem: it did not come to its end; the journal has it.
+        """
+        with self._switch.guarded():
+            self.check()
+            journal.undoing(change)
+            try:
+                with progress.running():
+                    done = step.undo(systems, change, progress)
+            except Problem as problem:
+                with contextlib.suppress(Problem):
+                    _keep_evidence(systems, step, problem, journal)
+                    journal.failed(step.name, problem)
+                raise
+            self._begun = None
+            journal.undone(step.name, done)
             return done
 
     @property
@@ -86,3 +110,11 @@ class Changing:
         if self._begun is None or self._begun.register.get("gitops"):
             return ""
         return GOES_ON.get(self._begun.step, "")
+
+
+def _keep_evidence(systems: Systems, step: Step, problem: Problem, journal: Journal) -> None:
+    """What the failure looks like is kept before anything else is done, and told."""
+    found = step.evidence(systems, problem)
+    if found:
+        kept = journal.evidence(step.name, found)
+        problem.detail += (*found.summary, f"all of it: {kept}")

@@ -10,6 +10,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.walks.answers import Declined
 from wizard.walks.changing import Changing, HandedOver
+from wizard.walks.taking_back import TakenBack
 
 ONCE_RUN = "once the SQL has been run: langsmith-audit run goes on, and asks the server"
 
@@ -32,6 +33,8 @@ def carried_out(walk: Callable[[], Exit], changing: Changing, *, again: str, afr
         return left("You left before the next change", Exit.DECLINED)
     except HandedOver as handed:
         return left(str(handed), Exit.PENDING, ONCE_RUN)
+    except TakenBack as back:
+        return left(str(back), Exit.UNDONE)
     except Stopped:
         return left("Stopped at a safe point, as you asked", Exit.INTERRUPTED)
     except KeyboardInterrupt as interrupt:

@@ -19,6 +19,7 @@ from wizard.records.journal import Journal, Run, runs, unfinished
 from wizard.records.lock import locked
 from wizard.records.run_choice import the_run
 from wizard.steps.base import Step
+from wizard.steps.helm_at_work import settle
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing, HandedOver
@@ -27,6 +28,7 @@ from wizard.walks.holding import leased, refuse_if_held
 from wizard.walks.leaving import carried_out
 from wizard.walks.look import Look, all_findings, look, verdict
 from wizard.walks.planning import ask_for_missing, foresee, stops
+from wizard.walks.taking_back import TakenBack, offer
 from wizard.walks.undo import Undoing
 from wizard.walks.where import where
 
@@ -71,6 +73,10 @@ class Onboarding:
         how = self._answers.of_unfinished() if left else ""
         if left and how == "undo":
             return self._undo(systems, left)
+        if left:
+            progress = Progress(self._console, self._switch, None)
+            with progress.running():
+                settle(systems, left.folder, progress)
         left = left if how == "resume" else None
         if self._answers.may_ask:
             self._console.print()
@@ -128,7 +134,12 @@ class Onboarding:
         progress = Progress(self._console, self._switch, journal)
         with leased(systems, self._answers, progress, journal.run) as lease:
             self._changing.check = lease.check
-            exit = self._change_all(systems, journal, progress)
+            try:
+                exit = self._change_all(systems, journal, progress)
+            except TakenBack:
+                if not self._changing.touched:
+                    journal.end(Exit.UNDONE)
+                raise
             journal.end(exit)
         return exit
 
@@ -155,7 +166,11 @@ class Onboarding:
         where = f"release {target.release} in {target.namespace}, context {systems.cluster.context}"
         if not self._agreed(f"Do this now? ({where})"):
             raise Declined
-        done = self._changing.make(systems, step, change, journal, progress)
+        try:
+            done = self._changing.make(systems, step, change, journal, progress)
+        except Problem as problem:
+            offer(systems, step, problem, journal, progress, self._changing, self._answers)
+            raise
         self._console.print(screen.done_block(done))
         if change.by_hand:
             report.hand_over(change)

@@ -17,6 +17,7 @@ from wizard.records.run_states import Made, Outcome
 from wizard.records.run_states import made as made_by
 from wizard.steps.back.told import cannot, not_ours, nothing
 from wizard.steps.drift import fingerprint_of_values
+from wizard.steps.helm_at_work import UNDER_WAY, at_work
 from wizard.steps.rolling import helm_ticker, status_lines
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
 
     A helm that is still at work is waited for, up to `--upgrade-limit` from its start.
     """
-    release = _settled(systems, watch)
+    release = _settled(systems, made[-1], watch)
     subject = release.on
     wanted = _before(made, release.revision)
     if wanted is None or not _made_by_us(systems, made, release, wanted):
@@ -91,13 +92,15 @@ def _made_by_us(systems: Systems, made: Sequence[Made], release: Release, wanted
     return bool(last.register["values"] == fingerprint_of_values(systems.deployed_values))
 
 
-def _settled(systems: Systems, watch: Watch) -> Release:
+def _settled(systems: Systems, last: Made, watch: Watch) -> Release:
     """The release, once no helm is at work on it, or none can be any more."""
     began = time.monotonic()
     while True:
         release = systems.release
         left = systems.target.upgrade_limit - _age(release.updated)
         if not release.status.startswith(PENDING) or left <= 0:
+            return release
+        if release.status == UNDER_WAY and at_work(last.folder) is False:
             return release
         what = f"{release.on} is {release.status}; helm has {left:.0f} s more to end"
         watch.waiting(what, time.monotonic() - began)
