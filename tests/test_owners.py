@@ -86,8 +86,12 @@ def test_who_set_a_variable() -> None:
 @pytest.mark.parametrize(
     ("scenario", "id", "words"),
     [
-        ("argocd", "LSA160", r"Argo CD \(application langsmith\) owns"),
-        ("flux", "LSA161", r"Flux \(HelmRelease langsmith\) owns"),
+        ("argocd", "LSA160", r"Argo CD \(application langsmith\) owns[^✗]*back by itself"),
+        (
+            "flux",
+            "LSA161",
+            r"Flux \(HelmRelease langsmith\) owns[^✗]*every 10m, drift detection en",
+        ),
         ("terraform", "LSA162", "field manager terraform-provider-helm"),
     ],
 )

@@ -7,6 +7,7 @@ import re
 import shlex
 
 import pytest
+from terminal import ENTER, Terminal, told
 from traces import NOTHING, backend_env, refused, revisions, trace
 
 from wizard.practice.cluster import PracticeCluster
@@ -95,3 +96,13 @@ def test_other_states(cluster: PracticeCluster, run, scenario, id, evidence, way
     assert told_command(finding, way)[1] == "langsmith"
     refused(cluster, run(*ALL), 3, id, NOTHING)
     assert revisions(cluster) == before
+
+
+def test_a_failed_release_is_asked_about_in_a_terminal(cluster) -> None:
+    stage(cluster, SCENARIOS["failed-upgrade"])
+    with Terminal(env=told(cluster)) as terminal:
+        shown = terminal.wait_for("Upgrade the failed release again?")
+        assert "LSA151" in shown
+        terminal.send("n" + ENTER)
+        assert terminal.end() == 8
+    assert "langsmith 2 failed" in revisions(cluster)

@@ -7,6 +7,7 @@ and this tool waits until the variables are live. No helm is run.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.exits import Exit
@@ -15,6 +16,7 @@ from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
 from wizard.steps.preconditions import moved_by_rollout, of_workload
 from wizard.steps.rolling import status_lines
+from wizard.systems.owner_objects import owner_says
 from wizard.systems.owners import Owner, owner_of, writers
 from wizard.variables import WANTED
 
@@ -34,7 +36,11 @@ HELM_WAY = "--accept-owner upgrades with helm all the same, and the owner may ta
 
 def owner(systems: Systems) -> Owner | None:
     """Who besides helm keeps the backend as their own source says."""
-    return owner_of(systems.workload.live(), systems.installation.backend.container)
+    live = systems.workload.live()
+    found = owner_of(live, systems.installation.backend.container)
+    if found is None:
+        return None
+    return replace(found, marks=(*found.marks, *owner_says(systems.cluster, found, live)))
 
 
 def owner_findings(systems: Systems) -> tuple[Finding, ...]:

@@ -66,6 +66,12 @@ DISCOVERY = (
 STATE = (Access("kubernetes", "list", "jobs", "batch", optional=True),)
 """What became of the hook Jobs of a release that is not deployed."""
 
+OWNERS = (
+    Access("kubernetes", "get", "helmreleases", "helm.toolkit.fluxcd.io", optional=True),
+    Access("kubernetes", "get", "applications", "argoproj.io", optional=True),
+)
+"""What an owner of the backend says itself."""
+
 HAZARDS = (
     Access("kubernetes", "get", "services", optional=True),
     Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True),
