@@ -18,10 +18,15 @@ from traces import secrets_of, told_secrets, trace, writes
 from wizard.cli import main
 from wizard.problems import Problem
 from wizard.records import plan_file
+from wizard.records.changes import Change, Done, Reversible
+from wizard.records.durations import expected_seconds
+from wizard.records.journal import Journal
 from wizard.records.keyed import Keyed
 from wizard.records.plan_json import canonical, parse, plan_id
 from wizard.records.plan_reading import read_plan
 from wizard.resources import template
+from wizard.systems.helm_records import took
+from wizard.target import Place
 
 SCHEMA = json.loads(template("plan.schema.json"))
 HEADER = ("--ticket", "CHG-1234", "--reason", "audit", "--expires", "12h")
@@ -78,6 +83,9 @@ def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:
     assert {f"row {cluster.organizations[it]}" for it in ("off", "null", "empty")} <= set(rows)
     checks = [it for step in by_step(document).values() for it in step["server_checks"]]
     assert [check["outcome"] for check in checks] == ["accepted", "accepted"]
+    duration = by_step(document)["helm_upgrade"]["duration"]
+    assert duration["seconds"] > 0
+    assert duration["source"].startswith("revision 1 took as long")
 
     assert told_secrets(secrets_of(cluster), [text, answer.stdout, answer.stderr]) == set()
     assert "after step 3" in answer.stdout
@@ -230,3 +238,39 @@ def test_show_needs_no_cluster(document, tmp_path: Path, capsys) -> None:
     shown = capsys.readouterr()
     assert json.loads(shown.out) == altered
     assert "was altered" in shown.err
+
+
+def test_how_long_a_step_takes_is_told_by_earlier_runs(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", str(tmp_path))
+    place, other = Place("https://k", "n", "r"), Place("https://k", "n", "other")
+    assert expected_seconds(place, "values_file") is None
+    for at in (place, place, other):
+        journal = Journal.begin(at)
+        planned = Change("values_file", (), (), {}, "", Reversible.YES, "", "")
+        journal.intent(planned)
+        journal.done("values_file", Done("done"))
+    assert expected_seconds(place, "values_file") == (0, 2)
+    assert expected_seconds(place, "helm_upgrade") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds"),
+    [
+        ({}, None),
+        ({"info": {"last_deployed": "2026-01-01T00:00:00Z"}, "hooks": []}, None),
+        ({"info": {"last_deployed": "soon"}, "hooks": [{"last_run": {"completed_at": "x"}}]}, None),
+        (
+            {
+                "info": {"last_deployed": "2026-01-01T00:00:00.123456789Z"},
+                "hooks": [
+                    {"last_run": {"completed_at": "2026-01-01T00:00:33.123456789Z"}},
+                    {"last_run": {"completed_at": "2026-01-01T01:00:02+01:00"}},
+                    {},
+                ],
+            },
+            33.0,
+        ),
+    ],
+)
+def test_how_long_helm_took_is_told_by_its_hooks(status, seconds) -> None:
+    assert took(status) == seconds

@@ -25,6 +25,7 @@ from wizard.systems.helm_records import (
     UpgradeResult,
     read_release,
     split_chart,
+    took,
 )
 from wizard.systems.redact import secret_literals
 
@@ -169,6 +170,15 @@ class Helm:
         """The deployed manifest, without hooks; its Secrets hold secrets."""
         argv = ["get", "manifest", name, "--namespace", namespace]
         return self._read(argv, Call("helm get manifest", _on(name, namespace)))
+
+    def last_took(self, name: str, namespace: str) -> float | None:
+        """Seconds from the last deployment's begin to the end of its last hook Job.
+
+        None where no hook ended, or nothing tells.
+        """
+        argv = ["status", name, "--namespace", namespace]
+        answer = self._json(argv, Call("helm status", _on(name, namespace)))
+        return took(answer) if isinstance(answer, dict) else None
 
     def hooks(self, name: str, namespace: str) -> str:
         """The hooks of the deployed release, which run at each upgrade."""

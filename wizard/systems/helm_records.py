@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,15 @@ def split_chart(chart: str) -> tuple[str, str]:
     """Name and version of helm's CHART column (`langsmith-0.12.33-rc.1`)."""
     match = re.fullmatch(r"(.+?)-(v?\d+\.\d+\.\d+.*)", chart)
     return (match[1], match[2]) if match else (chart, "")
+
+
+def took(status: Mapping[str, Any]) -> float | None:
+    """Seconds that `helm status --output json` tells of: to the end of the last hook that ran."""
+    runs = [hook.get("last_run") or {} for hook in status.get("hooks") or []]
+    try:
+        began = datetime.fromisoformat(str((status.get("info") or {})["last_deployed"]))
+        ended = [datetime.fromisoformat(str(run["completed_at"])) for run in runs if run]
+        seconds = max((end - began).total_seconds() for end in ended)
+    except (KeyError, ValueError, TypeError):
+        return None
+    return seconds if seconds > 0 else None

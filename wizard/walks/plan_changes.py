@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
+from wizard.problems import Problem
 from wizard.records.changes import Change, Consent
 from wizard.records.durations import expected_seconds
 from wizard.records.keyed import Keyed, is_fingerprint
@@ -91,9 +93,18 @@ def _rights(systems: Systems, step: str) -> dict[str, str]:
 
 def _duration(systems: Systems, step: str) -> Duration | None:
     found = expected_seconds(systems.place, step)
-    if not found:
+    if found:
+        seconds, runs = found
+        of = f"{runs} earlier run{'s' if runs != 1 else ''}"
+        return Duration(seconds, f"the median of {of} from here")
+    return _last_deployment(systems) if step == "helm_upgrade" else None
+
+
+def _last_deployment(systems: Systems) -> Duration | None:
+    target = systems.target
+    try:
+        took = systems.helm.last_took(target.release, target.namespace)
+    except Problem:
         return None
-    seconds, runs = found
-    return Duration(
-        seconds, f"the median of {runs} earlier run{'s' if runs != 1 else ''} from here"
-    )
+    source = f"revision {systems.release.revision} took as long, to the end of its hook Jobs"
+    return Duration(math.ceil(took), source) if took else None

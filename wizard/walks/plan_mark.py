@@ -33,19 +33,9 @@ def applied_before(systems: Systems, id: str, besides: str = "") -> str:
 
 def mark(systems: Systems, id: str, run: str) -> str:
     """Mark the plan as applied in the cluster; why that could not be done, else empty."""
-    from wizard.systems.cluster import ARGO_ROLLOUTS, DEPLOYMENTS
-
-    place = systems.installation
-    deployment = place.backend.kind == "Deployment"
     text = f"{id} {datetime.now(UTC).isoformat(timespec='seconds')} run {run}"
     try:
-        systems.cluster.patch(
-            DEPLOYMENTS if deployment else ARGO_ROLLOUTS,
-            place.backend.name,
-            place.namespace,
-            {"metadata": {"annotations": {MARK: text}}},
-            strategic=deployment,
-        )
+        systems.workload.annotate(MARK, text)
     except Problem as problem:
         if problem.id != NO_RIGHT:
             raise

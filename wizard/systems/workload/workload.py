@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -124,10 +125,47 @@ class Workload:
             )
         prior = self._kind.restarted(live.object)
         body = self._kind.restart(live, at.isoformat(timespec="seconds"))
-        self._cluster.patch(
-            self.resource, self._backend.name, self._namespace, body, strategic=self._kind.strategic
-        )
+        self._patch(body)
         return prior
+
+    def try_restart(self, *, at: datetime) -> None:
+        """Lets the API server check the restart's patch, admission included; writes nothing.
+
+        Raises:
+            Problem: it would be refused, or cannot be tried.
+        """
+        self._patch(self._kind.restart(self._look(), at.isoformat(timespec="seconds")), dry=True)
+
+    def try_variables(self, variables: Mapping[str, str]) -> None:
+        """Lets the API server check the workload with these variables; writes nothing.
+
+        Raises:
+            Problem: as `try_restart`.
+        """
+        containers = deepcopy(self._live()["spec"]["template"]["spec"]["containers"])
+        named = [each for each in containers if each["name"] == self._backend.container]
+        entry = (named or containers)[0]
+        others = [it for it in entry.get("env") or [] if it.get("name") not in variables]
+        entry["env"] = others + [{"name": it, "value": text} for it, text in variables.items()]
+        self._patch({"spec": {"template": {"spec": {"containers": containers}}}}, dry=True)
+
+    def annotate(self, name: str, text: str) -> None:
+        """Sets an annotation of the workload itself, which replaces no pod.
+
+        Raises:
+            Problem: it may not be patched.
+        """
+        self._patch({"metadata": {"annotations": {name: text}}})
+
+    def _patch(self, body: Mapping[str, Any], *, dry: bool = False) -> None:
+        self._cluster.patch(
+            self.resource,
+            self._backend.name,
+            self._namespace,
+            body,
+            strategic=self._kind.strategic,
+            dry_run=dry,
+        )
 
     def wait(
         self,
