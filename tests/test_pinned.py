@@ -1,12 +1,19 @@
 """The chart's version: the deployed one, a later one with a yes of its own, never an older one."""
 
+import base64
+import gzip
+import json
+from dataclasses import replace
+
 import pytest
 from test_hazards import systems as systems
 
 from wizard.exits import Exit
+from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.problems import Problem
-from wizard.steps.pinned import chart_consents, chart_of
+from wizard.steps.pinned import chart_consents, chart_of, chart_reference
 from wizard.systems.access import Systems
+from wizard.systems.cluster import SECRETS
 from wizard.systems.helm import Upgrade
 
 
@@ -78,3 +85,73 @@ def test_a_walk_refuses_to_raise_the_chart_until_it_is_accepted(run, cluster) ->
     planned = run("plan", "--all", *more)
     assert planned.returncode == Exit.OK, planned.stderr
     assert "--version 0.13.37" in planned.stdout
+
+
+GONE = ("--chart", "stored")
+
+
+def test_the_chart_of_the_release_itself(run, cluster, helm) -> None:
+    cluster.use_helm(helm)
+    stage(cluster, SCENARIOS["version-gone"])
+    gone = run("plan", "--all")
+    assert gone.returncode == Exit.FAILED, gone.stderr
+    assert "0.12.33, which is deployed" in gone.stderr
+    assert "--chart stored" in gone.stderr
+    planned = run("plan", "--all", *GONE, "-o", str(cluster.home / "plan.json"))
+    assert planned.returncode == Exit.OK, planned.stderr
+    (package,) = (cluster.home / "state" / "charts").iterdir()  # and no values beside it
+    assert package.stat().st_mode & 0o77 == 0
+    applied = run("apply", str(cluster.home / "plan.json"), "--yes")
+    assert applied.returncode == Exit.OK, applied.stderr
+    assert str(package) in applied.stderr
+    listed = cluster.run_helm("list", "-n", "langsmith", "-o", "json").stdout
+    assert '"revision":"2"' in listed
+    assert '"chart":"langsmith-0.12.33"' in listed
+
+
+def test_it_takes_part_in_no_raising_of_the_version(run) -> None:
+    answer = run("plan", "--all", *GONE, "--chart-version", "0.13.37")
+    assert (answer.returncode, "LSA901" in answer.stderr) == (Exit.USAGE, True)
+
+
+def test_noise_is_no_difference(systems, cluster) -> None:
+    stage(cluster, SCENARIOS["certificate-noise"])
+    stage(cluster, SCENARIOS["random-job-noise"])
+    systems.answer(replace(systems.target, chart="stored"))
+    assert chart_reference(systems).endswith(".tgz")
+
+
+def edited(systems, cluster, edit) -> None:
+    """Another release record, as a hand or another tool would leave it."""
+    (secret,) = (
+        it
+        for it in cluster.kubernetes.list("Secret", "langsmith")
+        if it["metadata"]["name"] == "sh.helm.release.v1.langsmith.v1"
+    )
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    record = json.loads(gzip.decompress(packed))
+    edit(record["chart"])
+    text = base64.b64encode(gzip.compress(json.dumps(record).encode()))
+    told = {"data": {"release": base64.b64encode(text).decode()}}
+    systems.cluster.patch(SECRETS, secret["metadata"]["name"], "langsmith", told)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda chart: chart["values"]["backend"].update(name="other"), "does not render"),
+        (lambda chart: chart["metadata"].update(dependencies=[{"name": "redis"}]), "subcharts"),
+        (lambda chart: chart["metadata"].update(version="9.9.9"), "not hold the deployed chart"),
+        (lambda chart: chart["templates"][0].update(name="../../x"), "lies outside"),
+        (lambda chart: chart.pop("templates"), "cannot be read"),
+        (lambda chart: chart["templates"].append("x"), "cannot be read"),
+    ],
+)
+def test_a_chart_that_is_not_the_deployed_one_is_refused(systems, cluster, edit, words) -> None:
+    systems.answer(replace(systems.target, chart="stored"))
+    _ = systems.release, systems.manifest, systems.hooks, systems.deployed_values
+    edited(systems, cluster, edit)
+    with pytest.raises(Problem, match=words) as refused:
+        chart_reference(systems)
+    assert refused.value.id == "LSA418"
+    assert not list(cluster.home.glob("state/charts/*.json"))

@@ -92,7 +92,9 @@ OPTIONS: tuple[Option, ...] = (
         metavar="FILE",
     ),
     _option(
-        "chart", "--chart", "chart reference (default: langchain/langsmith)", metavar="REF",
+        "chart", "--chart",
+        "chart reference, or 'stored': the chart in the release itself (default: langchain/langsmith)",
+        metavar="REF",
         default="langchain/langsmith",
     ),
     _option(

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from wizard.options import Settings
 
+STORED = "stored"
+"""The chart reference that means the chart in the release itself."""
+
 
 @dataclass(frozen=True)
 class Selection:

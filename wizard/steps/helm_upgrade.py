@@ -18,7 +18,7 @@ from wizard.steps.drift import Drift, drift, fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
-from wizard.steps.pinned import chart_consents, chart_of
+from wizard.steps.pinned import chart_consents, chart_of, chart_reference
 from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
 from wizard.steps.release_state import state_consents
 from wizard.steps.rights import BACKEND, HAZARDS, OWNERS, RELEASE, RELEASES, REVIEW, ROLL, SEEN
@@ -144,7 +144,7 @@ class HelmUpgrade(Step):
         return Upgrade(
             release=target.release,
             namespace=target.namespace,
-            chart=target.chart,
+            chart=chart_reference(systems),
             version=target.chart_version or systems.release.chart_version,
             values=target.values,
             timeout=int(target.upgrade_limit),

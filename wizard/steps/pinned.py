@@ -13,7 +13,11 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import State
+from wizard.records.journal import state_folder
 from wizard.steps.values_line import line_findings
+from wizard.systems.access import not_understood
+from wizard.systems.stored_chart import make_sure, packaged, stored_chart
+from wizard.target import STORED
 
 if TYPE_CHECKING:
     from semver import Version
@@ -40,15 +44,34 @@ IMAGES = 6
 """More images than these are only counted."""
 
 
+def chart_reference(systems: Systems) -> str:
+    """The chart as helm gets it; for `--chart stored` a package beside the journals.
+
+    Raises:
+        Problem: the chart that the release itself holds cannot be used.
+    """
+    if systems.target.chart != STORED:
+        return systems.target.chart
+    release, deployed = systems.release, f"{systems.manifest}\n---\n{systems.hooks}"
+    found = stored_chart(systems.cluster, release)
+    path = packaged(found, state_folder() / "charts", release)
+    make_sure(systems.helm, path, release, values=systems.deployed_values, deployed=deployed)
+    return str(path)
+
+
 def chart_of(systems: Systems, upgrade: Upgrade) -> Chart:
     """The chart that the upgrade takes: the deployed version or a later one, and to be had.
 
     Raises:
         Problem: an older version, one that is none, or one that cannot be had.
     """
-    release = systems.release
-    if upgrade.version != release.chart_version:
-        _not_older(release.chart_version, upgrade.version)
+    deployed = systems.release.chart_version
+    if upgrade.version == deployed:
+        return _deployed_one(systems, upgrade)
+    if systems.target.chart == STORED:
+        why = f"{STORED} means the deployed chart {deployed}, and --chart-version another one"
+        raise not_understood("--chart", why)
+    _not_older(deployed, upgrade.version)
     return systems.helm.chart_versions(upgrade.chart, upgrade.version)
 
 
@@ -67,6 +90,18 @@ def chart_consents(systems: Systems, upgrade: Upgrade, chart: Chart) -> tuple[Co
         detail=tuple(_consequences(systems, upgrade, chart)),
     )
     return (Consent("accept_chart_change", told),)
+
+
+def _deployed_one(systems: Systems, upgrade: Upgrade) -> Chart:
+    try:
+        return systems.helm.chart_versions(upgrade.chart, upgrade.version)
+    except Problem as problem:
+        if problem.id == "LSA120":
+            problem.what += ", which is deployed"
+            problem.next_step += (
+                f"; where it is gone, --chart {STORED} takes the chart out of the release itself"
+            )
+        raise
 
 
 def _not_older(deployed: str, wanted: str) -> None:

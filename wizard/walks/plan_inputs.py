@@ -12,6 +12,7 @@ from wizard.records.changes import Change
 from wizard.records.keyed import Keyed
 from wizard.records.plan_file import Answer, Inputs, ValuesFile
 from wizard.steps.base import pending
+from wizard.steps.pinned import chart_reference
 from wizard.systems.access import Systems
 from wizard.systems.redact import redact
 
@@ -41,7 +42,7 @@ def chart_digest(systems: Systems, version: str) -> tuple[str, str]:
     if not version:
         return "", "the deployed chart version cannot be read"
     try:
-        return systems.chart_digest(systems.target.chart, version), ""
+        return systems.chart_digest(chart_reference(systems), version), ""
     except Problem as problem:
         return "", f"{problem.what} ({problem.id})"
 
