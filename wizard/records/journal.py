@@ -71,6 +71,7 @@ class Journal:
             handle = os.open(journal.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.close(handle)
         journal._write("begin", target=place.as_json(), tool=__version__, journal=VERSION, **about)
+        journal._make_sure_of_room()
         with _writing(folder):
             for each in (folder, folder.parent, folder.parent.parent):
                 _sync_folder(each)
@@ -86,6 +87,7 @@ class Journal:
         """
         journal = cls(run.folder)
         journal._write("resume", tool=__version__)
+        journal._make_sure_of_room()
         debug_log.into(run.folder)
         return journal
 

@@ -43,3 +43,6 @@ def carried_out(walk: Callable[[], Exit], changing: Changing, *, again: str, afr
     except Problem as problem:
         screen.talk().print(screen.problem_block(problem, changing.changed))
         return Exit.STOPPED if changing.touched else problem.exit
+    except Exception:
+        left("An unexpected error", Exit.UNEXPECTED)
+        raise

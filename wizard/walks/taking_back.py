@@ -9,7 +9,6 @@ from wizard.procedure import NUMBERS
 from wizard.records.changes import Change
 from wizard.records.findings import Finding
 from wizard.records.journal import Journal, runs
-from wizard.records.run_choice import the_run
 from wizard.records.run_states import made
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
@@ -59,7 +58,11 @@ def offer(
 def _way(
     systems: Systems, step: Step, journal: Journal, progress: Progress
 ) -> Change | Finding | None:
-    records = [it for it in made(the_run(journal.run, runs())) if it.step == step.name]
+    records = [
+        it for run in runs() if run.id == journal.run for it in made(run) if it.step == step.name
+    ]
+    if not records:
+        return None  # it could not even be registered
     try:
         systems.forget()
         with progress.running():
