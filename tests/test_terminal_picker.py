@@ -135,26 +135,56 @@ def test_an_odd_name_is_changed_and_no_other(cluster):
     assert on(cluster) == before | {id}
 
 
-def test_more_than_a_page_is_searched_first(cluster):
-    ids = add(cluster, [f"Team {number:03}" for number in range(300)])
-    add(cluster, [f"Other {number:03}" for number in range(5)], '{"can_use_audit_logs": true}')
+def test_pages_come_as_one_scrolls_and_searches(cluster):
+    ids = add(cluster, [f"Team-{number:03}" for number in range(500)])
     with asking(cluster, "plan") as terminal:
-        terminal.answer("There are more than 200. Part of the name to look for:", "team" + ENTER)
-        terminal.answer("More than 200 have 'team' in their names. A longer part:", "nil" + ENTER)
-        terminal.answer("None that can be picked has 'nil' in its name.", "other" + ENTER)
-        terminal.answer("None that can be picked has 'other' in its name.", "team 29" + ENTER)
-        terminal.wait_for("For which organizations?")
         terminal.see("0 picked")
-        terminal.send(SPACE + DOWN + DOWN + SPACE + ENTER)
-        terminal.answer("2 picked. Another part to look for, or enter to go on:", "merid" + ENTER)
-        terminal.wait_for("For which organizations?")
-        terminal.see("0 picked")
-        terminal.send(SPACE + ENTER)
-        terminal.answer("3 picked. Another part", ENTER)
+        assert "Team-100" not in terminal.text()
+        terminal.send("\x1b[6~" * 16)
+        terminal.see("» ○ Team-2")
+        terminal.send("\x1b[6~" * 30)
+        terminal.see("» ○ Tidewater Research")
+        terminal.send("team" + CTRL_A)
+        terminal.see("Only the 200 that are loaded; --all means every one")
+        terminal.send(CTRL_A)
+        terminal.see("more than 200")
+        terminal.send("-29" + SPACE)
+        terminal.see("10 found")
+        terminal.send(DOWN + DOWN + SPACE + CTRL_U)
+        terminal.see("2 picked")
+        terminal.send("nil")
+        terminal.see("nothing here has this in it")
+        terminal.send(DOWN + SPACE + CTRL_U + "merid" + SPACE + ENTER)
+        terminal.wait_for("For which organizations? Team-290, Team-292, Meridian Freight")
         shown = terminal.wait_for("changes in 4 steps")
         assert terminal.end() == 0
     picked = {str(ids[290]), str(ids[292]), str(cluster.organizations["off"])}
     assert set(re.findall(r"parameter: (\S+)", shown)) == picked
+
+
+def test_a_database_that_goes_away_ends_the_picker(cluster):
+    add(cluster, [f"Team-{number:03}" for number in range(300)])
+    with asking(cluster) as terminal:
+        terminal.see("0 picked")
+        cluster.postgres.stop()
+        terminal.send("team-29")
+        terminal.wait_for("langsmith-audit explain LSA")
+        assert terminal.end() == 5
+        assert terminal.left_behind() == []
+    cluster.postgres.start()
+
+
+def test_where_only_lines_can_be_shown_it_is_searched_first(cluster):
+    ids = add(cluster, [f"Team-{number:03}" for number in range(300)])
+    with asking(cluster, "plan", term="dumb") as terminal:
+        terminal.answer("There are more than 200. Part of the name to look for:", "team" + ENTER)
+        terminal.answer("More than 200 have 'team' in their names. A longer part:", "nil" + ENTER)
+        terminal.answer("None that can be picked has 'nil' in its name.", "team-29" + ENTER)
+        terminal.answer("For which organizations?", "1 3" + ENTER)
+        terminal.answer("2 picked. Another part to look for", ENTER)
+        shown = terminal.wait_for("changes in 4 steps")
+        assert terminal.end() == 0
+    assert set(re.findall(r"parameter: (\S+)", shown)) == {str(ids[290]), str(ids[292])}
 
 
 @pytest.mark.parametrize("key", [CTRL_C, "\x04"], ids=["ctrl-c", "ctrl-d"])
@@ -162,9 +192,8 @@ def test_leaving_at_the_search(cluster, key):
     add(cluster, [f"Team {number:03}" for number in range(201)])
     with Terminal(env=bare(cluster) | {"LANGSMITH_API_KEY": cluster.api_key,
                   "LANGSMITH_AUDIT_VALUES": str(cluster.values)}) as terminal:  # fmt: skip
-        terminal.answer("Which namespace is", ENTER)
-        terminal.answer("What is the Helm release called?", ENTER)
-        terminal.answer("There are more than 200.", key)
+        terminal.see("0 picked")
+        terminal.send("team" + key)
         terminal.wait_for("changed: nothing")
         assert terminal.end() == 8
         assert terminal.left_behind() == []

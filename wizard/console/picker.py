@@ -18,8 +18,10 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import BaseStyle
 
-from wizard.console.entries import Entry, rows
+from wizard.console.choices import Choices
+from wizard.console.entries import Entry
 from wizard.console.safe import safe
+from wizard.problems import Problem
 
 TALLEST = 15
 """Lines of the list that are shown at once."""
@@ -31,18 +33,16 @@ NAMED = 3
 class Picker:
     """What is shown, where the pointer is, and what is picked."""
 
-    def __init__(
-        self, question: str, entries: Sequence[Entry], *, several: bool, at: str = ""
-    ) -> None:
+    def __init__(self, question: str, choices: Choices, *, several: bool, at: str = "") -> None:
         self._question = question
-        self._entries = tuple(entries)
-        self._rows = rows(entries)
+        self._choices = choices
         self._several = several
         self._search = ""
         self._note = ""
-        self._picked: list[str] = []
+        self._picked: dict[str, Entry] = {}
         self._done = False
         self._at = self._first(at)
+        self._top = 0
 
     def application(
         self, *, style: BaseStyle, output: Output, leave: KeyBindings
@@ -66,9 +66,8 @@ class Picker:
         )
 
     @property
-    def _shown(self) -> list[int]:
-        wanted = self._search.casefold()
-        return [at for at, row in enumerate(self._rows) if wanted in row.casefold()]
+    def _entries(self) -> Sequence[Entry]:
+        return self._choices.entries
 
     def _first(self, value: str) -> int:
         able = [at for at, entry in enumerate(self._entries) if not entry.disabled]
@@ -76,7 +75,7 @@ class Picker:
         return next(iter(named or able), 0)
 
     def _lines(self, height: int) -> int:
-        return max(len(self._shown), 1) if height == TALLEST else 1
+        return max(len(self._entries), 1) if height == TALLEST else 1
 
     def _head(self) -> StyleAndTextTuples:
         head: StyleAndTextTuples = [("class:qmark", "?"), ("class:question", f" {self._question} ")]
@@ -86,13 +85,15 @@ class Picker:
         return [*head, ("class:instruction", f"({hint}, typing searches)")]
 
     def _answer(self) -> str:
-        names = [safe(entry.name) for entry in self._entries if entry.value in self._picked]
+        names = [safe(entry.name) for entry in self._choices.ordered(self._picked)]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return ", ".join(names[:NAMED]) + more
 
     def _list(self) -> StyleAndTextTuples:
+        """The lines around the pointer: however many are loaded, no more are drawn."""
+        self._top = max(self._at - TALLEST + 1, min(self._top, self._at), 0)
         tokens: StyleAndTextTuples = []
-        for at in self._shown:
+        for at in range(self._top, min(self._top + TALLEST, len(self._entries))):
             if tokens:
                 tokens.append(("", "\n"))
             tokens += self._line(at)
@@ -108,45 +109,46 @@ class Picker:
         pointer: StyleAndTextTuples = [("class:pointer", " » " if pointed else "   ")]
         if pointed:
             pointer.append(("[SetCursorPosition]", ""))
-        return [*pointer, (style, mark + self._rows[at])]
+        return [*pointer, (style, mark + self._choices.rows[at])]
 
     def _foot(self) -> StyleAndTextTuples:
         if self._note:
             return [("class:note", f"   {self._note}")]
         if self._search:
-            count = f"{len(self._shown)} of {len(self._entries)}"
-            return [("class:pointer", f" / {self._search}"), ("class:instruction", f"  {count}")]
+            count = f"  {self._choices.counted()}"
+            return [("class:pointer", f" / {self._search}"), ("class:instruction", count)]
         return [("class:instruction", f"   {len(self._picked)} picked" if self._several else "")]
 
     def _move(self, by: int) -> None:
-        shown = self._shown
-        if shown:
-            place = shown.index(self._at) if self._at in shown else 0
-            self._at = shown[max(0, min(len(shown) - 1, place + by))]
+        if self._at + by >= len(self._entries) - 1:
+            self._choices.more()
+        self._at = max(0, min(len(self._entries) - 1, self._at + by))
 
     def _narrow(self, search: str) -> None:
+        before = self._entries[self._at].value if self._entries else ""
         self._search = search
-        shown = self._shown
-        if self._at not in shown or self._entries[self._at].disabled:
-            able = [at for at in shown if not self._entries[at].disabled]
-            self._at = next(iter(able or shown), 0)
+        self._choices.narrow(search)
+        self._at = self._first(before)
 
     def _toggle(self) -> None:
-        if self._at not in self._shown:
+        if not self._entries:
             return
         entry = self._entries[self._at]
         if entry.disabled:
             self._note = f"{safe(entry.name)} cannot be picked: {entry.disabled}"
         elif entry.value in self._picked:
-            self._picked.remove(entry.value)
+            del self._picked[entry.value]
         else:
-            self._picked.append(entry.value)
+            self._picked[entry.value] = entry
 
     def _toggle_all(self) -> None:
-        able = [self._entries[at] for at in self._shown if not self._entries[at].disabled]
-        fresh = [entry.value for entry in able if entry.value not in self._picked]
-        kept = [value for value in self._picked if value not in {entry.value for entry in able}]
-        self._picked = [*self._picked, *fresh] if fresh else kept
+        able = {entry.value: entry for entry in self._entries if not entry.disabled}
+        if able.keys() <= self._picked.keys():
+            self._picked = {name: it for name, it in self._picked.items() if name not in able}
+            return
+        self._picked |= able
+        if not self._choices.complete:
+            self._note = f"Only the {len(able)} that are loaded; --all means every one"
 
     def _enter(self, event: KeyPressEvent) -> None:
         if not self._several:
@@ -156,15 +158,16 @@ class Picker:
             self._note = self._note or "Pick at least one, or leave with Ctrl-C"
             return
         self._done = True
-        event.app.exit(result=tuple(e.value for e in self._entries if e.value in self._picked))
+        picked = self._choices.ordered(self._picked)
+        event.app.exit(result=tuple(entry.value for entry in picked))
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
 
         def bind(act: Callable[[], None], *names: str) -> None:
-            def handle(_event: KeyPressEvent) -> None:
+            def handle(event: KeyPressEvent) -> None:
                 self._note = ""
-                act()
+                self._looked_up(event, act)
 
             for name in names:
                 keys.add(name, eager=True)(handle)
@@ -190,6 +193,14 @@ class Picker:
             self._note = ""
             typed = "".join(c for c in event.data if c.isprintable())
             if typed:
-                self._narrow(self._search + typed)
+                self._looked_up(event, lambda: self._narrow(self._search + typed))
 
         return keys
+
+    @staticmethod
+    def _looked_up(event: KeyPressEvent, act: Callable[[], None]) -> None:
+        """Do it; what keeps further entries from being looked up ends the picker."""
+        try:
+            act()
+        except Problem as problem:
+            event.app.exit(exception=problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,11 @@ from prompt_toolkit.output import Output, create_output
 from questionary import Question, Style, confirm, password, path, text
 
 from wizard.console import plain
+from wizard.console.choices import PAGE, Find, Listed, Paged
 from wizard.console.entries import Entry
 from wizard.console.picker import Picker
 from wizard.console.signals import Interrupted, asking
 from wizard.options import BY_NAME
-
-PAGE = 200
-"""More entries than this are narrowed by a search before they are listed."""
 
 STYLE = Style(
     [
@@ -78,19 +76,25 @@ def ask_yes(question: str) -> bool:
     return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
 
 
-def ask_several(name: str, find: Callable[[str], Sequence[Entry]]) -> tuple[str, ...]:
-    """Several of many: searched for first when there are more than fit on a page.
-
-    `find` takes a part of the name (empty: all) and gives at most PAGE + 1 entries.
-    """
+def ask_several(name: str, find: Find) -> tuple[str, ...]:
+    """Several of many: a page of them is there at once, more come as one scrolls or searches."""
     question = BY_NAME[name].ask
-    entries = find("")
-    if len(entries) <= PAGE:
-        return _pick(question, entries, several=True)
+    first = find("", None)
+    if len(first) <= PAGE:
+        return _pick(question, first, several=True)
+    if plain.needed():
+        return _searched(question, find)
+    picker = Picker(question, Paged(find, first), several=True)
+    picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
+    return picked
+
+
+def _searched(question: str, find: Find) -> tuple[str, ...]:
+    """Where only lines can be shown: what is looked for comes first."""
     picked: dict[str, None] = {}
     hint = f"There are more than {PAGE}. Part of the name to look for:"
     while part := _ask_line(hint):
-        entries = find(part)
+        entries = find(part, None)
         if len(entries) > PAGE:
             hint = f"More than {PAGE} have {part!r} in their names. A longer part:"
         elif all(entry.disabled for entry in entries):
@@ -106,7 +110,7 @@ def _pick(
 ) -> tuple[str, ...]:
     if plain.needed():
         return plain.ask_numbers(question, entries, several=several)
-    picker = Picker(question, entries, several=several, at=at)
+    picker = Picker(question, Listed(entries), several=several, at=at)
     picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
     return picked
 

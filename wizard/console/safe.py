@@ -9,6 +9,8 @@ def safe(text: str, *, lines: bool = False) -> str:
 
     With `lines`, line feeds and tabs stay.
     """
+    if text.isprintable():  # none of what `_harmless` knows as harm is
+        return text
     return "".join(_shown(c, lines=lines) for c in text)
 
 
@@ -17,6 +19,8 @@ def safe_json(document: str) -> str:
 
     JSON lets the eight-bit controls and the bidirectional overrides through as they are.
     """
+    if document.isprintable():
+        return document
     return "".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in document)
 
 

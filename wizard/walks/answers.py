@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from wizard.console import prompts
+from wizard.console.choices import PAGE
 from wizard.console.entries import Entry
 from wizard.console.signals import Interrupted
 from wizard.exits import Exit
@@ -194,7 +197,7 @@ class Answers:
         if name == "org" and systems.target.database == "manual":
             return lambda: prompts.ask_text("org").replace(",", " ").split()
         if name == "org":
-            return lambda: list(prompts.ask_several("org", lambda part: _entries(systems, part)))
+            return lambda: list(prompts.ask_several("org", partial(_entries, systems)))
         if BY_NAME[name].kind is Kind.SECRET:
             return lambda: prompts.ask_secret(name)
         if BY_NAME[name].kind is Kind.PATHS:
@@ -202,8 +205,12 @@ class Answers:
         return lambda: prompts.ask_text(name)
 
 
-def _entries(systems: Systems, part: str) -> list[Entry]:
-    found = systems.database.organizations(search=part, limit=prompts.PAGE + 1)
+def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:
+    found = systems.database.organizations(
+        search=part,
+        after=(after.name, UUID(after.value)) if after else None,
+        limit=PAGE + 1,
+    )
     return [_entry(organization) for organization in found]
 
 

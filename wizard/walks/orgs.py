@@ -115,14 +115,13 @@ def _summary(seen: Counter[str]) -> str:
 
 
 def _record(organization: Organization) -> dict[str, Any]:
-    prior = organization.prior
     return {
-        "id": str(organization.id),
+        "id": organization.key,
         "display_name": organization.display_name,
         "is_personal": organization.is_personal,
         "state": organization.state.value,
-        "stored": prior.value if prior.present else None,
-        "config_shape": prior.shape.value,
+        "stored": organization.value if organization.present else None,
+        "config_shape": organization.shape,
     }
 
 
@@ -137,7 +136,7 @@ def _write_text(organizations: Rows, _target: dict[str, str]) -> None:
         heading = ""
         personal = "yes" if it.is_personal else "no"
         name = safe(it.display_name)
-        sys.stdout.write(_LAYOUT.format(str(it.id), it.state.value, personal, name))
+        sys.stdout.write(_LAYOUT.format(it.key, it.state.value, personal, name))
 
 
 def _write_ndjson(organizations: Rows, _target: dict[str, str]) -> None:

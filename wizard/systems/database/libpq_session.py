@@ -6,11 +6,12 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import pq, sql
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
+from psycopg.types.string import TextLoader
 
 from wizard.problems import Problem
 from wizard.systems.calls import logged
@@ -21,6 +22,8 @@ from wizard.systems.database.statement_errors import statement_problem
 if TYPE_CHECKING:
     from wizard.systems.database.model import Login
     from wizard.systems.database.statements import Statement
+
+R = TypeVar("R")
 
 
 class LibpqSession(Session):
@@ -48,6 +51,7 @@ class LibpqSession(Session):
             raise bad_option(login) from None
         except psycopg.Error as error:
             raise connection_problem(error, login, connect_limit) from None
+        connection.adapters.register_loader("uuid", TextLoader)
         session = cls(login, connection)
         try:
             session.check_version(connection.info.server_version)
@@ -80,22 +84,32 @@ class LibpqSession(Session):
     def rows(self, query: Statement, **values: Any) -> list[Row]:
         """See `Session.rows`."""
         with logged("sql", query.label) as asked:
-            found = self._execute(query.composed(), values).fetchall()
+            found = self._execute(query.composed(), values, self._connection.cursor()).fetchall()
+            asked.ended = f"{len(found)} rows"
+        return found
+
+    def tuples(self, query: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """See `Session.tuples`."""
+        cursor = self._connection.cursor(row_factory=tuple_row)
+        with logged("sql", query.label) as asked:
+            found = self._execute(query.composed(), values, cursor).fetchall()
             asked.ended = f"{len(found)} rows"
         return found
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         with logged("sql", query.label) as asked:
-            count = self._execute(query.composed(), values).rowcount
+            count = self._execute(query.composed(), values, self._connection.cursor()).rowcount
             asked.ended = f"{max(count, 0)} rows"
         return count
 
-    def _execute(self, query: sql.Composed, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
+    def _execute(
+        self, query: sql.Composed, values: Mapping[str, Any], cursor: psycopg.Cursor[R]
+    ) -> psycopg.Cursor[R]:
         timed_out = threading.Event()
         try:
             with self._answered(timed_out):
-                return self._connection.execute(query, values or None)
+                return cursor.execute(query, values or None)
         except psycopg.Error as error:
             raise self._problem(error, timed_out=timed_out.is_set()) from None
 

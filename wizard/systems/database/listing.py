@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.systems.database.model import (
-    ConfigShape,
     Organization,
     OrganizationCounts,
     OrganizationsTable,
     OrganizationState,
-    PriorState,
 )
 from wizard.systems.database.statements import statement
 
 if TYPE_CHECKING:
-    from wizard.systems.database.session import Row, Session
+    from wizard.systems.database.session import Session
 
 _ID_START = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
-
-
-_SHAPES = {shape.value: shape for shape in ConfigShape}
+_organization = partial(tuple.__new__, Organization)
 
 
 def array_of(ids: Iterable[UUID]) -> str:
@@ -50,7 +47,7 @@ def page(
     if not _storable(search):
         return []
     query = statement("organizations_page", words=words(table), schema=table.schema)
-    rows = session.rows(
+    rows = session.tuples(
         query,
         pattern=_pattern(search),
         prefix=search.lower() + "%" if _ID_START.fullmatch(search) else "",
@@ -60,7 +57,7 @@ def page(
         only_off=only_off,
         limit=limit,
     )
-    return [_organization(row) for row in rows]
+    return [*map(_organization, rows)]
 
 
 def by_id(
@@ -68,7 +65,7 @@ def by_id(
 ) -> Mapping[UUID, Organization]:
     """The organizations that have one of these ids."""
     query = statement("organizations_by_id", words=words(table), schema=table.schema)
-    rows = session.rows(query, ids=array_of(ids))
+    rows = session.tuples(query, ids=array_of(ids))
     return {found.id: found for found in map(_organization, rows)}
 
 
@@ -88,16 +85,6 @@ def counts(session: Session, table: OrganizationsTable) -> OrganizationCounts:
         else:
             shared[OrganizationState(row["state"])] += row["number"]
     return OrganizationCounts(shared, personal)
-
-
-def _organization(row: Row) -> Organization:
-    id = row["id"]
-    return Organization(
-        id if isinstance(id, UUID) else UUID(id),  # psql gives text
-        row["display_name"],
-        row["is_personal"],
-        PriorState(_SHAPES[row["shape"]], row["present"], row["value"], row["rest"]),
-    )
 
 
 def _storable(search: str) -> bool:

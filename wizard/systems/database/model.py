@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 
@@ -167,14 +167,33 @@ class PriorState:
         return cls(ConfigShape(data["shape"]), data["present"], data["value"], data["rest"])
 
 
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """One row of `organizations`; the name is raw, as stored."""
+class Organization(NamedTuple):
+    """One row of `organizations`, as the server gave it; the name is raw, as stored.
 
-    id: UUID
+    A tuple, whose parts become objects when they are asked for: there may be a million of them.
+
+    Attributes:
+        key: the id as PostgreSQL writes it.
+        shape, present, value, rest: see `PriorState`.
+    """
+
+    key: str
     display_name: str
     is_personal: bool
-    prior: PriorState
+    shape: str
+    present: bool
+    value: str | None
+    rest: str
+
+    @property
+    def id(self) -> UUID:
+        """The id."""
+        return UUID(self.key)
+
+    @property
+    def prior(self) -> PriorState:
+        """The part of its config that matters here."""
+        return PriorState(ConfigShape(self.shape), self.present, self.value, self.rest)
 
     @property
     def state(self) -> OrganizationState:

@@ -91,6 +91,10 @@ class PsqlSession(Session):
             asked.ended = f"{len(lines)} rows"
         return [json.loads(line) for line in lines]
 
+    def tuples(self, query: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """See `Session.tuples`."""
+        return [tuple(row.values()) for row in self.rows(query, **values)]
+
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         if query.literals is not None:

@@ -62,6 +62,10 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def tuples(self, query: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """As `rows`, for many of them: the values in the order of their columns, ids as text."""
+
+    @abstractmethod
     def run(self, query: Statement, **values: Any) -> int:
         """Run a statement, or a script of settings; the number of rows that it wrote or locked.
 
