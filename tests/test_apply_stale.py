@@ -143,6 +143,10 @@ STALE: dict[str, tuple[Move, str]] = {
     "right to update secrets": (right("update", "secrets"), "update secrets"),
     "right to create jobs": (right("create", "jobs"), "create jobs"),
     "right to delete jobs": (right("delete", "jobs"), "delete jobs"),
+    "server check": (
+        lambda it: it.kubernetes.faults.deny("patch", "deployments", "no limits", webhook="x"),
+        "server check of step 3 .*no limits",
+    ),
     "row": (sql(KEY), "row 3f1c.*another part of its config"),
     "expected rows": (
         sql("UPDATE organizations SET config = '{\"can_use_audit_logs\": true}' WHERE id = %(id)s"),

@@ -109,6 +109,18 @@ def test_what_cannot_be_simulated_or_read_is_said(cluster, run) -> None:
     assert all("LSA207" in check["because"] for check in checks)
 
 
+def test_a_plan_with_a_write_that_is_refused_is_not_complete(cluster, run) -> None:
+    cluster.kubernetes.faults.deny("patch", "deployments", "no limits", webhook="policy.example")
+    answer = run("plan", "--all", "--format", "json")
+    assert answer.returncode == 3, answer.stderr
+    document = json.loads(answer.stdout)
+    validate(document)
+    checks = [it for step in by_step(document).values() for it in step["server_checks"]]
+    assert {check["outcome"] for check in checks} == {"refused"}
+    assert all("no limits" in check["because"] for check in checks)
+    assert writes(cluster) == []
+
+
 def test_the_schema_and_the_code_know_the_same_members() -> None:
     classes = {"Plan": SCHEMA, **SCHEMA["$defs"]}
     for name, schema in classes.items():

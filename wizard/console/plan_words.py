@@ -149,6 +149,8 @@ def server_line(check: ServerCheck) -> str:
     """What the API server said."""
     if check.outcome == "accepted":
         return f"accepted by the API server (dry run): {check.what}"
+    if check.outcome == "refused":
+        return f"refused by the API server (dry run): {check.what}, because {check.because}"
     return f"could not be simulated: {check.what}, because {check.because}"
 
 

@@ -123,7 +123,8 @@ class ServerCheck:
     """What the API server said to a write that it was asked only to check (`dryRun=All`).
 
     Attributes:
-        outcome: `accepted`, or `not simulated` with the reason in `because`.
+        outcome: `accepted`, or with the reason in `because`: `refused` when the write itself would
+            be, `not simulated` when it could not be tried.
     """
 
     what: str

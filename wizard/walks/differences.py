@@ -18,6 +18,7 @@ from wizard.walks.look import Look
 from wizard.walks.plan_changes import rests_on
 from wizard.walks.plan_inputs import chart_digest
 from wizard.walks.rights import make_sure
+from wizard.walks.simulate import REFUSED, simulate
 
 ROW = "row "
 OTHER_PART = "another part of its config was changed"
@@ -71,6 +72,7 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
         earlier += [change] if change else []
         before = earlier[: -1 if change else None]
         found += _of_step(systems, plan, planned, change, before, failed)
+        found += _refused_now(systems, planned, change) if change and planned.change else ()
     if not any(it.what.startswith("right to") for it in found):
         found += _rights_of_helm(systems, earlier)
     return tuple(dict.fromkeys(found))  # two steps may rest on the same thing
@@ -142,6 +144,14 @@ def _rests_on(
     if change.step == "helm_upgrade" and plan.inputs.chart_digest:
         digest = chart_digest(systems, plan.inputs.chart_version)[0] or "cannot be had"
     return rests_on(systems, change, earlier, digest, Keyed(plan.fingerprint_key))
+
+
+def _refused_now(systems: Systems, planned: PlannedStep, change: Change) -> Iterator[Difference]:
+    """Writes that the API server would refuse by now; those of a plan it did not."""
+    for check in simulate(systems, change):
+        if check.outcome == REFUSED:
+            what = f"server check of step {planned.number}"
+            yield Difference(what, "not refused", f"refused: {check.because}")
 
 
 def _rights_of_helm(systems: Systems, changes: Sequence[Change]) -> Iterator[Difference]:

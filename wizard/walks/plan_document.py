@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +28,7 @@ from wizard.walks.plan_inputs import plan_inputs
 from wizard.walks.plan_mark import MARK
 from wizard.walks.plan_where import plan_where
 from wizard.walks.planning import Proposal
+from wizard.walks.simulate import REFUSED
 
 ROLLOUTS = ("helm_upgrade", "backend_restart")
 CANNOT_BE_KNOWN = {
@@ -62,6 +64,8 @@ def plan_document(
     keyed = keyed or Keyed.fresh()
     inputs = plan_inputs(systems, settings, proposal.changes, keyed)
     changes = proposal.changes
+    steps = _steps(systems, proposal, inputs, keyed)
+    exit = _exit(proposal.exit, steps)
     return Plan(
         schema_version=SCHEMA_VERSION,
         tool=Tool("langsmith-audit", __version__),
@@ -73,12 +77,12 @@ def plan_document(
         target=plan_where(systems),
         inputs=inputs,
         fingerprint_key=keyed.key,
-        no_changes=not changes and proposal.exit == Exit.OK,
+        no_changes=not changes and exit == Exit.OK,
         order=tuple(change.step for change in changes),
         changes=sum(len(change.items) for change in changes),
         rollouts=sum(change.step in ROLLOUTS for change in changes),
-        exit_code=int(proposal.exit),
-        steps=_steps(systems, proposal, inputs, keyed),
+        exit_code=int(exit),
+        steps=steps,
         mark=_mark(systems) if changes else "",
         cannot_be_known=tuple(
             line for change in changes for line in CANNOT_BE_KNOWN.get(change.step, ())
@@ -105,6 +109,13 @@ def _steps(
             change = planned_change(systems, changes[at], earlier, inputs.chart_digest, keyed)
         found.append(PlannedStep(number, step.name, step.title, seen.right, seen.findings, change))
     return tuple(found)
+
+
+def _exit(exit: Exit, steps: Sequence[PlannedStep]) -> Exit:
+    """Whether the plan can be carried out: not with a write that the API server refuses."""
+    checks = (check for step in steps if step.change for check in step.change.server_checks)
+    refused = any(check.outcome == REFUSED for check in checks)
+    return Exit.FAILED if refused and exit == Exit.OK else exit
 
 
 def _mark(systems: Systems) -> str:

@@ -5,6 +5,7 @@ Admission, quotas and types are checked for real; helm's own server dry run send
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from wizard.problems import Problem
@@ -13,7 +14,10 @@ from wizard.records.plan_file import ServerCheck
 from wizard.systems.access import Systems
 from wizard.variables import WANTED
 
-ACCEPTED, NOT_SIMULATED = "accepted", "not simulated"
+ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
+_DENIED = re.compile(r"denied (the )?request|exceeded quota|\(422 ")
+"""The words of webhooks, admission policies, quotas and validation; all else says nothing of the
+write itself (a right is missing, a webhook takes no dry run, nobody answers)."""
 
 
 def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
@@ -29,6 +33,8 @@ def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
         else:
             systems.workload.try_restart(at=datetime.now(UTC))
     except Problem as problem:
-        because = "; ".join((f"{problem.what} ({problem.id})", *problem.detail))
-        return (ServerCheck(what, NOT_SIMULATED, because),)
+        words = (f"{problem.what} ({problem.id})", *problem.detail)
+        if _DENIED.search("; ".join(words)):
+            return (ServerCheck(what, REFUSED, "; ".join(problem.detail) or words[0]),)
+        return (ServerCheck(what, NOT_SIMULATED, "; ".join(words)),)
     return (ServerCheck(what, ACCEPTED),)
