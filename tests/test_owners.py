@@ -169,6 +169,21 @@ def test_the_git_way_without_a_helm_release(cluster, run) -> None:
     assert run("check", "--all", "--gitops").returncode == 0
 
 
+def test_a_plan_of_the_git_way_is_applied(cluster, run, tmp_path) -> None:
+    stage(cluster, SCENARIOS["argocd"])
+    file = tmp_path / "plan.json"
+    answer = run("plan", "--all", "--gitops", "-o", str(file))
+    assert answer.returncode == 0, answer.stderr
+    assert "wait until Argo CD (application langsmith) has brought" in answer.stdout
+    assert "helm upgrade langsmith" not in answer.stdout
+    walk = in_background(cluster, "apply", str(file), "--yes")
+    wait_for(lambda: waiting(cluster))
+    sync(cluster)
+    output, _ = walk.communicate(timeout=120)
+    assert walk.returncode == 0, output
+    assert "langsmith 1 deployed" in revisions(cluster)
+
+
 def test_a_sync_that_does_not_come_is_given_up(cluster, run) -> None:
     stage(cluster, SCENARIOS["argocd"])
     answer = run(*ALL, "--gitops", "--upgrade-limit", "1")

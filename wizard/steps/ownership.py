@@ -95,6 +95,7 @@ def sync_change(systems: Systems, *, after: str) -> Change | None:
         exact=(),
         preconditions=of_workload(systems),
         moves=moved_by_rollout(systems, image=True),
+        risk="the sync brings whatever else was merged since the last one",
         effect=f"none by this tool, which runs no helm; {who} rolls the backend's pods",
         reversible=Reversible.YES,
         because="nothing is changed but through git",
