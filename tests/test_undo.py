@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 
 import pytest
-from traces import backend_env, backend_pods, revisions, rows, secrets_of, told_secrets
+from traces import (
+    backend_env,
+    backend_pods,
+    entries,
+    in_background,
+    revisions,
+    rows,
+    secrets_of,
+    told_secrets,
+    wait_for,
+)
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.journal import runs
@@ -168,3 +180,32 @@ def test_a_revision_that_is_no_longer_kept_is_upgraded_back(cluster, run) -> Non
     assert "helm upgrade langsmith" in back.stderr
     assert backend_env(cluster) == env
     assert revisions(cluster) == {"langsmith 2 superseded", "langsmith 3 deployed"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+@pytest.mark.parametrize("helm_too", [False, True], ids=["helm goes on", "helm is killed too"])
+def test_a_run_that_was_killed_while_helm_was_at_work(cluster, run, helm_too) -> None:
+    values, env = cluster.values.read_bytes(), backend_env(cluster)
+    cluster.kubernetes.faults.fail_pods({}, "NotReady")
+    wizard = in_background(cluster, *ALL)
+    wait_for(lambda: "langsmith 2 pending-upgrade" in revisions(cluster))
+    wait_for(lambda: any("helm" in one for one in entries(cluster)))
+    wizard.kill()
+    wizard.communicate()
+    if helm_too:  # as a machine that loses its power
+        (helm,) = [one["helm"] for one in entries(cluster) if "helm" in one]
+        os.kill(helm, signal.SIGKILL)
+        cluster.kubernetes.faults.clear()
+    undo = in_background(cluster, *UNDO)
+    said = ""
+    for line in undo.stdout:
+        said += line
+        if "is pending-upgrade" in line:  # it waits
+            cluster.kubernetes.faults.clear()
+    undo.wait(timeout=120)
+    assert undo.returncode == 0, said
+    assert ("helm has" in said) is not helm_too
+    assert cluster.values.read_bytes() == values
+    assert backend_env(cluster) == env
+    assert [it for it in revisions(cluster) if it.endswith("deployed")] == ["langsmith 3 deployed"]
+    assert [it["state"] for it in of(cluster)] == ["done", "undone"]
