@@ -175,6 +175,7 @@ def test_values_of_another_chart_line(version: str, values: dict, id: str, keys:
         ("0.15.1", SALT),
         ("0.15.1", {"insights": {"enabled": False}, "polly": {"encryptionKey": "k"}}),
         ("0.14.0", {"commonEnv": env("PORT")}),
+        ("0.14.0", {"commonEnv": env("HOST_DOCS_PREFIX"), "hostBackend": {"enabled": True}}),
         ("0.13.43", {"commonEnv": env("PORT"), "hostBackend": {"enabled": True}}),
         ("0.13.0", {"backend": None, "config": "odd", "commonEnv": {"A": 1}}),
     ],

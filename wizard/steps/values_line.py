@@ -23,9 +23,7 @@ REMOVED_SCALING = ("createHpa", "enabled", "type")
 AGENTS = {"fleet": False, "insights": True, "polly": True}
 """The agents of 0.15.1 and later, and whether the chart turns them on by default."""
 
-HOST_BACKEND = (
-    "PORT", "HOSTED_K8S_BASE_PATH", "HOSTED_K8S_CLUSTER_DOMAIN", "HOST_DOCS_PREFIX",
-)  # fmt: skip
+HOST_BACKEND = ("PORT", "HOSTED_K8S_BASE_PATH", "HOSTED_K8S_CLUSTER_DOMAIN")
 """Variables that the chart itself gives to host-backend."""
 
 
@@ -77,10 +75,13 @@ def _agents(values: Mapping[str, Any], version: str) -> Iterator[Finding]:
 def _host_backend(values: Mapping[str, Any], version: str) -> Iterator[Finding]:
     """From 0.14.0 host-backend gets `commonEnv` too, and a name twice ends the rendering."""
     part = _at(values, "hostBackend")
-    on = part.get("enabled") or _at(values, "config", "deployment").get("enabled")
+    config, deployment = _at(values, "config"), _at(values, "config", "deployment")
+    on = part.get("enabled") or deployment.get("enabled")
     if not at_least(version, "0.14.0") or not on:
         return
     own = {*HOST_BACKEND, *_names(_at(part, "deployment").get("extraEnv"))}
+    if config.get("basePath") or deployment.get("basePath"):
+        own.add("HOST_DOCS_PREFIX")
     twice = sorted(own & set(_names(values.get("commonEnv"))))
     if twice:
         message = f"Chart {version} gives commonEnv to host-backend too, which then has names twice"
