@@ -180,6 +180,7 @@ class LiveCluster:
             "KUBECACHEDIR": str(self.home / "kubecache"),
             **self._helm_home.settings(),
             **proof,
+            **({"LANGSMITH_AUDIT_REPO_URL": self._repository.url} if self.own_chart else {}),
             "LANGSMITH_AUDIT_NAMESPACE": self.namespace,
             "LANGSMITH_AUDIT_RELEASE": self.release,
             "LANGSMITH_AUDIT_CHART": self.chart,

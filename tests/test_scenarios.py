@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
+from traces import kept_texts, secrets_of, told_secrets
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.live
 PLAN = ("plan", "--all", "--detailed-exitcode")
 RUN = ("run", "--yes", "--all")
 CHECK = ("check",)
+HASTY = (*RUN, "--patience", "0.2")
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,13 @@ ANSWERS = [
     ("admission-refusal", Answer(RUN, 9, ("LSA132",), release="2 failed")),
     ("missing-right", Answer(RUN, 5, ("LSA207",))),
     ("secrets-forbidden", Answer(RUN, 5, ("LSA117",))),
+    ("crash-loop", Answer(HASTY, ids=("LSA440",), **FAILED)),
+    ("image-pull", Answer(HASTY, ids=("LSA440",), **FAILED)),
+    ("config-error", Answer(HASTY, ids=("LSA440",), **FAILED)),
+    ("unschedulable", Answer(HASTY, ids=("LSA440",), **FAILED)),
+    ("quota-exceeded", Answer(HASTY, ids=("LSA440",), **FAILED)),
+    ("image-missing", Answer((*HASTY, "--accept-chart-change"), ids=("LSA440",), **FAILED)),
+    ("paused", Answer(PLAN, 6)),
     ("migration-fails", Answer(RUN, ids=("LSA130",), **FAILED)),
     ("auth-bootstrap-fails", Answer(RUN, ids=("LSA130", "LSA175"), **FAILED)),
     ("e2e-test-fails", Answer(RUN, ids=("LSA130",), **FAILED)),
@@ -131,21 +140,20 @@ def stage_live(cluster, name, helm):
 )
 def test_the_answer(cluster, run, staged, name, answer):
     staged(name, answer.helm)
+    practice = isinstance(cluster, PracticeCluster)
+    secrets = secrets_of(cluster) if practice else {}
     told = run(*answer.walk)
+    kept = kept_texts(cluster) if practice else []
+    assert not told_secrets(secrets, [told.stdout, told.stderr, *kept])
     assert told.returncode == answer.exit, told.stderr
     seen = set(re.findall(r"LSA\d{3}", told.stdout + told.stderr))
     assert {id for id in answer.ids if not id.startswith("-")} <= seen, told.stderr
     assert not {id[1:] for id in answer.ids if id.startswith("-")} & seen, told.stderr
-    mend(cluster)
+    if practice:
+        cluster.kubernetes.faults.clear()  # rights that were refused, so that the state can be read
     assert release(cluster) == answer.release
     if answer.live is not None:
         assert lives(cluster) == answer.live
-
-
-def mend(cluster):
-    """Take refused rights back, so that the state can be read."""
-    if isinstance(cluster, PracticeCluster):
-        cluster.kubernetes.faults.clear()
 
 
 def release(cluster):

@@ -39,16 +39,16 @@ def version_gone(cluster: PracticeCluster) -> None:
 
 @scenario
 def values_of_another_line(cluster: PracticeCluster) -> None:
-    """The chart is to be raised to 0.13.37, which refuses the value autoscaling.enabled: the
-    upgrade is refused before anything is written."""
+    """The chart is to be raised to 0.13.37, which refuses the value autoscaling.enabled: the key is
+    named, and nothing is raised without --accept-chart-change."""
     reinstall(cluster, {"backend": {"autoscaling": {"enabled": True}}})
     cluster.variables["LANGSMITH_AUDIT_CHART_VERSION"] = NEWER
 
 
 @scenario
 def image_missing(cluster: PracticeCluster) -> None:
-    """The chart is to be raised to 0.13.37, and the private registry lacks its images: new pods
-    are in ImagePullBackOff, the old ones go on."""
+    """The chart is to be raised to 0.13.37 (--accept-chart-change), and the private registry lacks
+    its images: new pods are in ImagePullBackOff, the old ones go on."""
     reinstall(cluster, {"images": {"registry": "registry.example.com/mirror"}})
     cluster.variables["LANGSMITH_AUDIT_CHART_VERSION"] = NEWER
     cluster.kubernetes.faults.lack_image(f":{NEWER}")

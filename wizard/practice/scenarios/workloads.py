@@ -72,13 +72,13 @@ def budget_blocks(cluster: PracticeCluster) -> None:
 
 @scenario
 def paused(cluster: PracticeCluster) -> None:
-    """Somebody paused the Deployment: nothing would roll, and that is told beforehand."""
+    """Somebody paused the Deployment: nothing rolls, which is told with the way to resume it."""
     patch_backend(cluster, {"spec": {"paused": True}}, manager="kubectl-rollout")
 
 
 @scenario
 def rolling_already(cluster: PracticeCluster) -> None:
-    """A rollout is on, and its pods are slow: the wizard waits for it before it begins its own."""
+    """A rollout is on, and its pods are slow: that is told, and no restart is added to it."""
     cluster.kubernetes.faults.slow(pods=20.0)
     notes = {"kubectl.kubernetes.io/restartedAt": "2026-02-11T09:30:00Z"}
     change = {"spec": {"template": {"metadata": {"annotations": notes}}}}
