@@ -104,6 +104,7 @@ ASKED = {
     "gitops": ("--gitops", "LANGSMITH_AUDIT_GITOPS"),
     "accept_owner": ("--accept-owner", "LANGSMITH_AUDIT_ACCEPT_OWNER"),
     "accept_failed": ("--accept-failed", "LANGSMITH_AUDIT_ACCEPT_FAILED"),
+    "accept_render": ("--accept-render", "LANGSMITH_AUDIT_ACCEPT_RENDER"),
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
     "accept_chart_change": ("--accept-chart-change", "LANGSMITH_AUDIT_ACCEPT_CHART_CHANGE"),
     "unfinished": ("--unfinished", "LANGSMITH_AUDIT_UNFINISHED"),

@@ -164,6 +164,11 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SWITCH, group="conduct", ask="Upgrade with helm all the same?",
     ),
     _option(
+        "accept_render", "--accept-render",
+        "upgrade although other objects would change with the same values and version",
+        kind=Kind.SWITCH, group="conduct", ask="Change these other objects too?",
+    ),
+    _option(
         "accept_failed", "--accept-failed",
         "upgrade although the last operation on the release failed",
         kind=Kind.SWITCH, group="conduct", ask="Upgrade the failed release again?",

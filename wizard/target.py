@@ -58,6 +58,7 @@ class Target:
     accept_drift: bool
     accept_chart_change: bool
     take_over: bool
+    accept_render: bool
     accept_failed: bool
     accept_owner: bool
     gitops: bool
@@ -109,6 +110,7 @@ def target_from(settings: Settings) -> Target:
         accept_drift=bool(settings.get("accept_drift")),
         accept_chart_change=bool(settings.get("accept_chart_change")),
         take_over=bool(settings.get("take_over")),
+        accept_render=bool(settings.get("accept_render")),
         accept_failed=bool(settings.get("accept_failed")),
         accept_owner=bool(settings.get("accept_owner")),
         gitops=bool(settings.get("gitops")),

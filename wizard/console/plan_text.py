@@ -26,6 +26,7 @@ from wizard.console.screen import (
     hanging,
     items_block,
     note,
+    rendered_block,
     result,
     step_head,
 )
@@ -80,6 +81,7 @@ def _change(plan: Plan, change: PlannedChange) -> RenderableType:
         hanging(Text(safe(line), style="dim"), indent=8) for line in first(change.details, SHOWN)
     ]
     parts += [exact_block(exact) for exact in change.exact]
+    parts.append(rendered_block(change.rendered))
     parts.append(facts_table(change_rows(plan, change)))
     rests = list(precondition_rows(plan, change))
     shown = [f"{name}: {value}" for name, value in rests[:SHOWN]]

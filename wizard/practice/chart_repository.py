@@ -98,8 +98,13 @@ class ChartRepository:
         }
 
 
-def packaged(chart_version: str, app_version: str) -> bytes:
-    """The practice chart as `helm package --version --app-version` would pack it."""
+def packaged(
+    chart_version: str, app_version: str, *, changed: tuple[bytes, bytes] = (b"", b"")
+) -> bytes:
+    """The practice chart as `helm package --version --app-version` would pack it.
+
+    `changed` replaces a text in all files, as in a version that is published again.
+    """
     chart = templates() / "practice" / "chart"
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=3) as archive:
@@ -107,6 +112,7 @@ def packaged(chart_version: str, app_version: str) -> bytes:
             content = path.read_bytes()
             if path == chart / "Chart.yaml":
                 content = _with_versions(content.decode(), chart_version, app_version).encode()
+            content = content.replace(*changed) if changed[0] else content
             member = tarfile.TarInfo(f"langsmith/{path.relative_to(chart).as_posix()}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))

@@ -9,6 +9,7 @@ from typing import Any
 
 from wizard.problems import Problem
 from wizard.records.findings import Finding
+from wizard.records.rendered import ObjectDiff
 
 
 class Reversible(StrEnum):
@@ -88,6 +89,7 @@ class Change:
         moves: names of preconditions that this change moves, each with what it becomes; empty
             where only the change itself tells.
         expected: how many rows or objects it writes, where that is counted.
+        rendered: what the chart renders otherwise than it is deployed.
         payload: what `apply` needs, in memory only.
     """
 
@@ -107,6 +109,7 @@ class Change:
     risk: str = ""
     moves: Mapping[str, str] = field(default_factory=dict)
     expected: int | None = None
+    rendered: tuple[ObjectDiff, ...] = ()
     payload: Any = field(default=None, repr=False, compare=False)
 
 

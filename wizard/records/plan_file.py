@@ -11,6 +11,7 @@ from wizard.records.changes import Exact, Reversible
 from wizard.records.findings import Finding
 from wizard.records.plain_data import to_plain
 from wizard.records.plan_json import plan_id
+from wizard.records.rendered import ObjectDiff
 
 SCHEMA_VERSION = "1.0"
 """Major and minor. A new minor adds members; what it adds may be passed over by a reader."""
@@ -166,6 +167,7 @@ class PlannedChange:
     duration: Duration | None = None
     server_checks: tuple[ServerCheck, ...] = ()
     consents: tuple[Lacking, ...] = ()
+    rendered: tuple[ObjectDiff, ...] = ()
     by_hand: str = ""
 
 

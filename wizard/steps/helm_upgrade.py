@@ -14,7 +14,8 @@ from wizard.steps.aftermath import aftermath
 from wizard.steps.back import release as back
 from wizard.steps.back.told import cannot
 from wizard.steps.base import Access, Step, Watch, pending
-from wizard.steps.drift import Drift, drift, fingerprint_of_values
+from wizard.steps.beyond import Beyond, look_beyond
+from wizard.steps.drift import fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
@@ -92,7 +93,7 @@ class HelmUpgrade(Step):
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
         chart = chart_of(systems, upgrade)
-        drifted = drift(systems.deployed_values, systems.file_values)
+        beyond = look_beyond(systems, upgrade, edit)
         return Change(
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),
@@ -101,7 +102,7 @@ class HelmUpgrade(Step):
             moves=_moves(systems, upgrade),
             risk="a failing hook Job or a pod that does not become ready leaves the release "
             "failed; the old pods stay until the new ones are ready",
-            effect=_effect(systems, drifted, ahead),
+            effect=_effect(systems, beyond, ahead),
             reversible=Reversible.PARTLY,
             because="hook Jobs and database migrations that ran do not come back",
             undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
@@ -110,9 +111,9 @@ class HelmUpgrade(Step):
             consents=(
                 *owner_consents(systems),
                 *state_consents(systems),
-                *chart_consents(systems, upgrade, chart),
-                *drifted.consents(accepted=systems.target.accept_drift),
+                *beyond.consents(systems, chart_consents(systems, upgrade, chart)),
             ),
+            rendered=beyond.rendered.objects,
             payload=upgrade,
         )
 
@@ -209,11 +210,10 @@ def _shell(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def _effect(systems: Systems, drifted: Drift, ahead: Hazards) -> str:
+def _effect(systems: Systems, beyond: Beyond, ahead: Hazards) -> str:
     backend = systems.installation.backend
     text = f"rolls the pods of {backend.kind} {backend.name}, and runs the chart's hook Jobs again"
-    changed = (drifted.summary,) if drifted.keys else ()
-    return "; ".join((text, *ahead.ways, *changed))
+    return "; ".join((text, *ahead.ways, *beyond.effects))
 
 
 def _register(systems: Systems, upgrade: Upgrade) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from wizard.systems.helm_records import (
     split_chart,
     took,
 )
-from wizard.systems.redact import secret_literals
+from wizard.systems.helm_values import from_pipe, secrets_in, secrets_of, values_flags
 
 __all__ = [
     "Chart",
@@ -245,11 +245,19 @@ class Helm:
         call = Call("helm show values", f"chart {chart} {version}", chart, version)
         return _yaml(helm_process.read(argv, call, limit=CHART_LIMIT), call)
 
-    def template(self, upgrade: Upgrade) -> str:
-        """The manifest that the upgrade would render; nothing is sent. It holds secrets."""
+    def template(self, upgrade: Upgrade, edited: tuple[Path, bytes] | None = None) -> str:
+        """The manifest with its hooks as the upgrade would render them; nothing is sent.
+
+        `edited` gives other bytes for one of the values files. helm gets them through a pipe, so
+        that they lie on no disk. What is rendered holds secrets.
+        """
+        call = self._upgrade_call("helm template", upgrade)
+        if edited and edited[0] in upgrade.values:
+            call = replace(call, secrets=call.secrets | secrets_of(edited[1]))
+            upgrade = replace(upgrade, values=from_pipe(upgrade.values, edited[0]))
         argv = ["template", upgrade.release, upgrade.chart, "--namespace", upgrade.namespace]
-        argv += ["--version", upgrade.version, *_values_flags(upgrade), "--is-upgrade"]
-        return self._read(argv, self._upgrade_call("helm template", upgrade), limit=CHART_LIMIT)
+        argv += ["--version", upgrade.version, *values_flags(upgrade), "--is-upgrade"]
+        return self._read(argv, call, limit=CHART_LIMIT, stdin=edited[1] if edited else b"")
 
     def upgrade_argv(self, upgrade: Upgrade) -> list[str]:
         """The exact command line of the upgrade, as it is shown and as it is run.
@@ -258,7 +266,7 @@ class Helm:
         `--rollback-on-failure`: what failed is looked at before anything is taken back.
         """
         argv = ["upgrade", upgrade.release, upgrade.chart, "--namespace", upgrade.namespace]
-        argv += ["--version", upgrade.version, *_values_flags(upgrade)]
+        argv += ["--version", upgrade.version, *values_flags(upgrade)]
         argv += ["--wait"] if upgrade.wait else []
         argv += ["--timeout", f"{upgrade.timeout}s"]
         return [str(self.binary), *argv, *self._cluster_flags()]
@@ -334,15 +342,13 @@ class Helm:
         return (f"Now: revision {release.revision}, status {release.status}. {meaning}".strip(),)
 
     def _upgrade_call(self, did: str, upgrade: Upgrade) -> Call:
-        secrets: set[str] = set()
-        for path in upgrade.values:
-            secrets |= _secrets_in(path)
+        secrets = frozenset[str]().union(*(secrets_in(path) for path in upgrade.values))
         return Call(
             did,
             _on(upgrade.release, upgrade.namespace),
             upgrade.chart,
             upgrade.version,
-            frozenset(secrets),
+            secrets,
         )
 
     def _values(self, name: str, namespace: str, flags: list[str]) -> dict[str, Any]:
@@ -354,9 +360,11 @@ class Helm:
         flags = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
         return flags + (["--kube-context", self.context] if self.context else [])
 
-    def _read(self, argv: list[str], call: Call, *, limit: float | None = None) -> str:
+    def _read(
+        self, argv: list[str], call: Call, *, limit: float | None = None, stdin: bytes = b""
+    ) -> str:
         whole = [str(self.binary), *argv, *self._cluster_flags()]
-        return helm_process.read(whole, call, limit=limit or self.read_limit)
+        return helm_process.read(whole, call, limit=limit or self.read_limit, stdin=stdin)
 
     def _json(self, argv: list[str], call: Call) -> Any:
         text = self._read([*argv, "--output", "json"], call)
@@ -379,10 +387,6 @@ def _on(name: str, namespace: str) -> str:
     return f"release {name} in namespace {namespace}"
 
 
-def _values_flags(upgrade: Upgrade) -> list[str]:
-    return [part for path in upgrade.values for part in ("--values", str(path))]
-
-
 def _yaml(text: str, call: Call) -> dict[str, Any]:
     import yaml
 
@@ -393,13 +397,3 @@ def _yaml(text: str, call: Call) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise _unreadable(call)
     return facts
-
-
-def _secrets_in(path: Path) -> set[str]:
-    """The secrets of a values file, so that helm cannot repeat them; none if it is not YAML."""
-    import yaml
-
-    try:
-        return secret_literals(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return set()

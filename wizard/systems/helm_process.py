@@ -30,8 +30,8 @@ def environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith(REDIRECTING)}
 
 
-def read(argv: Sequence[str], call: Call, *, limit: float) -> str:
-    """Helm's stdout.
+def read(argv: Sequence[str], call: Call, *, limit: float, stdin: bytes = b"") -> str:
+    """Helm's stdout; `stdin` is what it gets to read.
 
     Raises:
         Problem: helm ended with an error, cannot be run, or did not answer within `limit` seconds.
@@ -41,7 +41,7 @@ def read(argv: Sequence[str], call: Call, *, limit: float) -> str:
             done = subprocess.run(
                 argv,
                 capture_output=True,
-                stdin=subprocess.DEVNULL,
+                input=stdin,
                 env=environment(),
                 timeout=limit,
                 check=False,

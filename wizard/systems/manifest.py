@@ -34,7 +34,7 @@ def wanted_objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]
         commented = commented or bool(source)
         template = source.partition(f"{CHART}/templates/")[2]
         if template in wanted:
-            document = _parse(text, release)
+            document = parsed(text, release)
             if document:
                 found.setdefault(template, document)
     if commented:
@@ -91,7 +91,7 @@ def objects_of(manifest: str, kinds: Iterable[str], release: Release) -> list[di
     """
     kind = rf"^kind: *[\"']?(?:{'|'.join(kinds)})\b"
     texts = (text for _, text in documents(manifest) if re.search(kind, text, re.MULTILINE))
-    return [found for text in texts if (found := _parse(text, release))]
+    return [found for text in texts if (found := parsed(text, release))]
 
 
 def documents(manifest: str) -> Iterator[tuple[str, str]]:
@@ -102,7 +102,12 @@ def documents(manifest: str) -> Iterator[tuple[str, str]]:
             yield (match[1] if match else ""), text
 
 
-def _parse(text: str, release: Release) -> dict[str, Any]:
+def parsed(text: str, release: Release) -> dict[str, Any]:
+    """One document; an empty one when it is no map.
+
+    Raises:
+        Problem: it is no YAML.
+    """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -39,6 +39,7 @@ def planned_change(
         server_checks=simulate(systems, change),
         by_hand=change.by_hand,
         consents=tuple(_lacking(consent) for consent in change.consents),
+        rendered=change.rendered,
     )
 
 
