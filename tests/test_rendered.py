@@ -46,10 +46,14 @@ def upgrade_of(systems: Systems) -> Change:
     return change
 
 
-def republish(cluster: PracticeCluster, version: str, old: bytes, new: bytes) -> None:
-    """The version again, under the same number with other content."""
-    path = cluster.repository.folder / f"langsmith-{version}.tgz"
-    path.write_bytes(packaged(version, "0.12.72", changed=(old, new)))
+@pytest.fixture
+def republished(cluster: PracticeCluster) -> Iterator[None]:
+    """The deployed version again, under the same number with other content."""
+    path = cluster.repository.folder / "langsmith-0.12.33.tgz"
+    before = path.read_bytes()
+    path.write_bytes(packaged("0.12.33", "0.12.72", changed=(b"Seconds: 30", b"Seconds: 77")))
+    yield
+    path.write_bytes(before)
 
 
 def test_exactly_two_entries_in_one_object(cluster, systems, helm: Path) -> None:
@@ -82,8 +86,8 @@ def test_what_differs_at_every_rendering_is_noise(cluster, systems, helm, scenar
         assert all(it.hook for it in noise)
 
 
-def test_a_version_that_was_published_again_is_shown_and_asked_about(cluster, systems, run) -> None:
-    republish(cluster, "0.12.33", b"GracePeriodSeconds: 30", b"GracePeriodSeconds: 77")
+@pytest.mark.usefixtures("republished")
+def test_a_version_that_was_published_again_is_shown_and_asked_about(systems, run) -> None:
     line = "~ spec.template.spec.terminationGracePeriodSeconds: 30 → 77"
     change = upgrade_of(systems)
     others = beyond(change.rendered)
