@@ -1,8 +1,23 @@
-"""Drift between deployed values and the files: keys only, ours left out."""
+"""Drift between deployed values, the files and what is live: keys only, ours left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from traces import backend_env
 
+from wizard.options import settings_from
+from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios import SCENARIOS, stage
+from wizard.practice.scenarios.tools import patch_backend, reinstall, set_env
+from wizard.problems import Problem
 from wizard.steps.drift import drift
+from wizard.steps.live_drift import LiveDrift, live_drift
+from wizard.systems.access import Systems
+from wizard.target import target_from
+from wizard.walks.planning import foresee
 
 OURS = [
     {"name": "AUDIT_LOGS_ENABLED", "value": "true"},
@@ -32,7 +47,7 @@ def test_nothing_else_changes(deployed: dict, files: dict) -> None:
 @pytest.mark.parametrize(
     ("deployed", "files", "keys"),
     [
-        ({"config": {"apiKeySalt": "s3cret"}}, {}, ["dropped: config.apiKeySalt"]),
+        ({"config": {"oauth": {"key": "s3cret"}}}, {}, ["dropped: config.oauth.key"]),
         ({"a": 1}, {"a": 2}, ["changed: a"]),
         ({"a": 1}, {"a": True}, ["changed: a"]),
         ({}, {"a": {"b": []}}, ["added: a.b"]),
@@ -46,3 +61,112 @@ def test_every_other_key_is_named_and_refused(deployed: dict, files: dict, keys:
     assert (lacking.option, lacking.refusal.id) == ("accept_drift", "LSA410")
     assert "s3cret" not in repr(lacking.refusal.detail)
     assert found.consents(accepted=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("deployed", "lost"),
+    [
+        ({"config": {"apiKeySalt": "s3cret"}}, "dropped: config.apiKeySalt"),
+        ({"config": {"langsmithLicenseKey": "s3cret"}}, "dropped: config.langsmithLicenseKey"),
+        ({"config": {"basicAuth": {"jwtSecret": "s3cret"}}}, "dropped: config.basicAuth.jwtSecret"),
+        ({"config": {"existingSecretName": "mine"}}, "dropped: config.existingSecretName"),
+        ({"insights": {"encryptionKey": "s3cret"}}, "dropped: insights.encryptionKey"),
+    ],
+)
+def test_what_nobody_can_bring_back_is_refused_whatever_is_said(deployed: dict, lost: str) -> None:
+    with pytest.raises(Problem) as refused:
+        drift(deployed, {}).refuse_losses()
+    assert (refused.value.id, refused.value.detail) == ("LSA413", (lost,))
+    drift({}, deployed).refuse_losses()
+    drift({"config": {"apiKeySaltHint": "x"}}, {}).refuse_losses()
+
+
+@pytest.mark.parametrize("scenario", ["lost-salt", "lost-license", "lost-jwt-secret"])
+def test_lost_keys_end_the_run_before_anything(cluster, run, scenario) -> None:
+    stage(cluster, SCENARIOS[scenario])
+    before = cluster.values.read_bytes()
+    answer = run("run", "--yes", "--all", "--accept-drift")
+    assert answer.returncode == 3
+    assert "LSA413" in answer.stderr
+    assert cluster.values.read_bytes() == before
+    assert cluster.run_helm("list", "--output", "json").stdout.count('"revision":"1"') == 1
+
+
+@pytest.fixture
+def systems(cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systems]:
+    """The practice cluster as the steps see it, all organizations chosen."""
+    for name, text in cluster.environment().items():
+        monkeypatch.setenv(name, text)
+    with Systems(target_from(settings_from({"all": True}, cluster.environment()))) as found:
+        yield found
+
+
+IMAGE = "docker.io/langchain/langsmith-backend:hot"
+
+
+def edited_by_hand(cluster: PracticeCluster) -> None:
+    """Variables and an image that somebody set on the live backend."""
+    set_env(cluster, "kubectl-set", SAMPLING_RATE="0.2", ASYNCPG_POOL_MAX_SIZE="16")
+    containers = [{"name": "backend", "image": IMAGE}]
+    patch_backend(cluster, {"spec": {"template": {"spec": {"containers": containers}}}})
+
+
+def test_a_backend_that_nobody_touched_has_not_drifted(cluster, systems, helm: Path) -> None:
+    cluster.use_helm(helm)
+    reinstall(cluster)
+    assert live_drift(systems) == LiveDrift()
+
+
+def test_live_edits_are_listed_asked_about_and_undone(cluster, systems, run) -> None:
+    edited_by_hand(cluster)
+    found = live_drift(systems)
+    put_back = ("containers[backend].env[ASYNCPG_POOL_MAX_SIZE].value", "containers[backend].image")
+    assert found == LiveDrift(put_back, ("containers[backend].env[SAMPLING_RATE]",))
+    (change,) = [it for it in foresee(systems) if it.step == "helm_upgrade"]
+    (lacking,) = change.consents
+    assert (lacking.option, lacking.refusal.id) == ("accept_drift", "LSA414")
+    answer = run("run", "--yes", "--all")
+    assert answer.returncode == 3
+    assert "LSA414" in answer.stderr
+    assert "LSA415" in answer.stderr
+    answer = run("run", "--yes", "--all", "--accept-drift")
+    assert answer.returncode == 0, answer.stderr
+    env = backend_env(cluster)
+    assert (env["ASYNCPG_POOL_MAX_SIZE"], env["SAMPLING_RATE"]) == ("8", "0.2")
+    assert image_of(cluster) != IMAGE
+
+
+def test_helm_4_is_forced_to_undo_what_somebody_set_only_when_told(
+    cluster, systems, run, helm4
+) -> None:
+    cluster.use_helm(helm4)
+    reinstall(cluster)
+    edited_by_hand(cluster)
+    found = live_drift(systems)
+    assert found.reverted == ()
+    assert [line.partition(",")[0] for line in found.refused] == ["kubectl-set", "kubectl-patch"]
+    answer = run("run", "--yes", "--all")
+    assert answer.returncode == 3
+    assert "which helm 4 refuses to change: containers[backend].image" in answer.stderr
+    answer = run("run", "--yes", "--all", "--accept-drift")
+    assert answer.returncode == 0, answer.stderr
+    assert "--force-conflicts" in answer.stderr
+    assert backend_env(cluster)["ASYNCPG_POOL_MAX_SIZE"] == "8"
+    assert image_of(cluster) != IMAGE
+
+
+def image_of(cluster: PracticeCluster) -> str:
+    live = cluster.kubernetes.get("Deployment", "langsmith", "langsmith-backend")
+    (container,) = live["spec"]["template"]["spec"]["containers"]
+    return container["image"]
+
+
+def test_an_argo_rollout_loses_what_was_added_to_its_containers(cluster, systems) -> None:
+    stage(cluster, SCENARIOS["argo-rollout"])
+    rollout = cluster.kubernetes.get("Rollout", "langsmith", "langsmith-backend")
+    containers = rollout["spec"]["template"]["spec"]["containers"]
+    containers[0]["env"].append({"name": "X", "value": "1"})
+    change = {"spec": {"template": {"spec": {"containers": containers}}}}
+    someone = cluster.kubernetes.acting_as("kubectl-edit")
+    someone.patch("Rollout", "langsmith", "langsmith-backend", change)
+    assert live_drift(systems).reverted == ("containers[backend].env[X]",)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard.records.changes import Change, Consent
 from wizard.steps.drift import Drift, drift
+from wizard.steps.live_drift import LiveDrift, live_drift
 from wizard.steps.rendered import Rendered, rendered
 
 if TYPE_CHECKING:
@@ -20,38 +21,51 @@ class Beyond:
 
     drift: Drift
     rendered: Rendered
+    live: LiveDrift
 
     def consents(self, systems: Systems) -> tuple[Consent, ...]:
         """One question for one cause: objects that change follow from values that differ."""
         target = systems.target
-        if not self.drift.keys:
-            return self.rendered.consents(accepted=target.accept_render)
-        return tuple(
-            _with_objects(it, self.rendered)
-            for it in self.drift.consents(accepted=target.accept_drift)
+        if self.drift.keys:
+            more = (*self.live.lines, *self.rendered.told)
+            return _with(self.drift.consents(accepted=target.accept_drift), more)
+        return (
+            *self.live.consents(accepted=target.accept_drift),
+            *self.rendered.consents(accepted=target.accept_render),
         )
+
+    @property
+    def forced(self) -> bool:
+        """Whether helm 4 has to be forced to set what somebody else has set."""
+        return bool(self.live.refused)
 
     @property
     def effects(self) -> tuple[str, ...]:
         """Words for the change's effect."""
-        return (self.drift.summary,) if self.drift.keys else ()
+        undone = "undoes what was changed by hand, as accepted by --accept-drift"
+        return (
+            *((self.drift.summary,) if self.drift.keys else ()),
+            *((undone,) if self.live.lines else ()),
+        )
 
 
 def look_beyond(systems: Systems, upgrade: Upgrade, edit: Change | None) -> Beyond:
     """Compare values and rendered objects; `edit` is the file's change that comes first.
 
     Raises:
-        Problem: the chart cannot be rendered with these values.
+        Problem: the files would lose what nobody can bring back, or the chart cannot be rendered
+            with these values.
     """
+    drifted = drift(systems.deployed_values, systems.file_values)
+    drifted.refuse_losses()
     layered = systems.values_edit if edit else None
     edited = (layered.path, layered.edit.data) if layered else None
-    return Beyond(
-        drift(systems.deployed_values, systems.file_values), rendered(systems, upgrade, edited)
-    )
+    found = rendered(systems, upgrade, edited)
+    return Beyond(drifted, found, live_drift(systems, found.manifest))
 
 
-def _with_objects(consent: Consent, found: Rendered) -> Consent:
-    """The question with the objects that would change."""
-    told = consent.refusal
-    told.detail = (*told.detail, *found.told)
-    return replace(consent, refusal=told)
+def _with(consents: tuple[Consent, ...], lines: tuple[str, ...]) -> tuple[Consent, ...]:
+    """The questions with more that is at stake."""
+    for consent in consents:
+        consent.refusal.detail = (*consent.refusal.detail, *lines)
+    return consents

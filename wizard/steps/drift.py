@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,13 @@ from wizard.variables import WANTED
 
 OURS = "backend.deployment.extraEnv"
 SHOWN = 10
+_KEPT = re.compile(
+    r"(?:dropped|changed): (?:config\.(?:apiKeySalt|langsmithLicenseKey|existingSecretName)"
+    r"|(?:.+\.)?(?:jwt\w*secret|encryptionKey))$",
+    re.IGNORECASE,
+)
+"""Every API key is hashed with the salt, sessions are signed with the jwt secret, stored things are
+encrypted with the encryption keys; an existing Secret holds them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,28 @@ class Drift:
             *(f"changed: {key}" for key in self.changed),
             *(f"added: {key}" for key in self.added),
         )
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Keys whose loss or change nobody can take back, each with what would happen to it."""
+        return tuple(key for key in self.keys if _KEPT.match(key))
+
+    def refuse_losses(self) -> None:
+        """Refuse what no yes makes good.
+
+        Raises:
+            Problem: LSA413, such a key would be dropped or changed.
+        """
+        if self.lost:
+            raise Problem(
+                "LSA413",
+                "The values files would take away what every key, session or licence rests on",
+                on="the values files and `helm get values`",
+                next_step="put the deployed values of these keys into the files (helm get values "
+                "shows them); to change one on purpose, do it by hand and by itself first",
+                exit=Exit.FAILED,
+                detail=self.lost,
+            )
 
     @property
     def summary(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wizard.problems import Problem
@@ -18,6 +19,7 @@ from wizard.steps.beyond import Beyond, look_beyond
 from wizard.steps.drift import fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
+from wizard.steps.live_drift import live_drift
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
 from wizard.steps.pinned import chart_consents, chart_of, chart_reference
 from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
@@ -73,7 +75,7 @@ class HelmUpgrade(Step):
             lack = _lacking(systems, subject, evidence)
             ahead = owner_findings(systems)
             if not systems.target.gitops:
-                ahead += hazards(systems).findings
+                ahead += (*live_drift(systems).findings(subject), *hazards(systems).findings)
             return Observation((lack, *ahead), right=False)
         if systems.lacking and not systems.target.gitops:
             return Observation((_only_live(subject, systems.lacking),), right=False)
@@ -94,6 +96,7 @@ class HelmUpgrade(Step):
         upgrade = self._upgrade(systems, wait=ahead.wait)
         chart = chart_of(systems, upgrade)
         beyond = look_beyond(systems, upgrade, edit)
+        upgrade = replace(upgrade, force_conflicts=beyond.forced and systems.target.accept_drift)
         return Change(
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),

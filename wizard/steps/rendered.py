@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,14 @@ HIDDEN = "(not shown)"
 
 @dataclass(frozen=True)
 class Rendered:
-    """The objects that would change, what is wanted first and noise last."""
+    """The objects that would change, what is wanted first and noise last.
+
+    Attributes:
+        manifest: the rendering with its hooks; it holds secrets.
+    """
 
     objects: tuple[ObjectDiff, ...]
+    manifest: str = field(default="", repr=False)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -55,8 +60,9 @@ class Rendered:
             return ()
         refusal = Problem(
             "LSA411",
-            f"The upgrade would change {len(others)} other object{'s' if others[1:] else ''}, "
-            "although the values and the chart's version stay",
+            "The upgrade would change more than the two variables (in "
+            f"{len(others)} object{'s' if others[1:] else ''}), although the values and the "
+            "chart's version stay",
             on="the deployed manifest and helm template",
             next_step="find out why (was the version published again, was a post-renderer used?), "
             "or accept it with --accept-render",
@@ -88,7 +94,8 @@ def rendered(systems: Systems, upgrade: Upgrade, edited: tuple[Path, bytes] | No
         for it in differing(texts, lambda text: parsed(text, release))
     )
     rank = {DiffState.NOISE: 2}
-    return Rendered(tuple(sorted(found, key=lambda it: (not it.ours, rank.get(it.state, 1)))))
+    ordered = sorted(found, key=lambda it: (not it.ours, rank.get(it.state, 1)))
+    return Rendered(tuple(ordered), new)
 
 
 def _make_sure_of_variables(systems: Systems, manifest: str) -> None:

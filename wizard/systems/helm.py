@@ -268,6 +268,7 @@ class Helm:
         argv = ["upgrade", upgrade.release, upgrade.chart, "--namespace", upgrade.namespace]
         argv += ["--version", upgrade.version, *values_flags(upgrade)]
         argv += ["--wait"] if upgrade.wait else []
+        argv += ["--force-conflicts"] if upgrade.force_conflicts else []
         argv += ["--timeout", f"{upgrade.timeout}s"]
         return [str(self.binary), *argv, *self._cluster_flags()]
 

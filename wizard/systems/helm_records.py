@@ -61,6 +61,7 @@ class Upgrade:
     Attributes:
         timeout: seconds that helm waits for each operation (`--timeout`).
         wait: whether helm waits for the objects to become ready (`--wait`).
+        force_conflicts: whether helm 4 sets what another field manager has set.
     """
 
     release: str
@@ -70,6 +71,7 @@ class Upgrade:
     values: tuple[Path, ...]
     timeout: int = UPGRADE_TIMEOUT
     wait: bool = True
+    force_conflicts: bool = False
 
 
 @dataclass(frozen=True)

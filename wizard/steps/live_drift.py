@@ -1,0 +1,160 @@
+"""What somebody changed on the live backend by hand, and what the upgrade would make of it.
+
+helm 3 (and helm 4 on a release that helm 3 made) patches: what the chart sets and somebody changed
+is put back; a variable that the chart does not know stays. helm 4 applies on the server's side and
+refuses what another field manager has set, unless it is forced. The list of containers of an Argo
+Rollout is replaced as a whole by either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
+from wizard.records.changes import Consent
+from wizard.records.findings import Finding, State
+from wizard.systems.field_owners import HELM, applied_by_helm, managers_of
+from wizard.systems.manifest import BACKEND, wanted_objects
+from wizard.systems.rendering import ORDER, leaves_of
+from wizard.variables import WANTED
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.rendering import Leaves, Path
+
+POD = ("spec", "template", "spec")
+ADDED = ("env[", "resources", "nodeSelector", "tolerations", "affinity")
+"""Where an entry that the chart does not set was added by somebody; elsewhere it is a default."""
+
+
+@dataclass(frozen=True)
+class LiveDrift:
+    """Places of the live backend that are not as the release has them; places only, no values.
+
+    Attributes:
+        reverted: what the upgrade would put back.
+        kept: what it would leave, although it is in no values file.
+        refused: what helm 4 would refuse to set, each with the field manager that set it.
+    """
+
+    reverted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the upgrade would undo, a line each."""
+        return (
+            *(f"live, would be put back: {place}" for place in self.reverted),
+            *(f"live, set by {place}" for place in self.refused),
+        )
+
+    def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
+        """The yes for undoing what somebody changed by hand."""
+        if not self.lines or accepted:
+            return ()
+        refusal = Problem(
+            "LSA414",
+            "Somebody changed the live backend by hand, and the upgrade would undo it",
+            on="the release's manifest and the live backend",
+            next_step=_way(self, "or undo it with --accept-drift"),
+            exit=Exit.FAILED,
+            detail=self.lines,
+        )
+        return (Consent("accept_drift", refusal),)
+
+    def findings(self, subject: str) -> tuple[Finding, ...]:
+        """The same as findings, with what stays."""
+        found = []
+        if self.lines:
+            message = "It was changed by hand, and the next helm upgrade would undo that"
+            step = _way(self, "or let the upgrade undo it: --accept-drift")
+            found.append(Finding("LSA414", State.WARN, subject, message, self.lines, step))
+        if self.kept:
+            message = "Something was added by hand; the upgrade leaves it, no values file has it"
+            step = "bring it into the values file, so that it is not lost with the object"
+            found.append(Finding("LSA415", State.INFO, subject, message, self.kept, step))
+        return tuple(found)
+
+
+def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
+    """Compare the live backend with the release's manifest, and with the new rendering.
+
+    Without a rendering it is taken that the upgrade changes nothing else.
+    """
+    live = systems.workload.live()
+    old = _backend(systems, systems.manifest)
+    new = old if rendered is None else _backend(systems, rendered)
+    now = _leaves(live)
+    patched = systems.installation.backend.kind == "Deployment"
+    by_server = systems.helm.major >= 4 and applied_by_helm(live)
+    reverted, refused = [], []
+    for place in sorted(new):
+        if place[-1] == ORDER or _same(place, new, now):
+            continue
+        others = [it for it in managers_of(live, place) if it != HELM] if by_server else []
+        if others:
+            refused.append(f"{others[0]}, which helm 4 refuses to change: {_words(place)}")
+        elif _same(place, old, new) and not _ours(place):
+            reverted.append(_words(place))
+    known = {_entry(place) for place in (*old, *new)}
+    added = [_words(at) for at in dict.fromkeys(map(_entry, sorted(now))) if _added(at, known)]
+    if not patched:
+        return LiveDrift((*reverted, *added), (), tuple(refused))
+    return LiveDrift(tuple(reverted), tuple(added), tuple(refused))
+
+
+def _way(drift: LiveDrift, otherwise: str) -> str:
+    forced = " (helm then gets --force-conflicts)" if drift.refused else ""
+    return f"bring it into the values files if it is to stay, {otherwise}{forced}"
+
+
+def _backend(systems: Systems, manifest: str) -> Leaves:
+    return _leaves(wanted_objects(manifest, systems.release).get(BACKEND, {}))
+
+
+def _leaves(document: Mapping[str, Any]) -> Leaves:
+    """What is in `spec`; the rest is the cluster's own."""
+    return dict(leaves_of({"spec": document.get("spec")}))
+
+
+def _same(place: Path, one: Leaves, other: Leaves) -> bool:
+    """Whether a place has the same value; one that is empty or false may be left out."""
+    before, after = one.get(place), other.get(place)
+    if not before and not after:
+        return True
+    if "resources" in place:
+        return bool(_quantity(before) == _quantity(after))
+    return repr(before) == repr(after)
+
+
+def _quantity(value: Any) -> Any:
+    from kubernetes.utils.quantity import parse_quantity
+
+    try:
+        return parse_quantity(value)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):
+        return repr(value)
+
+
+def _entry(place: Path) -> Path:
+    """A variable as a whole: what the API server fills in below one is nobody's change."""
+    at = next((at for at, part in enumerate(place, 1) if part.startswith("env[")), None)
+    return place[:at]
+
+
+def _added(place: Path, known: Collection[Path]) -> bool:
+    if place in known or place[-1] == ORDER or _ours(place):
+        return False
+    return place[:3] == POD and any(part.startswith(ADDED) for part in place)
+
+
+def _ours(place: Path) -> bool:
+    return any(part in {f"env[{name}]" for name in WANTED} for part in place)
+
+
+def _words(place: Path) -> str:
+    return ".".join(place[len(POD) :] if place[: len(POD)] == POD else place)
