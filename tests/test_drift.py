@@ -128,7 +128,7 @@ def test_live_edits_are_listed_asked_about_and_undone(cluster, systems, run) -> 
     answer = run("run", "--yes", "--all")
     assert answer.returncode == 3
     assert "LSA414" in answer.stderr
-    assert "LSA415" in answer.stderr
+    assert "LSA418" in answer.stderr
     answer = run("run", "--yes", "--all", "--accept-drift")
     assert answer.returncode == 0, answer.stderr
     env = backend_env(cluster)

@@ -13,6 +13,9 @@ from wizard.steps.rendered import Rendered, rendered
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.helm import Upgrade
+    from wizard.target import Target
+
+Consents = tuple[Consent, ...]
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,20 @@ class Beyond:
     rendered: Rendered
     live: LiveDrift
 
-    def consents(self, systems: Systems) -> tuple[Consent, ...]:
-        """One question for one cause: objects that change follow from values that differ."""
-        target = systems.target
-        if self.drift.keys:
-            more = (*self.live.lines, *self.rendered.told)
-            return _with(self.drift.consents(accepted=target.accept_drift), more)
-        return (
-            *self.live.consents(accepted=target.accept_drift),
-            *self.rendered.consents(accepted=target.accept_render),
+    def consents(self, target: Target, *, raised: bool, chart: Consents) -> Consents:
+        """One question for one cause: other objects follow from another chart, or other values.
+
+        `chart` is the question about another chart version, if that is `raised`.
+        """
+        drifted = self.drift.consents(accepted=target.accept_drift)
+        drifted = _with(drifted, self.live.lines) or self.live.consents(
+            accepted=target.accept_drift
         )
+        if raised:
+            return (*_with(chart, self.rendered.told), *drifted)
+        if self.drift.keys:
+            return _with(drifted, self.rendered.told)
+        return (*drifted, *self.rendered.consents(accepted=target.accept_render))
 
     @property
     def forced(self) -> bool:
@@ -64,7 +71,7 @@ def look_beyond(systems: Systems, upgrade: Upgrade, edit: Change | None) -> Beyo
     return Beyond(drifted, found, live_drift(systems, found.manifest))
 
 
-def _with(consents: tuple[Consent, ...], lines: tuple[str, ...]) -> tuple[Consent, ...]:
+def _with(consents: Consents, lines: tuple[str, ...]) -> Consents:
     """The questions with more that is at stake."""
     for consent in consents:
         consent.refusal.detail = (*consent.refusal.detail, *lines)

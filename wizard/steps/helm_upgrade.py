@@ -114,7 +114,11 @@ class HelmUpgrade(Step):
             consents=(
                 *owner_consents(systems),
                 *state_consents(systems),
-                *beyond.consents(systems, chart_consents(systems, upgrade, chart)),
+                *beyond.consents(
+                    systems.target,
+                    raised=upgrade.version != release.chart_version,
+                    chart=chart_consents(systems, upgrade, chart),
+                ),
             ),
             rendered=beyond.rendered.objects,
             payload=upgrade,

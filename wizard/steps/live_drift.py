@@ -76,7 +76,7 @@ class LiveDrift:
         if self.kept:
             message = "Something was added by hand; the upgrade leaves it, no values file has it"
             step = "bring it into the values file, so that it is not lost with the object"
-            found.append(Finding("LSA415", State.INFO, subject, message, self.kept, step))
+            found.append(Finding("LSA418", State.INFO, subject, message, self.kept, step))
         return tuple(found)
 
 
