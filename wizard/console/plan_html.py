@@ -17,7 +17,7 @@ from wizard.console.plan_words import (
     target_rows,
     verdict,
 )
-from wizard.records.changes import Exact
+from wizard.records.changes import Exact, rendered_diff
 from wizard.records.findings import Finding
 from wizard.records.plan_file import Lacking, Plan, PlannedChange, PlannedStep
 from wizard.resources import template
@@ -95,7 +95,7 @@ def _change(plan: Plan, change: PlannedChange) -> str:
         element("h3", "This will be done"),
         listed(change.items, "items"),
         listed(first(change.details, SHOWN), "details"),
-        *map(_exact, change.exact),
+        *map(_exact, (*change.exact, *rendered_diff(change.rendered))),
         *map(_lacking, change.consents),
         facts(change_rows(plan, change)),
         element("h3", "It rests on"),

@@ -18,7 +18,7 @@ from wizard.console.plan_words import (
     verdict,
 )
 from wizard.console.safe import safe
-from wizard.records.changes import Exact
+from wizard.records.changes import Exact, rendered_diff
 from wizard.records.findings import Finding
 from wizard.records.plan_file import Plan, PlannedChange, PlannedStep
 
@@ -80,7 +80,7 @@ def _change(plan: Plan, change: PlannedChange) -> Iterator[str]:
     yield ""
     yield from _list(change.items)
     yield from (f"  - {text(line)}" for line in first(change.details, SHOWN))
-    for exact in change.exact:
+    for exact in (*change.exact, *rendered_diff(change.rendered)):
         yield ""
         yield from _exact(exact)
     for consent in change.consents:

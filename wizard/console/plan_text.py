@@ -26,10 +26,10 @@ from wizard.console.screen import (
     hanging,
     items_block,
     note,
-    rendered_block,
     result,
     step_head,
 )
+from wizard.records.changes import rendered_diff
 from wizard.records.findings import Finding, State
 from wizard.records.plan_file import Lacking, Plan, PlannedChange, PlannedStep
 
@@ -80,8 +80,7 @@ def _change(plan: Plan, change: PlannedChange) -> RenderableType:
     parts += [
         hanging(Text(safe(line), style="dim"), indent=8) for line in first(change.details, SHOWN)
     ]
-    parts += [exact_block(exact) for exact in change.exact]
-    parts.append(rendered_block(change.rendered))
+    parts += [exact_block(it) for it in (*change.exact, *rendered_diff(change.rendered))]
     parts.append(facts_table(change_rows(plan, change)))
     rests = list(precondition_rows(plan, change))
     shown = [f"{name}: {value}" for name, value in rests[:SHOWN]]

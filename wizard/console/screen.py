@@ -13,9 +13,8 @@ from rich.text import Text
 
 from wizard.console.safe import safe
 from wizard.problems import Problem
-from wizard.records.changes import Change, Done, Exact
+from wizard.records.changes import Change, Done, Exact, rendered_diff
 from wizard.records.findings import Finding, State
-from wizard.records.rendered import ObjectDiff
 
 UNWRAPPED = 10_000
 
@@ -137,8 +136,7 @@ def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
     parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
     parts.append(items_block(change.items))
     parts += [hanging(Text(safe(line), style="dim"), indent=8) for line in change.details]
-    parts += [exact_block(exact) for exact in change.exact]
-    parts.append(rendered_block(change.rendered))
+    parts += [exact_block(it) for it in (*change.exact, *rendered_diff(change.rendered))]
     parts.append(_fact("effect", change.effect))
     parts.append(_fact("reversible", f"{change.reversible.value}: {change.because}"))
     parts.append(_fact("undo", change.undo))
@@ -151,17 +149,6 @@ def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
 def items_block(items: Iterable[str]) -> RenderableType:
     """The single changes of a step, a line each."""
     return Group(*(hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in items))
-
-
-def rendered_block(objects: Sequence[ObjectDiff]) -> RenderableType:
-    """What the rendered objects would become, an object after the other."""
-    parts: list[RenderableType] = []
-    for number, it in enumerate(objects):
-        parts.append(_fact("" if number else "rendered", it.title))
-        for line in it.lines:
-            style = {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], "dim")
-            parts.append(hanging(Text(safe(line), style=style), indent=18))
-    return Group(*parts)
 
 
 def exact_block(exact: Exact) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -46,6 +46,12 @@ class Exact:
     def as_json(self) -> dict[str, Any]:
         """The same as plans and journals hold it."""
         return {"kind": self.kind, "text": self.text, "parameters": list(self.parameters)}
+
+
+def rendered_diff(objects: Sequence[ObjectDiff]) -> tuple[Exact, ...]:
+    """The rendered difference as one diff, an object after the other; none when there is none."""
+    lines = [line for it in objects for line in (f"@@ rendered: {it.title} @@", *it.lines)]
+    return (Exact("diff", "\n".join(lines)),) if lines else ()
 
 
 @dataclass(frozen=True)

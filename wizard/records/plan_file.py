@@ -167,8 +167,8 @@ class PlannedChange:
     duration: Duration | None = None
     server_checks: tuple[ServerCheck, ...] = ()
     consents: tuple[Lacking, ...] = ()
-    rendered: tuple[ObjectDiff, ...] = ()
     by_hand: str = ""
+    rendered: tuple[ObjectDiff, ...] = ()
 
 
 @dataclass(frozen=True)
