@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from plans import written
+from terminal import ENTER, Terminal
 from traces import (
     backend,
     entries,
@@ -121,4 +122,19 @@ def test_a_plan_without_changes_has_nothing_to_apply(cluster, run, tmp_path) -> 
     answer = run(*APPLY, str(tmp_path / "p"))
     assert answer.returncode == 0, answer.stderr
     assert "Nothing to do" in answer.stderr
+    assert writes(cluster) == []
+
+
+def test_it_is_asked_once_for_the_whole_plan_and_never_without_a_terminal(
+    cluster, run, plan, planned
+) -> None:
+    before = trace(cluster)
+    cluster.kubernetes.requests.clear()
+    answer = run("apply", str(plan))
+    assert answer.returncode == 2, answer.stderr
+    assert "LSA900" in answer.stderr
+    with Terminal("apply", str(plan), env=cluster.environment(), cwd=cluster.home) as terminal:
+        terminal.answer(f"Apply plan {planned['id'][:12]} now?", "n" + ENTER)
+        assert terminal.end() == 8
+    assert trace(cluster) == before
     assert writes(cluster) == []
