@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import tempfile
 from dataclasses import replace
 
 import pytest
@@ -147,11 +148,14 @@ def edited(systems, cluster, edit) -> None:
         (lambda chart: chart["templates"].append("x"), "cannot be read"),
     ],
 )
-def test_a_chart_that_is_not_the_deployed_one_is_refused(systems, cluster, edit, words) -> None:
+def test_a_chart_that_is_not_the_deployed_one_is_refused(
+    systems, cluster, tmp_path, monkeypatch, edit, words
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     systems.answer(replace(systems.target, chart="stored"))
     _ = systems.release, systems.manifest, systems.hooks, systems.deployed_values
     edited(systems, cluster, edit)
     with pytest.raises(Problem, match=words) as refused:
         chart_reference(systems)
     assert refused.value.id == "LSA418"
-    assert not list(cluster.home.glob("state/charts/*.json"))
+    assert not list(tmp_path.rglob("values.json"))  # the deployed values lay there for helm

@@ -122,15 +122,17 @@ def make_sure(
     Raises:
         Problem: it renders something else, or nothing.
     """
-    handle, given = tempfile.mkstemp(dir=chart.parent, suffix=".json")  # for this user alone
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(values, file)
+    with tempfile.TemporaryDirectory(prefix="langsmith-audit-") as folder:  # this user's alone
+        given = Path(folder) / "values.json"
+        try:
+            given.touch(mode=0o600)
+            given.write_text(json.dumps(values), encoding="utf-8")
+        except OSError as error:
+            why = f"the deployed values cannot be handed to helm: {error.strerror}"
+            raise _unusable(release, why, Path(folder)) from None
         version, where = release.chart_version, release.namespace
-        upgrade = Upgrade(release.name, where, str(chart), version, (Path(given),))
+        upgrade = Upgrade(release.name, where, str(chart), version, (given,))
         _check(helm, upgrade, deployed, release)
-    finally:
-        Path(given).unlink()
 
 
 def _check(helm: Helm, upgrade: Upgrade, deployed: str, release: Release) -> None:
