@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from databases import World, fresh, refused, told
@@ -21,6 +22,8 @@ from wizard.practice.postgres import DEBIAN, PracticePostgres
 from wizard.systems import ways_in
 from wizard.systems.access import Systems
 from wizard.systems.cluster import SECRETS
+from wizard.systems.database import Login
+from wizard.systems.database.connection_errors import check_system_certificates
 from wizard.systems.installation import Installation, SecretKeys
 from wizard.target import target_from
 
@@ -184,3 +187,66 @@ def test_a_service_file(systems, postgres, monkeypatch, tmp_path) -> None:
         with ways_in.database(target, systems.cluster, systems.installation) as database:
             assert database.identity().database == world.name
             assert postgres.password not in repr(database.login)
+
+
+@pytest.mark.parametrize("form", ["url", "words"])
+def test_a_url_in_a_file(systems, postgres, tmp_path, form) -> None:
+    with fresh(postgres) as world:
+        world.table()
+        world.add("{}")
+        place = f"{postgres.host}:{postgres.port},{postgres.host}:{postgres.port}"
+        password = quote(postgres.password, safe="")
+        text = f"postgresql://{postgres.user}:{password}@{place}/{world.name}"
+        text += "?target_session_attrs=read-write\n"
+        if form == "words":
+            text = f"host={postgres.host} port={postgres.port} user={postgres.user} "
+            text += f"password={postgres.password} dbname={world.name}"
+        file = tmp_path / "url"
+        file.write_text(text)
+        target = dataclasses.replace(systems.target, database_url_file=file)
+        with ways_in.database(target, systems.cluster, systems.installation) as database:
+            assert database.identity().database == world.name
+            assert "as --database-url-file asks" in database.login.evidence
+            assert postgres.password not in repr(database.login)
+            assert len(database.enable(database.organizations()).changes) == 1
+
+
+def test_a_read_only_server_is_not_a_read_write_one(systems, postgres, tmp_path) -> None:
+    with fresh(postgres) as world:
+        world.sql(f"ALTER DATABASE {world.name} SET default_transaction_read_only = on")
+        file = tmp_path / "url"
+        file.write_text(
+            f"host={postgres.host} port={postgres.port} user={postgres.user} "
+            f"password={postgres.password} dbname={world.name} target_session_attrs=read-write"
+        )
+        target = dataclasses.replace(systems.target, database_url_file=file)
+        with (
+            refused("LSA538", "LSA528", "LSA522"),
+            ways_in.database(target, systems.cluster, systems.installation),
+        ):
+            pass
+
+
+def test_a_file_that_holds_no_url_is_not_shown(systems, tmp_path) -> None:
+    file = tmp_path / "url"
+    target = dataclasses.replace(systems.target, database_url_file=file)
+    for content, id in ((None, "LSA554"), (b"\xff", "LSA554"), (b"hidden word=", "LSA555")):
+        if content is not None:
+            file.write_bytes(content)
+        with (
+            refused(id) as caught,
+            ways_in.login(target, systems.cluster, systems.installation),
+        ):
+            pass
+        assert "hidden" not in told(caught.value)
+
+
+def test_the_systems_certificates_need_a_newer_library(monkeypatch) -> None:
+    login = Login("db.example.com", 5432, "u", "p", "x", {"sslrootcert": "system"})
+    check_system_certificates(login, 160000)
+    with refused("LSA556") as caught:
+        check_system_certificates(login, 150007)
+    assert "libpq 16" in caught.value.what
+    monkeypatch.setenv("PGSSLROOTCERT", "system")
+    with refused("LSA556"):
+        check_system_certificates(dataclasses.replace(login, options={}), 150007)

@@ -153,6 +153,22 @@ def test_what_the_pod_may_do(systems, cluster) -> None:
     assert cluster.postgres.password not in json.dumps(pod)
 
 
+def test_one_pod_serves_every_look_and_is_made_again_when_it_is_gone(cluster, monkeypatch) -> None:
+    from wizard.systems.cluster import PODS
+
+    with systems_of(cluster, monkeypatch) as systems:
+        first = systems.database.organization_counts()
+        systems.forget()
+        assert systems.database.organization_counts() == first
+        assert created(cluster) == 1
+        (pod,) = ours(cluster)
+        systems.forget()
+        systems.cluster.delete(PODS, pod["metadata"]["name"], NAMESPACE)
+        assert systems.database.organization_counts() == first
+        assert (created(cluster), len(ours(cluster))) == (2, 1)
+    assert ours(cluster) == []
+
+
 def test_what_a_killed_run_left_behind_is_removed(systems, cluster) -> None:
     left = own_pod.manifest(
         "langsmith-audit-left",

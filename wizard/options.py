@@ -114,6 +114,10 @@ OPTIONS: tuple[Option, ...] = (
         "database", "--database", "the way to PostgreSQL (default: auto)", kind=Kind.CHOICE,
         choices=("auto", "port-forward", "exec", "direct", "pod", "manual"), default="auto",
     ),
+    _option(
+        "database_url_file", "--database-url-file",
+        "file with a libpq URL or connection string, to log in with directly", metavar="FILE",
+    ),
     _option("url", "--url", "LangSmith's URL (default: from the release)", metavar="URL"),
     _option("ca_file", "--ca-file", "certificates to trust for LangSmith's URL", metavar="FILE"),
     _option(

@@ -49,6 +49,7 @@ class Target:
     chart: str
     chart_version: str | None
     database: str
+    database_url_file: Path | None
     url: str | None
     ca_file: Path | None
     api_key: str = field(repr=False)
@@ -97,6 +98,7 @@ def target_from(settings: Settings) -> Target:
         chart=settings.get("chart"),
         chart_version=settings.get("chart_version"),
         database=settings.get("database"),
+        database_url_file=_path(settings.get("database_url_file")),
         url=settings.get("url"),
         ca_file=_path(settings.get("ca_file")),
         api_key=settings.get("api_key") or "",

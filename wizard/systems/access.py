@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wizard.systems.installation import Installation
     from wizard.systems.langsmith_api import AuditLogPage, CurrentOrganization, LangSmithApi
     from wizard.systems.values_yaml import LayeredEdit
+    from wizard.systems.ways_in.lasting import Lasting
     from wizard.systems.workload import Workload
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Systems:
         self.target = target
         self._clients = contextlib.ExitStack()
         self._looks = contextlib.ExitStack()
+        self._stays: Lasting | None = None
         self._kept: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}
 
@@ -70,8 +72,8 @@ class Systems:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._looks.close()
-        self._clients.close()
+        with self._clients:
+            self._looks.close()
 
     def forget(self) -> None:
         """Look afresh from now on; what is open to the database and the API is closed."""
@@ -314,7 +316,17 @@ class Systems:
     def _open_database(self) -> Database:
         from wizard.systems.ways_in import database
 
-        return self._looks.enter_context(database(self.target, self.cluster, self.installation))
+        way = database(self.target, self.cluster, self.installation, self._lasting())
+        return self._looks.enter_context(way)
+
+    def _lasting(self) -> Lasting:
+        """What stays open to the database between two looks; it is closed before the cluster."""
+        if self._stays is None:
+            from wizard.systems.ways_in.lasting import Lasting
+
+            self._stays = Lasting()
+            self._clients.callback(self._stays.close)
+        return self._stays
 
     def _ask_api(self) -> Served:
         url = self.target.url or self.installation.url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from wizard.systems.database.model import Login
+
+SYSTEM_CERTIFICATES = 160000
+"""The libpq that first knew sslrootcert=system."""
 
 _TLS = r"ssl|tls|certificate"
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -229,3 +233,20 @@ _MAKERS = {
     "stranger": _stranger,
     "other": _other,
 }
+
+
+def check_system_certificates(login: Login, libpq: int) -> None:
+    """Refuse `sslrootcert=system` where the client library would take it for a file's name.
+
+    Raises:
+        Problem: LSA556; `libpq` is its version number, as in 150007.
+    """
+    wanted = login.options.get("sslrootcert") or os.environ.get("PGSSLROOTCERT", "")
+    if wanted == "system" and libpq < SYSTEM_CERTIFICATES:
+        raise Problem(
+            "LSA556",
+            f"sslrootcert=system needs libpq 16 or newer, and this is {libpq // 10000}",
+            on=login.subject,
+            next_step="name a file of certificates with sslrootcert, or install a newer psycopg",
+            exit=Exit.USAGE,
+        )

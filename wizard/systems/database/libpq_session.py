@@ -15,7 +15,11 @@ from psycopg.types.string import TextLoader
 
 from wizard.problems import Problem
 from wizard.systems.calls import logged
-from wizard.systems.database.connection_errors import bad_option, connection_problem
+from wizard.systems.database.connection_errors import (
+    bad_option,
+    check_system_certificates,
+    connection_problem,
+)
 from wizard.systems.database.session import APPLICATION, Row, Session
 from wizard.systems.database.statement_errors import statement_problem
 
@@ -40,6 +44,7 @@ class LibpqSession(Session):
         Raises:
             Problem: unreachable, refused, no such database, TLS, out of time, too old.
         """
+        check_system_certificates(login, pq.version())
         try:
             connection = psycopg.connect(
                 **_parameters(login, connect_limit),

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems.ways_in.certificates import certificates
-from wizard.systems.ways_in.direct import libpq_login, told_by_variables
+from wizard.systems.ways_in.direct import file_login, libpq_login, told_by_variables
 from wizard.systems.ways_in.in_pod import exec_login
-from wizard.systems.ways_in.own_pod import pod_login
+from wizard.systems.ways_in.lasting import Lasting
 from wizard.systems.ways_in.port_forward import forwarded
 from wizard.systems.ways_in.services import behind
 from wizard.systems.ways_in.stored import login_of, stored_url
@@ -41,23 +41,31 @@ NO_FORWARD = frozenset({"LSA207", "LSA209", "LSA210", "LSA215", "LSA216"})
 
 
 @contextlib.contextmanager
-def database(target: Target, cluster: Cluster, installation: Installation) -> Iterator[Database]:
-    """The open database for the time of the block.
+def database(
+    target: Target, cluster: Cluster, installation: Installation, lasting: Lasting | None = None
+) -> Iterator[Database]:
+    """The open database for the time of the block; `lasting` has what may stay open after it.
 
     Raises:
         Problem: there is no way to it, or the login does not work.
     """
     with contextlib.ExitStack() as stack:
-        yield _opened(stack, target, cluster, installation)
+        own = lasting or stack.enter_context(contextlib.closing(Lasting()))
+        yield _opened(stack, target, cluster, installation, own)
 
 
 def _opened(
-    stack: contextlib.ExitStack, target: Target, cluster: Cluster, installation: Installation
+    stack: contextlib.ExitStack,
+    target: Target,
+    cluster: Cluster,
+    installation: Installation,
+    lasting: Lasting,
 ) -> Database:
     """The database by the way that is wanted; by exec where `auto` finds no port-forward."""
     limit = max(int(target.connect_limit), 1)
     try:
-        return stack.enter_context(_by(login(target, cluster, installation), limit))
+        way = login(target, cluster, installation, lasting)
+        return stack.enter_context(_by(way, limit))
     except Problem as problem:
         bundled = installation.postgres is not None and not installation.database.external
         if target.database != "auto" or problem.id not in NO_FORWARD or not bundled:
@@ -80,7 +88,9 @@ def _by(way: contextlib.AbstractContextManager[Login], limit: int) -> Iterator[D
 
 
 @contextlib.contextmanager
-def login(target: Target, cluster: Cluster, installation: Installation) -> Iterator[Login]:
+def login(
+    target: Target, cluster: Cluster, installation: Installation, lasting: Lasting | None = None
+) -> Iterator[Login]:
     """The login for the time of the block; a port-forward is open that long.
 
     Raises:
@@ -88,6 +98,9 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
     """
     if target.database == "manual":
         raise never_read(installation)
+    if target.database_url_file and target.database in ("auto", "direct"):
+        yield file_login(target.database_url_file, installation)
+        return
     if target.database == "exec":
         yield exec_login(cluster, installation, why=ASKED)
         return
@@ -96,8 +109,9 @@ def login(target: Target, cluster: Cluster, installation: Installation) -> Itera
         return
     stored = stored_url(cluster, installation)
     if target.database == "pod":
-        with pod_login(cluster, installation, stored) as way:
-            yield way
+        with contextlib.ExitStack() as stack:
+            own = lasting or stack.enter_context(contextlib.closing(Lasting()))
+            yield own.pod(cluster, installation, stored)
         return
     if target.database == "direct":
         with _straight(cluster, installation, stored, ASKED) as way:

@@ -62,8 +62,10 @@ unset URL
 
 
 @contextlib.contextmanager
-def pod_login(cluster: Cluster, installation: Installation, stored: StoredUrl) -> Iterator[Login]:
-    """The login of a psql in a pod that is there for the time of the block.
+def pod_login(
+    cluster: Cluster, installation: Installation, stored: StoredUrl
+) -> Iterator[tuple[str, Login]]:
+    """The name of a pod that is there for the time of the block, and the login of a psql in it.
 
     Raises:
         Problem: LSA584, the chart names no image; LSA585, the pod does not become ready; or it
@@ -81,7 +83,7 @@ def pod_login(cluster: Cluster, installation: Installation, stored: StoredUrl) -
     with _removed(cluster, name, namespace):
         cluster.create(PODS, namespace, manifest(name, image, installation, stored))
         _await_ready(cluster, name, namespace)
-        yield Login(
+        way = Login(
             host="",
             port=0,
             user="",
@@ -92,6 +94,16 @@ def pod_login(cluster: Cluster, installation: Installation, stored: StoredUrl) -
             why="as --database asks",
             psql=lambda: cluster.command(name, namespace, CONTAINER, ["sh", "-c", SHELL]),
         )
+        yield name, way
+
+
+def still_runs(cluster: Cluster, name: str, namespace: str) -> bool:
+    """Whether the pod is there, and not ended by its deadline or by somebody else."""
+    from wizard.systems.cluster import PODS
+
+    pod = cluster.get(PODS, name, namespace) or {}
+    gone = (pod.get("metadata") or {}).get("deletionTimestamp")
+    return not gone and (pod.get("status") or {}).get("phase") == "Running"
 
 
 @contextlib.contextmanager
