@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from databases import World, fresh, refused
 from wizard.practice.postgres import DEBIAN, PracticePostgres, find_bin_dir
 from wizard.systems.database import OrganizationState
 
+VARIABLE = "LANGSMITH_AUDIT_TEST_POSTGRES"
+"""Folders with the binaries of further majors, as in PATH."""
 VERSIONS = ("14", "15", "16", "17", "18")
 ON = '{"can_use_audit_logs": true}'
 RIGHT = (None, "{}", '{"can_use_audit_logs": "true"}', '{"can_use_audit_logs": null, "x": [1]}')
@@ -22,7 +26,7 @@ WRONG = ("null", "[]", '"text"', "7", "true")
 
 @dataclass(frozen=True)
 class Container:
-    """A server in a container, with the psql of this machine."""
+    """A server, in a container as a rule, with the psql of this machine."""
 
     host: str
     port: int
@@ -31,7 +35,9 @@ class Container:
     bin_dir: Path
 
 
-@pytest.fixture(scope="module", params=[*VERSIONS, "here 15", "here"])
+@pytest.fixture(
+    scope="module", params=[*VERSIONS, *(f"here {version}" for version in VERSIONS), "here"]
+)
 def server(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Any]:
     """A server of each version in turn, and the ones that this machine has."""
     wanted: str = request.param
@@ -46,22 +52,34 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[An
         yield Container(host, port, running.username, running.password, find_bin_dir())
 
 
-def _here(wanted: str, request: pytest.FixtureRequest) -> Iterator[PracticePostgres]:
+def _here(wanted: str, request: pytest.FixtureRequest) -> Iterator[Any]:
     if wanted == "here":
         yield request.getfixturevalue("postgres")
         return
-    bin_dir = DEBIAN / "15" / "bin"
-    if not (bin_dir / "initdb").exists():
-        pytest.skip("no PostgreSQL 15 of Debian's on this machine (apt install postgresql-15)")
+    bin_dir = _found(wanted.removeprefix("here "))
     import tempfile
 
     folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
     folder.chmod(0o711)
     made = PracticePostgres(folder / "postgres", bin_dir=bin_dir)
     made.start()
-    yield made
+    clients = bin_dir if (bin_dir / "psql").exists() else find_bin_dir()
+    yield Container(made.host, made.port, made.user, made.password, clients)
     made.stop()
     shutil.rmtree(folder)
+
+
+def _found(major: str) -> Path:
+    """The binaries of a major: Debian's, or in a folder that the variable names."""
+    named = filter(None, os.environ.get(VARIABLE, "").split(os.pathsep))
+    for folder in (DEBIAN / major / "bin", *map(Path, named)):
+        postgres = folder / "postgres"
+        if not (folder / "initdb").exists():
+            continue
+        told = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
+        if f" {major}." in told.stdout:
+            return folder
+    pytest.skip(f"no PostgreSQL {major} on this machine (Debian's, or see CONTRIBUTING)")
 
 
 def _need_docker() -> None:
