@@ -6,6 +6,9 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from traces import (
@@ -27,6 +30,7 @@ from wizard.systems.cluster import SECRETS, Cluster
 
 ALL = ("run", "--yes", "--all")
 UNDO = ("undo", "--yes")
+FAILPOINTS = Path(__file__).with_name("failpoints.py")
 
 
 def of(cluster: PracticeCluster) -> list[dict]:
@@ -209,3 +213,38 @@ def test_a_run_that_was_killed_while_helm_was_at_work(cluster, run, helm_too) ->
     assert backend_env(cluster) == env
     assert [it for it in revisions(cluster) if it.endswith("deployed")] == ["langsmith 3 deployed"]
     assert [it["state"] for it in of(cluster)] == ["done", "undone"]
+
+
+MANY = """
+INSERT INTO organizations (id, display_name, is_personal, config)
+SELECT gen_random_uuid(), 'Org ' || n, false,
+    CASE WHEN n % 2 = 0 THEN '{"can_use_audit_logs": false, "n": 1}'::jsonb ELSE NULL END
+FROM generate_series(1, 1100) AS n
+"""
+SUMS = "SELECT md5(string_agg(id::text || coalesce(config::text, '-'), '' ORDER BY id)), \
+    count(*) FILTER (WHERE config -> 'can_use_audit_logs' = 'true') FROM organizations"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_many_rows_killed_resumed_undone_and_redone(cluster, run) -> None:
+    others = ("values_file", "helm_upgrade", "backend_restart", "audit_table", "audit_api")
+    only = (*ALL, *(word for step in others for word in ("--skip", step)))
+    with cluster.connect() as connection:
+        connection.execute(MANY)
+        before = connection.execute(SUMS).fetchone()
+        killed = subprocess.run(
+            [sys.executable, str(FAILPOINTS), "organizations", "middle", "sigkill", *only],
+            env=cluster.environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert killed.returncode == -9, killed.stderr
+        assert connection.execute(SUMS).fetchone() == before
+        answer = run(*only)
+        assert answer.returncode == 0, answer.stderr
+        on = connection.execute(SUMS).fetchone()
+        assert on[1] == 1104
+        answer = run(*UNDO)
+        assert answer.returncode == 0, answer.stderr
+        assert connection.execute(SUMS).fetchone() == before
+        answer = run(*UNDO, runs()[-1].id)
+        assert answer.returncode == 0, answer.stderr
+        assert connection.execute(SUMS).fetchone() == on

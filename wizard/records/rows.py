@@ -92,7 +92,7 @@ def rows(folder: Path, facts: Mapping[str, Any]) -> Iterator[Row]:
     `folder` is the run's, `facts` the entry's `register` or `undo`. Each row has `id`, `shape`,
     `present`, `value` and `rest` (see `PriorState.as_json`). A file is checked to its end before
     its first row is given; memory does not grow with it. One that an entry from before the change
-    names, and that was never finished, has no rows: that change was not made.
+    names, and that was never begun or finished, has no rows: that change was not made.
 
     Raises:
         Problem: LSA548, the file is gone, was cut short or was changed.
@@ -109,6 +109,9 @@ def rows(folder: Path, facts: Mapping[str, Any]) -> Iterator[Row]:
         with path.open("rb") as stream:
             for _ in range(count):
                 yield json.loads(stream.readline())
+    except FileNotFoundError:
+        if "sha256" in told:
+            raise _not_read(path, "it is gone") from None
     except OSError as error:
         raise _not_read(path, error.strerror or "it cannot be read") from None
 

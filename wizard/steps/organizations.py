@@ -301,7 +301,7 @@ def _told_by_count(shown: Shown) -> _Told:
         (f"{shown.count} organizations, ids and stored values by their fingerprint",),
         (f"{shown.count} ids, in batches within the one transaction",),
         {"rows": f"{shown.count}, {shown.fingerprint}"},
-        {"file": many.FILE, "count": shown.count},
+        {"file": many.new_file(), "count": shown.count},
     )
 
 

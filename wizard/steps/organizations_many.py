@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from wizard.systems.database import Organization
     from wizard.systems.database.shown import Shown
 
-FILE = "organizations.ndjson"
-"""Where undo finds the prior states, beside the journal."""
-
 STORED, NEEDY, WRONG = "stored", "needy", "wrong"
 """Kinds of organizations, as `Database.show` takes them."""
+
+
+def new_file() -> str:
+    """Where undo will find the prior states, beside the journal; a run may try more than once."""
+    return f"organizations-{secrets.token_hex(3)}.ndjson"
 
 
 def kind(systems: Systems, *, by_default: bool) -> str:
@@ -67,7 +70,7 @@ def apply(
     pods: Callable[[], list[str]],
 ) -> Done:
     """Run the transaction; what undo needs is on disk, beside the journal, before its commit."""
-    path = watch.beside(FILE)
+    path = watch.beside(register["rows"]["file"])
     file = RowsFile(path)
     try:
         done = systems.database.enable_shown(shown, file, lock_limit=systems.target.lock_limit)
