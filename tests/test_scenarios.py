@@ -32,6 +32,7 @@ class Answer:
         walk: the command and its options.
         exit: its exit code.
         ids: findings and problems that it must name; "-" before one that it must not.
+        says: words that it must say.
         live: whether both variables are live in the backend afterwards; None: not looked at.
         release: revision and status of the release afterwards; "" for no release.
         helm: the practice cluster's helm; 4 only where the answer is another one.
@@ -43,6 +44,7 @@ class Answer:
     live: bool | None = False
     release: str = "1 deployed"
     helm: int = 3
+    says: str = ""
 
 
 WELL = {"exit": 0, "live": True, "release": "2 deployed"}
@@ -60,8 +62,8 @@ ANSWERS = [
     ("version-gone", Answer(RUN, 3, ("LSA120",))),
     ("chart-directory", Answer(PLAN, 6)),
     ("layered-values", Answer(PLAN, 6, ("-LSA410",), release="2 deployed")),
-    ("certificate-noise", Answer(PLAN, 6)),
-    ("random-job-noise", Answer(PLAN, 6)),
+    ("certificate-noise", Answer(PLAN, 6, says="proxy-ca: differs at every rendering (noise)")),
+    ("random-job-noise", Answer(PLAN, 6, says="ch-migrations-…: differs at every rendering")),
     ("values-of-another-line", Answer(CHECK, 3, ("LSA176", "LSA179"))),
     ("on-by-default", Answer(RUN, 0, ("LSA403", "LSA891"))),
     ("drift-dropped-key", Answer(RUN, 3, ("LSA410",))),
@@ -150,6 +152,7 @@ def test_the_answer(cluster, run, staged, name, answer):
     seen = set(re.findall(r"LSA\d{3}", told.stdout + told.stderr))
     assert {id for id in answer.ids if not id.startswith("-")} <= seen, told.stderr
     assert not {id[1:] for id in answer.ids if id.startswith("-")} & seen, told.stderr
+    assert answer.says in told.stdout
     if practice:
         cluster.kubernetes.faults.clear()  # rights that were refused, so that the state can be read
     assert release(cluster) == answer.release

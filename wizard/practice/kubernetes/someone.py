@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.json_tools import clone
-from wizard.practice.kubernetes.resources import APPLY, MERGE_PATCH, STRATEGIC, Resources
+from wizard.practice.kubernetes.resources import MERGE_PATCH, STRATEGIC, Resources
 from wizard.practice.kubernetes.routes import Route
 
 if TYPE_CHECKING:
@@ -33,17 +33,6 @@ class Someone:
         route = _route(kind, obj["metadata"].get("namespace", ""))
         return self._resources.create(kind, route, obj, self.manager, dry_run=False)[1]
 
-    def apply(self, obj: Json) -> Json:
-        """Apply an object on the server's side, and take over the fields of others.
-
-        Raises:
-            ApiError: the server refuses it.
-        """
-        meta = obj["metadata"]
-        return self._patch(
-            self._api.kind_of(obj), meta.get("namespace", ""), meta["name"], obj, APPLY
-        )
-
     def patch(self, kind: str, namespace: str, name: str, change: Json) -> Json:
         """Patch an object, as `kubectl patch` does: strategically, custom kinds by merge.
 
@@ -53,7 +42,11 @@ class Someone:
         """
         found = self._api.named(kind)
         form = MERGE_PATCH if found.custom else STRATEGIC
-        return self._patch(found, namespace, name, change, form)
+        route = _route(found, namespace, name)
+        done = self._resources.patch(
+            found, route, change, form, self.manager, dry_run=False, force=False
+        )
+        return done[1]
 
     def take_over(self, other: str) -> None:
         """Be the manager of every field that another manager has, as if it had been written so."""
@@ -66,13 +59,6 @@ class Someone:
                         if entry["manager"] == other:
                             entry["manager"] = self.manager
                     self._api.store.put(resource, mine)
-
-    def _patch(self, kind: Kind, namespace: str, name: str, change: Json, form: str) -> Json:
-        route = _route(kind, namespace, name)
-        done = self._resources.patch(
-            kind, route, change, form, self.manager, dry_run=False, force=form == APPLY
-        )
-        return done[1]
 
 
 def _route(kind: Kind, namespace: str, name: str = "") -> Route:
