@@ -157,5 +157,5 @@ def test_a_chart_that_is_not_the_deployed_one_is_refused(
     edited(systems, cluster, edit)
     with pytest.raises(Problem, match=words) as refused:
         chart_reference(systems)
-    assert refused.value.id == "LSA418"
+    assert refused.value.id == "LSA419"
     assert not list(tmp_path.rglob("values.json"))  # the deployed values lay there for helm

@@ -75,6 +75,12 @@ def test_every_finding_in_the_code_has_its_entry_and_every_entry_is_used() -> No
     assert used - {"LSA999"} == set(catalogue()) - {"LSA999"}
 
 
+def test_no_id_has_two_entries() -> None:
+    files = (WIZARD.parent / "templates" / "findings").glob("*.toml")
+    ids = [id for file in files for id in re.findall(r"^\[(.+)\]", file.read_text(), re.MULTILINE)]
+    assert sorted(set(ids)) == sorted(ids)
+
+
 def test_every_entry_says_what_it_means_and_what_to_do() -> None:
     for entry in catalogue().values():
         assert re.fullmatch(r"LSA\d{3}", entry.id)

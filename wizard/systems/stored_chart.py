@@ -157,7 +157,7 @@ def _unusable(
     release: Release, why: str, folder: Path | None = None, detail: tuple[str, ...] = ()
 ) -> Problem:
     return Problem(
-        "LSA418",
+        "LSA419",
         f"The chart that the release holds cannot be used: {why}",
         on=f"folder {folder}" if folder else release.on,
         next_step=f"name chart {release.chart_version} with --chart: a repository that has it, an "
