@@ -100,7 +100,7 @@ ANSWERS = [
     ("unschedulable", Answer(HASTY, ids=("LSA440",), **FAILED)),
     ("quota-exceeded", Answer(HASTY, ids=("LSA440",), **FAILED)),
     ("image-missing", Answer((*HASTY, "--accept-chart-change"), ids=("LSA440",), **FAILED)),
-    ("paused", Answer(PLAN, 6)),
+    ("paused", Answer(RUN, 3, ("LSA604",))),
     ("migration-fails", Answer(RUN, ids=("LSA130",), **FAILED)),
     ("auth-bootstrap-fails", Answer(RUN, ids=("LSA130", "LSA175"), **FAILED)),
     ("e2e-test-fails", Answer(RUN, ids=("LSA130",), **FAILED)),

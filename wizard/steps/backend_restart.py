@@ -16,6 +16,7 @@ from wizard.steps.aftermath import aftermath
 from wizard.steps.back.told import nothing
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
+from wizard.steps.release_state import may_go_on
 from wizard.steps.rights import BACKEND, REVIEW, ROLL
 from wizard.steps.rolling import status_lines
 from wizard.steps.server_default import on_by_default
@@ -54,7 +55,8 @@ class BackendRestart(Step):
             return Observation((finding,), right=False)
         if not status.done:
             rolling = _rolling(subject, status, evidence)
-            return Observation((rolling,), right=False, blocked=bool(status.stuck or status.held))
+            blocked = bool(status.stuck or status.held) and not may_go_on(systems)
+            return Observation((rolling,), right=False, blocked=blocked)
         return Observation((self._fresh(systems, subject, evidence),), right=True)
 
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:

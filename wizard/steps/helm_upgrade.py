@@ -92,6 +92,7 @@ class HelmUpgrade(Step):
         settled = release.status == "deployed" and self.observe(systems).right
         if not systems.target.values or (not edit and settled):
             return None
+        systems.workload.must_roll()
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
         chart = chart_of(systems, upgrade)

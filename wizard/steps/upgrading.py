@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done
+from wizard.steps.rolling import status_lines
 from wizard.steps.upgrade_view import UpgradeView
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
         Problem: helm failed or was ended early, or the rollout does not come to its end.
     """
     way: Upgrade = change.payload
+    _wait_for_others(systems, watch)
     view = UpgradeView(systems, watch)
     try:
         result = systems.helm.upgrade(way, tick=view.tick)
@@ -36,6 +38,19 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
         (f"chart {way.version}, helm took {result.seconds:.0f} s",),
         {**change.register, "revision_after": result.revision},
     )
+
+
+def _wait_for_others(systems: Systems, watch: Watch) -> None:
+    """A rollout that somebody else began is waited for: two at once tell nobody's pods apart."""
+    limit = systems.target.rollout_limit
+    what = f"a rollout that was under way before is waited for (limit {limit:.0f} s)"
+    status = systems.workload.status()
+    if not status.done and not status.stuck:  # one that is stuck may be what this upgrade mends
+        systems.workload.wait(
+            limit=limit,
+            patience=systems.target.patience,
+            tick=lambda status, seconds: watch.waiting(what, seconds, status_lines(status)),
+        )
 
 
 def _told(problem: Problem, way: Upgrade, view: UpgradeView) -> Problem:

@@ -106,6 +106,14 @@ class Workload:
         """How far the rollout is."""
         return self._kind.status(self._look(), self._where)
 
+    def must_roll(self) -> None:
+        """Make sure that a new template would replace the pods.
+
+        Raises:
+            Problem: the workload is paused, or not there.
+        """
+        self._refuse_paused(self._live())
+
     def restart(self, *, at: datetime) -> str:
         """Restarts the pods as kubectl does; what was there in its place before.
 
@@ -114,15 +122,7 @@ class Workload:
                 patched.
         """
         live = self._look()
-        held = self._kind.paused(live.object, self._where)
-        if held:
-            raise Problem(
-                "LSA604",
-                f"{held.why}: its pods would not be replaced",
-                on=self.on,
-                next_step=held.command,
-                exit=Exit.FAILED,
-            )
+        self._refuse_paused(live.object)
         prior = self._kind.restarted(live.object)
         body = self._kind.restart(live, at.isoformat(timespec="seconds"))
         self._patch(body)
@@ -204,6 +204,17 @@ class Workload:
             if elapsed >= limit:
                 raise self._late(status, limit)
             time.sleep(min(POLL_SECONDS, max(limit - elapsed, 0.0)))
+
+    def _refuse_paused(self, live: Mapping[str, Any]) -> None:
+        held = self._kind.paused(live, self._where)
+        if held:
+            raise Problem(
+                "LSA604",
+                f"{held.why}: its pods would not be replaced",
+                on=self.on,
+                next_step=held.command,
+                exit=Exit.FAILED,
+            )
 
     def _give_up(self, status: RolloutStatus, cause: str) -> None:
         if cause:
