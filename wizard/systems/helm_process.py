@@ -95,8 +95,12 @@ class Running:
 
         Source: helm's own signal handling (SIGTERM, and CTRL_BREAK on Windows).
         """
-        if self.process.poll() is None:
-            self.process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
+        if self.process.poll() is not None:
+            return
+        if sys.platform == "win32":
+            self.process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:  # the whole session, since `helm` may be a script around the real one
+            os.killpg(self.process.pid, signal.SIGTERM)
 
     def wait(self, tick: Callable[[float], None]) -> tuple[int, str, str]:
         """Exit code, stdout and stderr; calls `tick(elapsed seconds)` about twice a second.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard.console import screen
 from wizard.console.progress import Progress
+from wizard.console.signals import Stopped
 from wizard.problems import Problem
 from wizard.procedure import NUMBERS
 from wizard.records.changes import Change
@@ -43,12 +44,14 @@ def offer(
     if not isinstance(way, Change):
         problem.detail += (f"no way back: {way.message}",) if way else ()
         raise problem
+    if not (answers.told_of_failure or answers.confirms):
+        raise problem
     talk = screen.talk()
-    if answers.told_of_failure or answers.confirms:
-        talk.print(screen.problem_block(problem, changing.changed))
-        talk.print(screen.change_block(way, NUMBERS))
-        talk.print(screen.note(f"Will not come back: {step.stays}."))
+    talk.print(screen.problem_block(problem, changing.changed))
+    talk.print(screen.change_block(way, NUMBERS))
+    talk.print(screen.note(f"Will not come back: {step.stays}."))
     if not _wanted(answers):
+        problem.detail = ()  # they were shown above
         raise problem
     done = changing.take_back(systems, step, way, journal, progress)
     talk.print(screen.done_block(done))
@@ -67,7 +70,7 @@ def _way(
         systems.forget()
         with progress.running():
             return step.way_back(systems, records, progress)
-    except Problem:
+    except (Problem, Stopped):
         return None  # the failure itself is what has to be told
 
 
