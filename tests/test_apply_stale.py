@@ -220,6 +220,11 @@ OTHER: dict[str, tuple[Callable[[Document], object], str, str]] = {
     "command line": (edited("helm_upgrade", "argv"), "LSA920", "exact command line of helm"),
     "SQL": (edited("organizations", "sql"), "LSA920", "exact SQL of organizations"),
     "edit": (edited("values_file", "diff"), "LSA920", "exact edit of values_file"),
+    "rendered": (
+        lambda it: by_step(it)["helm_upgrade"]["rendered"][0].update(lines=["~ other"]),
+        "LSA920",
+        "rendered difference of Deployment langsmith-backend.* ~ other",
+    ),
     "helm": (precondition("helm_upgrade", "helm", "version 4"), "LSA920", "helm +version 4 +"),
     "chart digest": (
         precondition("helm_upgrade", "chart digest", "sha256:" + "0" * 64), "LSA920", "chart digest"

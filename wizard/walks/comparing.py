@@ -14,7 +14,7 @@ from wizard.console.safe import safe, safe_json
 from wizard.console.screen import facts_table, result
 from wizard.records.changes import Exact
 from wizard.records.plan_file import Plan, PlannedChange, PlannedStep
-from wizard.walks.differences import Difference, essence
+from wizard.walks.differences import Difference, essence, rendered_otherwise
 
 SCHEMA_VERSION = "1.0"
 NONE = "none"
@@ -76,6 +76,7 @@ def _step(old: Plan, new: Plan, before: PlannedStep, after: PlannedStep) -> Iter
     if not was or not now:
         return
     yield from _maps("", _rests_on(old, was), _rests_on(new, now))
+    yield from rendered_otherwise(was.rendered, now.rendered)
     if [essence(it) for it in was.exact] != [essence(it) for it in now.exact]:
         texts = [it.text for it in was.exact] != [it.text for it in now.exact]
         told = _exact if texts else _parameters

@@ -12,6 +12,7 @@ from wizard.procedure import ordered
 from wizard.records.changes import Change, Exact
 from wizard.records.keyed import Keyed
 from wizard.records.plan_file import Plan, PlannedChange, PlannedStep, Precondition
+from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.look import Look
@@ -163,8 +164,25 @@ def _rights_of_helm(systems: Systems, changes: Sequence[Change]) -> Iterator[Dif
         yield Difference("rights to the chart's objects", "granted", told)
 
 
+def rendered_otherwise(
+    was: Sequence[ObjectDiff], now: Sequence[ObjectDiff]
+) -> Iterator[Difference]:
+    """What the chart would change in the objects, when that is something else; noise is none."""
+    old, new = (
+        {it.title: it for it in objects if it.state is not DiffState.NOISE}
+        for objects in (was, now)
+    )
+    for title in dict.fromkeys((*old, *new)):
+        if old.get(title) != new.get(title):
+            told = [
+                ", ".join(it.lines) if it else "none" for it in (old.get(title), new.get(title))
+            ]
+            yield Difference(f"rendered difference of {title}", *told)
+
+
 def _exactly(planned: PlannedChange, change: Change) -> Iterator[Difference]:
     """What would be run or written, when that is something else."""
+    yield from rendered_otherwise(planned.rendered, change.rendered)
     was, now = [essence(it) for it in planned.exact], [essence(it) for it in change.exact]
     if was != now:
         kinds = " and ".join(dict.fromkeys(it.kind for it in planned.exact)) or "command"
