@@ -283,21 +283,25 @@ class TestContract:
             if option.ask and option.kind is not Kind.SWITCH  # consents, each in a test of its own
         }
         asked = {texts.get(question, question) for question in questions}
-        by_looking = {"namespace", "release"}  # asked where that does not tell: test_discovery.py
-        assert asked == {*texts.values(), CONFIRM} - by_looking
+        elsewhere = {"namespace", "release"}  # asked where looking does not tell: test_discovery.py
+        elsewhere |= {"unfinished", "on_failure"}  # asked after a run that did not end well
+        assert asked == {*texts.values(), CONFIRM} - elsewhere
 
     def test_nothing_asks_but_by_the_name_of_an_option(self):
         """The one way to a prompt is an option's name, which has a flag and a variable."""
         callers, asked = set(), set()
         for path in (p for p in WIZARD.rglob("*.py") if "practice" not in p.parts):
             text = path.read_text()
-            if re.search(r"questionary|prompt_toolkit|getpass|\binput\(|stdin\.read", text):
+            if re.search(
+                r"questionary|prompt_toolkit|getpass\.getpass|\binput\(|stdin\.read", text
+            ):
                 callers.add(str(path.relative_to(WIZARD)))
             if path.parent.name != "console":
                 asked |= set(re.findall(r"prompts\.(ask_\w+)\((\w+|\"\w+\")", text))
         assert callers <= {"console/prompts.py", "console/picker.py", "console/plain.py"}
         names = {name for function, name in asked if function != "ask_yes"}
-        assert names == {"name", '"context"', '"release"', '"org"'}
+        known = ("context", "release", "org", "unfinished", "on_failure")
+        assert names == {"name", *(f'"{name}"' for name in known)}
         assert BY_NAME["yes"].flags[-1] == "--yes"
         assert BY_NAME["yes"].variable == "LANGSMITH_AUDIT_YES"
 
