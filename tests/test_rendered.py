@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,18 @@ def test_secrets_and_other_peoples_values_are_never_shown(cluster, systems, run)
     (lacking,) = step["change"]["consents"]
     assert lacking["option"] == "accept_drift"
     assert "  ~ spec.replicas: 2 → 3" in lacking["detail"]
+
+
+def test_another_chart_version_is_one_question_with_the_objects_that_change(systems) -> None:
+    target = replace(systems.target, chart_version="0.13.37")
+    systems.answer(target)
+    change = upgrade_of(systems)
+    assert len(beyond(change.rendered)) > 10
+    (lacking,) = change.consents
+    assert lacking.option == "accept_chart_change"
+    assert "Deployment langsmith-backend: changed" in lacking.refusal.detail
+    systems.answer(replace(target, accept_chart_change=True))
+    assert upgrade_of(systems).consents == ()
 
 
 def test_values_that_cannot_be_rendered_are_refused_before_anything(cluster, systems) -> None:

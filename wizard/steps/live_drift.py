@@ -58,7 +58,7 @@ class LiveDrift:
             return ()
         refusal = Problem(
             "LSA414",
-            "Somebody changed the live backend by hand, and the upgrade would undo it",
+            "The live backend was changed beside helm, and the upgrade would undo that",
             on="the release's manifest and the live backend",
             next_step=_way(self, "or undo it with --accept-drift"),
             exit=Exit.FAILED,
@@ -70,11 +70,13 @@ class LiveDrift:
         """The same as findings, with what stays."""
         found = []
         if self.lines:
-            message = "It was changed by hand, and the next helm upgrade would undo that"
+            message = "It was changed beside helm, and the next helm upgrade would undo that"
             step = _way(self, "or let the upgrade undo it: --accept-drift")
             found.append(Finding("LSA414", State.WARN, subject, message, self.lines, step))
         if self.kept:
-            message = "Something was added by hand; the upgrade leaves it, no values file has it"
+            message = (
+                "Something was added beside helm; the upgrade leaves it, no values file has it"
+            )
             step = "bring it into the values file, so that it is not lost with the object"
             found.append(Finding("LSA418", State.INFO, subject, message, self.kept, step))
         return tuple(found)

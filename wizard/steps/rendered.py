@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LINES = 40
 """More changed places of one object than these are only counted."""
 TOLD = 30
-"""More lines than these of all objects are only counted where a yes is asked for."""
+"""Where a yes is asked for, more lines than these give way to the names of the objects."""
 LONGEST = 160
 HIDDEN = "(not shown)"
 
@@ -46,12 +46,15 @@ class Rendered:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What is beyond the two variables, in lines."""
-        lines = []
-        for it in beyond(self.objects):
-            lines += [it.title, *(f"  {line}" for line in it.lines)]
-        more = len(lines) - TOLD
-        return (*lines[:TOLD], *((f"and {more} more lines",) if more > 0 else ()))
+        """What is beyond the two variables, in lines; of very many objects only their names."""
+        others = beyond(self.objects)
+        lines = [line for it in others for line in (it.title, *(f"  {at}" for at in it.lines))]
+        if len(lines) <= TOLD:
+            return tuple(lines)
+        more = len(others) - TOLD
+        objects = [it.title for it in others[:TOLD]]
+        counted = [f"and {more} more objects"] if more > 0 else []
+        return (*objects, *counted, "every line of it: langsmith-audit plan")
 
     def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
         """The yes for objects that change although neither the values nor the version do."""
