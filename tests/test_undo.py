@@ -248,3 +248,20 @@ def test_many_rows_killed_resumed_undone_and_redone(cluster, run) -> None:
         answer = run(*UNDO, runs()[-1].id)
         assert answer.returncode == 0, answer.stderr
         assert connection.execute(SUMS).fetchone() == on
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_an_undo_that_was_killed_after_its_rollback_is_gone_on_with(cluster, run) -> None:
+    values, env = cluster.values.read_bytes(), backend_env(cluster)
+    rest = ("organizations", "backend_restart", "audit_table", "audit_api")
+    run(*ALL, *(word for step in rest for word in ("--skip", step)))
+    undo = in_background(cluster, *UNDO)
+    wait_for(lambda: [it["event"] for it in entries(cluster)][-2:].count("done") == 1
+             and "langsmith 3 deployed" in revisions(cluster))  # fmt: skip
+    undo.kill()
+    undo.communicate()
+    again = run(*UNDO)
+    assert again.returncode == 0, again.stderr
+    assert cluster.values.read_bytes() == values
+    assert backend_env(cluster) == env
+    assert [it for it in revisions(cluster) if it.endswith("deployed")] == ["langsmith 3 deployed"]

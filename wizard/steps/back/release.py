@@ -38,6 +38,9 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
     release = _settled(systems, made[-1], watch)
     subject = release.on
     wanted = _before(made, release.revision)
+    if wanted is None and _is_as_before(systems, made, release):
+        why = f"revision {release.revision} has the chart and the values from before the run"
+        return nothing(subject, why)
     if wanted is None or not _made_by_us(systems, made, release, wanted):
         return not_ours(
             subject,
@@ -82,6 +85,14 @@ def _before(made: Sequence[Made], now: int) -> int | None:
         elif now != before:
             return None
     return now
+
+
+def _is_as_before(systems: Systems, made: Sequence[Made], release: Release) -> bool:
+    """Whether an undo that was left, or somebody by hand, has put the release back already."""
+    first = made[0].register
+    same = (release.status, release.chart_version) == ("deployed", first.get("chart_version"))
+    told = first.get("values_before")
+    return same and bool(told) and told == fingerprint_of_values(systems.deployed_values)
 
 
 def _made_by_us(systems: Systems, made: Sequence[Made], release: Release, wanted: int) -> bool:
