@@ -132,6 +132,7 @@ def stage_live(cluster, name, helm):
     try:
         stage(cluster, SCENARIOS[name])
     except (CannotStage, TimeoutError) as reason:
+        cluster.leave_next()
         pytest.skip(f"{name}: {reason}")
     others = cluster.run_helm("list", "--all-namespaces", "--short").stdout.split()
     if "" in cluster.variables.values() and len(others) > 1 and name == "other-release-name":
