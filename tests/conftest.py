@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import warm
 from hypothesis import HealthCheck, settings
 
 from wizard.practice.cluster import PracticeCluster, Snapshot
@@ -72,6 +73,11 @@ def _live_options(config: pytest.Config) -> "LiveOptions":
         values=Path(values) if values else None,
         settle=float(told["--live-settle"] or 600),
     )
+
+
+def pytest_sessionfinish() -> None:
+    """End the process that the runs are forks of."""
+    warm.close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -179,9 +185,12 @@ def run(cluster: PracticeCluster) -> Callable[..., subprocess.CompletedProcess[s
     def call(
         *arguments: str, env: dict[str, str] | None = None, timeout: float = 120, **more: object
     ) -> subprocess.CompletedProcess[str]:
+        whole = cluster.environment() | (env or {})
+        if not more:
+            return warm.call(arguments, whole, timeout)
         return subprocess.run(
             [sys.executable, "-m", "wizard", *arguments],
-            env=cluster.environment() | (env or {}),
+            env=whole,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -15,7 +15,7 @@ from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.variables import WANTED
 
 ALL = ("run", "--yes", "--all")
-WHEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ s ago\)"
+WHEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ (s|minutes) ago\)"
 
 
 def state_of(run) -> dict:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import warm
 import yaml
 
 from wizard.practice.cluster import PracticeCluster
@@ -279,6 +280,8 @@ def started(
     before: Iterable[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run `langsmith-audit` with these arguments, and wait for its end."""
+    if not before:
+        return warm.call(tuple(arguments), cluster.environment() | (env or {}))
     return subprocess.run(
         [*before, sys.executable, "-m", "wizard", *arguments],
         env=cluster.environment() | (env or {}),

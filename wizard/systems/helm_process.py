@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -114,10 +115,9 @@ class Running:
 
     def _end(self, tick: Callable[[float], None]) -> int:
         while True:
-            try:
+            tick(time.monotonic() - self.started)  # at once: it notes which process is at work
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.process.wait(timeout=TICK_SECONDS)
-            except subprocess.TimeoutExpired:
-                tick(time.monotonic() - self.started)
 
 
 def start(argv: Sequence[str]) -> Running:
