@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from wizard.options import Option
 
 EXIT_CODES = """exit codes:
-  0 fine, done, nothing to do      6 changes pending (plan --detailed-exitcode)
-  1 unexpected error               7 plan refused (apply)
-  2 usage or missing input         8 declined before any change
-  3 a check failed                 9 stopped with changes made
-  4 warnings only (--fail-on warn)
-  5 unknown, or nothing checked  130 interrupted (143: terminated)
+  0 fine, done, nothing to do        6 changes pending (plan --detailed-exitcode)
+  1 unexpected error                 7 plan refused (apply)
+  2 usage or missing input           8 declined before any change
+  3 a check failed                   9 stopped with changes made
+  4 warnings only (--fail-on warn)  10 failed and fully undone
+  5 unknown, or nothing checked    130 interrupted (143: terminated)
 """
 
 
