@@ -8,12 +8,10 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from traces import (
-    NOTHING,
     backend_env,
     backend_pods,
     entries,
     in_background,
-    refused,
     revisions,
     row_locked,
     rows,
@@ -109,8 +107,5 @@ def test_while_helm_is_at_work(cluster, run) -> None:
     cluster.kubernetes.faults.fail_pods({}, "NotReady")
     pending = "langsmith 2 pending-upgrade"
     killed_when(cluster, lambda: pending in revisions(cluster))
-    refused(cluster, run(*ALL), 3, "LSA152", "pending-upgrade", NOTHING)
-    cluster.kubernetes.faults.clear()
-    deployed = {"langsmith 1 superseded", "langsmith 2 deployed"}
-    cluster.kubernetes.until(lambda: revisions(cluster) == deployed, timeout=60)
+    cluster.kubernetes.faults.clear()  # the next run waits for the helm that goes on by itself
     assert_finished(cluster, run)
