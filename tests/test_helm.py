@@ -92,7 +92,7 @@ def test_helms_that_cannot_be_used(tmp_path: Path, text: str, id: str) -> None:
 
 
 def test_a_helm_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wizard.systems.helm.VERSION_LIMIT", 0.3)
+    monkeypatch.setattr("wizard.systems.helm_reads.VERSION_LIMIT", 0.3)
     binary = program(tmp_path, "#!/bin/sh\nexec sleep 60\n")
     problem = refused(lambda: Helm.find(kubeconfig=None, context=None, binary=binary))
     assert problem.id == "LSA114"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +14,7 @@ from wizard.problems import Problem
 from wizard.systems import helm_process
 from wizard.systems.chart_repository import MISSING, STALE, alias_of, refresh
 from wizard.systems.helm_errors import Call, helm_problem
+from wizard.systems.helm_reads import HelmReads, on_release, unreadable
 from wizard.systems.helm_records import (
     Chart,
     Release,
@@ -23,9 +22,7 @@ from wizard.systems.helm_records import (
     Rollback,
     Upgrade,
     UpgradeResult,
-    read_release,
     split_chart,
-    took,
 )
 from wizard.systems.helm_values import from_pipe, secrets_in, secrets_of, values_flags
 
@@ -40,15 +37,7 @@ __all__ = [
     "split_chart",
 ]
 
-KNOWN_MAJORS = (3, 4)
-VERSION_LIMIT = 10.0
-CONNECT_LIMIT = 10.0
-READ_FACTOR = 3
-"""helm reads whole releases, half a megabyte each: it gets this times the limit to connect."""
 CHART_LIMIT = 120.0
-ALL_REVISIONS = 10_000
-INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
-
 STATE_MEANING = {
     "deployed": "The release is deployed.",
     "failed": "The release is marked failed; the objects may nevertheless already run as upgraded.",
@@ -62,7 +51,7 @@ STATE_MEANING = {
 
 
 @dataclass
-class Helm:
+class Helm(HelmReads):
     """The user's helm; plugins, repositories and credentials are those of the user.
 
     With a `repository` (a URL), an alias that helm does not know is added from there, and an
@@ -72,134 +61,9 @@ class Helm:
     handed on: the cluster is the one of `kubeconfig` and `context` alone.
     """
 
-    binary: Path
-    version: str
-    major: int
-    kubeconfig: Path | None = None
-    context: str | None = None
-    read_limit: float = CONNECT_LIMIT * READ_FACTOR
     repository: str = ""
     running: helm_process.Running | None = field(default=None, init=False, repr=False)
     _upgrading: Upgrade | None = field(default=None, init=False, repr=False)
-
-    @classmethod
-    def find(
-        cls,
-        *,
-        kubeconfig: Path | None,
-        context: str | None,
-        binary: str = "helm",
-        connect_limit: float = CONNECT_LIMIT,
-    ) -> Helm:
-        """The helm on PATH (or at the path `binary`), its major version known.
-
-        Raises:
-            Problem: not there, cannot be run, or of a major other than 3 and 4.
-        """
-        path = shutil.which(binary)
-        if path is None:
-            raise Problem("LSA111", "There is no helm on PATH", on=binary, next_step=INSTALL)
-        call = Call("helm version", path)
-        try:
-            argv = [path, "version", "--template", "{{.Version}}"]
-            answer = helm_process.read(argv, call, limit=VERSION_LIMIT)
-        except Problem as problem:
-            if problem.id != "LSA131":
-                raise
-            raise Problem(
-                "LSA112",
-                "helm is there and cannot tell its version",
-                on=path,
-                next_step=INSTALL,
-                detail=problem.detail,
-            ) from None
-        match = re.search(r"v?(\d+)\.\d+\.\d+\S*", answer)
-        if match is None or int(match[1]) not in KNOWN_MAJORS:
-            raise Problem(
-                "LSA113",
-                f"This helm is of a version that is not known here: {answer.strip()[:60] or '?'}",
-                on=path,
-                next_step=INSTALL,
-            )
-        return cls(
-            Path(path),
-            match[0].removeprefix("v"),
-            int(match[1]),
-            kubeconfig,
-            context,
-            read_limit=connect_limit * READ_FACTOR,
-        )
-
-    def releases(self, namespace: str | None) -> list[Release]:
-        """All releases of a namespace (None: of all), in every state (`pending-*`, `failed`)."""
-        everything = ["--all"] if self.major == 3 else []
-        where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
-        on = f"namespace {namespace}" if namespace else "all namespaces"
-        rows = self._json(["list", *where, *everything, "--max", "0"], Call("helm list", on))
-        return [read_release(row) for row in rows]
-
-    def release(self, name: str, namespace: str) -> Release:
-        """One release, in whatever state.
-
-        Raises:
-            Problem: there is none of that name; the message names those that are there.
-        """
-        found = self.releases(namespace)
-        for release in found:
-            if release.name == name:
-                return release
-        there = ", ".join(release.name for release in found) or "none"
-        raise Problem(
-            "LSA118",
-            f"There is no release {name} in namespace {namespace} (releases there: {there})",
-            on=f"release {name} in namespace {namespace}",
-            next_step="Name it with --release and --namespace; helm list --all-namespaces shows "
-            "the releases of the cluster",
-            exit=Exit.FAILED,
-        )
-
-    def user_values(self, name: str, namespace: str) -> dict[str, Any]:
-        """The values that the user gave (`helm get values`); they hold secrets."""
-        return self._values(name, namespace, [])
-
-    def computed_values(self, name: str, namespace: str) -> dict[str, Any]:
-        """The values with the chart's defaults (`helm get values --all`); they hold secrets."""
-        return self._values(name, namespace, ["--all"])
-
-    def manifest(self, name: str, namespace: str) -> str:
-        """The deployed manifest, without hooks; its Secrets hold secrets."""
-        argv = ["get", "manifest", name, "--namespace", namespace]
-        return self._read(argv, Call("helm get manifest", _on(name, namespace)))
-
-    def last_took(self, name: str, namespace: str) -> float | None:
-        """Seconds from the last deployment's begin to the end of its last hook Job.
-
-        None where no hook ended, or nothing tells.
-        """
-        argv = ["status", name, "--namespace", namespace]
-        answer = self._json(argv, Call("helm status", _on(name, namespace)))
-        return took(answer) if isinstance(answer, dict) else None
-
-    def hooks(self, name: str, namespace: str) -> str:
-        """The hooks of the deployed release, which run at each upgrade."""
-        argv = ["get", "hooks", name, "--namespace", namespace]
-        return self._read(argv, Call("helm get hooks", _on(name, namespace)))
-
-    def history(self, name: str, namespace: str) -> list[Revision]:
-        """The revisions that are kept, oldest first."""
-        argv = ["history", name, "--namespace", namespace, "--max", str(ALL_REVISIONS)]
-        rows = self._json(argv, Call("helm history", _on(name, namespace)))
-        return [
-            Revision(
-                int(row["revision"]),
-                str(row["status"]),
-                str(row["chart"]),
-                str(row["app_version"]),
-                str(row["updated"]),
-                str(row["description"]),
-            )
-            for row in rows
-        ]
 
     def chart_versions(self, chart: str, version: str) -> Chart:
         """The chart in exactly this version (`helm show chart`), from wherever it comes.
@@ -316,7 +180,7 @@ class Helm:
         running = helm_process.start(self.rollback_argv(way))
         code, _, stderr = running.wait(tick)
         if code != 0:
-            call = Call("helm rollback", _on(way.release, way.namespace))
+            call = Call("helm rollback", on_release(way.release, way.namespace))
             raise self._failed(call, way, code, stderr)
         revision = self.release(way.release, way.namespace).revision
         return UpgradeResult(revision, time.monotonic() - running.started)
@@ -346,46 +210,11 @@ class Helm:
         secrets = frozenset[str]().union(*(secrets_in(path) for path in upgrade.values))
         return Call(
             did,
-            _on(upgrade.release, upgrade.namespace),
+            on_release(upgrade.release, upgrade.namespace),
             upgrade.chart,
             upgrade.version,
             secrets,
         )
-
-    def _values(self, name: str, namespace: str, flags: list[str]) -> dict[str, Any]:
-        argv = ["get", "values", name, "--namespace", namespace, *flags]
-        values = self._json(argv, Call("helm get values", _on(name, namespace)))
-        return values if isinstance(values, dict) else {}
-
-    def _cluster_flags(self) -> list[str]:
-        flags = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
-        return flags + (["--kube-context", self.context] if self.context else [])
-
-    def _read(
-        self, argv: list[str], call: Call, *, limit: float | None = None, stdin: bytes = b""
-    ) -> str:
-        whole = [str(self.binary), *argv, *self._cluster_flags()]
-        return helm_process.read(whole, call, limit=limit or self.read_limit, stdin=stdin)
-
-    def _json(self, argv: list[str], call: Call) -> Any:
-        text = self._read([*argv, "--output", "json"], call)
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise _unreadable(call) from None
-
-
-def _unreadable(call: Call) -> Problem:
-    return Problem(
-        "LSA129",
-        f"{call.did} gave an answer that cannot be read",
-        on=call.on,
-        next_step="Run the command by hand; a helm plugin or wrapper may have changed its output",
-    )
-
-
-def _on(name: str, namespace: str) -> str:
-    return f"release {name} in namespace {namespace}"
 
 
 def _yaml(text: str, call: Call) -> dict[str, Any]:
@@ -394,7 +223,7 @@ def _yaml(text: str, call: Call) -> dict[str, Any]:
     try:
         facts = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise _unreadable(call) from None
+        raise unreadable(call) from None
     if not isinstance(facts, dict):
-        raise _unreadable(call)
+        raise unreadable(call)
     return facts
