@@ -17,7 +17,7 @@ from wizard.steps.drift import drift
 from wizard.steps.live_drift import LiveDrift, live_drift
 from wizard.systems.access import Systems
 from wizard.target import target_from
-from wizard.walks.planning import foresee
+from wizard.walks.planning.proposals import foresee
 
 OURS = [
     {"name": "AUDIT_LOGS_ENABLED", "value": "true"},

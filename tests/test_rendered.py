@@ -23,7 +23,7 @@ from wizard.systems.access import Systems
 from wizard.systems.rendering import Renderings, differing
 from wizard.target import target_from
 from wizard.variables import WANTED
-from wizard.walks.planning import foresee
+from wizard.walks.planning.proposals import foresee
 
 BACKEND = "langsmith-backend"
 LINES = tuple(

@@ -23,10 +23,10 @@ from wizard.walks.answers import Answers, Declined
 from wizard.walks.applying import moved, refuse_unfit
 from wizard.walks.differences import Difference, all_differences, differences_now
 from wizard.walks.holding import refuse_if_held
-from wizard.walks.plan_mark import applied_before, mark
-from wizard.walks.plan_settings import settings_of
-from wizard.walks.plan_where import plan_where
-from wizard.walks.planning import ask_for_missing
+from wizard.walks.planning.mark import applied_before, mark
+from wizard.walks.planning.proposals import ask_for_missing
+from wizard.walks.planning.settings import settings_of
+from wizard.walks.planning.where import plan_where
 from wizard.walks.run import Onboarding, ask_for_key
 from wizard.walks.where import where
 from wizard.walks.who import attributed

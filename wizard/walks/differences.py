@@ -16,10 +16,10 @@ from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
 from wizard.walks.look import Look
-from wizard.walks.plan_changes import rests_on
-from wizard.walks.plan_inputs import chart_digest
+from wizard.walks.planning.changes import rests_on
+from wizard.walks.planning.inputs import chart_digest
+from wizard.walks.planning.simulate import REFUSED, simulate
 from wizard.walks.rights import make_sure
-from wizard.walks.simulate import REFUSED, simulate
 
 ROW = "row "
 OTHER_PART = "another part of its config was changed"

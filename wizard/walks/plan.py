@@ -20,9 +20,9 @@ from wizard.systems.access import Systems, not_understood
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.comparing import compare, tell_json, tell_text
 from wizard.walks.lasting import LASTING, lasting
-from wizard.walks.plan_document import Header, plan_document
-from wizard.walks.plan_settings import settings_of
-from wizard.walks.planning import propose_all
+from wizard.walks.planning.document import Header, plan_document
+from wizard.walks.planning.proposals import propose_all
+from wizard.walks.planning.settings import settings_of
 from wizard.walks.who import attributed
 
 

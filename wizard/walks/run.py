@@ -27,7 +27,7 @@ from wizard.walks.consents import obtain
 from wizard.walks.holding import leased, refuse_if_held
 from wizard.walks.leaving import carried_out
 from wizard.walks.look import Look, all_findings, look, verdict
-from wizard.walks.planning import ask_for_missing, foresee, stops
+from wizard.walks.planning.proposals import ask_for_missing, foresee, stops
 from wizard.walks.taking_back import TakenBack, offer
 from wizard.walks.undo import Undoing
 from wizard.walks.where import where

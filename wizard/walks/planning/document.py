@@ -23,12 +23,12 @@ from wizard.records.plan_file import (
     Tool,
 )
 from wizard.systems.access import Systems
-from wizard.walks.plan_changes import planned_change
-from wizard.walks.plan_inputs import plan_inputs
-from wizard.walks.plan_mark import MARK
-from wizard.walks.plan_where import plan_where
-from wizard.walks.planning import Proposal
-from wizard.walks.simulate import REFUSED
+from wizard.walks.planning.changes import planned_change
+from wizard.walks.planning.inputs import plan_inputs
+from wizard.walks.planning.mark import MARK
+from wizard.walks.planning.proposals import Proposal
+from wizard.walks.planning.simulate import REFUSED
+from wizard.walks.planning.where import plan_where
 
 ROLLOUTS = ("helm_upgrade", "backend_restart")
 CANNOT_BE_KNOWN = {

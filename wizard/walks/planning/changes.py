@@ -11,8 +11,8 @@ from wizard.records.durations import expected_seconds
 from wizard.records.keyed import Keyed, is_fingerprint
 from wizard.records.plan_file import Duration, Lacking, PlannedChange, Precondition
 from wizard.systems.access import Systems
+from wizard.walks.planning.simulate import simulate
 from wizard.walks.rights import declared
-from wizard.walks.simulate import simulate
 
 CHEAP = "row "
 """Preconditions that begin with this have nothing secret behind them, and come in thousands."""
