@@ -3,6 +3,8 @@
 With `--live KUBECONFIG` the tests that are marked `live`, and no others, run on that cluster.
 """
 
+import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 import warm
 from hypothesis import HealthCheck, settings
 
+from wizard.cli import main
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.helm_binary import helm_binary
 from wizard.practice.postgres import PracticePostgres
@@ -23,6 +26,7 @@ from wizard.problems import Problem
 
 if TYPE_CHECKING:
     from live_cluster import LiveCluster, LiveOptions
+    from plans import Document
 
 settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -197,5 +201,32 @@ def run(cluster: PracticeCluster) -> Callable[..., subprocess.CompletedProcess[s
             timeout=timeout,
             **more,
         )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def planned(shared_cluster: tuple[PracticeCluster, Snapshot]) -> "Document":
+    """A plan of the practice cluster as it came up."""
+    cluster, snapshot = shared_cluster
+    cluster.restore(snapshot)
+    answer = warm.call(("plan", "--all", "--format", "json"), cluster.environment())
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+@pytest.fixture
+def apply(
+    cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`langsmith-audit apply --yes …` in this process, for the many that are refused."""
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        for name in [name for name in os.environ if name.startswith("HELM_")]:
+            monkeypatch.delenv(name)
+        for name, value in cluster.environment().items():
+            monkeypatch.setenv(name, value)
+        code = main(["apply", "--yes", *arguments])
+        return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
 
     return call

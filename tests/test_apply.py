@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,29 +15,16 @@ from traces import (
     refused,
     rows,
     secrets_of,
-    started,
     told_secrets,
     trace,
     writes,
 )
 
 from wizard.options import STEP_NAMES
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 
 MARK = "langsmith-audit/applied-plan"
 APPLY = ("apply", "--yes")
-
-
-@pytest.fixture(scope="module")
-def planned(
-    shared_cluster: tuple[PracticeCluster, Snapshot],
-) -> Iterator[dict]:
-    """A plan of the practice cluster as it came up."""
-    cluster, snapshot = shared_cluster
-    cluster.restore(snapshot)
-    answer = started(cluster, ("plan", "--all", "--format", "json"))
-    assert answer.returncode == 0, answer.stderr
-    yield json.loads(answer.stdout)
 
 
 @pytest.fixture

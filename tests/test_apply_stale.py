@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Callable
-from dataclasses import replace
-from subprocess import CompletedProcess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from plans import Document, by_step, change, preconditions, written
-from traces import backend, entries, in_background, refused, revisions, rows, started, trace, writes
+from plans import by_step, written
+from traces import backend, entries, in_background, refused, revisions, rows, trace, writes
 
-from wizard.cli import main
+from wizard.practice.chart_repository import packaged
 from wizard.practice.cluster import PracticeCluster
-from wizard.systems.cluster import DEPLOYMENTS, SECRETS, Cluster
+from wizard.practice.postgres import PracticePostgres
+from wizard.practice.seed import plant
+from wizard.systems.cluster import DEPLOYMENTS, NAMESPACES, SECRETS, Cluster
+from wizard.walks.apply import IDENTITY
 
 NAMESPACE, BACKEND = "langsmith", "langsmith-backend"
 RELEASE = "sh.helm.release.v1.langsmith.v1"
 
 Move = Callable[[PracticeCluster], object]
-
-
-@pytest.fixture(scope="module")
-def planned(shared_cluster) -> Document:
-    """A plan of the practice cluster as it came up."""
-    cluster, snapshot = shared_cluster
-    cluster.restore(snapshot)
-    answer = started(cluster, ("plan", "--all", "--format", "json"))
-    assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout)
 
 
 def patch(cluster: PracticeCluster, body: dict[str, Any]) -> None:
@@ -107,8 +99,31 @@ def right(verb: str, resource: str) -> Move:
     return lambda cluster: cluster.kubernetes.faults.forbid(verb, resource)
 
 
-def ids(name: str) -> Callable[[PracticeCluster], str]:
-    return lambda cluster: f"row {cluster.organizations[name]}"
+def edited(old: str, new: str) -> Move:
+    """The values file, edited by somebody else."""
+
+    def move(cluster: PracticeCluster) -> None:
+        text = cluster.values.read_text()
+        assert old in text
+        cluster.values.write_text(text.replace(old, new, 1))
+
+    return move
+
+
+def without_address(cluster: PracticeCluster) -> None:
+    """The load balancer's address is taken away, and helm 3 would wait for it in vain."""
+    cluster.kubernetes.faults.no_load_balancer()
+    for service in cluster.kubernetes.list("Service", NAMESPACE):
+        if service["spec"].get("type") == "LoadBalancer":
+            cluster.kubernetes.apply({**service, "status": {"loadBalancer": {}}})
+
+
+def another_schema(cluster: PracticeCluster) -> None:
+    """The same table, moved to where only the search path finds it."""
+    with cluster.connect() as connection:
+        connection.execute("CREATE SCHEMA other")
+        connection.execute("ALTER TABLE organizations SET SCHEMA other")
+        connection.execute("ALTER DATABASE postgres SET search_path = other, public")
 
 
 KEY = "UPDATE organizations SET config = config || '{\"more\": 1}' WHERE id = %(id)s"
@@ -137,6 +152,17 @@ STALE: dict[str, tuple[Move, str]] = {
         annotated("argocd.argoproj.io/tracking-id", "audit:apps/x"),
         r"owner of Deployment .*Argo CD \(application audit\)",
     ),
+    "exact command line": (
+        without_address, "exact command line of helm_upgrade .* --wait --timeout 1800s"
+    ),
+    "exact SQL": (another_schema, r"exact SQL of organizations +UPDATE public\..* UPDATE other\."),
+    "table": (
+        another_schema, r"table +public\.organizations, oid (\d+) +other\.organizations, oid \1"
+    ),
+    "exact edit": (
+        edited("    extraEnv:\n", "    extraEnv:\n      - {name: OTHER, value: x}\n"),
+        "exact edit of values_file",
+    ),
     "content of the values file": (file, r"content of \S+values.yaml .* written at 20"),
     "right to patch deployments": (right("patch", "deployments"), "patch deployments"),
     "right to create secrets": (right("create", "secrets"), "create secrets"),
@@ -159,21 +185,6 @@ STALE: dict[str, tuple[Move, str]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def apply(cluster, monkeypatch, capfd) -> Callable[..., CompletedProcess[str]]:
-    """`langsmith-audit apply --yes …` in this process: there are many, and none writes."""
-    for name in [name for name in os.environ if name.startswith("HELM_")]:
-        monkeypatch.delenv(name)
-    for name, value in cluster.environment().items():
-        monkeypatch.setenv(name, value)
-
-    def call(*arguments: str) -> CompletedProcess[str]:
-        code = main(["apply", "--yes", *arguments])
-        return CompletedProcess(arguments, code, *capfd.readouterr())
-
-    return call
-
-
 @pytest.mark.parametrize(("move", "named"), STALE.values(), ids=STALE)
 def test_what_moved_is_named_and_nothing_is_written(cluster, planned, apply, tmp_path, move, named):
     plan = written(planned, tmp_path / "plan.json")
@@ -188,128 +199,154 @@ def test_what_moved_is_named_and_nothing_is_written(cluster, planned, apply, tmp
     assert entries(cluster) == []
 
 
-def edited(step: str, kind: str) -> Callable[[Document], None]:
-    """Another command than the one that would be run."""
-
-    def edit(document: Document) -> None:
-        exact = next(it for it in by_step(document)[step]["exact"] if it["kind"] == kind)
-        exact["text"] = exact["text"].replace("langsmith", "longsmith").replace("true", "false")
-
-    return edit
-
-
-def precondition(step: str, name: str, value: str) -> Callable[[Document], None]:
-    return lambda document: preconditions(document, step)[name].update(value=value)
+@contextlib.contextmanager
+def republished(cluster: PracticeCluster, old: bytes, new: bytes) -> Iterator[None]:
+    """The planned chart version is published again, with other content."""
+    path = cluster.repository.folder / "langsmith-0.12.33.tgz"
+    before = path.read_bytes()
+    path.write_bytes(packaged("0.12.33", "0.12.72", changed=(old, new)))
+    yield
+    path.write_bytes(before)
 
 
-def target(name: str) -> Callable[[Document], None]:
-    return lambda document: document["target"].update({name: "another"})
+def moved_namespace(cluster: PracticeCluster, name: str) -> None:
+    """A namespace, deleted and made again with all that was in it, as from a backup."""
+    before = cluster.kubernetes.snapshot()
+    live = Cluster.connect(cluster.kubeconfig, None)
+    live.delete(NAMESPACES, name, None)
+    cluster.kubernetes.until(
+        lambda: cluster.kubernetes.get("Namespace", None, name) is None, timeout=30
+    )
+    live.close()
+    cluster.kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    anew = cluster.kubernetes.snapshot().objects["", "namespaces"]
+    cluster.kubernetes.restore(
+        replace(before, objects={**before.objects, ("", "namespaces"): anew})
+    )
 
 
-OTHER: dict[str, tuple[Callable[[Document], object], str, str]] = {
-    **{
-        f"target {name}": (target(name), "LSA918", rf"{name.replace('_', ' ')} +another")
-        for name in ("cluster_uid", "namespace_uid", "database", "system_identifier",
-                     "organizations_oid")
-    },
-    "server": (
-        lambda it: it["target"].update(cluster_uid="", namespace_uid="", api_server="https://x"),
+@contextlib.contextmanager
+def other_server(cluster: PracticeCluster, folder: Path) -> Iterator[None]:
+    """Another PostgreSQL server under the same address and login, with the same rows."""
+    server = PracticePostgres(folder / "postgres", password=cluster.postgres.password)
+    server.start()
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        plant(connection, cluster.keys, "salt")
+    own, cluster.postgres.port = cluster.postgres.port, server.port
+    try:
+        yield
+    finally:
+        cluster.postgres.port = own
+        server.stop()
+
+
+def other_database(cluster: PracticeCluster) -> None:
+    """The backend's connection URL leads to a copy of the database."""
+    with psycopg.connect(cluster.postgres.dsn("template1"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS elsewhere WITH (FORCE)")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres'"
+        )
+        connection.execute("CREATE DATABASE elsewhere TEMPLATE postgres")
+    live = Cluster.connect(cluster.kubeconfig, None)
+    kept = live.get(SECRETS, "langsmith-postgres", NAMESPACE)["data"]["connection_url"]
+    url = base64.b64decode(kept).decode()
+    assert url.endswith("/postgres")
+    other = base64.b64encode(f"{url.removesuffix('postgres')}elsewhere".encode()).decode()
+    live.patch(SECRETS, "langsmith-postgres", NAMESPACE, {"data": {"connection_url": other}})
+    live.close()
+
+
+def made_again(cluster: PracticeCluster) -> None:
+    """The same table with the same rows, dropped and created."""
+    with cluster.connect() as connection:
+        connection.execute("CREATE TABLE kept (LIKE organizations INCLUDING ALL)")
+        connection.execute("INSERT INTO kept SELECT * FROM organizations")
+        connection.execute("DROP TABLE organizations CASCADE")
+        connection.execute("ALTER TABLE kept RENAME TO organizations")
+
+
+@dataclass(frozen=True)
+class Staging:
+    """What a move of the surroundings needs; `until_the_end` is undone after the test."""
+
+    cluster: PracticeCluster
+    folder: Path
+    helm4: Path
+    until_the_end: contextlib.ExitStack
+
+
+AROUND: dict[str, tuple[Callable[[Staging], object], str, str]] = {
+    "cluster_uid": (
+        lambda it: moved_namespace(it.cluster, "kube-system"), "LSA918", "cluster uid +0000"
+    ),
+    "namespace_uid": (
+        lambda it: moved_namespace(it.cluster, NAMESPACE), "LSA918", "namespace uid +[0-9a-f-]{36}"
+    ),
+    "database": (
+        lambda it: other_database(it.cluster), "LSA918", "database +postgres +elsewhere"
+    ),
+    "system_identifier": (
+        lambda it: it.until_the_end.enter_context(other_server(it.cluster, it.folder)),
         "LSA918",
-        "api server +https://x +https://127",
+        r"system identifier +\d+ +\d+",
     ),
-    "command line": (edited("helm_upgrade", "argv"), "LSA920", "exact command line of helm"),
-    "SQL": (edited("organizations", "sql"), "LSA920", "exact SQL of organizations"),
-    "edit": (edited("values_file", "diff"), "LSA920", "exact edit of values_file"),
-    "rendered": (
-        lambda it: by_step(it)["helm_upgrade"]["rendered"][0].update(lines=["~ other"]),
-        "LSA920",
-        "rendered difference of Deployment langsmith-backend.* ~ other",
+    "organizations_oid": (
+        lambda it: made_again(it.cluster), "LSA918", r"organizations oid +\d+ +\d+"
     ),
-    "helm": (precondition("helm_upgrade", "helm", "version 4"), "LSA920", "helm +version 4 +"),
+    "helm": (lambda it: it.cluster.use_helm(it.helm4), "LSA920", "helm +version 3 +version 4"),
     "chart digest": (
-        precondition("helm_upgrade", "chart digest", "sha256:" + "0" * 64), "LSA920", "chart digest"
+        lambda it: it.until_the_end.enter_context(
+            republished(it.cluster, b"There is no schema", b"No schema is there")
+        ),
+        "LSA920",
+        "chart digest +sha256:[0-9a-f]+ +sha256:",
     ),
-    "database": (precondition("organizations", "database", "x on 1"), "LSA920", "database +x on 1"),
-    "table": (precondition("organizations", "table", "x, oid 1"), "LSA920", "table +x, oid 1"),
-    "an answer": (
-        lambda it: it["inputs"]["answers"].append({"name": "force", "value": "yes", "origin": "x"}),
-        "LSA921",
-        "force",
+    "rendered difference": (
+        lambda it: it.until_the_end.enter_context(
+            republished(it.cluster, b"Seconds: 30", b"Seconds: 77")
+        ),
+        "LSA920",
+        "rendered difference of Deployment langsmith-backend.*30.*77",
     ),
-    "expired": (
-        lambda it: it.update(expires_at="2026-01-01T00:00:00+00:00"), "LSA913", "2026-01-01"
-    ),
-    "not complete": (lambda it: it.update(exit_code=3), "LSA914", "not complete"),
-    "newer": (lambda it: it.update(schema_version="1.9"), "LSA912", "knows more"),
-    "without approval": (lambda it: it.update(needs_approval=True), "LSA915", "approved by its id"),
 }  # fmt: skip
 
 
-def test_every_precondition_of_a_plan_has_its_test(planned) -> None:
+@pytest.mark.parametrize(("move", "id", "named"), AROUND.values(), ids=AROUND)
+def test_another_target_tool_or_chart_is_named(
+    cluster, planned, apply, helm4, open_folder, tmp_path, move, id, named
+) -> None:
+    plan = written(planned, tmp_path / "plan.json")
+    before = trace(cluster)
+    with contextlib.ExitStack() as until_the_end:
+        move(Staging(cluster, open_folder, helm4, until_the_end))
+        cluster.kubernetes.requests.clear()
+        refused(cluster, apply(str(plan)), 7, id, named, "changed: +nothing")
+        assert writes(cluster) == []
+    assert entries(cluster) == []
+    assert trace(cluster).values == before.values
+
+
+def test_without_the_uids_another_address_is_another_target(cluster, run, apply, tmp_path) -> None:
+    cluster.kubernetes.faults.forbid("get", "namespaces")
+    plan = tmp_path / "plan.json"
+    assert run("plan", "--all", "-o", str(plan)).returncode == 0
+    named = cluster.kubeconfig.read_text().replace("127.0.0.1", "localhost")
+    cluster.kubeconfig.write_text(named)
+    answer = apply(str(plan))
+    refused(cluster, answer, 7, "LSA918", "api server +https://127.0.0.1:[0-9]+ +https://localhost")
+    assert writes(cluster) == []
+
+
+def test_every_precondition_of_a_plan_has_its_move(planned) -> None:
     found = {
         re.sub(r"^(uid|generation|image|owner|row)\b.*", r"\1", one["name"])
         for change in by_step(planned).values()
         for one in change["preconditions"]
     }
     found = {re.sub(r"^content of .*", "content of the values file", name) for name in found}
-    assert found <= set(STALE) | set(OTHER)
-
-
-@pytest.mark.parametrize(("edit", "id", "named"), OTHER.values(), ids=OTHER)
-def test_a_plan_of_something_else_is_refused(
-    cluster, planned, apply, tmp_path, edit, id, named
-) -> None:
-    cluster.kubernetes.requests.clear()
-    answer = apply(str(written(change(planned, edit), tmp_path / "plan.json")))
-    refused(cluster, answer, 7, id, named)
-    assert writes(cluster) == []
-    assert entries(cluster) == []
-
-
-def test_what_was_altered_or_not_approved_is_refused(planned, apply, tmp_path) -> None:
-    altered = change(planned, lambda it: it.update(ticket="other"), id=False)
-    answer = apply(str(written(altered, tmp_path / "altered.json")))
-    assert (answer.returncode, "LSA912" in answer.stderr) == (7, True)
-    plan = str(written(planned, tmp_path / "plan.json"))
-    for id in ("0" * 12, planned["id"][:11], ""):
-        answer = apply(plan, "--approve", id)
-        assert (answer.returncode, "LSA915" in answer.stderr) == (7, True)
-    answer = apply(plan, "--signature", plan)
-    assert (answer.returncode, "go together" in answer.stderr) == (2, True)
-
-
-def keygen(*arguments: object) -> None:
-    subprocess.run(["ssh-keygen", *map(str, arguments)], check=True, capture_output=True)
-
-
-@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen")
-def test_a_signature_counts_for_this_very_file_and_an_allowed_signer(
-    cluster, planned, apply, tmp_path
-) -> None:
-    plan = written(planned, tmp_path / "plan.json")
-    for name in ("ann", "eve"):
-        keygen("-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name)
-    allowed = tmp_path / "allowed"
-    allowed.write_text("ann@example.org " + (tmp_path / "ann.pub").read_text())
-    file(cluster)  # so that nothing is applied in the end
-
-    def apply_signed(by: str, namespace: str = "langsmith-audit-plan") -> CompletedProcess[str]:
-        (tmp_path / "plan.json.sig").unlink(missing_ok=True)
-        keygen("-Y", "sign", "-n", namespace, "-f", tmp_path / by, plan)
-        return verified()
-
-    def verified() -> CompletedProcess[str]:
-        signature = tmp_path / "plan.json.sig"
-        return apply(str(plan), "--signature", str(signature), "--allowed-signers", str(allowed))
-
-    answer = apply_signed("ann")
-    assert "Signed by ann@example.org" in answer.stderr
-    assert "LSA920" in answer.stderr
-    plan.write_text(plan.read_text() + " ")
-    assert (verified().returncode, "Signed" in verified().stderr) == (7, False)
-    for by, namespace in (("eve", "langsmith-audit-plan"), ("ann", "file")):
-        answer = apply_signed(by, namespace)
-        refused(cluster, answer, 7, "LSA916")
+    assert found <= set(STALE) | set(AROUND)
+    assert set(IDENTITY) <= set(AROUND)
 
 
 def test_each_step_looks_at_its_own_preconditions_right_before_it(
