@@ -132,6 +132,24 @@ def test_a_restart_replaces_every_pod(cluster: PracticeCluster, workload: Worklo
     assert workload.restart(at=datetime.now(UTC)) == "2026-02-03T04:05:06+00:00"
 
 
+def test_pods_that_are_leaving_are_told_as_such(
+    cluster: PracticeCluster, workload: Workload, run: Any
+) -> None:
+    lingers = {"metadata": {"finalizers": ["example.com/slow-node"]}}
+    for pod in workload.pods():
+        cluster.kubernetes.acting_as("kubelet").patch("Pod", NAMESPACE, pod.name, lingers)
+    workload.restart(at=datetime.now(UTC))
+    seen: list[RolloutStatus] = []
+    status = workload.wait(limit=60, tick=lambda now, _: seen.append(now))
+    assert (status.done, status.old, len(status.pods)) == (True, 0, 4)
+    assert status.counts == "2 of 2 updated, 2 available, 0 old, 2 leaving"
+    assert max(one.old for one in seen) == 2
+    told = run("check").stdout
+    lines = [line.split(": ")[1] for line in told.splitlines() if f"pod {NAME}-" in line]
+    states = [line.split(",")[0] for line in lines]
+    assert states == ["ready", "ready", "leaving", "leaving"]
+
+
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl on PATH")
 def test_kubectl_and_we_mean_the_same_restart(cluster: PracticeCluster, workload: Workload) -> None:
     kubectl(cluster, "rollout", "restart", f"deployment/{NAME}")

@@ -126,8 +126,9 @@ class BackendRestart(Step):
         """
         update = last_update(systems.place)
         known = update.pods if update else frozenset()
-        staying = [pod for pod in status.pods if pod.uid not in status.leaving]
-        old = [pod for pod in staying if pod.uid in known and not pod.terminating]
+        there = [pod for pod in status.pods if not pod.terminating]
+        staying = [pod for pod in there if pod.uid not in status.leaving]
+        old = [pod for pod in staying if pod.uid in known]
         if not update or not old:
             return ""
         of = f"{len(old)} of {len(staying)} pods"
@@ -198,6 +199,5 @@ def _rolling(subject: str, status: RolloutStatus, evidence: tuple[str, ...]) -> 
 
 
 def _pod_line(pod: Pod) -> str:
-    state = "ready" if pod.ready else pod.reason or pod.phase
     started = f"{pod.started:%Y-%m-%d %H:%M:%S} UTC" if pod.started else "not started"
-    return f"pod {pod.name}: {state}, started {started}"
+    return f"pod {pod.name}: {pod.words}, started {started}"

@@ -37,6 +37,7 @@ def helm_ticker(systems: Systems, watch: Watch, what: str) -> Callable[[float], 
 
 def status_lines(status: RolloutStatus) -> tuple[str, ...]:
     """The counters, then a line a pod."""
-    head = f"{status.updated} of {status.desired} updated, {status.ready} ready, {status.old} old"
+    counts = f"{status.updated} of {status.desired} updated, {status.ready} ready"
+    head = f"{counts}, {status.old} old{status.ending}"
     held = (status.held.why,) if status.held else ()
     return (head, *held, *(f"{pod.name}  {pod.words}" for pod in status.pods))

@@ -51,6 +51,8 @@ def behind(cluster: Cluster, installation: Installation, stored: StoredUrl) -> P
 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
+    if pod["metadata"].get("deletionTimestamp"):
+        return False  # it stays listed, and ready, until its grace is over
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
 

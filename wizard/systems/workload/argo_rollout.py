@@ -51,7 +51,7 @@ class ArgoRolloutKind:
             updated=updated if seen else 0,
             ready=int(status.get("readyReplicas") or 0),
             available=available,
-            old=len(leaving),
+            old=live.staying(leaving),
             done=done,
             stuck="" if done or not seen else stuck,
             pods=live.pods,

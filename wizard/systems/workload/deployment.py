@@ -45,7 +45,7 @@ class DeploymentKind:
             updated=updated if seen else 0,
             ready=int(status.get("readyReplicas") or 0),
             available=available,
-            old=len(live.older()),
+            old=live.staying(live.older()),
             done=done,
             stuck="" if done or not seen else live.cause() or late,
             pods=live.pods,

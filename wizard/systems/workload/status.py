@@ -24,7 +24,7 @@ class RolloutStatus:
 
     Attributes:
         desired, updated, ready, available: replicas, as the workload counts them.
-        old: pods that the rollout has still to replace.
+        old: pods that the rollout has still to replace; not those that are leaving already.
         done: as `kubectl rollout status` decides it.
         stuck: empty, or why it will not end by itself (`pod x: ImagePullBackOff`).
         pods: all pods of the workload, the newest first.
@@ -49,8 +49,15 @@ class RolloutStatus:
     def counts(self) -> str:
         """The counters, one line."""
         return (
-            f"{self.updated} of {self.desired} updated, {self.available} available, {self.old} old"
+            f"{self.updated} of {self.desired} updated, {self.available} available, "
+            f"{self.old} old{self.ending}"
         )
+
+    @property
+    def ending(self) -> str:
+        """How many pods were told to end and are still listed; empty when none is."""
+        number = sum(pod.terminating for pod in self.pods)
+        return f", {number} leaving" if number else ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,10 @@ class Live:
     def older(self) -> frozenset[str]:
         """The UIDs of the pods of earlier ReplicaSets that are still there."""
         return frozenset(it.uid for it in self.pods if it.owner != self.uid and not it.finished)
+
+    def staying(self, uids: frozenset[str]) -> int:
+        """How many of these pods were not told to end yet."""
+        return sum(it.uid in uids and not it.terminating for it in self.pods)
 
     def cause(self) -> str:
         """Why the newest ReplicaSet's pods cannot be created or become ready, or nothing."""
