@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import signal
+import struct
 import sys
+import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 import pexpect
+import pexpect.fdpexpect
 import pyte
+import warm
 
 from wizard.practice.cluster import PracticeCluster
 
@@ -22,6 +27,33 @@ ROWS, COLUMNS = 60, 120
 LIMIT = 60.0
 YES = "y" + ENTER
 CONFIRM = "Do this now?"
+
+
+class Forked(pexpect.fdpexpect.fdspawn):
+    """What `pexpect.spawn` would be, of a fork of a process that is there already."""
+
+    def __init__(self, args: tuple[str, ...], env: dict[str, str], cwd: Path | None, columns: int):
+        ours, its = os.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+        self._fork = warm.start(args, env, (its, its, its), cwd=cwd, session=True)
+        os.close(its)
+        super().__init__(ours, timeout=LIMIT)
+        self.pid = self._fork.pid
+
+    def wait(self) -> None:
+        """Wait for its end; its status is in the attributes then."""
+        code = self._fork.wait(LIMIT)
+        self.exitstatus, self.signalstatus = (code, None) if code >= 0 else (None, -code)
+
+    def getecho(self) -> bool:
+        """Whether what is typed is shown."""
+        return bool(termios.tcgetattr(self.child_fd)[3] & termios.ECHO)
+
+    def close(self, force: bool = True) -> None:
+        """Take the terminal away, and end what is left."""
+        super().close()
+        if force:
+            self._fork.kill()
 
 
 class Terminal:
@@ -44,15 +76,11 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._before = 0
         self.raw = b""
-        command = shlex.join([sys.executable, "-m", "wizard", *args])
-        self._child = pexpect.spawn(
-            "/bin/sh",
-            ["-c", f"exec {command} {redirect}"],
-            env={**_unsized(env), "TERM": term},
-            cwd=cwd,
-            dimensions=(ROWS, columns),
-            timeout=LIMIT,
-        )
+        whole = {**_unsized(env), "TERM": term}
+        if warm.serves(whole) and not redirect:
+            self._child = Forked(args, whole, cwd, columns)
+        else:
+            self._child = _spawned(args, redirect, whole, cwd, columns)
         self._child.delaybeforesend = None
         self.screen.write_process_input = self._answer_by_itself
 
@@ -153,6 +181,20 @@ class Terminal:
         self.raw += data
         self._stream.feed(data)
         return True
+
+
+def _spawned(
+    args: tuple[str, ...], redirect: str, env: dict[str, str], cwd: Path | None, columns: int
+) -> pexpect.spawn:
+    command = shlex.join([sys.executable, "-m", "wizard", *args])
+    return pexpect.spawn(
+        "/bin/sh",
+        ["-c", f"exec {command} {redirect}"],
+        env=env,
+        cwd=cwd,
+        dimensions=(ROWS, columns),
+        timeout=LIMIT,
+    )
 
 
 def _unsized(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """Runs `langsmith-audit` in a fork of a process that has its imports behind it.
 
-Half of a short run is imports. The fork has arguments, environment, folder and streams of its own,
-and ends as any process does. What depends on the interpreter's own start takes a process of its
-own, as does everything where forks are not to be had.
+Half of a short run is imports. The fork has arguments, environment, folder, streams and, in a
+terminal, a session of its own, and ends as any process does. What depends on the interpreter's own
+start takes a process of its own, as does everything where forks are not to be had.
 """
 
-import contextlib
+import fcntl
 import importlib
 import json
 import os
@@ -14,22 +14,68 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 HEAVY = ("psycopg", "requests", "rich.console", "ruamel.yaml", "websocket", "kubernetes.client")
+HEAVY += ("questionary", "prompt_toolkit")
 AT_START = ("PYTHON", "LC_", "LANG", "TZ", "SSL_", "LANGSMITH_AUDIT_DEBUG")
 """Variables that begin so are read when the interpreter or a library starts."""
 LARGEST = 200_000
 
 
+class Fork:
+    """One run of the program: what `subprocess.Popen` has, as far as the tests use it."""
+
+    def __init__(self, arguments: Sequence[str], control: socket.socket) -> None:
+        self.args = list(arguments)
+        self.returncode: int | None = None
+        self._control = control
+        self.pid = int(control.recv(LARGEST))
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the signal; None while it runs."""
+        return self._look(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not come in `timeout` seconds.
+        """
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def _look(self, timeout: float | None) -> int | None:
+        if self.returncode is None:
+            self._control.settimeout(timeout)
+            try:
+                self.returncode = int(self._control.recv(LARGEST))
+            except (BlockingIOError, TimeoutError):
+                return None
+            self._control.close()
+        return self.returncode
+
+
 class Warm:
-    """One such process; runs take turns."""
+    """One process with all imports behind it."""
 
     def __init__(self) -> None:
         self._here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._turn = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(there.fileno())],
             pass_fds=(there.fileno(),),
@@ -42,27 +88,94 @@ class Warm:
         self._here.close()
         self._process.wait(timeout=30)
 
-    def run(
-        self, arguments: Sequence[str], env: Mapping[str, str], timeout: float
-    ) -> subprocess.CompletedProcess[str]:
-        """What `subprocess.run` would give for `langsmith-audit` with these arguments."""
-        request = {"arguments": list(arguments), "env": dict(env), "cwd": str(Path.cwd())}
-        with self._turn:
-            streams = [os.pipe(), os.pipe()]
-            sent = [write for _, write in streams]
-            socket.send_fds(self._here, [json.dumps(request).encode()], sent)
-            for write in sent:
-                os.close(write)
-            pid = int(self._here.recv(LARGEST))
-            late = threading.Timer(timeout, os.kill, (pid, signal.SIGKILL))
-            late.start()
-            stdout, stderr = _read_all([read for read, _ in streams])
-            status = int(self._here.recv(LARGEST))
-            ended = late.finished.is_set()  # not by `cancel` yet
-            late.cancel()
-        if ended and status == -signal.SIGKILL:
-            raise subprocess.TimeoutExpired(list(arguments), timeout, stdout, stderr)
-        return subprocess.CompletedProcess(list(arguments), status, stdout, stderr)
+    def start(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        streams: Sequence[int],
+        *,
+        cwd: Path | None = None,
+        session: bool = False,
+    ) -> Fork:
+        """Start `langsmith-audit` with these three streams, which stay the caller's to close.
+
+        `session`: in a session of its own, with the first stream as its terminal.
+        """
+        request = {
+            "arguments": list(arguments),
+            "env": dict(env),
+            "cwd": str(cwd or Path.cwd()),
+            "session": session,
+        }
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with there:
+            handles = [there.fileno(), *streams]
+            socket.send_fds(self._here, [json.dumps(request).encode()], handles)
+        return Fork(arguments, here)
+
+
+_warm: Warm | None = None
+
+
+def serves(env: Mapping[str, str]) -> bool:
+    """Whether a run with this environment may be a fork."""
+    particular = set(env.items()) ^ set(os.environ.items())
+    return sys.platform == "linux" and not any(name.startswith(AT_START) for name, _ in particular)
+
+
+def start(
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    streams: Sequence[int],
+    *,
+    cwd: Path | None = None,
+    session: bool = False,
+) -> Fork:
+    """As `Warm.start`, in the process that all tests of this worker share."""
+    global _warm
+    if _warm is None:
+        _warm = Warm()
+    return _warm.start(arguments, env, streams, cwd=cwd, session=session)
+
+
+def call(
+    arguments: Sequence[str], env: Mapping[str, str], timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `langsmith-audit` without a terminal, and wait for its end."""
+    if not serves(env):
+        return subprocess.run(
+            [sys.executable, "-m", "wizard", *arguments],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    pipes = [os.pipe(), os.pipe()]
+    sent = [nothing, *(write for _, write in pipes)]
+    fork = start(arguments, env, sent)
+    for handle in sent:
+        os.close(handle)
+    late = threading.Timer(timeout, fork.kill)
+    late.start()
+    begun = time.monotonic()
+    stdout, stderr = _read_all([read for read, _ in pipes])
+    ended = time.monotonic() - begun >= timeout
+    late.cancel()
+    late.join()
+    status = fork.wait(30)
+    if ended:
+        raise subprocess.TimeoutExpired(list(arguments), timeout, stdout, stderr)
+    return subprocess.CompletedProcess(list(arguments), status, stdout, stderr)
+
+
+def close() -> None:
+    """End the process, if there is one."""
+    global _warm
+    if _warm is not None:
+        _warm.close()
+        _warm = None
 
 
 def _read_all(handles: Sequence[int]) -> list[str]:
@@ -80,37 +193,6 @@ def _read_all(handles: Sequence[int]) -> list[str]:
     return texts
 
 
-_warm: Warm | None = None
-
-
-def call(
-    arguments: Sequence[str], env: Mapping[str, str], timeout: float = 120
-) -> subprocess.CompletedProcess[str]:
-    """Run `langsmith-audit` without a terminal, and wait for its end."""
-    global _warm
-    particular = set(env.items()) ^ set(os.environ.items())
-    if sys.platform != "linux" or any(name.startswith(AT_START) for name, _ in particular):
-        return subprocess.run(
-            [sys.executable, "-m", "wizard", *arguments],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-    if _warm is None:
-        _warm = Warm()
-    return _warm.run(arguments, env, timeout)
-
-
-def close() -> None:
-    """End the process, if there is one."""
-    global _warm
-    if _warm is not None:
-        _warm.close()
-        _warm = None
-
-
 def _load() -> None:
     import wizard
 
@@ -121,38 +203,56 @@ def _load() -> None:
         importlib.import_module(name)
 
 
-def _become(request: Mapping[str, object], handles: Sequence[int]) -> int:
+def _become(request: Mapping[str, object], streams: Sequence[int]) -> int:
     """Be the program in this fork; its exit code."""
-    for target, handle in enumerate(handles, 1):
+    for target, handle in enumerate(streams):
         os.dup2(handle, target)
         os.close(handle)
+    if request["session"]:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(str(request["cwd"]))
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding="utf-8", closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.argv = ["langsmith-audit", *request["arguments"]]
     from wizard.cli import main
 
     return main()
 
 
-def _serve(control: socket.socket) -> int:
+def _mind(request: Mapping[str, object], handles: Sequence[int]) -> int | None:
+    """Fork once more, tell the pid and then how it ended; in the last fork, its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with socket.socket(fileno=handles[0]) as control:
+        pid = os.fork()
+        if pid:
+            control.send(str(pid).encode())
+            for handle in handles[1:]:
+                os.close(handle)
+            _, status = os.waitpid(pid, 0)
+            control.send(str(os.waitstatus_to_exitcode(status)).encode())
+            return None
+    return _become(request, handles[1:])
+
+
+def _serve(requests: socket.socket) -> int:
     """Fork for each request, until the tests have ended; in the fork, the program's exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        data, handles, _, _ = socket.recv_fds(control, LARGEST, 2)
+        data, handles, _, _ = socket.recv_fds(requests, LARGEST, 4)
         if not data:
             return 0
-        pid = os.fork()
-        if pid == 0:
-            control.close()
-            return _become(json.loads(data), handles)
+        if os.fork() == 0:
+            requests.close()
+            code = _mind(json.loads(data), handles)
+            if code is None:
+                os._exit(0)
+            return code
         for handle in handles:
             os.close(handle)
-        control.send(str(pid).encode())
-        _, status = os.waitpid(pid, 0)
-        with contextlib.suppress(BrokenPipeError):
-            control.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 if __name__ == "__main__":
