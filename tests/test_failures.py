@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from failpoints import KINDS, WHENS
 from traces import backend, backend_env, backend_pods, revisions, rows
 
@@ -27,7 +27,6 @@ from wizard.records.run_states import Made, made
 from wizard.records.run_states import state as became
 
 STEPS = ("values_file", "helm_upgrade", "organizations", "backend_restart")
-FAILPOINTS = Path(__file__).with_name("failpoints.py")
 LEFT_OUT = {
     "values_file": ("helm_upgrade", "organizations", "backend_restart"),
     "helm_upgrade": ("organizations", "backend_restart"),
@@ -104,16 +103,10 @@ def cluster(fresh: tuple[PracticeCluster, Snapshot], monkeypatch) -> PracticeClu
     return cluster
 
 
-def tool(cluster: PracticeCluster, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *words],
-        env=cluster.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def tool(
+    cluster: PracticeCluster, *words: str, main: str = warm.PROGRAM
+) -> subprocess.CompletedProcess[str]:
+    return warm.call(words, cluster.environment(), main=main)
 
 
 def arguments(step: str) -> list[str]:
@@ -164,7 +157,7 @@ def assert_true(run: Run, step: str, there: bool) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_resumed_or_undone(cluster, tmp_path, step, when, kind) -> None:
     before = see(cluster)
-    failed = tool(cluster, str(FAILPOINTS), step, when, kind, *arguments(step))
+    failed = tool(cluster, step, when, kind, *arguments(step), main="failpoints")
     assert failed.returncode == EXITS[kind], failed.stdout + failed.stderr
     cluster.kubernetes.until(lambda: settled(cluster), timeout=60)
     there = see(cluster)
@@ -186,7 +179,7 @@ def test_resumed_or_undone(cluster, tmp_path, step, when, kind) -> None:
 
 def resumed(cluster: PracticeCluster, step: str, before: Seen, there: Seen, left: Run) -> None:
     """The planned state; what was there already is not written again."""
-    again = tool(cluster, "-m", "wizard", *arguments(step))
+    again = tool(cluster, *arguments(step))
     assert again.returncode == 0, again.stderr
     assert f"Run {left.id} was left unfinished" in again.stderr
     now = see(cluster)
@@ -210,7 +203,7 @@ def resumed(cluster: PracticeCluster, step: str, before: Seen, there: Seen, left
 def undone(cluster: PracticeCluster, step: str, before: Seen, left: Run) -> None:
     """The state from before the run."""
     made_there = see(cluster)
-    back = tool(cluster, "-m", "wizard", "undo", "--yes")
+    back = tool(cluster, "undo", "--yes")
     assert back.returncode == 0, back.stderr
     now = see(cluster)
     assert now.values == before.values
@@ -230,7 +223,7 @@ def undone(cluster: PracticeCluster, step: str, before: Seen, left: Run) -> None
     told = {it.step: it for it in made(found[-1])} if found[-1].undoes else {}
     assert set(told) <= set(STEPS)
     assert all(isinstance(it, Made) and it.outcome == "done" for it in told.values())
-    again = tool(cluster, "-m", "wizard", "undo", "--yes")
+    again = tool(cluster, "undo", "--yes")
     assert again.returncode == 0, again.stderr
     assert "Nothing to do" in again.stderr
     assert see(cluster) == now

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import signal
 import socket
 import subprocess
@@ -22,9 +23,10 @@ from pathlib import Path
 
 HEAVY = ("psycopg", "requests", "rich.console", "ruamel.yaml", "websocket", "kubernetes.client")
 HEAVY += ("questionary", "prompt_toolkit")
-AT_START = ("PYTHON", "LC_", "LANG", "TZ", "SSL_", "LANGSMITH_AUDIT_DEBUG")
-"""Variables that begin so are read when the interpreter or a library starts."""
+AT_START = re.compile("PYTHON|LC_|LANG$|LANGUAGE$|TZ|SSL_|LANGSMITH_AUDIT_DEBUG$")
+"""Variables that are read when the interpreter or a library starts."""
 LARGEST = 200_000
+PROGRAM = "wizard.cli"
 
 
 class Fork:
@@ -96,12 +98,15 @@ class Warm:
         *,
         cwd: Path | None = None,
         session: bool = False,
+        main: str = PROGRAM,
     ) -> Fork:
         """Start `langsmith-audit` with these three streams, which stay the caller's to close.
 
-        `session`: in a session of its own, with the first stream as its terminal.
+        `session`: in a session of its own, with the first stream as its terminal. `main`: the
+        module whose `main` it is.
         """
         request = {
+            "main": main,
             "arguments": list(arguments),
             "env": dict(env),
             "cwd": str(cwd or Path.cwd()),
@@ -120,7 +125,7 @@ _warm: Warm | None = None
 def serves(env: Mapping[str, str]) -> bool:
     """Whether a run with this environment may be a fork."""
     particular = set(env.items()) ^ set(os.environ.items())
-    return sys.platform == "linux" and not any(name.startswith(AT_START) for name, _ in particular)
+    return sys.platform == "linux" and not any(AT_START.match(name) for name, _ in particular)
 
 
 def start(
@@ -130,21 +135,22 @@ def start(
     *,
     cwd: Path | None = None,
     session: bool = False,
+    main: str = PROGRAM,
 ) -> Fork:
     """As `Warm.start`, in the process that all tests of this worker share."""
     global _warm
     if _warm is None:
         _warm = Warm()
-    return _warm.start(arguments, env, streams, cwd=cwd, session=session)
+    return _warm.start(arguments, env, streams, cwd=cwd, session=session, main=main)
 
 
 def call(
-    arguments: Sequence[str], env: Mapping[str, str], timeout: float = 120
+    arguments: Sequence[str], env: Mapping[str, str], timeout: float = 120, main: str = PROGRAM
 ) -> subprocess.CompletedProcess[str]:
     """Run `langsmith-audit` without a terminal, and wait for its end."""
     if not serves(env):
         return subprocess.run(
-            [sys.executable, "-m", "wizard", *arguments],
+            [sys.executable, "-m", "wizard" if main == PROGRAM else main, *arguments],
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -154,7 +160,7 @@ def call(
     nothing = os.open(os.devnull, os.O_RDONLY)
     pipes = [os.pipe(), os.pipe()]
     sent = [nothing, *(write for _, write in pipes)]
-    fork = start(arguments, env, sent)
+    fork = start(arguments, env, sent, main=main)
     for handle in sent:
         os.close(handle)
     late = threading.Timer(timeout, fork.kill)
@@ -218,9 +224,7 @@ def _become(request: Mapping[str, object], streams: Sequence[int]) -> int:
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, encoding="utf-8", closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.argv = ["langsmith-audit", *request["arguments"]]
-    from wizard.cli import main
-
-    return main()
+    return importlib.import_module(request["main"]).main()
 
 
 def _mind(request: Mapping[str, object], handles: Sequence[int]) -> int | None:
