@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from live_kubernetes import CannotStage, LiveKubernetes
+from live_kubernetes import SLOWER, CannotStage, LiveKubernetes
 
 from wizard.practice.chart_repository import ChartRepository
 from wizard.practice.environment import led_to
@@ -159,7 +159,7 @@ class LiveCluster:
                 for name in made | {self.namespace}
                 for pod in self.kubernetes.list("Pod", name)
             ),
-            timeout=self._options.settle,
+            timeout=self._options.settle / SLOWER,
         )
 
     def at_once(self):
@@ -276,6 +276,8 @@ class LiveCluster:
 
 
 def _settled(pod):
+    if "deletionTimestamp" in pod["metadata"]:  # a kubelet may list it for minutes
+        return True
     if pod["status"].get("phase") in ("Succeeded", "Failed"):
         return True
     conditions = pod["status"].get("conditions") or []

@@ -10,6 +10,9 @@ from kubernetes import config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
 
+SLOWER = 6
+"""How many times as long as the practice cluster a real one may take to show something."""
+
 POLL = 0.1
 """Seconds between two looks, where the practice cluster would tell of each change."""
 
@@ -84,6 +87,7 @@ class LiveKubernetes:
             return
 
     def until(self, true, *, timeout):
+        timeout *= SLOWER
         ends = time.monotonic() + timeout
         while not true():
             if time.monotonic() > ends:

@@ -55,9 +55,13 @@ class Answers(BaseHTTPRequestHandler):
     """Answers every request with what the server was given."""
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, dict(self.headers)))
-        status, kind, body = self.server.answer
+        sent = {name: ", ".join(self.headers.get_all(name)) for name in self.headers}
+        self.server.asked.append((self.path, sent))
+        earlier = self.server.earlier.pop(0) if self.server.earlier else None
+        status, kind, body = earlier or self.server.answer
         self.send_response(status)
+        if status == 429 and earlier:
+            self.send_header("Retry-After", "0")
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -73,7 +77,7 @@ def serve() -> Iterator[Callable[..., str]]:
 
     def start(status: int, body: bytes, kind: str = "application/json", tls: Path | None = None):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        server.answer, server.asked = (status, kind, body), []
+        server.answer, server.asked, server.earlier = (status, kind, body), [], []
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls / "tls.crt", tls / "tls.key")
@@ -105,6 +109,55 @@ def refused(call: Callable[[], object]) -> Problem:
     assert SECRET not in told(caught.value)
     assert caught.value.__cause__ is None
     return caught.value
+
+
+def page(*names: str, token: str = "") -> bytes:
+    items = [{"metadata": {"name": name}} for name in names]
+    return json.dumps({"kind": "PodList", "metadata": {"continue": token}, "items": items}).encode()
+
+
+def test_a_busy_server_is_asked_again_as_it_wishes(tmp_path: Path, serve) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, page("a")))
+    busy = (429, "application/json", status(429, "TooManyRequests", "please try again later"))
+    serve.server.earlier = [busy, busy]
+    with closing(Cluster.connect(path, None, limit=5)) as cluster:
+        assert len(cluster.list(PODS, "ls")) == 1
+    assert len(serve.server.asked) == 3
+
+
+def test_a_list_whose_later_pages_are_forgotten_is_read_anew(tmp_path: Path, serve) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, page("a", "b", "c")))
+    gone = (410, "application/json", status(410, "Expired", "the provided continue is too old"))
+    serve.server.earlier = [(200, "application/json", page("a", token="t")), gone]
+    with closing(Cluster.connect(path, None)) as cluster:
+        assert [one["metadata"]["name"] for one in cluster.list(PODS, "ls")] == ["a", "b", "c"]
+        serve.server.answer = gone
+        problem = refused(lambda: cluster.list(PODS, "ls"))
+    assert (problem.id, problem.exit) == ("LSA218", Exit.UNKNOWN)
+
+
+def test_as_in_the_kubeconfig_is_followed(tmp_path: Path, serve) -> None:
+    user = {
+        "token": SECRET,
+        "as": "jane",
+        "as-uid": "0-1",
+        "as-groups": ["sre", "audit"],
+        "as-user-extra": {"example.com/Reason": ["drill"]},
+    }
+    path = kubeconfig(tmp_path / "config", serve(200, page()), user)
+    with closing(Cluster.connect(path, None)) as cluster:
+        cluster.list(PODS, "ls")
+        refused(lambda: cluster.exec("p", "ls", "c", ["true"]))
+    for _, headers in serve.server.asked:
+        sent = {name: text for name, text in headers.items() if name.startswith("Impersonate")}
+        assert sent == {
+            "Impersonate-User": "jane",
+            "Impersonate-Uid": "0-1",
+            "Impersonate-Group": "sre, audit",
+            "Impersonate-Extra-example.com%2Freason": "drill",
+        }
+    assert len(serve.server.asked) == 2
+    assert Cluster.contexts(path)[0].credentials == "token, as jane"
 
 
 # The kubeconfig

@@ -117,6 +117,17 @@ class Cluster:
                 return None
             raise
 
+    def _pages(self, call: Call, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            page = {**query, "continue": token} if token else query
+            answer = self._connection.request(call, "GET", path, query=page)
+            found += answer.get("items") or []
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
+
     def list(
         self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
@@ -124,15 +135,13 @@ class Cluster:
         call = Call("list", resource.plural, resource.group, "", namespace)
         query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
         query = {name: text for name, text in query.items() if text}
-        found: list[dict[str, Any]] = []
-        token = ""
-        while True:
-            page = {**query, "continue": token} if token else query
-            answer = self._connection.request(call, "GET", resource.path(namespace), query=page)
-            found += answer.get("items") or []
-            token = (answer.get("metadata") or {}).get("continue") or ""
-            if not token:
-                return found
+        path = resource.path(namespace)
+        try:
+            return self._pages(call, path, query)
+        except Problem as problem:
+            if problem.id != "LSA218":  # the first page is minutes old, and the rest forgotten
+                raise
+            return self._pages(call, path, query)
 
     def log(
         self, pod: str, namespace: str, container: str, *, lines: int, previous: bool = False

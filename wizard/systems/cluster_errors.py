@@ -100,6 +100,14 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
             next_step="Try again in a moment; then look at the API server itself",
             detail=detail,
         )
+    if status == GONE:
+        return Problem(
+            "LSA218",
+            f"The list of {call.resource} changed too much while it was read",
+            on=call.on,
+            next_step="Try again",
+            detail=detail,
+        )
     id, what = ("LSA217", "is not there") if status == NOT_FOUND else ("LSA210", "was refused")
     return Problem(
         id,

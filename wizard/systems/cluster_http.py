@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 CREDENTIALS_LIMIT = 120.0
 AGENT = "langsmith-audit"
+BUSY = 429
+TRIES = 10
+"""How often a busy API server is asked, as kubectl does."""
 
 
 class Connection:
@@ -58,7 +62,8 @@ class Connection:
         """The JSON object of a 2xx answer.
 
         Raises:
-            Problem: every other outcome; nothing is tried again.
+            Problem: every other outcome. Only a request that a busy server has not begun (429 with
+                Retry-After) is sent again, within the limit.
         """
         status, answer = self._send(call, method, path, query, body, content_type)
         document = parse(answer)
@@ -72,7 +77,7 @@ class Connection:
         """The text of a 2xx answer (a log).
 
         Raises:
-            Problem: every other outcome; nothing is tried again.
+            Problem: every other outcome, as for `request`.
         """
         status, answer = self._send(call, "GET", path, query, None, "", accept="*/*")
         if status >= 300:
@@ -90,20 +95,38 @@ class Connection:
         *,
         accept: str = "application/json",
     ) -> tuple[int, bytes]:
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
+        from urllib3 import HTTPHeaderDict
 
         client = self._loaded()
-        headers = {"Accept": accept, "User-Agent": AGENT, **self._credentials()}
+        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": AGENT})
+        for name, text in self._credentials():
+            headers.add(name, text)
         data = None
         if body is not None:
             headers["Content-Type"] = content_type
             data = json.dumps(body).encode()
         url = client.configuration.host.rstrip("/") + path
         url += f"?{urlencode(query)}" if query else ""
+        ends = time.monotonic() + self.limit
+        response = self._once(call, method, path, url, data, headers)
+        for _ in range(TRIES - 1):
+            pause = _pause(response)
+            if pause is None or time.monotonic() + pause > ends:
+                break
+            time.sleep(pause)
+            response = self._once(call, method, path, url, data, headers)
+        return int(response.status), bytes(response.data)
+
+    def _once(
+        self, call: Call, method: str, path: str, url: str, data: bytes | None, headers: Any
+    ) -> Any:
+        """One answer, whatever its status."""
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
         try:
             with logged("kubernetes", f"{method} {path}") as sent:
-                response = client.rest_client.pool_manager.request(
+                response = self._loaded().rest_client.pool_manager.request(
                     method,
                     url,
                     body=data,
@@ -115,7 +138,7 @@ class Connection:
                 sent.ended = str(response.status)
         except (HTTPError, OSError) as error:
             raise transport_problem(error, self.info, call, self.limit) from None
-        return int(response.status), bytes(response.data)
+        return response
 
     def websocket(
         self, call: Call, path: str, query: Sequence[tuple[str, str]], protocols: str
@@ -127,7 +150,7 @@ class Connection:
         address = configuration.host.rstrip("/") + path + "?" + urlencode(query)
         url = "ws" + address.removeprefix("http")
         socket: Any = WebSocket(sslopt=_tls(configuration), skip_utf8_validation=True)
-        headers = [f"{name}: {text}" for name, text in self._credentials().items()]
+        headers = [f"{name}: {text}" for name, text in self._credentials()]
         headers += [f"sec-websocket-protocol: {protocols}", f"user-agent: {AGENT}"]
         options: dict[str, Any] = {"header": headers, "timeout": self.limit}
         try:
@@ -146,13 +169,15 @@ class Connection:
         if self._client is not None:
             self._client.rest_client.pool_manager.clear()
 
-    def _credentials(self) -> dict[str, str]:
+    def _credentials(self) -> list[tuple[str, str]]:
+        """The headers that say who asks; a name may come more than once."""
         settings = self._loaded().configuration.auth_settings()
-        return {
-            str(each["key"]): str(each["value"])
+        own = [
+            (str(each["key"]), str(each["value"]))
             for each in settings.values()
             if each.get("in") == "header" and each.get("value")
-        }
+        ]
+        return [*own, *self.info.headers]
 
     def _loaded(self) -> Any:
         with self._lock:
@@ -187,6 +212,15 @@ class Connection:
             return config.new_client_from_config(self._files, context=self.info.name)
         except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
             return error
+
+
+def _pause(response: Any) -> float | None:
+    """Seconds after which a busy API server wants to be asked again; it has done nothing yet.
+
+    Source: Kubernetes documentation, "API Priority and Fairness" (429 with Retry-After).
+    """
+    told = str(response.headers.get("Retry-After") or "")
+    return float(told) if response.status == BUSY and told.isdigit() else None
 
 
 @contextmanager

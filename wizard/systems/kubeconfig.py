@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from wizard.exits import Exit
 from wizard.problems import Problem
@@ -16,7 +17,11 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True)
 class ContextInfo:
-    """One context: its names, its API server, its namespace, and whether it is the current one."""
+    """One context: its names, its API server, its namespace, and whether it is the current one.
+
+    Attributes:
+        headers: what asks the API server to act as somebody else (`as` in the kubeconfig).
+    """
 
     name: str
     cluster: str
@@ -25,6 +30,7 @@ class ContextInfo:
     user: str
     current: bool
     credentials: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,8 @@ def _context(
     current: str,
 ) -> ContextInfo:
     cluster, user = str(body.get("cluster") or ""), str(body.get("user") or "")
+    login = users.get(user, {})
+    somebody = f", as {login['as']}" if login.get("as") else ""
     return ContextInfo(
         name,
         cluster,
@@ -176,8 +184,26 @@ def _context(
         str(body.get("namespace") or "default"),
         user,
         name == current,
-        _kind(users.get(user, {})),
+        _kind(login) + somebody,
+        _impersonation(login),
     )
+
+
+def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The headers of `as`, `as-uid`, `as-groups` and `as-user-extra`.
+
+    Source: Kubernetes documentation, "User impersonation". The kubernetes package ignores these
+    keys, which kubectl and helm follow: without them we would act with more rights than meant.
+    """
+    if not user.get("as"):
+        return ()
+    told = [("Impersonate-User", str(user["as"]))]
+    told += [("Impersonate-Uid", str(user["as-uid"]))] if user.get("as-uid") else []
+    told += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+    for key, texts in (user.get("as-user-extra") or {}).items():
+        name = "Impersonate-Extra-" + quote(str(key).lower(), safe="")
+        told += [(name, str(text)) for text in texts]
+    return tuple(told)
 
 
 def _kind(user: Mapping[str, Any]) -> str:

@@ -97,7 +97,8 @@ def layered_values(cluster: PracticeCluster) -> None:
     answer = cluster.run_helm(
         *("upgrade", cluster.release, cluster.chart, "--namespace", cluster.namespace),
         *("--version", cluster.chart_version, "--values", str(cluster.values)),
-        *("--values", str(extra), "--wait"),
+        *("--values", str(extra)),
     )
     cluster.must(answer, "helm upgrade")
+    cluster.settle()  # helm's own --wait needs a load balancer
     cluster.variables["LANGSMITH_AUDIT_VALUES"] = f"{cluster.values}{os.pathsep}{extra}"

@@ -56,7 +56,8 @@ def pending_rollback(cluster: PracticeCluster) -> None:
     """helm was killed while it rolled back: the release is pending-rollback, and the variables
     are gone again."""
     enable_in_values(cluster)
-    cluster.must(cluster.run_helm(*upgrade_arguments(cluster), "--wait"), "helm upgrade")
+    cluster.must(cluster.run_helm(*upgrade_arguments(cluster)), "helm upgrade")
+    settled(cluster)
     kill_helm(
         cluster,
         *("rollback", cluster.release, "1", "--namespace", cluster.namespace, "--wait"),
