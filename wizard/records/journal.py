@@ -255,6 +255,11 @@ class Run:
         return tuple(dict.fromkeys(e["step"] for e in self.entries if e["event"] == "intent"))
 
     @property
+    def plan(self) -> str:
+        """The id of the plan that the run applies; empty for any other run."""
+        return str(self.entries[0].get("plan", "")) if self.entries else ""
+
+    @property
     def undoes(self) -> str:
         """The id of the run that this one puts back; empty for any other run."""
         return str(self.entries[0].get("undoes", "")) if self.entries else ""

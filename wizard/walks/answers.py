@@ -21,6 +21,7 @@ from wizard.target import Target, target_from
 from wizard.walks.finding import FOUND, look_for, several
 
 if TYPE_CHECKING:
+    from wizard.records.journal import Run
     from wizard.systems.database import Organization
     from wizard.systems.discovery import Found
 
@@ -95,20 +96,29 @@ class Answers:
             if not self._settings.told(name):
                 self._settings.put(name, value, origin)
 
-    def of_unfinished(self) -> str:
+    def of_unfinished(self, left: Run, plan: str = "") -> str:
         """What is to become of a run that was left: `resume`, `undo` or `leave`.
+
+        A run that applies a plan is resumed by applying that `plan` alone.
 
         Raises:
             Declined: the person left.
+            Problem: LSA922, it applies another plan, and is to be resumed.
         """
+        resumable = left.plan == plan
         if self.confirms and not self._settings.told("unfinished"):
+            resume = Entry("resume", "resume", ("go on with it, from what is there",))
             entries = [
-                Entry("resume", "resume", ("go on with it, from what is there",)),
+                *([resume] if resumable else []),
                 Entry("undo", "undo", ("put back what it changed",)),
                 Entry("leave", "leave", ("begin a run of its own",)),
             ]
-            self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, "resume"))
-        return str(self._settings.get("unfinished"))
+            first = entries[0].value
+            self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, first))
+        how = str(self._settings.get("unfinished"))
+        if how == "resume" and not resumable:
+            raise _not_resumable(left)
+        return how
 
     @property
     def told_of_failure(self) -> bool:
@@ -219,6 +229,17 @@ def _entry(organization: Organization) -> Entry:
     reason = "personal" if organization.is_personal else reasons.get(organization.state, "")
     id = str(organization.id)
     return Entry(id, organization.display_name, (reason or organization.state, id), reason)
+
+
+def _not_resumable(left: Run) -> Problem:
+    return Problem(
+        "LSA922",
+        f"Run {left.id} was left unfinished, and applies plan {left.plan[:12]}",
+        on=f"run {left.id}",
+        next_step="langsmith-audit apply with that plan goes on with it; --unfinished undo puts it "
+        "back, --unfinished leave begins a run of its own",
+        exit=Exit.USAGE,
+    )
 
 
 def missing(names: Sequence[str]) -> Problem:

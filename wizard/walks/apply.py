@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from wizard.console import report, screen
@@ -14,7 +15,7 @@ from wizard.problems import Problem
 from wizard.procedure import NUMBERS, STEPS, ordered
 from wizard.records import debug_log
 from wizard.records.changes import Change
-from wizard.records.journal import Journal
+from wizard.records.journal import Journal, Run
 from wizard.records.lock import locked
 from wizard.records.plan_reading import Reading, read_plan
 from wizard.steps.base import Step
@@ -23,6 +24,7 @@ from wizard.walks.answers import Answers, Declined
 from wizard.walks.applying import moved, refuse_unfit
 from wizard.walks.differences import Difference, all_differences, differences_now
 from wizard.walks.holding import refuse_if_held
+from wizard.walks.left import NOTHING_LEFT, left_of, left_run
 from wizard.walks.planning.mark import applied_before, mark
 from wizard.walks.planning.proposals import ask_for_missing
 from wizard.walks.planning.settings import settings_of
@@ -61,7 +63,7 @@ def main(args: argparse.Namespace) -> Exit:
     switch = StopSwitch()
     with debug_log.kept(), switch.installed():
         answers = Answers(settings_of(reading.plan, args.settings, exactly=True))
-        return Application(answers, switch, reading).run()
+        return Application(answers, switch, reading, path).run()
 
 
 def _verify(reading: Reading, path: Path, args: argparse.Namespace) -> None:
@@ -83,10 +85,17 @@ def _verify(reading: Reading, path: Path, args: argparse.Namespace) -> None:
 class Application(Onboarding):
     """One plan, applied."""
 
-    def __init__(self, answers: Answers, switch: StopSwitch, reading: Reading) -> None:
+    afresh = "langsmith-audit apply starts again; langsmith-audit show PLAN shows the plan"
+
+    def __init__(self, answers: Answers, switch: StopSwitch, reading: Reading, path: Path) -> None:
         super().__init__(answers, switch)
+        self.again = (
+            f"langsmith-audit apply {shlex.quote(str(path))} goes on with it; "
+            "langsmith-audit undo puts back what was changed"
+        )
         self._reading = reading
         self._plan = reading.plan
+        self._left = NOTHING_LEFT
         self._done: list[str] = []
 
     def _walk(self, systems: Systems) -> Exit:
@@ -96,20 +105,38 @@ class Application(Onboarding):
         refuse_if_held(systems)
         if not self._plan.planned:
             return self._end("Nothing to do: the plan has no changes.", Exit.OK)
-        self._refuse_applied(systems)
+        run = left_run(systems.place, self._reading.id)
+        how = self._unfinished(systems, run) if run else ""
+        if run and how == "undo":
+            return self._undo(systems, run)
+        run = run if how == "resume" else None
+        self._left = left_of(run) if run else NOTHING_LEFT
+        self._refuse_applied(systems, run.id if run else "")
         ask_for_key(systems, self._answers)
         ask_for_missing(systems, self._answers)
-        self._refuse_moved(systems, all_differences(systems, self._plan))
+        self._refuse_moved(systems, all_differences(systems, self._plan, self._left))
         for step in STEPS:
             if step.name not in systems.target.skip:
                 step.require(systems)
         self._agree()
         with locked(systems.place):
-            return self._hold(systems, self._journal(systems, plan=self._reading.id))
+            return self._hold(systems, self._journal(systems, run, plan=self._reading.id))
+
+    def _unfinished(self, systems: Systems, run: Run) -> str:
+        """What becomes of the unfinished run of this plan; its helm is waited for."""
+        steps = ", ".join(run.changed) or "nothing"
+        text = f"Run {run.id} of this plan was left unfinished (changed: {steps})."
+        self._console.print(screen.note(text))
+        how = self._answers.of_unfinished(run, self._reading.id)
+        if how == "resume":
+            self._settle(systems, run)
+        return how
 
     def _agree(self) -> None:
         self._console.print(f"\n{verdict(self._plan)}", style="bold", markup=False)
         for step, change in self._plan.planned:
+            if step.name in self._left.done:
+                continue
             self._console.print(screen.step_head(step.number, step.title))
             self._console.print(screen.items_block(change.items))
         if not self._answers.agree(f"Apply plan {self._reading.id[:12]} now?"):
@@ -135,6 +162,7 @@ class Application(Onboarding):
             systems.forget()
             change = self._proposed(systems, step)
             if change is None:
+                self._done += [step.name] if step.name in self._left.begun else []
                 continue
             self._console.print(screen.step_head(NUMBERS[step.name], step.title))
             self._change(systems, step, change, journal, progress)
@@ -145,6 +173,8 @@ class Application(Onboarding):
     def _proposed(self, systems: Systems, step: Step) -> Change | None:
         """The step's change, when it is the planned one still; none where others have made it."""
         change = step.propose(systems, ())
+        if change is None and step.name in self._left.begun:
+            return None
         self._refuse_moved(systems, differences_now(systems, self._plan, step, change, self._done))
         return change
 

@@ -15,6 +15,7 @@ from wizard.records.plan_file import Plan, PlannedChange, PlannedStep, Precondit
 from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
+from wizard.walks.left import NOTHING_LEFT, Left
 from wizard.walks.look import Look
 from wizard.walks.planning.changes import rests_on
 from wizard.walks.planning.inputs import chart_digest
@@ -38,14 +39,18 @@ class Difference:
     who: str = ""
 
 
-def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
+def all_differences(
+    systems: Systems, plan: Plan, left: Left = NOTHING_LEFT
+) -> tuple[Difference, ...]:
     """Everything that is not as planned, before the first change is made.
 
-    A step that can no longer be looked at or proposed is a difference too.
+    A step that can no longer be looked at or proposed is a difference too. What an apply that was
+    `left` has done already must still be so.
     """
     found = _deployed_chart(systems, plan)
     earlier: list[Change] = []
     failed: set[str] = set()
+    made: set[str] = set()
     looking = Look(systems)
     by_name = {planned.name: planned for planned in plan.steps}
     for step in ordered(one_rollout=systems.target.one_rollout):
@@ -63,6 +68,10 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
             found.append(_refused(step, planned.change, problem))
             failed.add(step.name)
             continue
+        if step.name in left.done or (step.name in left.begun and not change):
+            found += _taken_back(planned, change)
+            made.add(step.name)
+            continue
         if seen.blocked and planned.change and not change:
             found += [
                 Difference(it.subject, "; ".join(planned.change.items), f"{it.message} ({it.id})")
@@ -72,7 +81,7 @@ def all_differences(systems: Systems, plan: Plan) -> tuple[Difference, ...]:
             continue
         earlier += [change] if change else []
         before = earlier[: -1 if change else None]
-        found += _of_step(systems, plan, planned, change, before, failed)
+        found += _of_step(systems, plan, planned, change, before, failed, made)
         found += _refused_now(systems, planned, change) if change and planned.change else ()
     if not any(it.what.startswith("right to") for it in found):
         found += _rights_of_helm(systems, earlier)
@@ -117,6 +126,7 @@ def _of_step(
     change: Change | None,
     earlier: Sequence[Change],
     failed: Set[str] = frozenset(),
+    made: Set[str] = frozenset(),
 ) -> Iterator[Difference]:
     """What is not as planned in one step; what comes after a failed one cannot be compared."""
     if planned.change is None:
@@ -130,12 +140,26 @@ def _of_step(
     now = {it.name: it for it in _rests_on(systems, plan, change, earlier)}
     for name in dict.fromkeys((*was, *now)):
         one = was.get(name)
-        if one != now.get(name) and not (one and one.after in failed):
+        if not _same(one, now.get(name), made) and not (one and one.after in failed):
             yield _difference(name, was.get(name), now.get(name), planned.change, change)
     yield from _exactly(planned.change, change)
     for consent in change.consents:
         if consent.option not in {it.option for it in planned.change.consents}:
             yield Difference(consent.refusal.on, "not in the way", consent.refusal.what)
+
+
+def _same(was: Precondition | None, now: Precondition | None, made: Set[str]) -> bool:
+    """Whether it is as planned; what one of the `made` steps moved is what it became."""
+    if was and now and was.after in made:
+        return not was.value or was.value == now.value
+    return was == now
+
+
+def _taken_back(planned: PlannedStep, change: Change | None) -> Iterator[Difference]:
+    """What the run that was left had made, and has to be made again."""
+    if change:
+        title = f"step {planned.number}"
+        yield Difference(title, "made by the run that was left", "; ".join(change.items))
 
 
 def _rests_on(

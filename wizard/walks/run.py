@@ -51,6 +51,8 @@ def main(args: argparse.Namespace) -> Exit:
 class Onboarding:
     """One run of the wizard over the list of steps."""
 
+    again, afresh = AGAIN, AFRESH
+
     def __init__(self, answers: Answers, switch: StopSwitch) -> None:
         self._answers = answers
         self._switch = switch
@@ -64,19 +66,17 @@ class Onboarding:
             with Systems(self._answers.locate()) as systems:
                 return self._walk(systems)
 
-        return carried_out(walk, self._changing, again=AGAIN, afresh=AFRESH)
+        return carried_out(walk, self._changing, again=self.again, afresh=self.afresh)
 
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
         refuse_if_held(systems)
         left = self._tell_unfinished(systems)
-        how = self._answers.of_unfinished() if left else ""
+        how = self._answers.of_unfinished(left) if left else ""
         if left and how == "undo":
             return self._undo(systems, left)
         if left:
-            progress = Progress(self._console, self._switch, None)
-            with progress.running():
-                settle(systems, left.folder, progress)
+            self._settle(systems, left)
         left = left if how == "resume" else None
         if self._answers.may_ask:
             self._console.print()
@@ -91,6 +91,11 @@ class Onboarding:
         obtain(systems, self._answers, foresee(systems))
         with locked(systems.place):
             return self._hold(systems, self._journal(systems, left))
+
+    def _settle(self, systems: Systems, left: Run) -> None:
+        progress = Progress(self._console, self._switch, None)
+        with progress.running():
+            settle(systems, left.folder, progress)
 
     def _undo(self, systems: Systems, left: Run) -> Exit:
         """Put a run that was left back; of an undo that was left, go on with it."""
@@ -203,9 +208,7 @@ class Onboarding:
     def _tell_unfinished(self, systems: Systems) -> Run | None:
         run = unfinished(systems.place)
         if run:
-            steps = ", ".join(run.changed)
-            text = f"Run {run.id} was left unfinished (changed: {steps}); this one goes on from "
-            self._console.print(screen.note(text + "what is there."))
+            self._console.print(screen.note(_left(run)))
         return run
 
     def _show(
@@ -224,6 +227,13 @@ class Onboarding:
         style = "bold green" if exit == Exit.OK else "bold red"
         self._console.print(f"\n{text}", style=style, markup=False, soft_wrap=False)
         return exit
+
+
+def _left(run: Run) -> str:
+    text = f"Run {run.id} was left unfinished (changed: {', '.join(run.changed)})"
+    if run.plan:
+        return f"{text}; it applies plan {run.plan[:12]}."
+    return f"{text}; this one goes on from what is there."
 
 
 def ask_for_key(systems: Systems, answers: Answers) -> None:

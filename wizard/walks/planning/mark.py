@@ -28,6 +28,8 @@ def applied_before(systems: Systems, id: str, besides: str = "") -> str:
     about = systems.workload.live()["metadata"]
     mark = str((about.get("annotations") or {}).get(MARK, ""))
     found, _, when = mark.partition(" ")
+    if besides and when.endswith(f" run {besides}"):
+        return ""
     return f"as the annotation {MARK} of {systems.workload.on} says: {when}" if found == id else ""
 
 
