@@ -82,6 +82,12 @@ def helm_upgrade(when: str, fault: Fault) -> None:
     helm_process.start = start
 
 
+def helm_rollback(when: str, fault: Fault) -> None:
+    from wizard.systems.helm import Helm
+
+    wrap(Helm, "roll_back", **{when: fault})
+
+
 def organizations(when: str, fault: Fault) -> None:
     from wizard.systems.database import transaction
     from wizard.systems.database.database import Database

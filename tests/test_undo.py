@@ -251,17 +251,26 @@ def test_many_rows_killed_resumed_undone_and_redone(cluster, run) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_an_undo_that_was_killed_after_its_rollback_is_gone_on_with(cluster, run) -> None:
-    values, env = cluster.values.read_bytes(), backend_env(cluster)
+@pytest.mark.parametrize("redo", [False, True], ids=["undo", "redo"])
+def test_what_was_killed_after_its_rollback_is_gone_on_with(cluster, run, redo) -> None:
+    wanted = cluster.values.read_bytes(), backend_env(cluster)
     rest = ("organizations", "backend_restart", "audit_table", "audit_api")
     run(*ALL, *(word for step in rest for word in ("--skip", step)))
-    undo = in_background(cluster, *UNDO)
-    wait_for(lambda: [it["event"] for it in entries(cluster)][-2:].count("done") == 1
-             and "langsmith 3 deployed" in revisions(cluster))  # fmt: skip
-    undo.kill()
-    undo.communicate()
-    again = run(*UNDO)
+    undo = UNDO
+    if redo:
+        wanted = cluster.values.read_bytes(), backend_env(cluster)
+        assert run(*UNDO).returncode == 0
+        undo = (*UNDO, runs()[-1].id)
+    killed = subprocess.run(
+        [sys.executable, str(FAILPOINTS), "helm_rollback", "after", "sigkill", *undo],
+        env=cluster.environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -9, killed.stderr
+    assert entries(cluster)[-1]["event"] == "intent"
+    again = run(*undo)
     assert again.returncode == 0, again.stderr
-    assert cluster.values.read_bytes() == values
-    assert backend_env(cluster) == env
-    assert [it for it in revisions(cluster) if it.endswith("deployed")] == ["langsmith 3 deployed"]
+    assert (cluster.values.read_bytes(), backend_env(cluster)) == wanted
+    deployed = [it for it in revisions(cluster) if it.endswith("deployed")]
+    assert deployed == ["langsmith 4 deployed" if redo else "langsmith 3 deployed"]
+    last = runs()[-1]
+    assert (str(state(last, runs())), last.undoes) == ("done", runs()[redo].id)

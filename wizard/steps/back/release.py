@@ -138,7 +138,7 @@ def _rollback(systems: Systems, made: Sequence[Made], release: Release, wanted: 
         timeout=int(systems.target.upgrade_limit),
         wait=bool(made[-1].register.get("wait", True)),
     )
-    return _change(release, wanted, systems.helm.rollback_argv(way), way)
+    return _change(systems, release, wanted, systems.helm.rollback_argv(way), way)
 
 
 def _upgrade_back(
@@ -167,7 +167,7 @@ def _upgrade_back(
         timeout=int(systems.target.upgrade_limit),
         wait=bool(first.get("wait", True)),
     )
-    return _change(release, wanted, systems.helm.upgrade_argv(way), way)
+    return _change(systems, release, wanted, systems.helm.upgrade_argv(way), way)
 
 
 def _as_before(path: Path, made: Made) -> Path:
@@ -178,7 +178,9 @@ def _as_before(path: Path, made: Made) -> Path:
     return path
 
 
-def _change(release: Release, wanted: int, argv: Sequence[str], way: Rollback | Upgrade) -> Change:
+def _change(
+    systems: Systems, release: Release, wanted: int, argv: Sequence[str], way: Rollback | Upgrade
+) -> Change:
     import shlex
 
     return Change(
@@ -193,6 +195,7 @@ def _change(release: Release, wanted: int, argv: Sequence[str], way: Rollback | 
         register={
             "revision": release.revision,
             "chart_version": release.chart_version,
+            "values_before": fingerprint_of_values(systems.deployed_values),
             "wait": way.wait,
         },
         payload=way,
