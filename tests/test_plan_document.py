@@ -121,6 +121,42 @@ def test_a_plan_with_a_write_that_is_refused_is_not_complete(cluster, run) -> No
     assert writes(cluster) == []
 
 
+def test_every_object_that_would_change_is_tried(cluster, run) -> None:
+    text = "commonLabels: {team: audit}\nqueue: {deployment: {replicas: 2}}\n"
+    before = cluster.values.read_text()
+    assert before.count("\nqueue:\n  deployment:\n    replicas: 1\n") == 1
+    whole = before.replace("\nqueue:\n  deployment:\n    replicas: 1\n", "\n") + text
+    cluster.values.write_text(whole)
+    cluster.kubernetes.faults.forbid("patch", "configmaps")
+    cluster.kubernetes.faults.deny("patch", "services", "no labels", webhook="policy.example")
+    answer = run("plan", "--all", "--accept-drift", "--format", "json")
+    assert answer.returncode == 3, answer.stderr
+    document = json.loads(answer.stdout)
+    validate(document)
+    upgrade = by_step(document)["helm_upgrade"]
+    backend, *others = upgrade["server_checks"]
+    assert backend["outcome"] == "accepted"
+    wanted = [it for it in upgrade["rendered"] if not it["ours"] and it["state"] != "noise"]
+    tried = {it["what"].removesuffix(" as rendered"): it for it in others}
+    assert list(tried) == [f"{it['kind']} {it['name']}" for it in wanted]
+    assert tried["Deployment langsmith-backend"]["outcome"] == "accepted"
+    assert tried["StatefulSet langsmith-postgres"]["outcome"] == "accepted"
+    assert tried["Secret langsmith-secrets"]["outcome"] == "accepted"
+    told = {
+        kind: {
+            (it["outcome"], it["because"]) for what, it in tried.items() if what.startswith(kind)
+        }
+        for kind in ("Service ", "ConfigMap ", "Job ")
+    }
+    assert {outcome for outcome, _ in told["Service "]} == {"refused"}
+    assert all("no labels" in because for _, because in told["Service "])
+    assert {outcome for outcome, _ in told["ConfigMap "]} == {"not simulated"}
+    assert all("LSA207" in because for _, because in told["ConfigMap "])
+    assert told["Job "] == {("not simulated", "a hook is deleted and made anew")}
+    assert told_secrets(secrets_of(cluster), [answer.stdout, answer.stderr]) == set()
+    assert writes(cluster) == []
+
+
 def test_the_schema_and_the_code_know_the_same_members() -> None:
     classes = {"Plan": SCHEMA, **SCHEMA["$defs"]}
     for name, schema in classes.items():

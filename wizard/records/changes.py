@@ -96,6 +96,7 @@ class Change:
             where only the change itself tells.
         expected: how many rows or objects it writes, where that is counted.
         rendered: what the chart renders otherwise than it is deployed.
+        manifest: all that the chart renders, in memory only: it holds secrets.
         payload: what `apply` needs, in memory only.
     """
 
@@ -116,6 +117,7 @@ class Change:
     moves: Mapping[str, str] = field(default_factory=dict)
     expected: int | None = None
     rendered: tuple[ObjectDiff, ...] = ()
+    manifest: str = field(default="", repr=False, compare=False)
     payload: Any = field(default=None, repr=False, compare=False)
 
 

@@ -122,6 +122,7 @@ class HelmUpgrade(Step):
                 ),
             ),
             rendered=beyond.rendered.objects,
+            manifest=beyond.rendered.manifest,
             payload=upgrade,
         )
 

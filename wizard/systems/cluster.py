@@ -184,6 +184,25 @@ class Cluster:
             content_type=f"application/{kind}+json",
         )
 
+    def try_apply(
+        self, resource: Resource, name: str, namespace: str | None, body: Mapping[str, Any]
+    ) -> None:
+        """Lets the API server check a whole object, admission included; writes nothing.
+
+        It is a server-side apply with `dryRun=All` that gives way to nobody's fields.
+
+        Raises:
+            Problem: the object would be refused, or cannot be tried.
+        """
+        self._connection.request(
+            Call("patch", resource.plural, resource.group, name, namespace),
+            "PATCH",
+            resource.path(namespace, name),
+            query={"fieldManager": FIELD_MANAGER, "force": "true", "dryRun": "All"},
+            body=body,
+            content_type="application/apply-patch+yaml",
+        )
+
     def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Creates one object; the object as the server keeps it."""
         name = str((body.get("metadata") or {}).get("name") or "")

@@ -11,14 +11,9 @@ from wizard.problems import Problem
 from wizard.procedure import STEPS
 from wizard.records.changes import Change
 from wizard.systems.access import Systems
+from wizard.systems.chart_objects import UNSCOPED, resource_of
 from wizard.systems.cluster_errors import Call, forbidden
 from wizard.systems.manifest import documents
-
-UNSCOPED = (
-    "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace",
-    "PersistentVolume", "PriorityClass", "StorageClass",
-)  # fmt: skip
-"""Kinds of a chart that live in no namespace."""
 
 HOOKS = ("get", "list", "watch")
 """What helm does to wait for the end of a hook Job, besides creating and deleting it."""
@@ -85,18 +80,10 @@ def _of_helm(systems: Systems) -> Iterator[Right]:
         kind = re.search(r"^kind: *[\"']?(\w+)", text, re.MULTILINE)
         version = re.search(r"^apiVersion: *[\"']?([\w./-]+)", text, re.MULTILINE)
         if kind and version:
-            group = version[1].rpartition("/")[0]
-            where = "" if kind[1] in UNSCOPED else namespace
-            yield Right("get", _plural(kind[1]), group, where)
+            it = resource_of(kind[1], version[1])
+            yield Right("get", it.plural, it.group, "" if it.kind in UNSCOPED else namespace)
     for verb in HOOKS:
         yield Right(verb, "jobs", "batch", namespace)
-
-
-def _plural(kind: str) -> str:
-    word = kind.lower()
-    if word.endswith("y"):
-        return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith(("s", "x", "ch")) else f"{word}s"
 
 
 def _call(right: Right) -> Call:

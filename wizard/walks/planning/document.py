@@ -35,7 +35,7 @@ CANNOT_BE_KNOWN = {
     "helm_upgrade": (
         "how long the chart's hook Jobs take, and whether each of them succeeds",
         "whether the new pods find a node, and become ready",
-        "whether the API server takes the chart's other objects: only the backend is tried before",
+        "whether the API server takes what could not be tried: hook Jobs, and what is removed",
     ),
     "organizations": ("whether another session holds a lock on a row at that time",),
     "backend_restart": ("how many requests are under way when a pod is replaced",),

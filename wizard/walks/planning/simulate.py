@@ -6,13 +6,23 @@ Admission, quotas and types are checked for real; helm's own server dry run send
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from wizard.problems import Problem
 from wizard.records.changes import Change
 from wizard.records.plan_file import ServerCheck
+from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.systems.access import Systems
+from wizard.systems.chart_objects import UNSCOPED, resource_of
+from wizard.systems.manifest import containers_of, objects_of
+from wizard.systems.redact import redact, secret_literals
 from wizard.variables import WANTED
+
+Body = dict[str, Any]
+Key = tuple[str, str]
 
 ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
 _DENIED = re.compile(r"denied (the )?request|exceeded quota|\(422 ")
@@ -21,20 +31,73 @@ write itself (a right is missing, a webhook takes no dry run, nobody answers).""
 
 
 def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
-    """What the API server says to the change's writes to the backend; none for other steps."""
-    if change.step not in ("helm_upgrade", "backend_restart") or not change.exact:
+    """What the API server says to each object that the change would write; none for other steps.
+
+    The backend is tried with its variables or its restart; every other object that the upgrade
+    changes or adds, as the chart renders it. What differs at every rendering is not tried.
+    """
+    if not change.exact:
         return ()
-    backend = systems.installation.backend
-    what = f"{backend.kind} {backend.name} with "
-    what += " and ".join(WANTED) if change.step == "helm_upgrade" else "the restart"
+    if change.step == "backend_restart":
+        return (_checked(f"{_backend(systems)} with the restart", lambda: _try_restart(systems)),)
+    if change.step != "helm_upgrade":
+        return ()
+    what = f"{_backend(systems)} with {' and '.join(WANTED)}"
+    variables = dict.fromkeys(WANTED, "true")
+    backend = _checked(what, lambda: systems.workload.try_variables(variables))
+    bodies = _bodies(systems, change)
+    secrets = tuple(secret_literals(systems.deployed_values) | secret_literals(systems.file_values))
+    others = (it for it in change.rendered if not it.ours and it.state is not DiffState.NOISE)
+    return (backend, *(_of_object(systems, it, bodies, secrets) for it in others))
+
+
+def _of_object(
+    systems: Systems, it: ObjectDiff, bodies: Mapping[Key, Body], secrets: Sequence[str]
+) -> ServerCheck:
+    """One object as the chart renders it; what the API server repeats of it holds no secret."""
+    what = f"{it.kind} {it.name} as rendered"
+    body = bodies.get((it.kind, it.name))
+    if it.state is DiffState.REMOVED:
+        return ServerCheck(f"{it.kind} {it.name}", NOT_SIMULATED, "it is removed")
+    if it.hook:
+        return ServerCheck(what, NOT_SIMULATED, "a hook is deleted and made anew")
+    if body is None:
+        return ServerCheck(what, NOT_SIMULATED, "its name is another one at every rendering")
+    resource = resource_of(it.kind, str(body.get("apiVersion", "")))
+    namespace = None if it.kind in UNSCOPED else it.namespace
+    check = _checked(what, lambda: systems.cluster.try_apply(resource, it.name, namespace, body))
+    return replace(check, because=redact(check.because, (*secrets, *_private(body))))
+
+
+def _private(body: Body) -> Iterator[str]:
+    """What a Secret or ConfigMap holds, and what variables hold: none of it is told."""
+    for part in ("data", "stringData"):
+        yield from map(str, (body.get(part) or {}).values())
+    for container in containers_of(body):
+        yield from (str(it["value"]) for it in container.get("env") or [] if it.get("value"))
+
+
+def _bodies(systems: Systems, change: Change) -> dict[Key, Body]:
+    """The rendered objects that change, by kind and name."""
+    wanted = {it.kind for it in change.rendered if not it.ours and not it.hook}
+    found = objects_of(change.manifest, wanted, systems.release) if wanted else []
+    return {(it["kind"], str((it.get("metadata") or {}).get("name"))): it for it in found}
+
+
+def _backend(systems: Systems) -> str:
+    return f"{systems.installation.backend.kind} {systems.installation.backend.name}"
+
+
+def _try_restart(systems: Systems) -> None:
+    systems.workload.try_restart(at=datetime.now(UTC))
+
+
+def _checked(what: str, attempt: Callable[[], None]) -> ServerCheck:
     try:
-        if change.step == "helm_upgrade":
-            systems.workload.try_variables(dict.fromkeys(WANTED, "true"))
-        else:
-            systems.workload.try_restart(at=datetime.now(UTC))
+        attempt()
     except Problem as problem:
         words = (f"{problem.what} ({problem.id})", *problem.detail)
         if _DENIED.search("; ".join(words)):
-            return (ServerCheck(what, REFUSED, "; ".join(problem.detail) or words[0]),)
-        return (ServerCheck(what, NOT_SIMULATED, "; ".join(words)),)
-    return (ServerCheck(what, ACCEPTED),)
+            return ServerCheck(what, REFUSED, "; ".join(problem.detail) or words[0])
+        return ServerCheck(what, NOT_SIMULATED, "; ".join(words))
+    return ServerCheck(what, ACCEPTED)
