@@ -17,7 +17,7 @@ from wizard.systems.database.model import EnabledMany
 from wizard.systems.database.shown import MARK, Shown, array, ids
 from wizard.systems.database.statement_errors import NOTHING
 from wizard.systems.database.statements import statement
-from wizard.systems.database.transaction import Bench, carry_out
+from wizard.systems.database.transaction import Bench, carry_out, unexpected
 
 if TYPE_CHECKING:
     from wizard.systems.database.model import Kept, OrganizationsTable
@@ -102,10 +102,9 @@ def _turn_on(session: Session, bench: Bench, marks: str, kept: Kept, *, first: b
     query = statement("organizations_enable", words=words, schema=table.schema)
     written = session.run(query, ids=wanted)
     proof = session.rows(statement("organizations_proof", schema=table.schema), ids=wanted)[0]
-    if not written == proof["number"] == proof["turned_on"] == count:
-        raise _unexpected(bench, f"the UPDATE wrote {written} rows where {count} were expected")
-    if proof["rests"] != now["rests"]:
-        raise _unexpected(bench, "the UPDATE wrote other values than expected")
+    right = written == proof["number"] == proof["turned_on"] == count
+    if not right or proof["rests"] != now["rests"]:
+        raise unexpected(bench, written, count)
     rests: str = now["rests"]
     return rests
 
@@ -130,14 +129,4 @@ def _changed(session: Session, bench: Bench, marks: str, now: str) -> Problem:
         next_step="start again, and look at them as they are now",
         exit=Exit.UNKNOWN,
         detail=tuple(lines),
-    )
-
-
-def _unexpected(bench: Bench, what: str) -> Problem:
-    return Problem(
-        "LSA546",
-        f"{what} (a trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
-        on=bench.login.subject,
-        next_step="ask the DBA what else acts on this table",
-        exit=Exit.UNKNOWN,
     )

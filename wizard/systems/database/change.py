@@ -20,7 +20,7 @@ from wizard.systems.database.model import (
 from wizard.systems.database.rows import Rows
 from wizard.systems.database.statement_errors import NOTHING
 from wizard.systems.database.statements import readable, statement
-from wizard.systems.database.transaction import Bench, carry_out
+from wizard.systems.database.transaction import Bench, carry_out, unexpected
 
 if TYPE_CHECKING:
     from wizard.systems.database.model import OrganizationsTable
@@ -125,15 +125,8 @@ def _proved(
     odd = [c for c in changes if c.id not in found or found[c.id].prior != c.after]
     if written == len(changes) and not odd:
         return tuple(changes)
-    raise Problem(
-        "LSA546",
-        f"the UPDATE wrote {written} rows where {len(changes)} were expected, or other values "
-        f"(a trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
-        on=bench.login.subject,
-        next_step="ask the DBA what else acts on this table",
-        exit=Exit.UNKNOWN,
-        detail=tuple(f"not as expected: organization {c.id}" for c in odd[:_SHOWN]),
-    )
+    lines = tuple(f"not as expected: organization {c.id}" for c in odd[:_SHOWN])
+    raise unexpected(bench, written, len(changes), lines)
 
 
 def _locked(session: Session, bench: Bench, ids: Sequence[UUID]) -> Mapping[UUID, Organization]:

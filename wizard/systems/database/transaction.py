@@ -124,6 +124,19 @@ def unchanged(problem: Problem) -> Problem:
     )
 
 
+def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = ()) -> Problem:
+    """LSA546: an UPDATE wrote another number of rows than `count`, or other values."""
+    return Problem(
+        "LSA546",
+        f"the UPDATE wrote {written} rows where {count} were expected, or other values (a "
+        f"trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
+        on=bench.login.subject,
+        next_step="ask the DBA what else acts on this table",
+        exit=Exit.UNKNOWN,
+        detail=tuple(detail),
+    )
+
+
 def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequence[UUID]) -> Problem:
     if problem.id != "LSA541":
         return problem
