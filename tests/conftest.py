@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts what runs in the background with SIGINT ignored, and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "live: also runs on any cluster, with --live KUBECONFIG")
+    config.addinivalue_line("markers", "live_only: runs with --live KUBECONFIG alone")
     if config.getoption("--live"):
         from live_cluster import problem_of
 
@@ -88,10 +89,10 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On a live cluster only what is marked for it runs."""
-    if not config.getoption("--live"):
-        return
-    others = [item for item in items if item.get_closest_marker("live") is None]
+    """On a live cluster only what is marked for it runs; elsewhere not what is for it alone."""
+    live = bool(config.getoption("--live"))
+    wanted = "live" if live else "live_only"
+    others = [item for item in items if (item.get_closest_marker(wanted) is None) is live]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
 
@@ -186,11 +187,14 @@ def cluster(request: pytest.FixtureRequest) -> "PracticeCluster | LiveCluster":
 
 
 @pytest.fixture
-def run(cluster: PracticeCluster) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run(
+    request: pytest.FixtureRequest, cluster: PracticeCluster
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `langsmith-audit …` on the cluster, without a terminal; `env` adds variables."""
+    limit = 1200.0 if request.config.getoption("--live") else 120.0
 
     def call(
-        *arguments: str, env: dict[str, str] | None = None, timeout: float = 120, **more: object
+        *arguments: str, env: dict[str, str] | None = None, timeout: float = limit, **more: object
     ) -> subprocess.CompletedProcess[str]:
         whole = cluster.environment() | (env or {})
         if not more:

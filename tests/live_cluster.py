@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from live_kubernetes import SLOWER, CannotStage, LiveKubernetes
+from live_kubernetes import SLOWER, CannotStage, LiveKubernetes, staging
 
 from wizard.practice.chart_repository import ChartRepository
 from wizard.practice.environment import led_to
@@ -148,6 +148,7 @@ class LiveCluster:
         if "no matches for kind" in answer.stderr:
             raise CannotStage(answer.stderr.strip().splitlines()[-1])
         self.must(answer, "helm install")
+        self.kubernetes.faults.begin(self.namespace, f"{self.release}-config")
         self.settle()
 
     def settle(self):
@@ -243,7 +244,7 @@ class LiveCluster:
         text = given.read_text(encoding="utf-8") if given else _practice_values(self.namespace)
         self.write_private(self.values, text)
         # The wizard forwards a port to the backend: no address is needed, and none may lead astray.
-        edit_values(self, {"config": {"hostname": ""}})
+        edit_values(self, {"config": {"hostname": ""}, **staging()})
 
     def _seed(self):
         """The organizations; the tables too, where no migration has made them."""
@@ -266,11 +267,13 @@ class LiveCluster:
         backend = self.kubernetes.get("Deployment", self.namespace, "langsmith-backend")
         releases = self.kubernetes.list("Secret", self.namespace, {"owner": "helm"})
         quotas = self.kubernetes.list("ResourceQuota", self.namespace)
+        settings = self.kubernetes.get("ConfigMap", self.namespace, "langsmith-config") or {}
         return (
             self.namespace,
             backend and backend["metadata"]["generation"],
             sorted(one["metadata"]["resourceVersion"] for one in releases),
             len(quotas),
+            settings.get("data"),
             self.stored() if backend and self._database_runs() else {},
         )
 

@@ -25,14 +25,75 @@ class CannotStage(Exception):
     """A scenario needs what only the practice cluster can do; the text says what."""
 
 
+STAGED = "LSA_STAGED"
+"""The variable that tells containers what shall go wrong; in the chart's own ConfigMap."""
+
+STAGES = f"""case " ${STAGED} " in *" $0 "*)
+  echo "staged: $0 ends here, with $POSTGRES_DATABASE_URI" >&2; exit 3;;
+esac
+exec "$@"
+"""
+"""A shell's program before a container's own command; its $0 is what may be told to fail."""
+
+PODS = "backend-pods"
+JOBS = {
+    "langsmith-backend-migrations": ("backend", "migrations", "./pg_migration_entrypoint.sh"),
+    "auth-bootstrap": ("backend", "authBootstrap", "./auth_bootstrap_entrypoint.sh"),
+    "backfill-check": ("backend", "backfillCheck", "./backfill_check_entrypoint.sh"),
+    "e2e-test": ("e2eTest", "", "python scripts/test_e2e_trace.pyc"),
+}
+"""Hook Jobs that can be made to fail: where their values are, and the chart's own command."""
+
+
+def staging():
+    """Values with which containers fail when they are told to; without the variable, nothing."""
+    backend = {"deployment": {"command": _before(PODS, "./entrypoint.sh")}}
+    values = {"backend": backend}
+    for name, (part, key, command) in JOBS.items():
+        own = {"command": _before(name, command)}
+        values.setdefault(part, {}).update({key: own} if key else own)
+    return values
+
+
+def _before(name, command):
+    return ["sh", "-c", STAGES, name, *command.split()]
+
+
 class LiveFaults:
     """What can go wrong on a live cluster by itself; everything else cannot be staged there."""
 
     def __init__(self, kubernetes):
         self._kubernetes = kubernetes
+        self._fail = []
+        self._config = ("", "")
+
+    def begin(self, namespace, config):
+        """A release was installed; its containers' variables come from this ConfigMap."""
+        self._fail, self._config = [], (namespace, config)
 
     def __getattr__(self, name):
         raise CannotStage(f"{name.replace('_', ' ')}: a fault of the practice cluster's own")
+
+    def fail_pods(self, labels, reason="CrashLoopBackOff", *, owner=""):
+        if reason != "CrashLoopBackOff" or owner != "ReplicaSet":
+            raise CannotStage(f"{reason}: pods of a real cluster can only be made to crash")
+        self._tell([*self._fail, PODS])
+
+    def fail_job(self, name_contains):
+        if name_contains not in JOBS:
+            raise CannotStage(f"the Job {name_contains} cannot be told to fail")
+        self._tell([*self._fail, name_contains])
+
+    def clear(self):
+        self._tell([])
+
+    def _tell(self, names):
+        if not self._kubernetes.list("Node"):
+            raise CannotStage("no container really runs on this cluster")
+        namespace, name = self._config
+        self._fail = names
+        change = {"data": {STAGED: " ".join(names)}}
+        self._kubernetes.acting_as("kubectl-edit").patch("ConfigMap", namespace, name, change)
 
     def held(self):
         return contextlib.nullcontext()
@@ -65,6 +126,13 @@ class LiveKubernetes:
         if not found:
             raise ResourceNotFoundError(kind)
         return sorted(found, key=lambda one: (not one.preferred, bool(one.group)))[0]
+
+    def served(self, obj):
+        """The resource of an object's own version; a cluster may be too old or too new for it."""
+        try:
+            return self._client.resources.get(api_version=obj["apiVersion"], kind=obj["kind"])
+        except ResourceNotFoundError:
+            raise CannotStage(f"{obj['kind']} {obj['apiVersion']} is not served here") from None
 
     def get(self, kind, namespace, name):
         try:
@@ -121,7 +189,7 @@ class LiveSomeone:
             raise CannotStage(f"{meta['name']} is there already, and its controller would act")
         if "namespace" not in meta:
             self._kubernetes.made.append((obj["kind"], meta["name"]))
-        made = self._kubernetes.resource(obj["kind"]).create(
+        made = self._kubernetes.served(obj).create(
             body=obj, namespace=meta.get("namespace"), field_manager=self._manager
         )
         return made.to_dict()
