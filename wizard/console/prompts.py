@@ -1,4 +1,7 @@
-"""The questions, asked in a terminal. Each has a flag and a variable, so none is ever needed."""
+"""The questions, asked in a terminal. Each has a flag and a variable, so none is ever needed.
+
+The prompt libraries are imported when the first question is asked.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,32 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from prompt_toolkit.application import Application, get_app
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
-from prompt_toolkit.output import Output, create_output
-from questionary import Question, Style, confirm, password, path, text
+from typing import TYPE_CHECKING, Any
 
 from wizard.console import plain
 from wizard.console.choices import PAGE, Find, Listed, Paged
 from wizard.console.entries import Entry
-from wizard.console.picker import Picker
 from wizard.console.signals import Interrupted, asking
 from wizard.options import BY_NAME
 
-STYLE = Style(
-    [
-        ("qmark", "fg:ansicyan bold"),
-        ("question", "bold"),
-        ("answer", "fg:ansicyan"),
-        ("pointer", "fg:ansicyan bold"),
-        ("highlighted", "bold"),
-        ("selected", "fg:ansigreen"),
-        ("disabled", "fg:ansibrightblack"),
-        ("instruction", "fg:ansibrightblack"),
-        ("note", "fg:ansiyellow"),
-        ("bottom-toolbar", "noreverse"),
-        ("validation-toolbar", "fg:ansiyellow bg:default"),
-    ]
-)
+if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from questionary import Question
+
+STYLE = [
+    ("qmark", "fg:ansicyan bold"),
+    ("question", "bold"),
+    ("answer", "fg:ansicyan"),
+    ("pointer", "fg:ansicyan bold"),
+    ("highlighted", "bold"),
+    ("selected", "fg:ansigreen"),
+    ("disabled", "fg:ansibrightblack"),
+    ("instruction", "fg:ansibrightblack"),
+    ("note", "fg:ansiyellow"),
+    ("bottom-toolbar", "noreverse"),
+    ("validation-toolbar", "fg:ansiyellow bg:default"),
+]
 
 
 def possible() -> bool:
@@ -52,6 +52,8 @@ def ask_path(name: str) -> str:
     default = "values.yaml" if Path("values.yaml").is_file() else ""
     if plain.needed():
         return _expanded(plain.ask_line(BY_NAME[name].ask, default))
+    from questionary import path
+
     asked = path(BY_NAME[name].ask, default=default, validate=_there, **_look())
     return _expanded(str(_ask(asked)))
 
@@ -60,6 +62,8 @@ def ask_secret(name: str) -> str:
     """A secret for the option of this name; what is typed is not shown."""
     if plain.needed():
         return plain.ask_secret(BY_NAME[name].ask)
+    from questionary import password
+
     return str(_ask(password(BY_NAME[name].ask, **_look()))).strip()
 
 
@@ -73,6 +77,8 @@ def ask_yes(question: str) -> bool:
     _forget_typed()
     if plain.needed():
         return plain.ask_yes(question)
+    from questionary import confirm
+
     return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
 
 
@@ -84,6 +90,8 @@ def ask_several(name: str, find: Find) -> tuple[str, ...]:
         return _pick(question, first, several=True)
     if plain.needed():
         return _searched(question, find)
+    from wizard.console.picker import Picker
+
     picker = Picker(question, Paged(find, first), several=True)
     picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
     return picked
@@ -110,6 +118,8 @@ def _pick(
 ) -> tuple[str, ...]:
     if plain.needed():
         return plain.ask_numbers(question, entries, several=several)
+    from wizard.console.picker import Picker
+
     picker = Picker(question, Listed(entries), several=several, at=at)
     picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
     return picked
@@ -118,6 +128,8 @@ def _pick(
 def _ask_line(question: str, default: str = "") -> str:
     if plain.needed():
         return plain.ask_line(question, default)
+    from questionary import text
+
     return str(_ask(text(question, default=default, **_look()))).strip()
 
 
@@ -131,14 +143,15 @@ def _expanded(typed: str) -> str:
 
 
 def _look() -> dict[str, Any]:
-    return {"style": STYLE, "output": _output()}
+    from prompt_toolkit.output import create_output
+    from questionary import Style
 
-
-def _output() -> Output:
-    return create_output(stdout=sys.stderr)
+    return {"style": Style(STYLE), "output": create_output(stdout=sys.stderr)}
 
 
 def _ask(question: Question) -> Any:
+    from prompt_toolkit.key_binding import merge_key_bindings
+
     application = question.application
     bindings = [application.key_bindings] if application.key_bindings else []
     application.key_bindings = merge_key_bindings([*bindings, _leaving()])
@@ -171,6 +184,9 @@ def _run(application: Application[Any]) -> Any:
 
 def _leaving() -> KeyBindings:
     """Ctrl-C, and Ctrl-D where it has nothing to delete, leave every prompt alike."""
+    from prompt_toolkit.application import get_app
+    from prompt_toolkit.key_binding import KeyBindings
+
     keys = KeyBindings()
 
     @keys.add("c-c", eager=True)

@@ -7,7 +7,9 @@ problem is kept too: a cluster that cannot be reached is waited for once, not on
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -114,6 +116,27 @@ class Systems:
         return self._once(
             "deployed_values", lambda: self.helm.user_values(target.release, target.namespace)
         )
+
+    @property
+    def computed_values(self) -> dict[str, Any]:
+        """The same with the chart's defaults; none where helm has no release. Secrets as well."""
+        target = self.target
+        if not self.release.revision:
+            return {}
+        return self._once(
+            "computed_values",
+            lambda: self.helm.computed_values(target.release, target.namespace),
+        )
+
+    def read_together(self, *names: str) -> None:
+        """Read several of these properties at once; what cannot be read is told when it is used."""
+        try:
+            _ = self.release  # what keeps helm from it is waited for once
+        except Problem:
+            return
+        with ThreadPoolExecutor(len(names)) as pool:
+            for name in names:
+                pool.submit(getattr, self, name)
 
     @property
     def manifest(self) -> str:
@@ -257,6 +280,7 @@ class Systems:
     def _open_helm(self) -> Helm:
         from wizard.systems.helm import Helm
 
+        threading.Thread(target=_import_client).start()  # while helm answers
         context = self.cluster.context or None  # the one that is shown, whatever becomes current
         helm = Helm.find(
             kubeconfig=self.target.kubeconfig,
@@ -302,11 +326,9 @@ class Systems:
     def _read_installation(self) -> Installation:
         from wizard.systems.installation import read_installation
 
-        target = self.target
-        release = self.release  # first: what keeps helm from it is waited for and told once
-        by_helm = release.revision > 0
-        values = self.helm.computed_values(target.release, target.namespace) if by_helm else {}
-        return read_installation(self.manifest, values, release)
+        self.read_together("computed_values", "manifest")
+        values = self.computed_values
+        return read_installation(self.manifest, values, self.release)
 
     def _open_workload(self) -> Workload:
         from wizard.systems.workload import Workload
@@ -384,6 +406,12 @@ class Systems:
         from wizard.systems.database import organization_id
 
         return [organization_id(text) for text in self.target.selection.ids]
+
+
+def _import_client() -> None:
+    """The Kubernetes client takes as long to import as helm to answer."""
+    import kubernetes.client
+    import kubernetes.config  # noqa: F401
 
 
 def recent_page(api: LangSmithApi) -> AuditLogPage:
