@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 from wizard.records.journal import Run, runs
 from wizard.records.rows import RowsFile, changes, rows
-from wizard.systems.database import Database, RowChange, shown, witness
+from wizard.systems.database import Database, RowChange, row_changes, shown, witness
 from wizard.systems.database.shown import Shown
 
 ON = '{"can_use_audit_logs": true}'
@@ -84,7 +85,32 @@ def test_every_batch_and_nothing_else(world, tmp_path) -> None:
         now = world.configs()
         assert sum(config == before[id] for id, config in now.items()) == 2
         assert all(json.loads(now[one.id])["can_use_audit_logs"] is True for one in made)
-        assert len(database.put_back(made).restored) == 10
+        assert database.put_back(made).restored == 10
+    assert world.configs() == before
+
+
+def test_memory_does_not_grow_with_what_is_put_back(world, tmp_path, monkeypatch) -> None:
+    for name, size in (("BLOCK", 100), ("IN_MEMORY", 1 << 14)):
+        monkeypatch.setattr(row_changes, name, size)
+    monkeypatch.setattr(shown, "BATCH", 1_000)
+    before, peaks = world.configs(), []
+    with world.open() as database:
+        for number, rows in enumerate((500, 5_000)):
+            world.sql(
+                "INSERT INTO organizations SELECT gen_random_uuid(), 'n', false, '{\"a\": 1}' "
+                "FROM generate_series(1, %s)",
+                rows,
+            )
+            file = RowsFile(tmp_path / str(number))
+            made = database.enable_shown(database.show("needy"), file).count
+            told = changes(tmp_path, {"rows": file.told})
+            tracemalloc.start()
+            back = database.put_back(map(RowChange.from_json, told))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert (back.restored, back.already, back.left, back.notes) == (made, 0, (), ())
+            world.sql("DELETE FROM organizations WHERE display_name = 'n'")
+    assert peaks[1] < peaks[0] + 200_000
     assert world.configs() == before
 
 

@@ -110,7 +110,7 @@ def test_the_change_and_the_way_back(world: World) -> None:
         done = database.enable(shown)
         assert (len(done.changes), len(done.unchanged), done.notes) == (len(RIGHT) + 1, 1, ())
         assert database.organization_counts().shared[OrganizationState.ON] == len(shown)
-        assert len(database.put_back(done.changes).restored) == len(done.changes)
+        assert database.put_back(done.changes).restored == len(done.changes)
         assert database.audit_logs_table() is None
         assert database.identity().server_version
         assert "UPDATE (config)" in database.grants()

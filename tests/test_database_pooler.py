@@ -65,7 +65,7 @@ def test_the_whole_change_through_pgbouncer(world: World, pooler: int) -> None:
         shown = every(database, limit=2)
         done = database.enable(shown)
         assert (len(done.changes), done.notes) == (3, ())
-        assert len(database.put_back(done.changes).restored) == 3
+        assert database.put_back(done.changes).restored == 3
         with (
             world.elsewhere("UPDATE organizations SET display_name = 'x'"),
             refused("LSA541"),

@@ -145,7 +145,7 @@ def test_cut_between_commit_and_its_answer(cluster, database, monkeypatch) -> No
     done = database.enable(shown)
     assert "lost during the commit; the server says that it is in" in done.notes[0]
     assert all(on(cluster))
-    assert len(database.put_back(done.changes).restored) == len(done.changes)
+    assert database.put_back(done.changes).restored == len(done.changes)
 
 
 def test_cut_off_for_good_at_the_commit(cluster, database, monkeypatch) -> None:

@@ -168,7 +168,7 @@ class Organizations(Step):
             return ()
         if len(needy) <= INLINE:
             return needy
-        return systems.database.show_these([o.id for o in needy])
+        return systems.database.show_these(sorted(o.id for o in needy))
 
     def _overview(self, systems: Systems) -> Observation:
         counts = systems.database.organization_counts().shared

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from wizard.records.changes import Change, Done, Exact, Reversible
@@ -15,12 +19,13 @@ from wizard.records.run_states import Made, Outcome
 from wizard.records.run_states import made as made_by
 from wizard.steps.back.told import cannot, not_ours, nothing
 from wizard.systems.database import ConfigShape, RowChange
+from wizard.systems.database.row_changes import RowChanges, blocks
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from wizard.systems.access import Systems
-    from wizard.systems.database import Organization, PriorState
+    from wizard.systems.database import Database, Organization, PriorState
 
 STEP = "organizations"
 SHOWN = 20
@@ -35,35 +40,28 @@ def way_back(systems: Systems, made: Sequence[Made]) -> Change | Finding:
             "their SQL was handed to a DBA, and this tool does not know the prior states",
             next_step="let the DBA set the key back in these rows",
         )
-    wanted = _merged(made)
-    database = systems.database
-    there = {row.id: row for row in database.organizations_by_id(list(wanted))}
-    ours = [
-        _on_top(each, there[id])
-        for id, each in wanted.items()
-        if id in there and _same_key(there[id].prior, each.after)
-    ]
-    odd = [each for id, each in wanted.items() if not _known(there.get(id), each)]
-    if not ours and odd:
-        return not_ours(subject, "they were changed since", *_lines(odd, there))
-    if not ours:
+    found = _compared(systems.database, _merged(made))
+    if not found.ours.count and found.odd:
+        return not_ours(subject, "they were changed since", *found.lines())
+    if not found.ours.count:
         return nothing(subject, "the rows have the key's state from before the run")
-    database.find_organizations(writing=True)
-    return _change(systems, ours, odd, made[-1].folder.name)
+    systems.database.find_organizations(writing=True)
+    return _change(systems, found, made[-1].folder.name)
 
 
 def undo(systems: Systems, change: Change) -> Done:
     """Run the transaction, and read the rows back on a second connection."""
-    ours: list[RowChange] = change.payload
+    found: _Compared = change.payload
     database, lock_limit = systems.database, systems.target.lock_limit
-    if _turned_on(ours):
-        back = database.put_back(ours, lock_limit=lock_limit)
-        count, at, notes = len(back.restored), back.committed_at, back.notes
+    if found.turned_on:
+        back = database.put_back(found.ours, lock_limit=lock_limit)
+        count, at, notes = back.restored, back.committed_at, back.notes
         notes += tuple(f"left as it is: organization {id}, {why}" for id, why in back.left)
+        notes += (f"left as they are: {back.more_left} more",) if back.more_left else ()
     else:  # this run puts back what another undo did
-        there = {row.id: row for row in database.organizations_by_id([it.id for it in ours])}
-        done = database.enable([there[it.id] for it in ours], lock_limit=lock_limit)
-        count, at, notes = len(done.changes), done.committed_at, done.notes
+        shown = database.show_these(each.id for each in found.ours)
+        done = database.enable_shown(shown, _NotKept(), lock_limit=lock_limit)
+        count, at, notes = done.count, done.committed_at, done.notes
     told = "organization has" if count == 1 else "organizations have"
     return Done(
         f"{count} {told} the state from before the run",
@@ -76,33 +74,86 @@ def undo(systems: Systems, change: Change) -> Done:
     )
 
 
-def _turned_on(ours: Sequence[RowChange]) -> bool:
-    return all(each.after.value == "true" for each in ours)
+class _NotKept:
+    """The prior states are in the journal of the run that is gone back to."""
+
+    def add(self, lines: bytes, count: int) -> None:
+        """Keep nothing."""
+
+    def seal(self) -> None:
+        """There is nothing to seal."""
 
 
-def _merged(made: Sequence[Made]) -> dict[UUID, RowChange]:
-    """Each row's state before all of these changes, and after the last."""
-    found: dict[UUID, RowChange] = {}
-    for each in made:
-        if each.outcome is Outcome.FAILED:  # the transaction was rolled back
-            continue
-        for change in _row_changes(each):
-            earlier = found.get(change.id)
-            if earlier and earlier.after == change.before:
-                found[change.id] = replace(change, before=earlier.before)
-            else:
-                found[change.id] = change
+class _Compared:
+    """The rows that are as the run wrote them, and those that somebody changed since.
+
+    Attributes:
+        ours: the former, in the order of their ids.
+        turned_on: the run turned all of them on, which is what an undo of an undo has not done.
+        odd: how many of the latter; the first of them by name.
+    """
+
+    def __init__(self) -> None:
+        self.ours = RowChanges()
+        self.turned_on = True
+        self.odd = 0
+        self.named: list[str] = []
+
+    def add(self, wanted: Sequence[RowChange], there: Mapping[UUID, Organization]) -> None:
+        """Sort these rows by what is there now."""
+        ours = [
+            _on_top(each, there[each.id])
+            for each in wanted
+            if each.id in there and _same_key(there[each.id].prior, each.after)
+        ]
+        self.turned_on &= all(each.after.value == "true" for each in ours)
+        self.ours.add(ours)
+        for each in wanted:
+            row = there.get(each.id)
+            if _known(row, each):
+                continue
+            self.odd += 1
+            if len(self.named) < SHOWN:
+                self.named.append(f"{each.id}: {row.prior.told() if row else 'no longer there'}")
+
+    def lines(self) -> tuple[str, ...]:
+        """What is there instead, for a person."""
+        more = self.odd - len(self.named)
+        return (*self.named, *((f"and {more} more",) if more else ()))
+
+
+def _compared(database: Database, wanted: Iterable[RowChange]) -> _Compared:
+    found = _Compared()
+    for block in blocks(wanted):
+        there = database.organizations_by_id([each.id for each in block])
+        found.add(block, {row.id: row for row in there})
     return found
 
 
+def _merged(made: Sequence[Made]) -> Iterator[RowChange]:
+    """Each row's state before all of these changes, and after the last; in the ids' order."""
+    made = [each for each in made if each.outcome is not Outcome.FAILED]  # that was rolled back
+    by_id = attrgetter("id")
+    streams = [_row_changes(each) for each in made]
+    for _, of_one in groupby(heapq.merge(*streams, key=by_id), key=by_id):
+        yield reduce(_followed, of_one)
+
+
+def _followed(one: RowChange, then: RowChange) -> RowChange:
+    """Two changes of a row as one; the latter alone when somebody else wrote in between."""
+    return replace(then, before=one.before) if one.after == then.before else then
+
+
 def _row_changes(made: Made) -> Iterator[RowChange]:
+    """The rows of one change in the order of their ids, as a file has them."""
     if "reverses" in made.register:  # too many rows to tell twice
         run = the_run(made.register["reverses"], runs())
-        for each in _merged([it for it in made_by(run) if it.step == STEP]).values():
+        for each in _merged([it for it in made_by(run) if it.step == STEP]):
             yield RowChange(each.id, each.display_name, each.after, each.before)
         return
-    for data in changes(made.folder, made.undo):
-        yield RowChange.from_json(data)
+    told = map(RowChange.from_json, changes(made.folder, made.undo))
+    in_file = isinstance(made.undo.get("rows"), Mapping)
+    yield from told if in_file else sorted(told, key=attrgetter("id"))
 
 
 def _same_key(one: PriorState, other: PriorState) -> bool:
@@ -126,32 +177,22 @@ def _on_top(change: RowChange, row: Organization) -> RowChange:
     return RowChange(change.id, row.display_name, before, row.prior)
 
 
-def _lines(odd: Sequence[RowChange], there: dict[UUID, Organization]) -> tuple[str, ...]:
-    lines = []
-    for each in odd[:SHOWN]:
-        row = there.get(each.id)
-        lines.append(f"{each.id}: {row.prior.told() if row else 'no longer there'}")
-    more = len(odd) - SHOWN
-    return (*lines, *((f"and {more} more",) if more > 0 else ()))
-
-
-def _change(
-    systems: Systems, ours: Sequence[RowChange], odd: Sequence[RowChange], run: str
-) -> Change:
-    count = f"{len(ours)} row{'s' if len(ours) != 1 else ''}"
-    back = [RowChange(it.id, it.display_name, it.after, it.before) for it in ours]
-    told: dict[str, Any] = {"changes": [each.as_json() for each in back]}
-    if len(ours) > INLINE:
-        told = {"reverses": run}
+def _change(systems: Systems, found: _Compared, run: str) -> Change:
+    ours = found.ours
+    count = f"{ours.count} row{'s' if ours.count != 1 else ''}"
+    told: dict[str, Any] = {"reverses": run}
+    ids: tuple[str, ...] = (f"{ours.count} ids, in blocks within the one transaction",)
+    if ours.count <= INLINE:
+        back = [RowChange(it.id, it.display_name, it.after, it.before) for it in ours]
+        told, ids = {"changes": [it.as_json() for it in back]}, tuple(str(it.id) for it in back)
     database = systems.database
-    turned_on = _turned_on(ours)
-    statement = database.put_back_statement() if turned_on else database.enable_statement()
-    skipped = (f"{len(odd)} more were changed since, and are left alone",) if odd else ()
+    statement = database.put_back_statement() if found.turned_on else database.enable_statement()
+    skipped = (f"{found.odd} more were changed since, and are left alone",) if found.odd else ()
     return Change(
         step=STEP,
         items=(f"UPDATE organizations: the key's state from before the run in {count}", *skipped),
-        details=tuple(map(_told, ours[:SHOWN])),
-        exact=(Exact("sql", statement, tuple(str(it.id) for it in ours)),),
+        details=tuple(map(_told, islice(ours, SHOWN))),
+        exact=(Exact("sql", statement, ids),),
         preconditions={"rows": f"{count}, each as the run wrote it"},
         effect=f"{count} of organizations, in one transaction; the running backend pods keep "
         "what they knew until they are replaced",
@@ -159,7 +200,7 @@ def _change(
         because="what is there now is in this run's journal",
         undo="langsmith-audit undo of this run",
         register={**told, "pods": _pods(systems)},
-        payload=list(ours),
+        payload=found,
     )
 
 

@@ -1,4 +1,4 @@
-"""Turns audit logs on for chosen organizations, and puts their prior state back."""
+"""Turns audit logs on for chosen organizations."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems.database import catalogue, listing
 from wizard.systems.database.model import (
-    ConfigShape,
     Enabled,
     Organization,
     OrganizationState,
-    PutBack,
     RowChange,
 )
 from wizard.systems.database.rows import Rows
@@ -32,11 +30,6 @@ _SHOWN = 10
 def enable_statement(table: OrganizationsTable) -> str:
     """The UPDATE as a person reads it, `:'ids'` standing for the chosen ids."""
     return readable("organizations_enable", words=listing.words(table), schema=table.schema)
-
-
-def put_back_statement(table: OrganizationsTable) -> str:
-    """The UPDATE that puts prior states back, as a person reads it."""
-    return readable("organizations_put_back", schema=table.schema)
 
 
 def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
@@ -60,38 +53,12 @@ def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
     )
 
 
-def put_back(bench: Bench, changes: Sequence[RowChange]) -> PutBack:
-    """Put the prior state of each row's key back where the row is still as it was written.
-
-    Rows that somebody has changed since, or deleted, are left alone and named.
-
-    Raises:
-        Problem: what a transaction can raise. Nothing was changed then.
-    """
-    wanted = {change.id: change for change in changes}
-    already: list[UUID] = []
-    left: list[tuple[UUID, str]] = []
-
-    def work(session: Session) -> Rows:
-        ours = _still_ours(_locked(session, bench, list(wanted)), wanted, already, left)
-        return Rows(bench.table, _restore(session, bench, ours))
-
-    done = carry_out(bench, list(wanted), work)
-    return PutBack(
-        restored=tuple(change.id for change in done.made.changes),
-        already=tuple(already),
-        left=tuple(left),
-        committed_at=done.committed_at,
-        statement=put_back_statement(bench.table),
-        notes=done.notes,
-    )
-
-
 def _turn_on(
     session: Session, bench: Bench, chosen: Sequence[Organization], needy: Sequence[Organization]
 ) -> tuple[RowChange, ...]:
     if needy:
-        _lock(session, bench, [o.id for o in needy])
+        lock(session, bench, [o.id for o in needy])
+        check_table(session, bench)
     found = listing.by_id(session, bench.table, [o.id for o in chosen])
     _refuse_changed(chosen, found, bench)
     if not needy:
@@ -101,26 +68,17 @@ def _turn_on(
     )
     written = session.run(query, ids=listing.array_of(o.id for o in needy))
     changes = [RowChange(o.id, o.display_name, o.prior, o.prior.turned_on()) for o in needy]
-    return _proved(session, bench, changes, written)
+    return proved(session, bench, changes, written)
 
 
-def _restore(session: Session, bench: Bench, ours: Sequence[RowChange]) -> tuple[RowChange, ...]:
-    if not ours:
-        return ()
-    written = session.run(
-        statement("organizations_put_back", schema=bench.table.schema),
-        ids=listing.array_of(change.id for change in ours),
-        nulls=[change.before.shape is ConfigShape.NULL for change in ours],
-        values=[change.before.value for change in ours],
-    )
-    changes = [RowChange(c.id, c.display_name, c.after, c.before) for c in ours]
-    return _proved(session, bench, changes, written)
-
-
-def _proved(
+def proved(
     session: Session, bench: Bench, changes: list[RowChange], written: int
 ) -> tuple[RowChange, ...]:
-    """The changes, when the server wrote exactly these rows and they are as expected."""
+    """The changes, when the server wrote exactly these rows and they are as expected.
+
+    Raises:
+        Problem: LSA546.
+    """
     found = listing.by_id(session, bench.table, [change.id for change in changes])
     odd = [c for c in changes if c.id not in found or found[c.id].prior != c.after]
     if written == len(changes) and not odd:
@@ -129,20 +87,11 @@ def _proved(
     raise unexpected(bench, written, len(changes), lines)
 
 
-def _locked(session: Session, bench: Bench, ids: Sequence[UUID]) -> Mapping[UUID, Organization]:
-    _lock(session, bench, ids)
-    return listing.by_id(session, bench.table, ids)
-
-
-def _lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:
-    """Lock the rows, then make sure that the table is still the one that was looked at.
-
-    The lock comes first: from then on nobody can put another table in its place.
-    """
+def lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:
+    """Lock the rows. `check_table` comes after it: then nobody can put another in its place."""
     session.run(
         statement("organizations_lock", schema=bench.table.schema), ids=listing.array_of(ids)
     )
-    check_table(session, bench)
 
 
 def check_table(session: Session, bench: Bench) -> None:
@@ -160,26 +109,6 @@ def check_table(session: Session, bench: Bench) -> None:
             next_step="start again; a migration may be under way",
             exit=Exit.UNKNOWN,
         )
-
-
-def _still_ours(
-    found: Mapping[UUID, Organization],
-    wanted: Mapping[UUID, RowChange],
-    already: list[UUID],
-    left: list[tuple[UUID, str]],
-) -> list[RowChange]:
-    ours = []
-    for id, change in wanted.items():
-        row = found.get(id)
-        if row is None:
-            left.append((id, "the organization is no longer there"))
-        elif row.prior == change.before:
-            already.append(id)
-        elif row.prior == change.after:
-            ours.append(change)
-        else:
-            left.append((id, f"it was changed since: {row.prior.told()}"))
-    return ours
 
 
 def _refuse_unfit(chosen: Sequence[Organization], bench: Bench) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from wizard.systems.database import bulk, catalogue, change, listing
+from wizard.systems.database import bulk, catalogue, change, listing, putting_back
 from wizard.systems.database.audit_table import find_audit_logs
 from wizard.systems.database.model import (
     AuditTable,
@@ -165,8 +165,8 @@ class Database:
         with self._live.reading() as session:
             return show(session, table, which, limit)
 
-    def show_these(self, ids: Sequence[UUID]) -> Shown:
-        """The organizations with these ids, as they are shown."""
+    def show_these(self, ids: Iterable[UUID]) -> Shown:
+        """The organizations with these ids, as they are shown; the ids in their order."""
         table = self._table
         with self._live.reading() as session:
             return show_these(session, table, ids)
@@ -188,21 +188,23 @@ class Database:
 
     def put_back(
         self,
-        changes: Sequence[RowChange],
+        changes: Iterable[RowChange],
         *,
         lock_limit: float = LOCK_LIMIT,
         statement_limit: float = STATEMENT_LIMIT,
     ) -> PutBack:
         """Undo `enable`: the key's prior state, where the row is still what was written.
 
+        Thousands of rows are in the order of their ids; memory does not grow with them.
+
         Raises:
             Problem: as `enable`.
         """
-        return change.put_back(self._bench(lock_limit, statement_limit), changes)
+        return putting_back.put_back(self._bench(lock_limit, statement_limit), changes)
 
     def put_back_statement(self) -> str:
         """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
-        return change.put_back_statement(self._table)
+        return putting_back.put_back_statement(self._table)
 
     def audit_logs_table(self) -> AuditTable | None:
         """The audit_logs table beside the organizations, or None when there is none."""

@@ -282,15 +282,17 @@ class PutBack:
     """What `put_back` did.
 
     Attributes:
-        restored: rows that have their prior state again.
-        already: rows that had it before this.
+        restored: how many rows have their prior state again.
+        already: how many had it before this.
         left: rows left alone because they are no longer as this tool wrote them, with why.
+        more_left: how many others were left alone, when they are too many to be named.
         committed_at: the server's time (UTC) just after the commit.
     """
 
-    restored: tuple[UUID, ...]
-    already: tuple[UUID, ...]
+    restored: int
+    already: int
     left: tuple[tuple[UUID, str], ...]
+    more_left: int
     committed_at: datetime
     statement: str
     notes: tuple[str, ...] = ()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -91,11 +92,10 @@ def show(session: Session, table: OrganizationsTable, which: str, limit: int | N
         after = str(UUID(hex=marks[-MARK : ID - MARK]))
 
 
-def show_these(session: Session, table: OrganizationsTable, wanted: Sequence[UUID]) -> Shown:
-    """The marks of the organizations with these ids; those that are not there are left out."""
+def show_these(session: Session, table: OrganizationsTable, wanted: Iterable[UUID]) -> Shown:
+    """The marks of the organizations with these ids, which are in order; others are left out."""
     query = statement("organizations_kept", words=listing.words(table), schema=table.schema)
-    shown, ordered = Shown(), sorted(wanted)
-    for at in range(0, len(ordered), BATCH):
-        part = listing.array_of(ordered[at : at + BATCH])
-        shown.add(session.rows(query, ids=part)[0]["marks"])
+    shown, left = Shown(), iter(wanted)
+    while part := list(islice(left, BATCH)):
+        shown.add(session.rows(query, ids=listing.array_of(part))[0]["marks"])
     return shown
