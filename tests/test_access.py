@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import warm
 from traces import OURS, trace, writes
 
 from wizard.practice.cluster import PracticeCluster, Snapshot
@@ -67,8 +66,7 @@ def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot, list[Request]
     cluster = PracticeCluster(folder / "c", helm=helm3, pod_ready_after=0.05, job_takes=0.05)
     cluster.up()
     cluster.kubernetes.requests.clear()
-    argv = [sys.executable, "-m", "wizard", *ALL]
-    subprocess.run(argv, env=cluster.environment(), check=True, capture_output=True, timeout=120)
+    assert warm.call(ALL, cluster.environment()).returncode == 0
     requests = list(cluster.kubernetes.requests)
     yield cluster, cluster.snapshot(), requests
     cluster.down()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 from plans import written
 from traces import backend, entries, refused, revisions, rows, trace, writes
 
@@ -17,7 +16,6 @@ from wizard.records.journal import runs
 from wizard.records.run_states import state as became
 
 STEPS = ("values_file", "helm_upgrade", "organizations", "backend_restart")
-FAILPOINTS = Path(__file__).with_name("failpoints.py")
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -31,15 +29,8 @@ def journals(cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def killed(cluster: PracticeCluster, step: str, when: str, plan: Path) -> None:
     """Apply, and be killed in this step."""
-    answer = subprocess.run(
-        [sys.executable, str(FAILPOINTS), step, when, "sigkill", "apply", "--yes", str(plan)],
-        env=cluster.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    words = (step, when, "sigkill", "apply", "--yes", str(plan))
+    answer = warm.call(words, cluster.environment(), main="failpoints")
     assert answer.returncode == -9, answer.stdout + answer.stderr
     # helm goes on by itself, and was killed over before its process was noted.
     cluster.kubernetes.until(

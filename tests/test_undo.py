@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+import warm
 from traces import (
     backend_env,
     backend_pods,
@@ -30,7 +28,6 @@ from wizard.systems.cluster import SECRETS, Cluster
 
 ALL = ("run", "--yes", "--all")
 UNDO = ("undo", "--yes")
-FAILPOINTS = Path(__file__).with_name("failpoints.py")
 
 
 def of(cluster: PracticeCluster) -> list[dict]:
@@ -232,10 +229,8 @@ def test_many_rows_killed_resumed_undone_and_redone(cluster, run) -> None:
     with cluster.connect() as connection:
         connection.execute(MANY)
         before = connection.execute(SUMS).fetchone()
-        killed = subprocess.run(
-            [sys.executable, str(FAILPOINTS), "organizations", "middle", "sigkill", *only],
-            env=cluster.environment(), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        words = ("organizations", "middle", "sigkill", *only)
+        killed = warm.call(words, cluster.environment(), main="failpoints")
         assert killed.returncode == -9, killed.stderr
         assert connection.execute(SUMS).fetchone() == before
         answer = run(*only)
@@ -261,10 +256,8 @@ def test_what_was_killed_after_its_rollback_is_gone_on_with(cluster, run, redo) 
         wanted = cluster.values.read_bytes(), backend_env(cluster)
         assert run(*UNDO).returncode == 0
         undo = (*UNDO, runs()[-1].id)
-    killed = subprocess.run(
-        [sys.executable, str(FAILPOINTS), "helm_rollback", "after", "sigkill", *undo],
-        env=cluster.environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    words = ("helm_rollback", "after", "sigkill", *undo)
+    killed = warm.call(words, cluster.environment(), main="failpoints")
     assert killed.returncode == -9, killed.stderr
     assert entries(cluster)[-1]["event"] == "intent"
     again = run(*undo)
