@@ -13,7 +13,9 @@ from traces import NOTHING, backend_env, entries, in_background, refused, revisi
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import VARIABLES
-from wizard.systems.owners import owner_of, writers
+from wizard.systems.cluster import Cluster
+from wizard.systems.owner_objects import APPLICATIONS, owner_says
+from wizard.systems.owners import Owner, owner_of, writers
 from wizard.variables import WANTED
 
 ALL = ("run", "--yes", "--all")
@@ -104,6 +106,28 @@ def test_an_owner_is_told_and_nothing_is_upgraded(cluster, run, scenario, id, wo
     refused(cluster, run(*ALL), 3, id, words, "--gitops", "--accept-owner", NOTHING)
     assert trace(cluster).revisions == before.revisions
     assert trace(cluster).values == before.values
+
+
+@pytest.mark.parametrize("forbidden", [False, True], ids=["one-list", "one-by-one"])
+def test_an_application_is_found_in_any_namespace(cluster, forbidden) -> None:
+    stage(cluster, SCENARIOS["argocd"])
+    other = cluster.kubernetes.get("Application", "argocd", "langsmith")
+    other["metadata"] = {"name": "langsmith", "namespace": cluster.namespace}
+    cluster.kubernetes.acting_as("kubectl-create").create(other)
+    if forbidden:
+        cluster.kubernetes.faults.forbid("list", "applications")
+    api = Cluster.connect(cluster.kubeconfig, None)
+    live = {"metadata": {"namespace": cluster.namespace}}
+
+    def said(mark: str) -> str:
+        return owner_says(api, Owner("Argo CD", f"application {mark}", ()), live)[0]
+
+    assert said("langsmith").startswith("Application langsmith in namespace argocd is synced auto")
+    for namespace in ("argocd", cluster.namespace):
+        assert f" in namespace {namespace} " in said(f"{namespace}_langsmith")
+    api.delete(APPLICATIONS, "langsmith", "argocd")
+    assert f" in namespace {cluster.namespace} " in said("langsmith")
+    api.close()
 
 
 def test_an_owner_can_be_passed_over_knowingly(cluster, run) -> None:

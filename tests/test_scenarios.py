@@ -35,7 +35,7 @@ class Answer:
         says: words that it must say.
         live: whether both variables are live in the backend afterwards; None: not looked at.
         release: revision and status of the release afterwards; "" for no release.
-        helm: the practice cluster's helm; 4 only where the answer is another one.
+        helms: the major versions of helm that answer so; every one in a test of its own.
     """
 
     walk: tuple[str, ...]
@@ -43,7 +43,7 @@ class Answer:
     ids: tuple[str, ...] = ()
     live: bool | None = False
     release: str = "1 deployed"
-    helm: int = 3
+    helms: tuple[int, ...] = (3, 4)
     says: str = ""
 
 
@@ -83,13 +83,14 @@ ANSWERS = [
     ("terraform", Answer(RUN, 3, ("LSA162",))),
     ("edited-by-hand", Answer(CHECK, 3, ("LSA164",))),
     ("argocd-without-release", Answer(RUN, 3, ("LSA145",), release="")),
-    ("argo-rollout", Answer(RUN, **WELL)),
-    ("argo-rollout", Answer(RUN, ids=("LSA171",), helm=4, **WELL)),
+    ("argo-rollout", Answer(RUN, ids=("-LSA171",), helms=(3,), **WELL)),
+    ("argo-rollout", Answer(RUN, ids=("LSA171",), helms=(4,), **WELL)),
     ("hpa", Answer(PLAN, 6)),
     ("keda", Answer(PLAN, 6)),
     ("one-replica", Answer(PLAN, 6)),
     ("budget-one-replica", Answer(CHECK, 3, ("LSA173",))),
-    ("no-load-balancer", Answer(PLAN, 6, ("LSA170",))),
+    ("no-load-balancer", Answer(PLAN, 6, ("LSA170",), helms=(3,))),
+    ("no-load-balancer", Answer(PLAN, 6, ("-LSA170",), helms=(4,))),
     ("on-delete", Answer(PLAN, 6)),
     ("admission-refusal", Answer(RUN, 9, ("LSA132",), release="2 failed")),
     ("missing-right", Answer(RUN, 5, ("LSA207",))),
@@ -100,7 +101,12 @@ ANSWERS = [
     ("unschedulable", Answer(HASTY, ids=("LSA440",), **FAILED)),
     ("quota-exceeded", Answer(HASTY, ids=("LSA440",), **FAILED)),
     ("image-missing", Answer((*HASTY, "--accept-chart-change"), ids=("LSA440",), **FAILED)),
+    ("failing-probe", Answer(HASTY, ids=("LSA440",), **FAILED)),
     ("paused", Answer(RUN, 3, ("LSA604",))),
+    ("rolling-already", Answer(CHECK, 3, ("LSA694",))),
+    ("slow-pods", Answer(PLAN, 6)),
+    ("budget-blocks", Answer(HASTY, 9, ("LSA173", "LSA602"), live=True, release="2 deployed")),
+    ("budget-blocks", Answer(PLAN, 6, ("LSA173",), says="will not get on, since it evicts")),
     ("migration-fails", Answer(RUN, ids=("LSA130",), **FAILED)),
     ("auth-bootstrap-fails", Answer(RUN, ids=("LSA130", "LSA175"), **FAILED)),
     ("e2e-test-fails", Answer(RUN, ids=("LSA130",), **FAILED)),
@@ -127,8 +133,8 @@ def stage_live(cluster, name, helm):
     """Stage on any cluster, or skip with the reason."""
     from live_kubernetes import CannotStage
 
-    if helm == 4 != cluster.helm_major:
-        pytest.skip(f"{name}: this answer is helm 4's")
+    if helm != cluster.helm_major:
+        pytest.skip(f"{name}: this answer is helm {helm}'s")
     try:
         stage(cluster, SCENARIOS[name])
     except (CannotStage, TimeoutError) as reason:
@@ -139,11 +145,14 @@ def stage_live(cluster, name, helm):
         pytest.skip(f"{name}: there is another release on this cluster ({', '.join(others)})")
 
 
+EACH = [(name, answer, major) for name, answer in ANSWERS for major in answer.helms]
+
+
 @pytest.mark.parametrize(
-    ("name", "answer"), ANSWERS, ids=[f"{name}-helm{answer.helm}" for name, answer in ANSWERS]
+    ("name", "answer", "major"), EACH, ids=[f"{name}-helm{major}" for name, _, major in EACH]
 )
-def test_the_answer(cluster, run, staged, name, answer):
-    staged(name, answer.helm)
+def test_the_answer(cluster, run, staged, name, answer, major):
+    staged(name, major)
     practice = isinstance(cluster, PracticeCluster)
     secrets = secrets_of(cluster) if practice else {}
     told = run(*answer.walk)

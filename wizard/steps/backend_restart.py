@@ -17,7 +17,7 @@ from wizard.steps.back.told import nothing
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
 from wizard.steps.release_state import may_go_on
-from wizard.steps.rights import BACKEND, REVIEW, ROLL
+from wizard.steps.rights import BACKEND, BUDGETS, REVIEW, ROLL
 from wizard.steps.rolling import status_lines
 from wizard.steps.server_default import on_by_default
 
@@ -34,6 +34,7 @@ class BackendRestart(Step):
     access: ClassVar[tuple[Access, ...]] = (
         *BACKEND,
         REVIEW,
+        BUDGETS,
         *ROLL,
     )
 
@@ -76,7 +77,7 @@ class BackendRestart(Step):
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
             exact=(Exact("argv", command),),
             preconditions=of_workload(systems),
-            risk="a pod that does not become ready stops the rollout; the old pods go on serving",
+            risk=_risk(systems),
             effect=_effect(status),
             reversible=Reversible.NO,
             because="a restart cannot be taken back, and nothing is lost by it",
@@ -168,6 +169,15 @@ def _rolled_anyway(systems: Systems, pending_: Sequence[Change]) -> bool:
     if "helm_upgrade" not in names or not systems.lacking_live:
         return False
     return "organizations" not in names[names.index("helm_upgrade") :]
+
+
+def _risk(systems: Systems) -> str:
+    text = "a pod that does not become ready stops the rollout; the old pods go on serving"
+    budget = systems.workload.unmoved_by()
+    if budget:
+        text += f"; it will not get on, since it evicts and {budget}: add a replica or lower "
+        text += "minAvailable first, or take --one-rollout"
+    return text
 
 
 def _effect(status: RolloutStatus) -> str:

@@ -14,6 +14,7 @@ from wizard.problems import Problem
 from wizard.records.findings import Finding, State
 from wizard.steps.values_line import line_findings
 from wizard.systems.manifest import objects_of
+from wizard.systems.workload.budgets import covers
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -147,10 +148,7 @@ def _evicted(systems: Systems, budget: Mapping[str, Any]) -> bool:
     """Whether the budget is about the backend, and that is a Rollout (`spec.restartAt` evicts)."""
     if systems.installation.backend.kind != "Rollout":
         return False
-    template = systems.workload.live()["spec"]["template"]
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    wanted = (_spec(budget).get("selector") or {}).get("matchLabels") or {}
-    return bool(wanted) and wanted.items() <= labels.items()
+    return covers(budget, systems.workload.live()["spec"]["template"])
 
 
 def _hooks(systems: Systems) -> Iterator[_Hazard]:

@@ -68,13 +68,17 @@ STATE = (Access("kubernetes", "list", "jobs", "batch", optional=True),)
 
 OWNERS = (
     Access("kubernetes", "get", "helmreleases", "helm.toolkit.fluxcd.io", optional=True),
+    Access("kubernetes", "list", "applications", "argoproj.io", optional=True),
     Access("kubernetes", "get", "applications", "argoproj.io", optional=True),
 )
 """What an owner of the backend says itself."""
 
+BUDGETS = Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True)
+"""What may keep an Argo Rollout from restarting."""
+
 HAZARDS = (
     Access("kubernetes", "get", "services", optional=True),
-    Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True),
+    BUDGETS,
 )
 """What may stand in the way of an upgrade."""
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wizard.systems.workload import RolloutStatus
 
 LOOK_SECONDS = 2.0
+"""At most so long between two looks; less where `--patience` is shorter."""
+SHORTEST = 0.5
 STATE_SECONDS = 10.0
 EVENTS = 5
 """How many of the last events are shown."""
@@ -45,6 +47,7 @@ class UpgradeView:
         self.status: RolloutStatus | None = None
         self._cannot: dict[str, str] = {}
         patience = systems.target.patience
+        self._between = min(LOOK_SECONDS, max(patience, SHORTEST))
         self._rollout, self._hooks = Patience(patience), Patience(patience)
         cluster, release = systems.cluster, systems.target.release
         none_yet: tuple[HookJob, ...] = ()
@@ -64,12 +67,12 @@ class UpgradeView:
         self._noted = False
 
     def tick(self, seconds: float) -> None:
-        """Look every other second, show it, and ask helm to end when there is no hope left."""
+        """Look every two seconds or so, show it, and ask helm to end when there is no hope left."""
         running = self._systems.helm.running
         if running and not self._noted:
             self._noted = True
             note_helm(self._watch, running.pid)
-        if seconds - self._looked >= LOOK_SECONDS:
+        if seconds - self._looked >= self._between:
             self._looked = seconds
             self.look()
             self._ask_helm(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard.practice.scenarios.registry import scenario
-from wizard.practice.scenarios.tools import BACKEND
+from wizard.practice.scenarios.tools import BACKEND, reinstall
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
@@ -43,7 +43,10 @@ def unschedulable(cluster: PracticeCluster) -> None:
 
 @scenario
 def failing_probe(cluster: PracticeCluster) -> None:
-    """New backend pods run and never become ready: told after the probe's grace."""
+    """New backend pods run and never become ready: the run ends early, when the probe has failed
+    for as long as it may (here 1 s) and --patience on top."""
+    probe = {"failureThreshold": 1, "periodSeconds": 1}
+    reinstall(cluster, {"backend": {"deployment": {"readinessProbe": probe}}})
     _new_pods(cluster, "NotReady")
 
 

@@ -45,7 +45,7 @@ class ArgoRolloutKind:
         counted = updated >= desired and available >= updated
         done = seen and phase in ("Healthy", "") and counted and not leaving
         held = None if done else _held(live, where)
-        stuck = live.cause() or (_words(status) if phase == "Degraded" else "")
+        stuck = live.cause() or live.budget or (_words(status) if phase == "Degraded" else "")
         return RolloutStatus(
             desired=desired,
             updated=updated if seen else 0,
@@ -82,6 +82,10 @@ class ArgoRolloutKind:
         """When it was restarted last; empty if never."""
         return str(live["spec"].get("restartAt") or "")
 
+    def evicts(self, live: Json) -> bool:
+        """Whether a restart is under way, which evicts pods."""
+        return _restart_of(live) != ""
+
     def command(self, where: str) -> str:
         """The restart as it is typed."""
         return f"kubectl argo rollouts restart {where}"
@@ -97,10 +101,16 @@ def _observed(live: Json) -> bool:
     return not seen.isdigit() or int(seen) >= int(live["metadata"].get("generation", 0))
 
 
+def _restart_of(live: Json) -> str:
+    """The `restartAt` that the controller has not come to the end of; empty without one."""
+    wanted = str(live["spec"].get("restartAt") or "")
+    return "" if wanted == str((live.get("status") or {}).get("restartedAt") or "") else wanted
+
+
 def _restarting(live: Live) -> frozenset[str]:
     """The pods that a restart under way has still to replace."""
-    wanted = str(live.spec.get("restartAt") or "")
-    if not wanted or wanted == str(live.status.get("restartedAt") or ""):
+    wanted = _restart_of(live.object)
+    if not wanted:
         return frozenset()
     moment = datetime.fromisoformat(wanted)
 

@@ -68,6 +68,10 @@ class DeploymentKind:
         """When it was restarted last; empty if never."""
         return str(annotations_of(live["spec"]["template"]).get(RESTARTED_AT, ""))
 
+    def evicts(self, _live: Json) -> bool:
+        """Never: a rolling update is no eviction."""
+        return False
+
     def command(self, where: str) -> str:
         """The restart as it is typed."""
         return f"kubectl rollout restart deployment/{where}"

@@ -62,11 +62,16 @@ class RolloutStatus:
 
 @dataclass(frozen=True)
 class Live:
-    """A workload as it is: its object, its newest ReplicaSet, and the pods of all of them."""
+    """A workload as it is: its object, its newest ReplicaSet, and the pods of all of them.
+
+    Attributes:
+        budget: what allows none of the evictions that a restart under way needs, or nothing.
+    """
 
     object: Mapping[str, Any]
     newest: Mapping[str, Any] | None
     pods: tuple[Pod, ...]
+    budget: str = ""
 
     @property
     def uid(self) -> str:

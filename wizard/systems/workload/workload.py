@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.systems.cluster import PODS, REPLICASETS, Cluster, Resource
+from wizard.systems.cluster import BUDGETS, PODS, REPLICASETS, Cluster, Resource
 from wizard.systems.installation import Installation
 from wizard.systems.manifest import literal_env
 from wizard.systems.workload.argo_rollout import ArgoRolloutKind
+from wizard.systems.workload.budgets import blocking
 from wizard.systems.workload.deployment import DeploymentKind
 from wizard.systems.workload.pods import Pod, read_pod
 from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
@@ -50,6 +51,9 @@ class Kind(Protocol):
 
     def restarted(self, live: Mapping[str, Any]) -> str:
         """When it was restarted last; empty if never."""
+
+    def evicts(self, live: Mapping[str, Any]) -> bool:
+        """Whether a restart by evictions is under way, which a disruption budget may stop."""
 
     def command(self, where: str) -> str:
         """The restart as it is typed."""
@@ -148,6 +152,21 @@ class Workload:
         others = [it for it in entry.get("env") or [] if it.get("name") not in variables]
         entry["env"] = others + [{"name": it, "value": text} for it, text in variables.items()]
         self._patch({"spec": {"template": {"spec": {"containers": containers}}}}, dry=True)
+
+    def unmoved_by(self) -> str:
+        """The disruption budget that a restart would never get past, in words; or nothing.
+
+        Budgets that may not be listed are none.
+        """
+        if self._backend.kind != "Rollout":
+            return ""
+        return self._budget(self._live())
+
+    def _budget(self, live: Mapping[str, Any]) -> str:
+        try:
+            return blocking(self._cluster.list(BUDGETS, self._namespace), live["spec"]["template"])
+        except Problem:
+            return ""
 
     def annotate(self, name: str, text: str) -> None:
         """Sets an annotation of the workload itself, which replaces no pod.
@@ -262,7 +281,8 @@ class Workload:
             if uids & owners(each)
         ]
         pods.sort(key=lambda pod: (pod.created is not None, pod.created, pod.name), reverse=True)
-        return Live(live, self._kind.newest(live, sets), tuple(pods))
+        budget = self._budget(live) if self._kind.evicts(live) else ""
+        return Live(live, self._kind.newest(live, sets), tuple(pods), budget)
 
     def _stuck(self, status: RolloutStatus, cause: str) -> Problem:
         return Problem(

@@ -64,9 +64,7 @@ spec:
             - {name: {{ .port }}, containerPort: {{ .part.containerPort }}, protocol: TCP}
           readinessProbe:
             httpGet: {path: /health, port: {{ .part.containerPort }}}
-            failureThreshold: 6
-            periodSeconds: 10
-            timeoutSeconds: 10
+            {{- toYaml $own.readinessProbe | nindent 12 }}
           resources:
             {{- toYaml $own.resources | nindent 12 }}
   {{- if $rollout }}
