@@ -11,6 +11,7 @@ from local_psql import LocalPsql
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.systems.database import OrganizationState
+from wizard.systems.database.statements import statement
 
 ON, OFF = OrganizationState.ON, OrganizationState.OFF
 DEFAULT, WRONG = OrganizationState.DEFAULT, OrganizationState.WRONG
@@ -221,11 +222,10 @@ def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World) -> None:
     )
     world.sql("ALTER DATABASE " + world.name + " SET work_mem = '1MB'")
     # auto_explain is not in every build; the same settings are read from EXPLAIN of the template
-    from wizard.systems.database.statements import statement
-
-    query = statement("organizations_page", words={"personal": "is_personal"}, schema="public")
+    words = {"personal": "is_personal", "sorted_by": "name"}
+    query = statement("organizations_page", words=words, schema="public")
     values = {
-        "pattern": "%", "prefix": "", "after_name": "8", "after_id": str(uuid4()),
+        "by_id": False, "pattern": "%", "prefix": "", "after_name": "8", "after_id": str(uuid4()),
         "with_personal": True, "only_off": False, "limit": 50,
     }  # fmt: skip
     with world.connect() as connection:
@@ -240,6 +240,32 @@ def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World) -> None:
         found = every(database, limit=20_000)
     assert [o.display_name for o in first + second] == sorted(o.display_name for o in found)[:100]
     assert len({o.id for o in found}) == 100_000
+
+
+def test_too_many_to_sort_are_ordered_by_id(world: World) -> None:
+    world.sql(
+        "INSERT INTO organizations SELECT gen_random_uuid(), md5(n::text), false, '{}' "
+        "FROM generate_series(1, 3000) n"
+    )
+    world.sql("ANALYZE organizations")
+    world.sql("UPDATE pg_class SET reltuples = 200001 WHERE relname = 'organizations'")
+    with world.open() as database:
+        assert (database.by_name(), database.by_name("a")) == (False, True)
+        found = every(database, limit=1000)
+        assert [o.id for o in found] == sorted(world.configs())
+        names = [o.display_name for o in database.organizations(search="a")]
+        assert names == sorted(names)
+    words = {"personal": "is_personal", "sorted_by": "nothing"}
+    query = statement("organizations_page", words=words, schema="public")
+    values = {
+        "by_id": True, "pattern": "%", "prefix": "", "after_name": "", "only_off": False,
+        "after_id": str(found[1500].id), "with_personal": True, "limit": 50,
+    }  # fmt: skip
+    with world.connect() as connection:
+        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + query.composed().as_bytes(connection)
+        plan = "\n".join(row[0] for row in connection.execute(text, values))
+    assert "Index Cond: (id > " in plan
+    assert "Sort" not in plan
 
 
 def test_config_never_leaves_the_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

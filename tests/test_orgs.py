@@ -108,6 +108,19 @@ def test_one_json_document(cluster, run) -> None:
     assert nobody["organizations"] == []
 
 
+def test_too_many_for_an_order_by_name(cluster, run) -> None:
+    assert "order" not in run("orgs").stderr
+    with cluster.connect() as connection:
+        connection.execute(
+            "UPDATE pg_class SET reltuples = 200001 WHERE oid = 'organizations'::regclass"
+        )
+    answer = run("orgs", "--format", "ndjson")
+    found = [json.loads(line)["id"] for line in answer.stdout.splitlines()]
+    assert found == sorted(found)
+    assert "in the order of their ids" in answer.stderr
+    assert "order" not in run("orgs", "--search", "a").stderr
+
+
 def test_several_pages_each_row_once(cluster, run) -> None:
     with cluster.connect() as connection:
         connection.execute(

@@ -56,7 +56,10 @@ def main(args: argparse.Namespace) -> Exit:
         _WRITERS[args.format](found, _about(systems) if args.format == "json" else {})
         sys.stdout.flush()
         login = systems.database.login
-        sys.stderr.write(f"{_summary(seen)}; {safe(login.subject)}\n{safe(login.evidence)}\n")
+        told = [f"{_summary(seen)}; {safe(login.subject)}", safe(login.evidence)]
+        if not (systems.target.selection.ids or systems.database.by_name(args.search)):
+            told.append("in the order of their ids: too many to be sorted by name at each page")
+        sys.stderr.write("".join(f"{line}\n" for line in told))
     return Exit.OK
 
 

@@ -72,6 +72,7 @@ def find_organizations(session: Session, *, writing: bool) -> OrganizationsTable
         has_is_personal="is_personal" in table.columns,
         lookalikes=tuple(other.called for other in others),
         shadowed=found[0] is not table and found[0].row["path_position"] is not None,
+        estimated_rows=max(0, int(table.row["estimate"])),
     )
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from wizard.systems.database.session import Session
 
 _ID_START = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
+SORTED = 200_000
+"""Without a search, more organizations than this are listed by id: for a page by name PostgreSQL
+has to look at all of them, since there is no index on the name."""
 _organization = partial(tuple.__new__, Organization)
 
 
@@ -33,6 +36,11 @@ def words(table: OrganizationsTable) -> dict[str, str]:
     return {"personal": "is_personal" if table.has_is_personal else "absent"}
 
 
+def by_name(table: OrganizationsTable, search: str) -> bool:
+    """Whether pages are ordered by name and id, or by id alone."""
+    return bool(search) or table.estimated_rows <= SORTED
+
+
 def page(
     session: Session,
     table: OrganizationsTable,
@@ -43,15 +51,18 @@ def page(
     only_off: bool,
     include_personal: bool,
 ) -> list[Organization]:
-    """One page, ordered by name (in the database's own collation) and id."""
+    """One page, ordered by name (in the database's own collation) and id; see `by_name`."""
     if not _storable(search):
         return []
-    query = statement("organizations_page", words=words(table), schema=table.schema)
+    named = by_name(table, search)
+    told = {**words(table), "sorted_by": "name" if named else "nothing"}
+    query = statement("organizations_page", words=told, schema=table.schema)
     rows = session.tuples(
         query,
         pattern=_pattern(search),
         prefix=search.lower() + "%" if _ID_START.fullmatch(search) else "",
-        after_name=after[0] if after else "",
+        by_id=not named,
+        after_name=after[0] if after and named else "",
         after_id=str(after[1]) if after else "",
         with_personal=include_personal,
         only_off=only_off,

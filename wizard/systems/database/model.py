@@ -309,6 +309,7 @@ class OrganizationsTable:
         lookalikes: other tables of this name in the database, as schema.table.
         shadowed: a look-alike comes first in this login's search_path, so that an unqualified
             `organizations` (the documented UPDATE typed by hand) would reach that one.
+        estimated_rows: the planner's estimate; 0 when it was never analysed.
     """
 
     schema: str
@@ -317,6 +318,7 @@ class OrganizationsTable:
     has_is_personal: bool
     lookalikes: tuple[str, ...] = ()
     shadowed: bool = False
+    estimated_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,12 @@ from psycopg import sql
 from wizard.resources import template
 
 _MARK = re.compile(r"(?<!:):(?:'(?P<value>\w+)'|\"(?P<identifier>\w+)\"|(?P<word>[a-z]\w*))")
-_WORDS = {"is_personal": sql.SQL("is_personal"), "absent": sql.SQL("false")}
+_WORDS = {
+    "is_personal": sql.SQL("is_personal"),
+    "absent": sql.SQL("false"),
+    "name": sql.SQL("COALESCE(display_name, '')"),
+    "nothing": sql.SQL("''::text"),
+}
 
 
 @cache
