@@ -105,6 +105,7 @@ class LiveCluster:
             again = ("repo", "add", "--force-update", "langchain", self._repository.url)
             self.must(self.run_helm(*again), "helm repo add")
         self.variables = {}
+        self.kubernetes.faults.allow()
         self._write_values()
         if self._trace is None or self._trace != self._look():
             self.bare()
@@ -305,4 +306,6 @@ def problem_of(options):
         return f"--live: there is no kubeconfig {options.kubeconfig}"
     if not shutil.which("kubectl"):
         return "--live needs kubectl on PATH"
+    if not shutil.which(options.helm):
+        return f"--live needs a helm on PATH, or --live-helm: {options.helm} cannot be run"
     return ""

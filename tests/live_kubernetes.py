@@ -45,6 +45,27 @@ JOBS = {
 """Hook Jobs that can be made to fail: where their values are, and the chart's own command."""
 
 
+LIMITED = "lsa-live-limited"
+"""Whom a kubeconfig acts as (`as`) when rights shall be missing, and the role of that user."""
+
+RBAC = "rbac.authorization.k8s.io/v1"
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+
+
+def rules_without(bans, served):
+    """Rules of RBAC that allow everything that is served, but these (verb, resource)."""
+    banned = {resource for _, resource in bans}
+    rules = [
+        {"apiGroups": [group], "resources": sorted(names - banned), "verbs": ["*"]}
+        for group, names in served.items()
+        if names - banned
+    ]
+    for resource in banned:
+        verbs = [verb for verb in VERBS if (verb, resource) not in bans]
+        rules.append({"apiGroups": ["*"], "resources": [resource], "verbs": verbs})
+    return [*rules, {"nonResourceURLs": ["*"], "verbs": ["*"]}]
+
+
 def staging():
     """Values with which containers fail when they are told to; without the variable, nothing."""
     backend = {"deployment": {"command": _before(PODS, "./entrypoint.sh")}}
@@ -65,11 +86,21 @@ class LiveFaults:
     def __init__(self, kubernetes):
         self._kubernetes = kubernetes
         self._fail = []
+        self._bans = []
         self._config = ("", "")
 
     def begin(self, namespace, config):
         """A release was installed; its containers' variables come from this ConfigMap."""
         self._fail, self._config = [], (namespace, config)
+
+    def allow(self):
+        """Nobody's rights are missing any more."""
+        if not self._bans:
+            return
+        self._kubernetes.act_as("")
+        for kind in ("ClusterRoleBinding", "ClusterRole"):
+            self._kubernetes.delete(kind, None, LIMITED)
+        self._bans = []
 
     def __getattr__(self, name):
         raise CannotStage(f"{name.replace('_', ' ')}: a fault of the practice cluster's own")
@@ -78,6 +109,28 @@ class LiveFaults:
         if reason != "CrashLoopBackOff" or owner != "ReplicaSet":
             raise CannotStage(f"{reason}: pods of a real cluster can only be made to crash")
         self._tell([*self._fail, PODS])
+
+    def forbid(self, verb, resource):
+        self._bans.append((verb, resource))
+        role = {"metadata": {"name": LIMITED}, "rules": rules_without(self._bans, self._served())}
+        admin = self._kubernetes.acting_as("kubectl-create")
+        if len(self._bans) > 1:
+            admin.patch("ClusterRole", None, LIMITED, role)
+            return
+        about = {"apiVersion": RBAC, "metadata": {"name": LIMITED}}
+        reference = {"apiGroup": RBAC.split("/")[0], "kind": "ClusterRole", "name": LIMITED}
+        who = [{"apiGroup": reference["apiGroup"], "kind": "User", "name": LIMITED}]
+        admin.create({**about, "kind": "ClusterRole", **role})
+        admin.create({**about, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": who})
+        self._kubernetes.act_as(LIMITED)
+
+    def _served(self):
+        """The names of all resources and subresources, by group."""
+        served = {}
+        for one in self._kubernetes.everything():
+            names = served.setdefault(one.group or "", set())
+            names |= {one.name, *(f"{one.name}/{sub}" for sub in one.subresources or ())}
+        return served
 
     def fail_job(self, name_contains):
         if name_contains not in JOBS:
@@ -116,6 +169,7 @@ class LiveKubernetes:
         self._client = DynamicClient(config.new_client_from_config(str(kubeconfig)))
         self.faults = LiveFaults(self)
         self.made = []
+        self._written = None
 
     def __getattr__(self, name):
         raise CannotStage(f"{name} is the practice cluster's own")
@@ -126,6 +180,11 @@ class LiveKubernetes:
         if not found:
             raise ResourceNotFoundError(kind)
         return sorted(found, key=lambda one: (not one.preferred, bool(one.group)))[0]
+
+    def everything(self):
+        """Every resource that is served."""
+        found = self._client.resources.search()
+        return [one for one in found if one.name]  # the kinds of lists have none
 
     def served(self, obj):
         """The resource of an object's own version; a cluster may be too old or too new for it."""
@@ -165,12 +224,22 @@ class LiveKubernetes:
     def acting_as(self, manager):
         return LiveSomeone(self, manager)
 
-    def write_kubeconfig(self, path, *, namespace="default"):
-        """Let the current context lead to another namespace."""
+    def act_as(self, user):
+        """Let the kubeconfig that was written last act as another user."""
+        path, namespace = self._written
+        self.write_kubeconfig(path, namespace=namespace, user=user)
+
+    def write_kubeconfig(self, path, *, namespace="default", user=""):
+        """Let the current context lead to another namespace, and act as another user."""
+        self._written = path, namespace
         document = yaml.safe_load(self._kubeconfig.read_text())
         for context in document["contexts"]:
             if context["name"] == document["current-context"]:
                 context["context"]["namespace"] = namespace
+                login = context["context"]["user"]
+        for entry in document["users"]:
+            if user and entry["name"] == login:
+                entry["user"]["as"] = user
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump(document))
 

@@ -49,9 +49,9 @@ def values_of_another_line(cluster: PracticeCluster) -> None:
 def image_missing(cluster: PracticeCluster) -> None:
     """The chart is to be raised to 0.13.37 (--accept-chart-change), and the private registry lacks
     its images: new pods are in ImagePullBackOff, the old ones go on."""
+    cluster.kubernetes.faults.lack_image(f":{NEWER}")
     reinstall(cluster, {"images": {"registry": "registry.example.com/mirror"}})
     cluster.variables["LANGSMITH_AUDIT_CHART_VERSION"] = NEWER
-    cluster.kubernetes.faults.lack_image(f":{NEWER}")
 
 
 @scenario

@@ -155,7 +155,7 @@ def define(cluster: PracticeCluster, obj: Json, plural: str) -> None:
 
     def established() -> bool:
         found = cluster.kubernetes.get("CustomResourceDefinition", None, name) or {}
-        conditions = found.get("status", {}).get("conditions", [])
+        conditions = found.get("status", {}).get("conditions") or []  # null at first
         return any(one["type"] == "Established" for one in conditions)
 
     cluster.kubernetes.until(established, timeout=10)
