@@ -16,7 +16,9 @@ from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.kubernetes.routes import Request
 from wizard.procedure import STEPS
 from wizard.steps.base import Access
-from wizard.walks.holding import RIGHTS
+from wizard.walks import holding
+from wizard.walks.needs import NEEDS
+from wizard.walks.planning import simulate, where
 
 DECLARED = sorted(
     {access for step in STEPS for access in step.access if access.system == "kubernetes"},
@@ -51,6 +53,16 @@ def right(access: Access) -> Right:
 def asked(request: Request) -> Right:
     what = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
     return request.verb, request.group, what
+
+
+def needed(walk: str) -> set[Right]:
+    """What the walk cannot do without, the usual way in and the usual backend given."""
+    return {
+        right(it)
+        for it in NEEDS[walk]
+        if it.system == "kubernetes" and not (it.optional or it.kind)
+        if it.way in ("", "port-forward")
+    }
 
 
 def forbid(cluster: PracticeCluster, access: Access) -> None:
@@ -137,9 +149,12 @@ class TestWhenTheJobIsDone:
 
     def test_a_run_touches_what_is_declared_and_helm_the_release(self, done) -> None:
         *_, requests = done
-        declared = {right(access) for access in (*DECLARED, *RIGHTS)}
+        declared = {right(access) for access in NEEDS["run"]}
         ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
         assert ours <= declared
+        assert {right(access) for access in holding.RIGHTS} <= ours
+        everything = {asked(one) for one in requests}
+        assert needed("run") - everything == {("create", "", "pods/portforward")}
         assert {("patch", "apps", "deployments")} < ours
         helms = {asked(one) for one in requests if one.user_agent.startswith("Helm/")}
         writing = {one for one in helms if one[0] in ("create", "update", "delete")}
@@ -163,6 +178,45 @@ def test_a_server_that_answers_no_questions_about_rights_is_believed(cluster, ru
     cluster.kubernetes.faults.forbid("create", "selfsubjectaccessreviews")
     answer = run(*ALL)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_plan_apply_and_undo_ask_for_what_is_declared_and_nothing_else(
+    cluster, run, tmp_path
+) -> None:
+    plan = str(tmp_path / "plan.json")
+    walks = {"plan": ("--all", "-o", plan), "apply": (plan, "--yes"), "undo": ("--yes",)}
+    for walk, options in walks.items():
+        cluster.kubernetes.requests.clear()
+        answer = run(walk, *options)
+        assert answer.returncode == 0, answer.stderr
+        requests = cluster.kubernetes.requests
+        ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
+        assert ours <= {right(access) for access in NEEDS[walk]}, walk
+        if walk == "undo":  # it needs the systems of what it puts back alone
+            continue
+        lacking = needed(walk) - {asked(one) for one in requests}
+        assert lacking == {("create", "", "pods/portforward")}, walk
+        own = {right(access) for access in where.RIGHTS}
+        own |= {right(it) for it in simulate.RIGHTS if not it.kind}
+        assert own <= ours
+
+
+def test_the_readme_lists_every_right() -> None:
+    walks = {"check": set(), "plan": set(), "run": set()}
+    for walk in walks:
+        walks[walk] = {right(it) for it in NEEDS[walk] if it.system == "kubernetes"}
+    walks["run"] |= {right(it) for it in NEEDS["apply"] if it.system == "kubernetes"}
+    walks["run"] |= {right(it) for it in NEEDS["undo"] if it.system == "kubernetes"}
+    rows = []
+    for group, what in sorted({(it[1], it[2]) for it in walks["run"]}):
+        cells = [
+            ", ".join(sorted(verb for verb, *of in walks[walk] if of == [group, what]))
+            for walk in walks
+        ]
+        rows.append(f"| `{what}` | {group or 'core'} | {' | '.join(cells)} |")
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    told = readme[readme.index("### Rights in the cluster") :].split("\n## ")[0]
+    assert [line for line in told.splitlines() if line.startswith("| `")] == rows, "\n".join(rows)
 
 
 def test_every_step_says_what_it_touches() -> None:

@@ -15,11 +15,15 @@ from wizard.problems import Problem
 from wizard.records.changes import Change
 from wizard.records.plan_file import ServerCheck
 from wizard.records.rendered import DiffState, ObjectDiff
+from wizard.steps.rights import ROLL
 from wizard.systems.access import Systems
 from wizard.systems.chart_objects import UNSCOPED, resource_of
 from wizard.systems.manifest import containers_of, objects_of
 from wizard.systems.redact import redact, secret_literals
 from wizard.variables import WANTED
+
+RIGHTS = tuple(replace(it, changes=False, optional=True) for it in ROLL)
+"""A write is tried with the right to make it; what may not be tried is told so."""
 
 Body = dict[str, Any]
 Key = tuple[str, str]

@@ -7,8 +7,12 @@ from typing import Any
 
 from wizard.problems import Problem
 from wizard.records.plan_file import Where
+from wizard.steps.base import Access
 from wizard.systems.access import Systems
 from wizard.walks.where import where
+
+RIGHTS = (Access("kubernetes", "get", "namespaces", optional=True),)
+"""What tells the target of a plan; a plan without it names the API server's address instead."""
 
 SYSTEM = "kube-system"
 """Its uid is what Kubernetes people take for a cluster's identity; it is never made anew."""
