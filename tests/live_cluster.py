@@ -82,7 +82,9 @@ class LiveCluster:
 
     @property
     def helm_home(self):
-        """Where helm keeps its repositories."""
+        """Where helm keeps its repositories, where the chart comes from ours."""
+        if not self.own_chart:
+            raise CannotStage("the chart was given, and so is its repository")
         return self._helm_home
 
     def up(self):

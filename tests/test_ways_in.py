@@ -62,6 +62,7 @@ def test_the_whole_procedure(cluster, run, way) -> None:
     assert SAID[way] in json.dumps(json.loads(check.stdout), ensure_ascii=False)
     listed = run("orgs", "--format", "ndjson", env=env)
     assert listed.stdout.count('"state": "on"') == len(on(cluster))
+    assert ("database postgres as postgres (" in run("orgs", env=env).stderr) == (way != "direct")
     written = "".join(walk.stdout + walk.stderr for walk in (*walks, check, listed))
     state = cluster.home / "state"
     written += "".join(p.read_text() for p in state.rglob("*.json*") if p.is_file())

@@ -44,6 +44,8 @@ class Login:
         via: the way in, in words ("port-forward to pod langsmith-postgres-0", "direct").
         why: why this way was taken, in words.
         psql: starts a psql that is logged in elsewhere, in place of a connection of our own.
+        forwarded: whether the host is this process's own end of a port-forward, which tells nobody
+            anything.
     """
 
     host: str
@@ -56,11 +58,12 @@ class Login:
     via: str = "direct"
     why: str = field(default="", compare=False)
     psql: Callable[[], Wire] | None = field(default=None, repr=False, compare=False)
+    forwarded: bool = False
 
     @property
     def subject(self) -> str:
         """The database in words, for messages; no secret in it."""
-        if not self.host and self.dbname:
+        if self.dbname and (self.forwarded or not self.host):
             return f"database {self.dbname} as {self.user} ({self.via})"
         if not self.host:
             return f"database ({self.via})"

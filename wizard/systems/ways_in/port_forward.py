@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.problems import Problem
@@ -26,7 +27,8 @@ def forwarded(
         why = f"the stored URL names Service {place.service}"
         host, port = (str(local.directory), 5432) if local.directory else (local.host, local.port)
         try:
-            yield login_of(stored, installation, via=via, why=why, host=host, port=port)
+            login = login_of(stored, installation, via=via, why=why, host=host, port=port)
+            yield replace(login, forwarded=True)
         except Problem:
             if local.problem:  # libpq only sees that its socket was closed
                 raise local.problem from None
