@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,7 +227,7 @@ def state_of(run: Run, event: str) -> dict[str, Any]:
     return found
 
 
-def test_a_run_over_more_than_the_journal_holds(cluster, run, monkeypatch) -> None:
+def test_a_plan_over_more_than_the_journal_holds(cluster, run, monkeypatch, tmp_path) -> None:
     with cluster.connect() as connection:
         connection.execute(
             "INSERT INTO organizations (id, display_name, is_personal, config) "
@@ -235,11 +236,19 @@ def test_a_run_over_more_than_the_journal_holds(cluster, run, monkeypatch) -> No
         )
         query = "SELECT id::text, config FROM organizations"
         before = dict(connection.execute(query).fetchall())
-        plan = json.loads(run("plan", "--all", "--format", "json").stdout)
-        change = next(it["change"] for it in plan["steps"] if it["name"] == "organizations")
+        plan = str(tmp_path / "plan.json")
+        assert run("plan", "--all", "-o", plan).returncode == 0
+        steps = json.loads(Path(plan).read_text())["steps"]
+        change = next(it["change"] for it in steps if it["name"] == "organizations")
         assert len(json.dumps(change)) < 5_000
         assert f"{change['expected']}, " in json.dumps(change["preconditions"])
-        answer = run("run", "--yes", "--all")
+        connection.execute("UPDATE organizations SET config = NULL WHERE display_name = 'many 9'")
+        answer = run("apply", plan, "--yes")
+        assert (answer.returncode, "rows" in answer.stderr) == (7, True), answer.stderr
+        connection.execute(
+            "UPDATE organizations SET config = '{\"a\": 1}' WHERE display_name = 'many 9'"
+        )
+        answer = run("apply", plan, "--yes")
         assert answer.returncode == 0, answer.stderr
         now = dict(connection.execute(query).fetchall())
     changed = {id for id in now if now[id] != before[id]}

@@ -296,10 +296,13 @@ def _told_one_by_one(needy: Sequence[Organization]) -> _Told:
 
 
 def _told_by_count(shown: Shown) -> _Told:
-    """Thousands are not listed: their number and one fingerprint stand for them."""
+    """Thousands are not listed: their number and one fingerprint stand for them.
+
+    A plan has no ids of them to go by: it is of the same choice, as long as the fingerprint is.
+    """
     return _Told(
         (f"{shown.count} organizations, ids and stored values by their fingerprint",),
-        (f"{shown.count} ids, in batches within the one transaction",),
+        (),
         {"rows": f"{shown.count}, {shown.fingerprint}"},
         {"file": many.new_file(), "count": shown.count},
     )

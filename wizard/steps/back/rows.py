@@ -181,7 +181,7 @@ def _change(systems: Systems, found: _Compared, run: str) -> Change:
     ours = found.ours
     count = f"{ours.count} row{'s' if ours.count != 1 else ''}"
     told: dict[str, Any] = {"reverses": run}
-    ids: tuple[str, ...] = (f"{ours.count} ids, in blocks within the one transaction",)
+    ids: tuple[str, ...] = ()
     if ours.count <= INLINE:
         back = [RowChange(it.id, it.display_name, it.after, it.before) for it in ours]
         told, ids = {"changes": [it.as_json() for it in back]}, tuple(str(it.id) for it in back)
