@@ -13,7 +13,8 @@ from wizard.steps.base import Access, Step, Watch
 from wizard.steps.rights import BACKEND, FORWARD
 
 if TYPE_CHECKING:
-    from wizard.systems.access import Served, Systems
+    from wizard.systems.access import Systems
+    from wizard.systems.served import Served
 
 SETTLES = 30.0
 """Seconds within which the API must answer after a restart: old pods may still be leaving."""

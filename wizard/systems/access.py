@@ -10,11 +10,11 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.served import Served, what_it_serves
 from wizard.target import Place, Target
 from wizard.variables import WANTED
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
     from wizard.systems.installation import Installation
-    from wizard.systems.langsmith_api import AuditLogPage, CurrentOrganization, LangSmithApi
+    from wizard.systems.langsmith_api import CurrentOrganization, LangSmithApi
     from wizard.systems.values_yaml import LayeredEdit
     from wizard.systems.ways_in.lasting import Lasting
     from wizard.systems.workload import Workload
@@ -37,21 +37,6 @@ T = TypeVar("T")
 
 API_FACTOR = 2
 """LangSmith may think about an answer for this times the limit to connect."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """What the server itself says: the key's organization, and a page of its audit log."""
-
-    url: str
-    organization: CurrentOrganization
-    page: AuditLogPage | None
-    refused: Problem | None = field(default=None)
-
-    @property
-    def on(self) -> bool:
-        """The server says that the organization has audit logs, and the endpoint answers."""
-        return bool(self.organization.can_use_audit_logs) and self.page is not None
 
 
 class Systems:
@@ -278,9 +263,10 @@ class Systems:
         return cast("T", self._kept[name])
 
     def _open_helm(self) -> Helm:
+        from wizard.systems.cluster import import_client
         from wizard.systems.helm import Helm
 
-        threading.Thread(target=_import_client).start()  # while helm answers
+        threading.Thread(target=import_client).start()  # while helm answers
         context = self.cluster.context or None  # the one that is shown, whatever becomes current
         helm = Helm.find(
             kubeconfig=self.target.kubeconfig,
@@ -364,11 +350,7 @@ class Systems:
 
     def _ask(self, url: str) -> Served:
         api, organization = self._asked(url)
-        try:
-            page = recent_page(api)
-        except Problem as problem:
-            return Served(api.base_url, organization, None, problem)
-        return Served(api.base_url, organization, page)
+        return what_it_serves(api, organization)
 
     def _asked(self, url: str) -> tuple[LangSmithApi, CurrentOrganization]:
         """The API with the one chosen organization; of several the key's own, else the first."""
@@ -406,24 +388,6 @@ class Systems:
         from wizard.systems.database import organization_id
 
         return [organization_id(text) for text in self.target.selection.ids]
-
-
-def _import_client() -> None:
-    """The Kubernetes client takes as long to import as helm to answer."""
-    import kubernetes.client
-    import kubernetes.config  # noqa: F401
-
-
-def recent_page(api: LangSmithApi) -> AuditLogPage:
-    """The newest page of the last 30 days.
-
-    Raises:
-        Problem: the endpoint does not answer as documented.
-    """
-    from datetime import UTC, datetime, timedelta
-
-    now = datetime.now(UTC)
-    return api.audit_logs(start=now - timedelta(days=30), end=now + timedelta(minutes=1))
 
 
 def not_understood(option: str, why: str) -> Problem:

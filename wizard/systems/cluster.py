@@ -289,6 +289,12 @@ class Cluster:
         self._connection.close()
 
 
+def import_client() -> None:
+    """Import what `Cluster` needs, which takes as long as helm to answer, while helm does."""
+    import kubernetes.client
+    import kubernetes.config  # noqa: F401
+
+
 def _pod_context() -> ContextInfo:
     import os
 
