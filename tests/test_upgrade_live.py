@@ -11,6 +11,7 @@ from traces import backend_env, revisions
 
 from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
+from wizard.problems import Problem
 from wizard.steps.helm_upgrade import HelmUpgrade
 from wizard.steps.values_file import ValuesFile
 from wizard.systems.access import Systems
@@ -69,6 +70,7 @@ def test_hooks_pods_and_events_are_shown(
     cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.steps.upgrade_view.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("wizard.steps.upgrade_view.EVENTS_SECONDS", 1.0)
     watch = Recorder(cluster.home)
     cluster.kubernetes.faults.slow(pods=1.5, jobs=1.0)
     upgrade(systems, watch)
@@ -117,9 +119,10 @@ def test_a_rollout_that_is_under_way_is_waited_for(
     assert "langsmith 2 deployed" in revisions(cluster)
 
 
-def test_a_hook_job_that_cannot_start_ends_helm(cluster: PracticeCluster, systems: Systems) -> None:
-    from wizard.problems import Problem
-
+def test_a_hook_job_that_cannot_start_ends_helm(
+    cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.steps.upgrade_view.EVENTS_SECONDS", 3600.0)
     labels = {"job-name": "langsmith-backend-migrations"}
     cluster.kubernetes.faults.fail_pods(labels, "ImagePullBackOff")
     with pytest.raises(Problem) as caught:
@@ -127,6 +130,9 @@ def test_a_hook_job_that_cannot_start_ends_helm(cluster: PracticeCluster, system
     assert caught.value.id == "LSA440"
     assert "hook Job langsmith-backend-migrations, pod" in caught.value.what
     assert "langsmith 2 failed" in revisions(cluster)
+    asked = [(it.verb, it.resource) for it in cluster.kubernetes.requests]
+    assert asked.count(("list", "events")) == 2  # what is there before, and the first look
+    assert asked.count(("list", "jobs")) > 2
 
 
 @pytest.mark.parametrize(("keys", "exit"), [(ENTER, 9), (DOWN + ENTER, 9)], ids=["stop", "back"])

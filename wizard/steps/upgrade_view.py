@@ -5,6 +5,7 @@ Reading never fails the upgrade: what cannot be read is a line of its own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,10 @@ SHORTEST = 0.5
 STATE_SECONDS = 10.0
 EVENTS = 5
 """How many of the last events are shown."""
+
+EVENTS_SECONDS = 5.0
+EVENTS_SHARE = 20
+"""Events are listed at most so often, and one list is followed by so many times as long without."""
 
 T = TypeVar("T")
 
@@ -62,6 +67,8 @@ class UpgradeView:
         self.status = self._read("pods", self.status, self._rollout_now)
         self._newest_before = self.status.newest if self.status else ""
         self._looked = self._asked = float("-inf")
+        self._events: tuple[Event, ...] = ()
+        self._events_due = float("-inf")
         self._lines: tuple[str, ...] = ()
         self._state = ""
         self._noted = False
@@ -103,13 +110,21 @@ class UpgradeView:
         self.status = self._read("pods", self.status, self._rollout_now)
 
     def events(self) -> tuple[Event, ...]:
-        """The events of the backend and of the hook Jobs since the start, the oldest first."""
-        cluster = self._systems.cluster
-        return self._read(
-            "events",
-            (),
-            lambda: events_since(cluster, self._namespace, self._events_before, self._names()),
-        )
+        """The events of the backend and of the hook Jobs since the start, the oldest first.
+
+        No selector names all these objects at once, so the namespace's are listed: seldom, and
+        more seldom the longer it takes.
+        """
+        cluster, began = self._systems.cluster, time.monotonic()
+        if began >= self._events_due:
+            self._events = self._read(
+                "events",
+                self._events,
+                lambda: events_since(cluster, self._namespace, self._events_before, self._names()),
+            )
+            took = time.monotonic() - began
+            self._events_due = began + max(EVENTS_SECONDS, took * EVENTS_SHARE)
+        return self._events
 
     def _rollout_now(self) -> RolloutStatus:
         return self._systems.workload.status()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done
+from wizard.steps.ownership import owner
 from wizard.steps.rolling import status_lines
 from wizard.steps.upgrade_view import UpgradeView
+from wizard.variables import WANTED
 
 if TYPE_CHECKING:
     from wizard.steps.base import Watch
@@ -22,7 +24,8 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
     helm's own `--wait` ends before that (some old pods may be left), and is not always taken.
 
     Raises:
-        Problem: helm failed or was ended early, or the rollout does not come to its end.
+        Problem: helm failed or was ended early, the rollout does not come to its end, or somebody
+            took the variables back.
     """
     way: Upgrade = change.payload
     _wait_for_others(systems, watch)
@@ -33,10 +36,37 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
         raise _told(problem, way, view) from None
     target = systems.target
     systems.workload.wait(limit=target.rollout_limit, patience=target.patience, tick=view.rolling)
+    _make_sure_it_stayed(systems)
     return Done(
         f"Revision {change.register['revision']} → {result.revision} of release {way.release}",
         (f"chart {way.version}, helm took {result.seconds:.0f} s",),
         {**change.register, "revision_after": result.revision},
+    )
+
+
+def _make_sure_it_stayed(systems: Systems) -> None:
+    """An owner that nothing betrayed before may have taken the variables back meanwhile.
+
+    Raises:
+        Problem: a variable that helm has set is not live any more.
+    """
+    live = systems.workload.live_env()
+    if all(live.get(name) == "true" for name in WANTED):
+        return
+    systems.forget()  # what was read of the release is older than the upgrade
+    gone = [name for name in systems.lacking_live if name not in systems.lacking]
+    if not gone:
+        return
+    found = owner(systems)
+    who = found.words if found else "Somebody"
+    raise Problem(
+        "LSA441",
+        f"{who} took back what helm had set: {' and '.join(gone)} is not live any more",
+        on=systems.workload.on,
+        next_step="find out who writes it (kubectl get --show-managed-fields -o yaml, the audit "
+        "log of the API server), change it at its source, and go on: langsmith-audit run --gitops",
+        exit=Exit.FAILED,
+        detail=found.marks if found else (),
     )
 
 
