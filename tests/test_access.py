@@ -152,7 +152,8 @@ class TestWhenTheJobIsDone:
         declared = {right(access) for access in NEEDS["run"]}
         ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
         assert ours <= declared
-        assert {right(access) for access in holding.RIGHTS} <= ours
+        # The Lease is renewed in a run that takes longer than this one.
+        assert {right(it) for it in holding.RIGHTS if it.verb != "patch"} <= ours
         everything = {asked(one) for one in requests}
         assert needed("run") - everything == {("create", "", "pods/portforward")}
         assert {("patch", "apps", "deployments")} < ours
