@@ -105,6 +105,8 @@ ASKED = {
     "namespace": ("--namespace", "LANGSMITH_AUDIT_NAMESPACE"),
     "release": ("--release", "LANGSMITH_AUDIT_RELEASE"),
     "values": ("--values", "LANGSMITH_AUDIT_VALUES"),
+    "chart": ("--chart", "LANGSMITH_AUDIT_CHART"),
+    "repo_update": ("--repo-update", "LANGSMITH_AUDIT_REPO_UPDATE"),
     "api_key": (None, "LANGSMITH_API_KEY"),
     "org": ("--org", "LANGSMITH_AUDIT_ORG"),
     "gitops": ("--gitops", "LANGSMITH_AUDIT_GITOPS"),

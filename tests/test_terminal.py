@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from terminal import (
     CONFIRM,
+    CTRL_C,
     DOWN,
     ENTER,
     SPACE,
@@ -22,9 +23,12 @@ from terminal import (
 import wizard
 from wizard.options import BY_NAME, Kind
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios import SCENARIOS, stage
 
 WIZARD = Path(wizard.__file__).parent
 VARIABLES = ("AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS")
+REFRESH = "Add or refresh helm's repository now?"
+STORED = "Take the chart out of the release itself?"
 TARGET = "(release langsmith in langsmith, context practice)"
 
 
@@ -143,6 +147,32 @@ def test_other_values_that_would_change_need_a_yes_of_their_own(cluster, keys):
             terminal.send("n" + ENTER)
         assert terminal.end() == 8
     assert revision(cluster) == 1
+
+
+def test_a_version_that_is_gone_can_be_taken_out_of_the_release(cluster):
+    stage(cluster, SCENARIOS["version-gone"])
+    with Terminal(env=told(cluster)) as terminal:
+        shown = terminal.wait_for(REFRESH)
+        assert "helm repo update langchain" in shown
+        terminal.send(YES)
+        terminal.answer(STORED, YES)
+        terminal.answer(CONFIRM, CTRL_C)
+        assert terminal.end() == 8
+    with Terminal("plan", "--repo-update", env=told(cluster)) as terminal:
+        terminal.answer(STORED, "n" + ENTER)  # refreshing was told, and did not help
+        assert terminal.end() == 8
+    assert revision(cluster) == 1
+
+
+def test_a_repository_that_is_not_known_can_be_added(cluster):
+    stage(cluster, SCENARIOS["repo-missing"])
+    with Terminal("plan", env=told(cluster)) as terminal:
+        shown = terminal.wait_for(REFRESH)
+        assert "helm repo add langchain" in shown
+        terminal.send(YES)
+        terminal.wait_for("changes in 4 steps")
+        assert terminal.end() == 0
+    assert "langchain" in cluster.run_helm("repo", "list").stdout
 
 
 def test_yes_in_a_terminal_asks_nothing(cluster):
@@ -285,6 +315,7 @@ class TestContract:
         asked = {texts.get(question, question) for question in questions}
         elsewhere = {"namespace", "release"}  # asked where looking does not tell: test_discovery.py
         elsewhere |= {"unfinished", "on_failure"}  # asked after a run that did not end well
+        elsewhere |= {"chart"}  # asked where it cannot be had
         assert asked == {*texts.values(), CONFIRM} - elsewhere
 
     def test_nothing_asks_but_by_the_name_of_an_option(self):

@@ -94,7 +94,7 @@ OPTIONS: tuple[Option, ...] = (
     _option(
         "chart", "--chart",
         "chart reference, or 'stored': the chart in the release itself (default: langchain/langsmith)",
-        metavar="REF",
+        metavar="REF", ask="Take the chart out of the release itself?",
         default="langchain/langsmith",
     ),
     _option(
@@ -104,6 +104,7 @@ OPTIONS: tuple[Option, ...] = (
     _option(
         "repo_update", "--repo-update",
         "add or refresh helm's repository of the chart where that is needed", kind=Kind.SWITCH,
+        ask="Add or refresh helm's repository now?",
     ),
     _option(
         "repo_url", "--repo-url",

@@ -77,7 +77,9 @@ class Systems:
     @property
     def helm(self) -> Helm:
         """The user's own helm."""
-        return self._once("helm", self._open_helm)
+        helm = self._once("helm", self._open_helm)
+        helm.repository = self.target.repository
+        return helm
 
     @property
     def cluster(self) -> Cluster:
@@ -267,14 +269,11 @@ class Systems:
         from wizard.systems.helm import Helm
 
         threading.Thread(target=import_client).start()  # while helm answers
-        context = self.cluster.context or None  # the one that is shown, whatever becomes current
-        helm = Helm.find(
+        return Helm.find(
             kubeconfig=self.target.kubeconfig,
-            context=context,
+            context=self.cluster.context or None,  # as shown, whatever becomes the current one
             connect_limit=self.target.connect_limit,
         )
-        helm.repository = self.target.repository
-        return helm
 
     def _open_cluster(self) -> Cluster:
         from wizard.systems.cluster import Cluster

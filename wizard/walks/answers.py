@@ -165,15 +165,15 @@ class Answers:
             raise missing(("yes",))
         return bool(self._asked(lambda: prompts.ask_yes(question)))
 
-    def consent(self, option: str) -> bool:
-        """A yes that `--yes` does not give: asked for, and kept as the option's value.
+    def consent(self, option: str, value: object = True) -> bool:  # noqa: FBT002 - a switch's value
+        """A yes that `--yes` does not give: asked for, and kept as the option's `value`.
 
         Raises:
             Declined: the person left.
         """
         yes = bool(self._asked(lambda: prompts.ask_yes(BY_NAME[option].ask)))
         if yes:
-            self._settings.put(option, value=True, origin="prompt")
+            self._settings.put(option, value, "prompt")
         return yes
 
     @property

@@ -18,6 +18,7 @@ from wizard.records.plan_json import ID
 from wizard.records.plan_reading import Reading, read_plan
 from wizard.systems.access import Systems, not_understood
 from wizard.walks.answers import Answers, Declined
+from wizard.walks.charting import with_chart
 from wizard.walks.comparing import compare, tell_json, tell_text
 from wizard.walks.lasting import LASTING, lasting
 from wizard.walks.planning.document import Header, plan_document
@@ -93,7 +94,7 @@ def make_plan(
     Raises:
         Problem: an answer is missing, or the target cannot be read.
     """
-    proposal = propose_all(systems, answers)
+    proposal = with_chart(systems, answers, lambda: propose_all(systems, answers))
     keyed = Keyed(old.plan.fingerprint_key) if old else None
     return plan_document(systems, answers.settings, proposal, header, keyed)
 

@@ -23,6 +23,7 @@ from wizard.steps.helm_at_work import settle
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing, HandedOver
+from wizard.walks.charting import with_chart
 from wizard.walks.consents import obtain
 from wizard.walks.holding import leased, refuse_if_held
 from wizard.walks.leaving import carried_out
@@ -88,7 +89,8 @@ class Onboarding:
             return self._blocked(seen)
         if all(observation.right for observation in seen.values()):
             return self._nothing_to_do(systems, left)
-        obtain(systems, self._answers, foresee(systems))
+        changes = with_chart(systems, self._answers, lambda: foresee(systems))
+        obtain(systems, self._answers, changes)
         with locked(systems.place):
             return self._hold(systems, self._journal(systems, left))
 
