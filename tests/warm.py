@@ -5,7 +5,9 @@ terminal, a session of its own, and ends as any process does. What depends on th
 start takes a process of its own, as does everything where forks are not to be had.
 """
 
+import atexit
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -252,9 +254,13 @@ def _serve(requests: socket.socket) -> int:
         if os.fork() == 0:
             requests.close()
             code = _mind(json.loads(data), handles)
-            if code is None:
-                os._exit(0)
-            return code
+            if code is not None:
+                # All but taking the loaded modules apart, which would copy every page of them.
+                threading._shutdown()
+                atexit._run_exitfuncs()
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code or 0)
         for handle in handles:
             os.close(handle)
 
@@ -262,5 +268,6 @@ def _serve(requests: socket.socket) -> int:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _load()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_serve(socket.socket(fileno=int(sys.argv[1]))))
