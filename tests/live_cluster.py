@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from live_kubernetes import SLOWER, CannotStage, LiveKubernetes, staging
+from live_faults import CannotStage, staging
+from live_kubernetes import SLOWER, LiveKubernetes
 
 from wizard.practice.chart_repository import ChartRepository
 from wizard.practice.environment import led_to
@@ -96,7 +97,8 @@ class LiveCluster:
         self.fresh()
 
     def down(self):
-        """Take every namespace away again."""
+        """Take every namespace and fault away again."""
+        self.kubernetes.faults.allow()
         self._leave()
         self._repository.stop()
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 import yaml
 from kubernetes import config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+from kubernetes.dynamic.exceptions import (
+    ForbiddenError,
+    NotFoundError,
+    ResourceNotFoundError,
+    UnprocessibleEntityError,
+)
+from live_faults import CannotStage, LiveFaults
 
 SLOWER = 6
 """How many times as long as the practice cluster a real one may take to show something."""
@@ -18,143 +23,8 @@ POLL = 0.1
 
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 CUSTOM = (".io/v1alpha1", "fluxcd.io/v2")
-
-
-class CannotStage(Exception):
-    """A scenario needs what only the practice cluster can do; the text says what."""
-
-
-STAGED = "LSA_STAGED"
-"""The variable that tells containers what shall go wrong; in the chart's own ConfigMap."""
-
-STAGES = f"""case " ${STAGED} " in *" $0 "*)
-  echo "staged: $0 ends here, with $POSTGRES_DATABASE_URI" >&2; exit 3;;
-esac
-exec "$@"
-"""
-"""A shell's program before a container's own command; its $0 is what may be told to fail."""
-
-PODS = "backend-pods"
-JOBS = {
-    "langsmith-backend-migrations": ("backend", "migrations", "./pg_migration_entrypoint.sh"),
-    "auth-bootstrap": ("backend", "authBootstrap", "./auth_bootstrap_entrypoint.sh"),
-    "backfill-check": ("backend", "backfillCheck", "./backfill_check_entrypoint.sh"),
-    "e2e-test": ("e2eTest", "", "python scripts/test_e2e_trace.pyc"),
-}
-"""Hook Jobs that can be made to fail: where their values are, and the chart's own command."""
-
-
-LIMITED = "lsa-live-limited"
-"""Whom a kubeconfig acts as (`as`) when rights shall be missing, and the role of that user."""
-
-RBAC = "rbac.authorization.k8s.io/v1"
-VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
-
-
-def rules_without(bans, served):
-    """Rules of RBAC that allow everything that is served, but these (verb, resource)."""
-    banned = {resource for _, resource in bans}
-    rules = [
-        {"apiGroups": [group], "resources": sorted(names - banned), "verbs": ["*"]}
-        for group, names in served.items()
-        if names - banned
-    ]
-    for resource in banned:
-        verbs = [verb for verb in VERBS if (verb, resource) not in bans]
-        rules.append({"apiGroups": ["*"], "resources": [resource], "verbs": verbs})
-    return [*rules, {"nonResourceURLs": ["*"], "verbs": ["*"]}]
-
-
-def staging():
-    """Values with which containers fail when they are told to; without the variable, nothing."""
-    backend = {"deployment": {"command": _before(PODS, "./entrypoint.sh")}}
-    values = {"backend": backend}
-    for name, (part, key, command) in JOBS.items():
-        own = {"command": _before(name, command)}
-        values.setdefault(part, {}).update({key: own} if key else own)
-    return values
-
-
-def _before(name, command):
-    return ["sh", "-c", STAGES, name, *command.split()]
-
-
-class LiveFaults:
-    """What can go wrong on a live cluster by itself; everything else cannot be staged there."""
-
-    def __init__(self, kubernetes):
-        self._kubernetes = kubernetes
-        self._fail = []
-        self._bans = []
-        self._config = ("", "")
-
-    def begin(self, namespace, config):
-        """A release was installed; its containers' variables come from this ConfigMap."""
-        self._fail, self._config = [], (namespace, config)
-
-    def allow(self):
-        """Nobody's rights are missing any more."""
-        if not self._bans:
-            return
-        self._kubernetes.act_as("")
-        for kind in ("ClusterRoleBinding", "ClusterRole"):
-            self._kubernetes.delete(kind, None, LIMITED)
-        self._bans = []
-
-    def __getattr__(self, name):
-        raise CannotStage(f"{name.replace('_', ' ')}: a fault of the practice cluster's own")
-
-    def fail_pods(self, labels, reason="CrashLoopBackOff", *, owner=""):
-        if reason != "CrashLoopBackOff" or owner != "ReplicaSet":
-            raise CannotStage(f"{reason}: pods of a real cluster can only be made to crash")
-        self._tell([*self._fail, PODS])
-
-    def forbid(self, verb, resource):
-        self._bans.append((verb, resource))
-        role = {"metadata": {"name": LIMITED}, "rules": rules_without(self._bans, self._served())}
-        admin = self._kubernetes.acting_as("kubectl-create")
-        if len(self._bans) > 1:
-            admin.patch("ClusterRole", None, LIMITED, role)
-            return
-        about = {"apiVersion": RBAC, "metadata": {"name": LIMITED}}
-        reference = {"apiGroup": RBAC.split("/")[0], "kind": "ClusterRole", "name": LIMITED}
-        who = [{"apiGroup": reference["apiGroup"], "kind": "User", "name": LIMITED}]
-        admin.create({**about, "kind": "ClusterRole", **role})
-        admin.create({**about, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": who})
-        self._kubernetes.act_as(LIMITED)
-
-    def _served(self):
-        """The names of all resources and subresources, by group."""
-        served = {}
-        for one in self._kubernetes.everything():
-            names = served.setdefault(one.group or "", set())
-            names |= {one.name, *(f"{one.name}/{sub}" for sub in one.subresources or ())}
-        return served
-
-    def fail_job(self, name_contains):
-        if name_contains not in JOBS:
-            raise CannotStage(f"the Job {name_contains} cannot be told to fail")
-        self._tell([*self._fail, name_contains])
-
-    def clear(self):
-        self._tell([])
-
-    def _tell(self, names):
-        if not self._kubernetes.list("Node"):
-            raise CannotStage("no container really runs on this cluster")
-        namespace, name = self._config
-        self._fail = names
-        change = {"data": {STAGED: " ".join(names)}}
-        self._kubernetes.acting_as("kubectl-edit").patch("ConfigMap", namespace, name, change)
-
-    def held(self):
-        return contextlib.nullcontext()
-
-    def no_load_balancer(self):
-        for service in self._kubernetes.list("Service"):
-            if service["status"].get("loadBalancer", {}).get("ingress"):
-                raise CannotStage("this cluster gives Services of type LoadBalancer an address")
 
 
 class LiveKubernetes:
@@ -180,6 +50,11 @@ class LiveKubernetes:
         if not found:
             raise ResourceNotFoundError(kind)
         return sorted(found, key=lambda one: (not one.preferred, bool(one.group)))[0]
+
+    def resource_named(self, plural):
+        """The served resource of that name; the preferred version comes first."""
+        found = [one for one in self.everything() if one.name == plural]
+        return sorted(found, key=lambda one: not one.preferred)[0]
 
     def everything(self):
         """Every resource that is served."""
@@ -224,6 +99,11 @@ class LiveKubernetes:
     def acting_as(self, manager):
         return LiveSomeone(self, manager)
 
+    @property
+    def namespace(self):
+        """Where the kubeconfig that was written last leads to."""
+        return self._written[1]
+
     def act_as(self, user):
         """Let the kubeconfig that was written last act as another user."""
         path, namespace = self._written
@@ -263,6 +143,24 @@ class LiveSomeone:
         )
         return made.to_dict()
 
+    def try_to_create(self, obj, namespace):
+        """What the server would make of an object."""
+        tried = self._kubernetes.served(obj).create(
+            body=obj, namespace=namespace, field_manager=self._manager, dry_run="All"
+        )
+        return tried.to_dict()
+
+    def refused(self, plural, namespace, name):
+        """Whether the server would refuse a change of an object."""
+        resource = self._kubernetes.resource_named(plural)
+        change = {"metadata": {"annotations": {"lsa-trial": "yes"}}}
+        about = {"namespace": namespace, "field_manager": self._manager, "dry_run": "All"}
+        try:
+            resource.patch(body=change, name=name, content_type=MERGE, **about)
+        except (ForbiddenError, UnprocessibleEntityError):
+            return True
+        return False
+
     def patch(self, kind, namespace, name, change):
         resource = self._kubernetes.resource(kind)
         custom = resource.group_version.endswith(CUSTOM)
@@ -276,4 +174,26 @@ class LiveSomeone:
         return done.to_dict()
 
     def take_over(self, other):
-        raise CannotStage(f"what {other} wrote cannot be made to look like another's")
+        """Be the manager of every field that another manager has in the release's namespace."""
+        for resource in self._kubernetes.everything():
+            if resource.namespaced and {"list", "patch"} <= set(resource.verbs):
+                listed = resource.get(namespace=self._kubernetes.namespace).to_dict()["items"]
+                for obj in listed:
+                    self._rename(resource, obj, other)
+
+    def _rename(self, resource, obj, other):
+        meta = obj["metadata"]
+        entries = meta.get("managedFields") or []
+        if other not in {entry["manager"] for entry in entries}:
+            return
+        mine = [
+            {**entry, "manager": self._manager if entry["manager"] == other else entry["manager"]}
+            for entry in entries
+        ]
+        resource.patch(
+            body=[{"op": "replace", "path": "/metadata/managedFields", "value": mine}],
+            name=meta["name"],
+            namespace=meta["namespace"],
+            content_type=JSON_PATCH,
+            field_manager=self._manager,
+        )

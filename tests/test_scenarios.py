@@ -131,7 +131,7 @@ def staged(request, cluster):
 
 def stage_live(cluster, name, helm):
     """Stage on any cluster, or skip with the reason."""
-    from live_kubernetes import CannotStage
+    from live_faults import CannotStage
 
     if helm != cluster.helm_major:
         pytest.skip(f"{name}: this answer is helm {helm}'s")

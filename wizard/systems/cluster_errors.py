@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from wizard.systems.redact import redact
 
 GONE = 410
 NOT_FOUND = 404
+_NO_RIGHT = re.compile(r"\bcannot [\w-]+ (resource|path)\b")
+"""How every API server words what its authorizers refuse; all else is the word of admission."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,10 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
     detail = (message,) if message else ()
     if status == 401:
         return _credentials(info, detail)
-    if status == 403:
+    if status == 403 and (not message or _NO_RIGHT.search(message)):
         return forbidden(call, detail)
+    if status == 403:
+        return _not_admitted(call, detail)
     if not reason and (status < 400 or status == NOT_FOUND):
         return not_kubernetes(info, call)
     if status == 429 or status >= 500:
@@ -116,6 +121,18 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
         else f"{call.on} is not there",
         on=call.on,
         next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def _not_admitted(call: Call, detail: tuple[str, ...]) -> Problem:
+    """The Problem of a refusal for another reason than a right: a policy, a webhook, a quota."""
+    return Problem(
+        "LSA210",
+        f"{call.verb} {call.on} was refused (403 Forbidden), though not for want of a right",
+        on=call.on,
+        next_step="Meet the policy, webhook or quota that the server names, or ask for an exemption",
         exit=Exit.FAILED,
         detail=detail,
     )
