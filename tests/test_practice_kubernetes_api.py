@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
 
 
@@ -273,6 +274,20 @@ def test_the_same_apply_again_is_no_write(http: Http) -> None:
     again = http.patch("configmaps/one", body, APPLY, fieldManager="helm").json()
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert again["metadata"]["managedFields"] == first["metadata"]["managedFields"]
+
+
+def test_a_client_may_rewrite_who_owns_what(http: Http) -> None:
+    made = http.ask("POST", "configmaps", config_map(a="1"), params={"fieldManager": "helm"}).json()
+    (entry,) = made["metadata"]["managedFields"]
+    change = [
+        {"op": "replace", "path": "/metadata/managedFields", "value": [entry | {"manager": "x"}]}
+    ]
+    http.patch("configmaps/one", change, JSON_PATCH, fieldManager="y")
+    (now,) = http.ask("GET", "configmaps/one").json()["metadata"]["managedFields"]
+    assert now == entry | {"manager": "x"}
+    change[0]["value"] = [{}]
+    http.patch("configmaps/one", change, JSON_PATCH, fieldManager="y")
+    assert "managedFields" not in http.ask("GET", "configmaps/one").json()["metadata"]
 
 
 def test_apply_leaves_the_fields_of_others(http: Http) -> None:

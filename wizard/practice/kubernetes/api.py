@@ -190,18 +190,21 @@ class Api:
     ) -> Json:
         meta, before = obj["metadata"], old["metadata"]
         same_owners = meta.get("managedFields") == before.get("managedFields")
-        if same(old, obj) and (same_owners or not owned):
+        unsaid = not owned and ("managedFields" not in meta or subresource == "controller")
+        if same(old, obj) and (same_owners or unsaid):
             return old
         if self._counts(kind):
             bare = {key: one for key, one in obj.items() if key not in ("metadata", "status")}
             changed = any(old.get(key) != one for key, one in bare.items())
             meta["generation"] = before.get("generation", 1) + int(changed)
         if not owned:
-            meta.pop("managedFields", None)
+            sent = meta.pop("managedFields", None)
+            if sent and subresource != "controller":  # a client may rewrite who owns what
+                old = {**old, "metadata": {**before, "managedFields": list(filter(None, sent))}}
             if manager:
                 track_update(old, obj, manager, custom=kind.custom, subresource=subresource)
-            elif "managedFields" in before:
-                meta["managedFields"] = before["managedFields"]
+            elif "managedFields" in old["metadata"]:
+                meta["managedFields"] = old["metadata"]["managedFields"]
         if dry_run:
             return obj
         stored = self.store.put(kind.key, obj)
