@@ -275,12 +275,18 @@ class LiveCluster:
         settings = self.kubernetes.get("ConfigMap", self.namespace, "langsmith-config") or {}
         return (
             self.namespace,
-            backend and backend["metadata"]["generation"],
+            backend and _marks(backend["metadata"]),
             sorted(one["metadata"]["resourceVersion"] for one in releases),
             len(quotas),
             settings.get("data"),
             self.stored() if backend and self._database_runs() else {},
         )
+
+
+def _marks(meta):
+    """What changes of an object by whoever writes it, and not by its controller alone."""
+    managers = {entry["manager"] for entry in meta.get("managedFields", ())}
+    return meta["generation"], meta.get("labels"), meta.get("annotations"), managers
 
 
 def _settled(pod):

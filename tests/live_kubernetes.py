@@ -13,6 +13,7 @@ from kubernetes.dynamic.exceptions import (
     ResourceNotFoundError,
     UnprocessibleEntityError,
 )
+from kubernetes.dynamic.resource import ResourceList
 from live_faults import CannotStage, LiveFaults
 
 SLOWER = 6
@@ -59,7 +60,7 @@ class LiveKubernetes:
     def everything(self):
         """Every resource that is served."""
         found = self._client.resources.search()
-        return [one for one in found if one.name]  # the kinds of lists have none
+        return [one for one in found if one.name and not isinstance(one, ResourceList)]
 
     def served(self, obj):
         """The resource of an object's own version; a cluster may be too old or too new for it."""
@@ -177,9 +178,14 @@ class LiveSomeone:
         """Be the manager of every field that another manager has in the release's namespace."""
         for resource in self._kubernetes.everything():
             if resource.namespaced and {"list", "patch"} <= set(resource.verbs):
-                listed = resource.get(namespace=self._kubernetes.namespace).to_dict()["items"]
-                for obj in listed:
+                for obj in self._listed(resource):
                     self._rename(resource, obj, other)
+
+    def _listed(self, resource):
+        try:
+            return resource.get(namespace=self._kubernetes.namespace).to_dict()["items"]
+        except NotFoundError:  # its definition is gone since the resources were asked for
+            return []
 
     def _rename(self, resource, obj, other):
         meta = obj["metadata"]
