@@ -132,7 +132,7 @@ def _not_admitted(call: Call, detail: tuple[str, ...]) -> Problem:
         "LSA210",
         f"{call.verb} {call.on} was refused (403 Forbidden), though not for want of a right",
         on=call.on,
-        next_step="Meet the policy, webhook or quota that the server names, or ask for an exemption",
+        next_step="Meet the policy, webhook or quota that the server names, or ask to be exempted",
         exit=Exit.FAILED,
         detail=detail,
     )
