@@ -120,25 +120,24 @@ class Chaos:
             text=True,
         )
         how = self._random.choice(KILLS)
+        already = self._entries()
         try:
             said, _ = process.communicate(timeout=moment)
             return process.returncode, said
         except subprocess.TimeoutExpired:
             process.send_signal(how)
         said, _ = process.communicate(timeout=LIMIT)
-        where = self._last_event()
+        where = _told(self._entries()[len(already) :])
         if process.returncode:
             self.kills[where] += 1
             print(f"  {words[0]}: {how.name} after {moment:5.2f} s, {where}")
         return process.returncode, said
 
-    def _last_event(self) -> str:
-        journals = list((self._cluster.home / "state" / "runs").glob("*/journal.ndjson"))
-        if not journals:
-            return "before the journal"
-        lines = max(journals, key=lambda path: path.stat().st_mtime_ns).read_text().splitlines()
-        last = json.loads(lines[-1])
-        return " ".join(filter(None, ("after", last["event"], last.get("step", ""))))
+    def _entries(self) -> list[dict[str, Any]]:
+        """What all journals hold, oldest run first; a torn last line is left out."""
+        journals = sorted((self._cluster.home / "state" / "runs").glob("*/journal.ndjson"))
+        lines = (line for path in journals for line in path.read_text().splitlines(keepends=True))
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def _settle(self) -> None:
         """helm and a rollout go on by themselves."""
@@ -181,6 +180,16 @@ class Chaos:
         if not fine:
             self.wrong.append(f"story {self.stories}: {what}")
             print(f"  WRONG: {what}")
+
+
+def _told(written: list[dict[str, Any]]) -> str:
+    """Where a process was, by the entries that it wrote."""
+    if not written:
+        return "before it wrote anything"
+    last = written[-1]
+    if last["event"] == "note" and "helm" in last:
+        return "while helm was at work"
+    return " ".join(filter(None, ("after", last["event"], last.get("step", ""))))
 
 
 def main() -> int:

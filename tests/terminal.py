@@ -35,7 +35,7 @@ class Forked(pexpect.fdpexpect.fdspawn):
     def __init__(self, args: tuple[str, ...], env: dict[str, str], cwd: Path | None, columns: int):
         ours, its = os.openpty()
         fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-        self._fork = warm.start(args, env, (its, its, its), cwd=cwd, session=True)
+        self._fork = warm.shared().start(args, env, (its, its, its), cwd=cwd, session=True)
         os.close(its)
         super().__init__(ours, timeout=LIMIT)
         self.pid = self._fork.pid

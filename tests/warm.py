@@ -130,20 +130,12 @@ def serves(env: Mapping[str, str]) -> bool:
     return sys.platform == "linux" and not any(AT_START.match(name) for name, _ in particular)
 
 
-def start(
-    arguments: Sequence[str],
-    env: Mapping[str, str],
-    streams: Sequence[int],
-    *,
-    cwd: Path | None = None,
-    session: bool = False,
-    main: str = PROGRAM,
-) -> Fork:
-    """As `Warm.start`, in the process that all tests of this worker share."""
+def shared() -> Warm:
+    """The process that all tests of this worker share."""
     global _warm
     if _warm is None:
         _warm = Warm()
-    return _warm.start(arguments, env, streams, cwd=cwd, session=session, main=main)
+    return _warm
 
 
 def call(
@@ -162,7 +154,7 @@ def call(
     nothing = os.open(os.devnull, os.O_RDONLY)
     pipes = [os.pipe(), os.pipe()]
     sent = [nothing, *(write for _, write in pipes)]
-    fork = start(arguments, env, sent, main=main)
+    fork = shared().start(arguments, env, sent, main=main)
     for handle in sent:
         os.close(handle)
     late = threading.Timer(timeout, fork.kill)

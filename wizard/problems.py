@@ -32,3 +32,14 @@ class Problem(Exception):
         self.next_step = next_step
         self.exit = exit
         self.detail = detail
+
+    def but(self, *, what: str = "", detail: tuple[str, ...] = ()) -> "Problem":
+        """The same problem told in other words, or with further lines after its own."""
+        return Problem(
+            self.id,
+            what or self.what,
+            on=self.on,
+            next_step=self.next_step,
+            exit=self.exit,
+            detail=(*self.detail, *detail),
+        )

@@ -300,25 +300,35 @@ class PracticeKubernetes(Handlers):
     def restore(self, snapshot: Snapshot) -> None:
         """Put the whole state back; the controllers continue from it.
 
-        `on_pod_ready` is called for ready pods that come back, `on_pod_gone` for pods that go.
+        `on_pod_gone` is called for pods that go, `on_pod_ready` for ready ones that come back.
         """
         with self._store.lock:
-            present, wanted = _ready_pods(self.snapshot()), _ready_pods(snapshot)
-            going = {uid: pod for uid, pod in present.items() if uid not in wanted}
-            if self._context is not None:
-                self._context.told_gone |= going.keys()
-                self._context.told_gone -= wanted.keys()
+            present, wanted = _pods(self.snapshot()), _pods(snapshot)
+            told = self._context.told_gone if self._context is not None else set()
+            going = {
+                uid: pod
+                for uid, pod in present.items()
+                if uid not in told and (uid not in wanted or _came(pod, wanted[uid]))
+            }
+            coming = [pod for uid, pod in wanted.items() if _came(pod, present.get(uid))]
+            told |= going.keys()
+            told -= wanted.keys()
         _call(self.on_pod_gone, list(going.values()))
-        _call(self.on_pod_ready, [pod for uid, pod in wanted.items() if uid not in present])
+        _call(self.on_pod_ready, coming)
         self._store.restore(snapshot)
         self._api.kinds.define(self._api.items("CustomResourceDefinition"))
         if self._context is not None:
             self._context.wake()
 
 
-def _ready_pods(snapshot: Snapshot) -> dict[str, Json]:
+def _pods(snapshot: Snapshot) -> dict[str, Json]:
     pods = snapshot.objects.get(("", "pods"), {}).values()
-    return {pod["metadata"]["uid"]: pod for pod in pods if is_ready(pod)}
+    return {pod["metadata"]["uid"]: pod for pod in pods}
+
+
+def _came(pod: Json, before: Json | None) -> bool:
+    """Whether a pod is ready that was not."""
+    return is_ready(pod) and not (before is not None and is_ready(before))
 
 
 def _call(handler: Callable[[Mapping[str, Any]], None] | None, pods: list[Json]) -> None:

@@ -113,15 +113,9 @@ def _commit(bench: Bench, witness: Witness, transaction: str, made: Made) -> tup
 
 def unchanged(problem: Problem) -> Problem:
     """The same problem, saying that nothing was changed."""
-    what = problem.what if NOTHING in problem.what else f"{problem.what}; {NOTHING}"
-    return Problem(
-        problem.id,
-        what,
-        on=problem.on,
-        next_step=problem.next_step,
-        exit=problem.exit,
-        detail=problem.detail,
-    )
+    if NOTHING in problem.what:
+        return problem
+    return problem.but(what=f"{problem.what}; {NOTHING}")
 
 
 def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = ()) -> Problem:
@@ -140,15 +134,7 @@ def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = (
 def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequence[UUID]) -> Problem:
     if problem.id != "LSA541":
         return problem
-    holders = lock_holders(witness, bench.table, ids)
-    return Problem(
-        problem.id,
-        problem.what,
-        on=problem.on,
-        next_step=problem.next_step,
-        exit=problem.exit,
-        detail=problem.detail + holders,
-    )
+    return problem.but(detail=lock_holders(witness, bench.table, ids))
 
 
 def _not_known(bench: Bench, lost: ConnectionLost) -> Problem:
