@@ -166,6 +166,19 @@ def test_pages_come_as_one_scrolls_and_searches(cluster):
     assert set(re.findall(r"parameter: (\S+)", shown)) == picked
 
 
+def test_more_than_can_be_sorted_come_by_id_and_say_so(cluster):
+    add(cluster, [f"Team-{number:03}" for number in range(201)])
+    with cluster.connect() as connection:
+        connection.execute(
+            "UPDATE pg_class SET reltuples = 200001 WHERE oid = 'organizations'::regclass"
+        )
+    with asking(cluster, "plan") as terminal:
+        terminal.see("0 picked   in the order of their ids: too many to be sorted by name")
+        terminal.send("team-0")
+        terminal.see("100 found")
+        terminal.send(CTRL_C)
+
+
 def test_a_database_that_goes_away_ends_the_picker(cluster):
     add(cluster, [f"Team-{number:03}" for number in range(300)])
     with asking(cluster) as terminal:

@@ -33,8 +33,11 @@ NAMED = 3
 class Picker:
     """What is shown, where the pointer is, and what is picked."""
 
-    def __init__(self, question: str, choices: Choices, *, several: bool, at: str = "") -> None:
+    def __init__(
+        self, question: str, choices: Choices, *, several: bool, at: str = "", order: str = ""
+    ) -> None:
         self._question = question
+        self._order = order
         self._choices = choices
         self._several = several
         self._search = ""
@@ -117,7 +120,9 @@ class Picker:
         if self._search:
             count = f"  {self._choices.counted()}"
             return [("class:pointer", f" / {self._search}"), ("class:instruction", count)]
-        return [("class:instruction", f"   {len(self._picked)} picked" if self._several else "")]
+        picked = f"   {len(self._picked)} picked" if self._several else ""
+        order = f"   {self._order}" if self._order else ""
+        return [("class:instruction", picked + order)]
 
     def _move(self, by: int) -> None:
         if self._at + by >= len(self._entries) - 1:

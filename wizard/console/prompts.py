@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +82,11 @@ def ask_yes(question: str) -> bool:
     return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
 
 
-def ask_several(name: str, find: Find) -> tuple[str, ...]:
-    """Several of many: a page of them is there at once, more come as one scrolls or searches."""
+def ask_several(name: str, find: Find, order: Callable[[], str]) -> tuple[str, ...]:
+    """Several of many: a page of them is there at once, more come as one scrolls or searches.
+
+    `order` says how they are sorted where that is not by name, and is asked after the first page.
+    """
     question = BY_NAME[name].ask
     first = find("", None)
     if len(first) <= PAGE:
@@ -92,7 +95,7 @@ def ask_several(name: str, find: Find) -> tuple[str, ...]:
         return _searched(question, find)
     from wizard.console.picker import Picker
 
-    picker = Picker(question, Paged(find, first), several=True)
+    picker = Picker(question, Paged(find, first), several=True, order=order())
     picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
     return picked
 

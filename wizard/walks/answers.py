@@ -207,7 +207,8 @@ class Answers:
         if name == "org" and systems.target.database == "manual":
             return lambda: prompts.ask_text("org").replace(",", " ").split()
         if name == "org":
-            return lambda: list(prompts.ask_several("org", partial(_entries, systems)))
+            find = partial(_entries, systems)
+            return lambda: list(prompts.ask_several("org", find, systems.database.order))
         if BY_NAME[name].kind is Kind.SECRET:
             return lambda: prompts.ask_secret(name)
         if BY_NAME[name].kind is Kind.PATHS:

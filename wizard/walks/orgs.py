@@ -57,8 +57,8 @@ def main(args: argparse.Namespace) -> Exit:
         sys.stdout.flush()
         login = systems.database.login
         told = [f"{_summary(seen)}; {safe(login.subject)}", safe(login.evidence)]
-        if not (systems.target.selection.ids or systems.database.by_name(args.search)):
-            told.append("in the order of their ids: too many to be sorted by name at each page")
+        if not systems.target.selection.ids and (order := systems.database.order(args.search)):
+            told.append(order)
         sys.stderr.write("".join(f"{line}\n" for line in told))
     return Exit.OK
 

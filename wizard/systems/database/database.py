@@ -107,7 +107,7 @@ class Database:
         only_off: bool = False,
         include_personal: bool = True,
     ) -> list[Organization]:
-        """One page, in the order that `by_name` says; `after` is the last one's name and id.
+        """One page, by name and id, or as `order` says; `after` is the last one's name and id.
 
         `search` finds a part of the name in any case, or the beginning of the id. `only_off`
         leaves those with a stored value other than true.
@@ -124,9 +124,9 @@ class Database:
                 include_personal=include_personal,
             )
 
-    def by_name(self, search: str = "") -> bool:
-        """Whether pages are ordered by name and id; by id alone when there are too many."""
-        return listing.by_name(self._table, search)
+    def order(self, search: str = "") -> str:
+        """How pages are ordered, in words, where that is not by name and id."""
+        return "" if listing.by_name(self._table, search) else listing.BY_ID
 
     def organization_counts(self) -> OrganizationCounts:
         """How many organizations there are: shared ones by state, personal ones apart."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -21,6 +18,7 @@ from wizard.systems.database.connection_errors import (
     connection_problem,
 )
 from wizard.systems.database.session import APPLICATION, Row, Session
+from wizard.systems.database.silence import Silence
 from wizard.systems.database.statement_errors import statement_problem
 
 if TYPE_CHECKING:
@@ -36,6 +34,7 @@ class LibpqSession(Session):
     def __init__(self, login: Login, connection: psycopg.Connection[Row]) -> None:
         super().__init__(login)
         self._connection = connection
+        self._silence = Silence(connection.fileno())
 
     @classmethod
     def open(cls, login: Login, connect_limit: int) -> LibpqSession:
@@ -67,6 +66,7 @@ class LibpqSession(Session):
 
     def close(self) -> None:
         """End the connection; the server rolls back what was not committed."""
+        self._silence.close()
         self._connection.close()
 
     @property
@@ -81,7 +81,7 @@ class LibpqSession(Session):
         if self._connection.info.transaction_status == pq.TransactionStatus.IDLE:
             return
         try:
-            with self._answered():
+            with self._silence.ends_after(self._limits.answer):
                 self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()
@@ -111,48 +111,13 @@ class LibpqSession(Session):
     def _execute(
         self, query: sql.Composed, values: Mapping[str, Any], cursor: psycopg.Cursor[R]
     ) -> psycopg.Cursor[R]:
-        timed_out = threading.Event()
         try:
-            with self._answered(timed_out):
+            with self._silence.ends_after(self._limits.answer):
                 return cursor.execute(query, values or None)
         except psycopg.Error as error:
-            raise self._problem(error, timed_out=timed_out.is_set()) from None
-
-    def _problem(self, error: psycopg.Error, *, timed_out: bool) -> Problem:
-        return statement_problem(error, self.login.subject, self._limits, timed_out=timed_out)
-
-    @contextlib.contextmanager
-    def _answered(self, timed_out: threading.Event | None = None) -> Iterator[None]:
-        """Cut the connection when the server falls silent: libpq itself would wait for ever."""
-        if self._connection.closed:
-            yield
-            return
-        wire = _duplicate(self._connection.fileno())
-
-        def cut() -> None:
-            if timed_out is not None:
-                timed_out.set()
-            with contextlib.suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
-
-        watch = threading.Timer(self._limits.answer, cut)
-        watch.daemon = True
-        watch.start()
-        try:
-            yield
-        finally:
-            watch.cancel()
-            watch.join()
-            wire.close()
-
-
-def _duplicate(number: int) -> socket.socket:
-    """A second handle of a socket: the first stays libpq's, which may close it meanwhile.
-
-    It is made without `socket.dup`, which would make libpq's own handle blocking as well: libpq
-    then waits for ever within an answer of more than some 64 KB.
-    """
-    return socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM)
+            raise statement_problem(
+                error, self.login.subject, self._limits, timed_out=self._silence.broken
+            ) from None
 
 
 def _parameters(login: Login, connect_limit: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _ID_START = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
 SORTED = 200_000
 """Without a search, more organizations than this are listed by id: for a page by name PostgreSQL
 has to look at all of them, since there is no index on the name."""
+BY_ID = "in the order of their ids: too many to be sorted by name at each page"
 _organization = partial(tuple.__new__, Organization)
 
 
