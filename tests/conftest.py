@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import clusters
 import pytest
 import warm
 from hypothesis import HealthCheck, settings
@@ -134,22 +135,18 @@ def _helm(major: int) -> Path:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every user may enter, which pytest's own are not; gone after the test."""
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    with clusters.entered() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PracticePostgres]:
     """A PostgreSQL server for this worker; make a database of your own in it."""
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    server = PracticePostgres(folder / "postgres")
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with clusters.entered() as folder:
+        server = PracticePostgres(folder / "postgres")
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
@@ -161,13 +158,15 @@ def helm(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def shared_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
     """The practice cluster of this worker, and its state as it came up."""
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    cluster = PracticeCluster(folder / "cluster", helm=helm3, pod_ready_after=0.05, job_takes=0.05)
-    cluster.up()
-    yield cluster, cluster.snapshot()
-    cluster.down()
-    shutil.rmtree(folder)
+    with clusters.practice(helm3) as cluster:
+        yield cluster, cluster.snapshot()
+
+
+@pytest.fixture(scope="session")
+def newer_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
+    """As `shared_cluster`, of chart 0.13.37, which has audit logs on by default."""
+    with clusters.practice(helm3, chart_version="0.13.37") as cluster:
+        yield cluster, cluster.snapshot()
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import warm
+from clusters import practice
 from traces import OURS, trace, writes
 
 from wizard.practice.cluster import PracticeCluster, Snapshot
@@ -73,16 +72,11 @@ def forbid(cluster: PracticeCluster, access: Access) -> None:
 @pytest.fixture(scope="module")
 def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot, list[Request]]]:
     """A practice cluster on which the job is done, and what doing it asked the API for."""
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    cluster = PracticeCluster(folder / "c", helm=helm3, pod_ready_after=0.05, job_takes=0.05)
-    cluster.up()
-    cluster.kubernetes.requests.clear()
-    assert warm.call(ALL, cluster.environment()).returncode == 0
-    requests = list(cluster.kubernetes.requests)
-    yield cluster, cluster.snapshot(), requests
-    cluster.down()
-    shutil.rmtree(folder)
+    with practice(helm3) as cluster:
+        cluster.kubernetes.requests.clear()
+        assert warm.call(ALL, cluster.environment()).returncode == 0
+        requests = list(cluster.kubernetes.requests)
+        yield cluster, cluster.snapshot(), requests
 
 
 class TestWhenTheJobIsDone:

@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 import yaml
+from clusters import practice
 from traces import (
     NOTHING,
     Staged,
@@ -119,17 +120,11 @@ def test_a_release_that_was_left_half_way(cluster) -> None:
     Staged(cluster).refuses(3, "LSA152", "pending-upgrade since", "helm rollback langsmith 1 ")
 
 
-def test_a_chart_that_is_too_old(open_folder, helm3) -> None:
-    cluster = PracticeCluster(
-        open_folder / "c", helm=helm3, pod_ready_after=0.02, job_takes=0.02, chart_version="0.12.32"
-    )
-    cluster.up()
-    try:
+def test_a_chart_that_is_too_old(helm3) -> None:
+    with practice(helm3, takes=0.02, chart_version="0.12.32") as cluster:
         staged = Staged(cluster)
         staged.refuses(3, "LSA102", r"0\.12\.32 is older than 0\.12\.33", "APP VERSION 0.12.70")
         refused(cluster, staged.run("check"), 3, "LSA102")
-    finally:
-        cluster.down()
 
 
 def test_a_chart_that_is_not_langsmith(cluster, tmp_path) -> None:

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from traces import (
@@ -32,7 +28,7 @@ from traces import (
 from wires import Wire
 
 from wizard.practice.certificates import self_signed
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 
 ALL = ("run", "--yes", "--all")
 
@@ -140,20 +136,6 @@ class TestTheDatabase:
     def test_asked_for_directly_and_wrong(self, staged, wrong, exit, id, word) -> None:
         login = direct(staged.cluster, **wrong)
         staged.refuses(exit, id, word, options=("--database", "direct"), **login)
-
-
-@pytest.fixture(scope="module")
-def newer_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster of chart 0.13.37: `check` of an organization that is on finds it fine."""
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    cluster = PracticeCluster(
-        folder / "c", helm=helm3, pod_ready_after=0.05, job_takes=0.05, chart_version="0.13.37"
-    )
-    cluster.up()
-    yield cluster, cluster.snapshot()
-    cluster.down()
-    shutil.rmtree(folder)
 
 
 class TestTheApi:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 import warm
+from clusters import practice
 from failpoints import KINDS, WHENS
 from traces import backend, backend_env, backend_pods, revisions, rows
 
@@ -86,13 +86,8 @@ def see(cluster: PracticeCluster) -> Seen:
 
 @pytest.fixture(scope="module")
 def fresh(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    cluster = PracticeCluster(folder / "c", helm=helm3, pod_ready_after=0.02, job_takes=0.02)
-    cluster.up()
-    yield cluster, cluster.snapshot()
-    cluster.down()
-    shutil.rmtree(folder)
+    with practice(helm3, takes=0.02) as cluster:
+        yield cluster, cluster.snapshot()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 import requests
+from clusters import practice
 from plain import session
 
 from wizard.practice.chart_repository import APP_VERSIONS
@@ -189,30 +190,19 @@ def test_a_pods_log_names_it(cluster):
     assert "langsmith-postgres-0" in answer.stdout
 
 
-def test_an_older_chart_has_no_audit_table(open_folder, helm3):
-    cluster = PracticeCluster(
-        open_folder / "c", helm=helm3, pod_ready_after=0.02, job_takes=0.02, chart_version="0.12.32"
-    )
-    cluster.up()
-    try:
+def test_an_older_chart_has_no_audit_table(helm3):
+    with practice(helm3, takes=0.02, chart_version="0.12.32") as cluster:
         with cluster.connect() as connection:
             row = connection.execute("SELECT to_regclass('audit_logs')").fetchone()
         assert row == (None,)
         assert "0.12.70" in cluster.run_helm("list", "-n", "langsmith").stdout
-    finally:
-        cluster.down()
 
 
-def test_a_newer_chart_has_audit_logs_on_by_default(open_folder, helm3):
-    cluster = PracticeCluster(
-        open_folder / "c", helm=helm3, pod_ready_after=0.02, job_takes=0.02, chart_version="0.13.37"
-    )
-    cluster.up()
-    try:
-        statuses = [audit_logs(cluster, name).status_code for name in ("off", "null", "on")]
-        assert statuses == [403, 200, 200]
-    finally:
-        cluster.down()
+def test_a_newer_chart_has_audit_logs_on_by_default(newer_cluster):
+    cluster, snapshot = newer_cluster
+    cluster.restore(snapshot)
+    statuses = [audit_logs(cluster, name).status_code for name in ("off", "null", "on")]
+    assert statuses == [403, 200, 200]
 
 
 def test_restore_puts_everything_back(cluster, shared_cluster, tmp_path):

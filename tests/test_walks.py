@@ -6,10 +6,7 @@ import difflib
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import requests
@@ -251,20 +248,6 @@ def test_a_variable_that_is_only_live_is_a_warning_until_a_run_keeps_it(cluster,
     assert "AUDIT_LOGS_ENABLED" in cluster.run_helm("get", "values", "langsmith").stdout
     assert "AUDIT_LOGS_ENABLED" in cluster.values.read_text()
     assert run("check", *on, "--fail-on", "warn").returncode == 0
-
-
-@pytest.fixture(scope="module")
-def newer_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster of chart 0.13.37, which has audit logs on by default."""
-    folder = Path(tempfile.mkdtemp(prefix="lsa-test-"))
-    folder.chmod(0o711)
-    cluster = PracticeCluster(
-        folder / "c", helm=helm3, pod_ready_after=0.05, job_takes=0.05, chart_version="0.13.37"
-    )
-    cluster.up()
-    yield cluster, cluster.snapshot()
-    cluster.down()
-    shutil.rmtree(folder)
 
 
 class TestTheServerHasAuditLogsByDefault:

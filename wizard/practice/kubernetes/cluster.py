@@ -311,8 +311,8 @@ class PracticeKubernetes(Handlers):
                 if uid not in told and (uid not in wanted or _came(pod, wanted[uid]))
             }
             coming = [pod for uid, pod in wanted.items() if _came(pod, present.get(uid))]
-            told |= going.keys()
-            told -= wanted.keys()
+            told.update(going)
+            told.difference_update(wanted)
         _call(self.on_pod_gone, list(going.values()))
         _call(self.on_pod_ready, coming)
         self._store.restore(snapshot)
