@@ -88,6 +88,11 @@ class LiveCluster:
             raise CannotStage("the chart was given, and so is its repository")
         return self._helm_home
 
+    @property
+    def api_key(self):
+        """The key for the proof through the API, or ""."""
+        return os.environ.get("LANGSMITH_API_KEY", "")
+
     def up(self):
         """Serve the practice chart when no other was given; install for the first time."""
         (self.home / "bin").mkdir()
@@ -182,7 +187,7 @@ class LiveCluster:
     def settings(self):
         """The variables that lead helm, kubectl and langsmith-audit to this release."""
         search = os.pathsep.join((str(self.home / "bin"), os.environ.get("PATH", os.defpath)))
-        key = os.environ.get("LANGSMITH_API_KEY", "")
+        key = self.api_key
         proof = {"LANGSMITH_API_KEY": key} if key else {"LANGSMITH_AUDIT_SKIP": "audit_api"}
         return {
             "PATH": search,

@@ -95,6 +95,9 @@ def test_everything_comes_back_and_the_undo_can_be_undone(cluster, run) -> None:
     assert "helm_upgrade: done. Revision 1 → 2" in one.stdout
     texts = [told, forth.stderr, one.stdout, *map(str, listed)]
     assert told_secrets(secrets_of(cluster), texts) == set()
+    for diff in (told, forth.stderr):
+        assert "- name: ASYNCPG_POOL_MAX_SIZE" in diff
+        assert 'value: "8"' not in diff, "a neighbour's value"
 
 
 def test_what_somebody_changed_since_is_left_and_told(cluster, run) -> None:

@@ -109,14 +109,14 @@ def _tidy(path: Path) -> Change | None:
 
 
 def _change(path: Path, now: bytes, copy: Path) -> Change:
-    from wizard.systems.redact import redact
     from wizard.systems.values_yaml import unified_diff
+    from wizard.systems.values_yaml.keys_only import keys_only
 
     before = copy.read_bytes()
     return Change(
         step=STEP,
         items=(f"{path}: put back the copy of {len(before)} bytes from before the run",),
-        exact=(Exact("diff", redact(unified_diff(now, before, path.name))),),
+        exact=(Exact("diff", keys_only(unified_diff(now, before, path.name))),),
         preconditions={f"sha256 of {path}": fingerprint(now)},
         effect="none on the cluster; the file is the source of the next helm upgrade",
         reversible=Reversible.YES,
