@@ -49,6 +49,7 @@ class Answer:
 
 WELL = {"exit": 0, "live": True, "release": "2 deployed"}
 FAILED = {"exit": 9, "live": True, "release": "2 failed"}
+TAKEN = "Somebody took back what helm had set: AUDIT_LOGS_ENABLED and DEFAULT"
 
 ANSWERS = [
     ("fullname-override", Answer(PLAN, 6)),
@@ -75,6 +76,7 @@ ANSWERS = [
     ("live-only", Answer(RUN, 0, ("LSA404",), live=True, release="2 deployed")),
     ("pending-install", Answer(RUN, 3, ("LSA150",), release="1 pending-install")),
     ("pending-upgrade", Answer(RUN, 3, ("LSA152",), live=True, release="2 pending-upgrade")),
+    ("another-helm", Answer(RUN, 3, ("LSA152",), release="2 pending-upgrade")),
     ("pending-rollback", Answer(RUN, 3, ("LSA153",), release="3 pending-rollback")),
     ("failed-upgrade", Answer(RUN, 3, ("LSA151",), live=True, release="2 failed")),
     ("uninstalling", Answer(RUN, 3, ("LSA154",), live=None, release="1 uninstalling")),
@@ -82,6 +84,7 @@ ANSWERS = [
     ("flux", Answer(RUN, 3, ("LSA161",))),
     ("terraform", Answer(RUN, 3, ("LSA162",))),
     ("edited-by-hand", Answer(CHECK, 3, ("LSA164",))),
+    ("owner-reverts", Answer(RUN, 9, ("LSA441",), release="2 deployed", says=TAKEN)),
     ("argocd-without-release", Answer(RUN, 3, ("LSA145",), release="")),
     ("argo-rollout", Answer(RUN, ids=("-LSA171",), helms=(3,), **WELL)),
     ("argo-rollout", Answer(RUN, ids=("LSA171",), helms=(4,), **WELL)),
@@ -164,9 +167,7 @@ def test_the_answer(cluster, run, staged, name, answer, major):
     seen = set(re.findall(r"LSA\d{3}", told.stdout + told.stderr))
     assert {id for id in answer.ids if not id.startswith("-")} <= seen, told.stderr
     assert not {id[1:] for id in answer.ids if id.startswith("-")} & seen, told.stderr
-    assert answer.says in told.stdout
-    if practice:
-        cluster.kubernetes.faults.clear()  # rights that were refused, so that the state can be read
+    assert answer.says in told.stdout + told.stderr
     assert release(cluster) == answer.release
     if answer.live is not None:
         assert lives(cluster) == answer.live

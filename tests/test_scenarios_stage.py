@@ -220,6 +220,13 @@ def _(cluster):
 
 @seen("live-edit", variable="SAMPLING_RATE", manager="kubectl-set")
 @seen("live-only", variable=FIRST, manager="kubectl-set")
+@seen("owner-reverts")
+def _(cluster):
+    assert upgrade(cluster, "--no-hooks").returncode == 0
+    assert deployed(cluster)["backend"]["deployment"]["extraEnv"][-1] == VARIABLES[-1]
+    wait(cluster, lambda: FIRST not in backend_env(cluster))
+
+
 @seen("edited-by-hand", variable=FIRST, manager="kubectl-edit")
 def _(cluster, variable, manager):
     assert variable in backend_env(cluster)
@@ -327,6 +334,7 @@ def test_without_a_release_only_the_label_tells_the_chart(cluster):
 
 @seen("pending-install", revision=1, status="pending-install", live=False)
 @seen("pending-upgrade", revision=2, status="pending-upgrade", live=True)
+@seen("another-helm", revision=2, status="pending-upgrade", live=False)
 @seen("pending-rollback", revision=3, status="pending-rollback", live=False)
 @seen("failed-upgrade", revision=2, status="failed", live=True)
 def _(cluster, revision, status, live):

@@ -289,6 +289,7 @@ class PracticeCluster:
         Open connections to the database are cut, faults taken back, stopped servers started, and
         files that are new in the folder removed.
         """
+        self.kubernetes.others.close()
         if not self.postgres.running:
             self.postgres.start()
         self.kubernetes.faults.clear()

@@ -11,7 +11,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ class PracticeKubernetes(Handlers):
             send a token over nothing else.
         requests: what clients asked, in the order of the answers.
         faults: what shall go wrong.
+        others: ends who else acts on the cluster meanwhile; closed by stop().
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class PracticeKubernetes(Handlers):
         self.certificate = ""
         self.requests: list[Request] = []
         self.faults = Faults()
+        self.others = contextlib.ExitStack()
         self._times = Times(pod_ready=pod_ready_after, job=job_takes)
         self._port = port
         self._store = Store()
@@ -155,6 +157,7 @@ class PracticeKubernetes(Handlers):
 
     def stop(self) -> None:
         """End the thread and free the port; does nothing when it is not running."""
+        self.others.close()
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -278,18 +281,46 @@ class PracticeKubernetes(Handlers):
         Raises:
             TimeoutError: it was not true within `timeout` seconds.
         """
+        ends = time.monotonic() + timeout
+        with self._changes() as changed:
+            while not true():
+                if not changed.wait(max(0.0, ends - time.monotonic())):
+                    raise TimeoutError(f"not seen within {timeout:.0f} s")
+                changed.clear()
+
+    def whenever(self, act: Callable[[], None]) -> None:
+        """Call `act` after changes in the cluster, as a controller is, until `others` is closed.
+
+        It is called in a thread of its own, once for the changes since the last call.
+        """
+        changed, over = self.others.enter_context(self._changes()), threading.Event()
+
+        def react() -> None:
+            while changed.wait() and not over.is_set():
+                changed.clear()
+                act()
+
+        thread = threading.Thread(target=react, name="practice-controller", daemon=True)
+
+        def end() -> None:
+            over.set()
+            changed.set()
+            thread.join(STOP_LIMIT)
+
+        self.others.callback(end)
+        thread.start()
+
+    @contextlib.contextmanager
+    def _changes(self) -> Iterator[threading.Event]:
+        """An event that is set by each change in the cluster."""
         changed = threading.Event()
 
         def hear(_: Event) -> None:
             changed.set()
 
-        ends = time.monotonic() + timeout
         self._store.listen(hear)
         try:
-            while not true():
-                if not changed.wait(max(0.0, ends - time.monotonic())):
-                    raise TimeoutError(f"not seen within {timeout:.0f} s")
-                changed.clear()
+            yield changed
         finally:
             self._store.forget(hear)
 

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.scenarios.registry import scenario
-from wizard.practice.scenarios.tools import make_namespace, set_env
+from wizard.practice.scenarios.tools import (
+    BACKEND,
+    VARIABLES,
+    backend_env,
+    make_namespace,
+    patch_backend,
+    set_env,
+)
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
@@ -83,6 +90,23 @@ def edited_by_hand(cluster: PracticeCluster) -> None:
     """Somebody edited one of the two variables with `kubectl edit`: the field manager kubectl-edit
     is named, and the upgrade brings helm's value back."""
     set_env(cluster, "kubectl-edit", AUDIT_LOGS_ENABLED="false")
+
+
+@scenario
+def owner_reverts(cluster: PracticeCluster) -> None:
+    """An operator that nothing betrays takes the variables out of the backend as soon as helm has
+    set them: the upgrade ends well, and the run says that they are not live any more."""
+    env = [{"name": one["name"], "$patch": "delete"} for one in VARIABLES]
+    containers = [{"name": "backend", "env": env}]
+    without = {"spec": {"template": {"spec": {"containers": containers}}}}
+
+    def revert() -> None:
+        if cluster.kubernetes.get("Deployment", cluster.namespace, BACKEND) is None:
+            return
+        if any(one["name"] in backend_env(cluster) for one in VARIABLES):
+            patch_backend(cluster, without, manager="some-operator")
+
+    cluster.kubernetes.whenever(revert)
 
 
 def _manifest(cluster: PracticeCluster, *arguments: str) -> Iterator[Json]:

@@ -1,21 +1,25 @@
 """Scenarios in which the release is in another state than `deployed`, each brought about by helm.
 
-Except for the uninstall, what was cut short is the documented upgrade itself.
+Where helm was cut short in an upgrade, it is the documented upgrade itself.
 """
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 from wizard.practice.scenarios.registry import scenario
 from wizard.practice.scenarios.tools import (
     BACKEND,
+    SEEN_LIMIT,
     VARIABLES,
     backend_env,
     enable_in_values,
     kill_helm,
     revision_status,
     settled,
+    start_helm,
     upgrade_arguments,
 )
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
 
 FIRST = VARIABLES[0]["name"]
+MIGRATIONS = f"{BACKEND}-migrations"
+HELD_SECONDS = 45.0
+"""How long another helm's migrations take."""
 
 
 @scenario
@@ -72,7 +79,7 @@ def failed_upgrade(cluster: PracticeCluster) -> None:
     variables are live; the cause is gone meanwhile."""
     enable_in_values(cluster)
     faults = cluster.kubernetes.faults
-    faults.fail_job(f"{BACKEND}-migrations")
+    faults.fail_job(MIGRATIONS)
     answer = cluster.run_helm(*upgrade_arguments(cluster))
     faults.clear()
     if answer.returncode == 0 or revision_status(cluster, 2) != "failed":
@@ -89,6 +96,30 @@ def uninstalling(cluster: PracticeCluster) -> None:
         *("uninstall", cluster.release, "--namespace", cluster.namespace),
         when=lambda: revision_status(cluster, 1) == "uninstalling",
     )
+
+
+@scenario
+def another_helm(cluster: PracticeCluster) -> None:
+    """Another helm upgrades the release at this moment: it is pending-upgrade, its migration hook
+    runs, and nothing is begun; within a minute that helm ends well by itself."""
+    kubernetes, labels = cluster.kubernetes, {"job-name": MIGRATIONS}
+    others = kubernetes.others
+    kubernetes.faults.fail_pods(labels, "NotReady")
+    goes_on = threading.Timer(HELD_SECONDS, kubernetes.faults.clear)
+    others.callback(goes_on.cancel)
+    others.callback(_end, start_helm(cluster, *upgrade_arguments(cluster)))
+    goes_on.start()
+
+    def at_its_hook() -> bool:
+        pods = kubernetes.list("Pod", cluster.namespace, labels)
+        return any(pod.get("status", {}).get("phase") == "Running" for pod in pods)
+
+    kubernetes.until(at_its_hook, timeout=SEEN_LIMIT)
+
+
+def _end(helm: subprocess.Popen[bytes]) -> None:
+    helm.terminate()
+    helm.wait()
 
 
 def _has_backend(cluster: PracticeCluster) -> bool:

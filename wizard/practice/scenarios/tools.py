@@ -125,19 +125,24 @@ def revision_status(cluster: PracticeCluster, revision: int) -> str:
     return "" if secret is None else str(secret["metadata"]["labels"]["status"])
 
 
-def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool]) -> None:
-    """Start helm, and end it with SIGKILL once `when` is true, before it gets any further.
-
-    Raises:
-        TimeoutError: it did not become true within SEEN_LIMIT seconds.
-    """
-    helm = subprocess.Popen(
+def start_helm(cluster: PracticeCluster, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start helm and go on; whoever starts it ends it."""
+    return subprocess.Popen(
         [str(cluster.helm), *arguments],
         env=cluster.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool]) -> None:
+    """Start helm, and end it with SIGKILL once `when` is true, before it gets any further.
+
+    Raises:
+        TimeoutError: it did not become true within SEEN_LIMIT seconds.
+    """
+    helm = start_helm(cluster, *arguments)
     try:
         cluster.kubernetes.until(when, timeout=SEEN_LIMIT)
     finally:
