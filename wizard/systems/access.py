@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.systems.served import Served, what_it_serves
+from wizard.systems.asking import Asking
 from wizard.target import Place, Target
 from wizard.variables import WANTED
 
@@ -28,15 +28,12 @@ if TYPE_CHECKING:
     from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
     from wizard.systems.installation import Installation
-    from wizard.systems.langsmith_api import CurrentOrganization, LangSmithApi
+    from wizard.systems.served import Served
     from wizard.systems.values_yaml import LayeredEdit
     from wizard.systems.ways_in.lasting import Lasting
     from wizard.systems.workload import Workload
 
 T = TypeVar("T")
-
-API_FACTOR = 2
-"""LangSmith may think about an answer for this times the limit to connect."""
 
 
 class Systems:
@@ -210,7 +207,7 @@ class Systems:
                 return None
             organization = served.organization
             if organization.id != id:
-                organization = self._api(served.url, id).organization()
+                organization = self._asking.organization(served.url, id)
         except Problem:
             return None
         return organization.can_use_audit_logs if organization.id == id else None
@@ -337,56 +334,19 @@ class Systems:
 
     def _ask_api(self) -> Served:
         url = self.target.url or self.installation.url
-        if url:
-            return self._ask(url)
-        forward = self._looks.enter_context(self._backend_forward())
-        try:
-            return self._ask(f"http://{forward.host}:{forward.port}")
-        except Problem:
-            if forward.problem:
-                raise forward.problem from None
-            raise
+        return self._asking.served(url) if url else self._asking.served_through(self._forward())
 
-    def _ask(self, url: str) -> Served:
-        api, organization = self._asked(url)
-        return what_it_serves(api, organization)
+    @property
+    def _asking(self) -> Asking:
+        return Asking(self.target, self._looks)
 
-    def _asked(self, url: str) -> tuple[LangSmithApi, CurrentOrganization]:
-        """The API with the one chosen organization; of several the key's own, else the first."""
-        chosen = self._chosen_ids()
-        api = self._api(url, chosen[0] if len(chosen) == 1 else None)
-        organization = api.organization()
-        if len(chosen) > 1 and organization.id not in chosen:
-            api = self._api(url, chosen[0])
-            organization = api.organization()
-        return api, organization
-
-    def _api(self, url: str, organization: UUID | None) -> LangSmithApi:
-        from wizard.systems.langsmith_api import LangSmithApi
-
-        api = LangSmithApi(
-            url,
-            self.target.api_key,
-            organization=organization,
-            ca_file=self.target.ca_file,
-            connect_limit=self.target.connect_limit,
-            read_limit=self.target.connect_limit * API_FACTOR,
-        )
-        self._looks.callback(api.close)
-        return api
-
-    def _backend_forward(self) -> contextlib.AbstractContextManager[LocalForward]:
+    def _forward(self) -> contextlib.AbstractContextManager[LocalForward]:
         """A port of a backend pod: without a hostname there is no other way to the API."""
         from wizard.systems.workload import ready_pod
 
         pod = ready_pod(self.workload)
         port = self.installation.backend.port
         return self.cluster.forward(pod.name, self.installation.namespace, port)
-
-    def _chosen_ids(self) -> list[UUID]:
-        from wizard.systems.database import organization_id
-
-        return [organization_id(text) for text in self.target.selection.ids]
 
 
 def not_understood(option: str, why: str) -> Problem:

@@ -1,0 +1,83 @@
+"""LangSmith's API as one target reaches it: with which key, for which organization, within what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard.problems import Problem
+from wizard.systems.served import Served, what_it_serves
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager, ExitStack
+    from uuid import UUID
+
+    from wizard.systems.forward import LocalForward
+    from wizard.systems.langsmith_api import CurrentOrganization, LangSmithApi
+    from wizard.target import Target
+
+API_FACTOR = 2
+"""LangSmith may think about an answer for this times the limit to connect."""
+
+
+class Asking:
+    """Asks the API with a target's key; what it opens is closed with `looks`."""
+
+    def __init__(self, target: Target, looks: ExitStack) -> None:
+        self._target = target
+        self._looks = looks
+
+    def served(self, url: str) -> Served:
+        """What it says of the one chosen organization; of several of the key's own, or the first.
+
+        Raises:
+            Problem: it does not answer as documented.
+        """
+        api, organization = self._chosen(url)
+        return what_it_serves(api, organization)
+
+    def served_through(self, opening: AbstractContextManager[LocalForward]) -> Served:
+        """The same through a forwarded port.
+
+        Raises:
+            Problem: the port cannot be forwarded, or LangSmith does not answer as documented.
+        """
+        forward = self._looks.enter_context(opening)
+        try:
+            return self.served(f"http://{forward.host}:{forward.port}")
+        except Problem:
+            if forward.problem:
+                raise forward.problem from None
+            raise
+
+    def organization(self, url: str, id: UUID) -> CurrentOrganization:
+        """What it says of an organization; of the key's own, where the key has no other.
+
+        Raises:
+            Problem: it does not answer as documented.
+        """
+        return self._api(url, id).organization()
+
+    def _chosen(self, url: str) -> tuple[LangSmithApi, CurrentOrganization]:
+        from wizard.systems.database import organization_id
+
+        chosen = [organization_id(text) for text in self._target.selection.ids]
+        api = self._api(url, chosen[0] if len(chosen) == 1 else None)
+        organization = api.organization()
+        if len(chosen) > 1 and organization.id not in chosen:
+            api = self._api(url, chosen[0])
+            organization = api.organization()
+        return api, organization
+
+    def _api(self, url: str, organization: UUID | None) -> LangSmithApi:
+        from wizard.systems.langsmith_api import LangSmithApi
+
+        api = LangSmithApi(
+            url,
+            self._target.api_key,
+            organization=organization,
+            ca_file=self._target.ca_file,
+            connect_limit=self._target.connect_limit,
+            read_limit=self._target.connect_limit * API_FACTOR,
+        )
+        self._looks.callback(api.close)
+        return api
