@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import warm
+import yaml
 from clusters import practice
 from traces import OURS, trace, writes
 
@@ -15,6 +16,7 @@ from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.kubernetes.routes import Request
 from wizard.procedure import STEPS
 from wizard.steps.base import Access
+from wizard.systems.chart_objects import resource_of
 from wizard.walks import holding
 from wizard.walks.needs import NEEDS
 from wizard.walks.planning import simulate, where
@@ -52,6 +54,14 @@ def right(access: Access) -> Right:
 def asked(request: Request) -> Right:
     what = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
     return request.verb, request.group, what
+
+
+def objects_of_the_release(cluster: PracticeCluster) -> set[Right]:
+    """Reading what helm reads as well: it is compared with what the release has."""
+    manifest = cluster.run_helm("get", "manifest", cluster.release).stdout
+    objects = filter(None, yaml.safe_load_all(manifest))
+    resources = [resource_of(it["kind"], it["apiVersion"]) for it in objects]
+    return {("get", it.group, it.plural) for it in resources}
 
 
 def needed(walk: str) -> set[Right]:
@@ -142,10 +152,10 @@ class TestWhenTheJobIsDone:
         assert run("check").returncode == 0
 
     def test_a_run_touches_what_is_declared_and_helm_the_release(self, done) -> None:
-        *_, requests = done
+        cluster, _, requests = done
         declared = {right(access) for access in NEEDS["run"]}
         ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
-        assert ours <= declared
+        assert ours <= declared | objects_of_the_release(cluster)
         # The Lease is renewed in a run that takes longer than this one.
         assert {right(it) for it in holding.RIGHTS if it.verb != "patch"} <= ours
         everything = {asked(one) for one in requests}
@@ -186,7 +196,8 @@ def test_plan_apply_and_undo_ask_for_what_is_declared_and_nothing_else(
         assert answer.returncode == 0, answer.stderr
         requests = cluster.kubernetes.requests
         ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
-        assert ours <= {right(access) for access in NEEDS[walk]}, walk
+        declared = {right(access) for access in NEEDS[walk]}
+        assert ours <= declared | objects_of_the_release(cluster), walk
         if walk == "undo":  # it needs the systems of what it puts back alone
             continue
         lacking = needed(walk) - {asked(one) for one in requests}

@@ -15,6 +15,7 @@ from wizard.practice.scenarios.tools import patch_backend, reinstall, set_env
 from wizard.problems import Problem
 from wizard.steps.drift import drift
 from wizard.steps.live_drift import LiveDrift, live_drift
+from wizard.steps.live_objects import live_objects
 from wizard.systems.access import Systems
 from wizard.target import target_from
 from wizard.walks.planning.proposals import foresee
@@ -81,13 +82,14 @@ def test_what_nobody_can_bring_back_is_refused_whatever_is_said(deployed: dict, 
     drift({"config": {"apiKeySaltHint": "x"}}, {}).refuse_losses()
 
 
-@pytest.mark.parametrize("scenario", ["lost-salt", "lost-license", "lost-jwt-secret"])
+@pytest.mark.parametrize("scenario", ["lost-salt", "lost-license", "lost-jwt-secret", "live-salt"])
 def test_lost_keys_end_the_run_before_anything(cluster, run, scenario) -> None:
     stage(cluster, SCENARIOS[scenario])
     before = cluster.values.read_bytes()
     answer = run("run", "--yes", "--all", "--accept-drift")
     assert answer.returncode == 3
-    assert "LSA413" in answer.stderr
+    assert ("LSA420" if scenario == "live-salt" else "LSA413") in answer.stderr
+    assert "night-shift" not in answer.stderr + answer.stdout
     assert cluster.values.read_bytes() == before
     assert cluster.run_helm("list", "--output", "json").stdout.count('"revision":"1"') == 1
 
@@ -111,16 +113,62 @@ def edited_by_hand(cluster: PracticeCluster) -> None:
     patch_backend(cluster, {"spec": {"template": {"spec": {"containers": containers}}}})
 
 
-def test_a_backend_that_nobody_touched_has_not_drifted(cluster, systems, helm: Path) -> None:
+def test_what_nobody_touched_has_not_drifted(cluster, systems, helm: Path) -> None:
     cluster.use_helm(helm)
     reinstall(cluster)
     assert live_drift(systems) == LiveDrift()
+    assert live_objects(systems, systems.manifest) == LiveDrift()
+
+
+OF_OTHERS = {
+    "ConfigMap langsmith-config: data.LANGCHAIN_ENV": "kubectl-edit",
+    "Deployment langsmith-queue: spec.replicas": "kubectl-scale",
+}
+GONE = "Service langsmith-playground, which is gone"
+
+
+def test_edits_of_other_objects_are_listed_with_who_made_them(cluster, systems) -> None:
+    stage(cluster, SCENARIOS["edited-elsewhere"])
+    cluster.kubernetes.faults.forbid("patch", "configmaps")  # then it cannot be tried either
+    found = live_objects(systems, systems.manifest)
+    lines = {f"{place} (set by {who})" for place, who in OF_OTHERS.items()}
+    assert set(found.reverted) == lines | {GONE}
+    assert found == LiveDrift(reverted=found.reverted)
+    cluster.kubernetes.faults.forbid("get", "configmaps")
+    systems.forget()
+    (config, frontend) = sorted(live_objects(systems, systems.manifest).unread)
+    assert config.startswith("ConfigMap langsmith-config: You may not get configmaps")
+    assert frontend.startswith("ConfigMap langsmith-frontend")
+
+
+def test_edits_of_other_objects_are_undone_only_when_told(cluster, run, helm, helm4) -> None:
+    cluster.use_helm(helm)
+    reinstall(cluster)
+    by_server = helm == helm4
+    stage(cluster, SCENARIOS["edited-elsewhere"])
+    answer = run("run", "--yes", "--all")
+    assert answer.returncode == 3
+    told = " ".join(answer.stderr.split())
+    assert GONE in told
+    for place, who in OF_OTHERS.items():
+        refused = f"live, set by {who}, which helm 4 refuses to change: {place}"
+        assert (refused if by_server else f"would be put back: {place} (set by {who})") in told
+    answer = run("run", "--yes", "--all", "--accept-drift")
+    assert answer.returncode == 0, answer.stderr
+    assert cluster.kubernetes.get("Service", "langsmith", "langsmith-playground")
+    queue = cluster.kubernetes.get("Deployment", "langsmith", "langsmith-queue")
+    assert queue["spec"]["replicas"] != 5
+    config = cluster.kubernetes.get("ConfigMap", "langsmith", "langsmith-config")
+    assert config["data"]["LANGCHAIN_ENV"] != "edited"
 
 
 def test_live_edits_are_listed_asked_about_and_undone(cluster, systems, run) -> None:
     edited_by_hand(cluster)
     found = live_drift(systems)
-    put_back = ("containers[backend].env[ASYNCPG_POOL_MAX_SIZE].value", "containers[backend].image")
+    put_back = (
+        "containers[backend].env[ASYNCPG_POOL_MAX_SIZE].value (set by kubectl-set)",
+        "containers[backend].image (set by kubectl-patch)",
+    )
     assert found == LiveDrift(put_back, ("containers[backend].env[SAMPLING_RATE]",))
     (change,) = [it for it in foresee(systems) if it.step == "helm_upgrade"]
     (lacking,) = change.consents

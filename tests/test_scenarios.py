@@ -74,6 +74,8 @@ ANSWERS = [
     ("lost-jwt-secret", Answer(RUN, 3, ("LSA413",))),
     ("live-edit", Answer(PLAN, 6, ("LSA418", "-LSA414"))),
     ("live-only", Answer(RUN, 0, ("LSA404",), live=True, release="2 deployed")),
+    ("edited-elsewhere", Answer(RUN, 3, ("LSA414",))),
+    ("live-salt", Answer((*RUN, "--accept-drift"), 3, ("LSA420",))),
     ("pending-install", Answer(RUN, 3, ("LSA150",), release="1 pending-install")),
     ("pending-upgrade", Answer(RUN, 3, ("LSA152",), live=True, release="2 pending-upgrade")),
     ("another-helm", Answer(RUN, 3, ("LSA152",), release="2 pending-upgrade")),

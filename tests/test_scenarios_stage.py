@@ -234,6 +234,12 @@ def _(cluster, variable, manager):
     assert manager in managers(backend_of(cluster))
 
 
+@seen("edited-elsewhere", kind="Deployment", name="langsmith-queue", manager="kubectl-scale")
+@seen("live-salt", kind="Secret", name="langsmith-secrets", manager="kubectl-edit")
+def _(cluster, kind, name, manager):
+    assert manager in managers(cluster.kubernetes.get(kind, cluster.namespace, name))
+
+
 @seen("crash-loop", reason="CrashLoopBackOff")
 @seen("image-pull", reason="ImagePullBackOff")
 @seen("config-error", reason="CreateContainerConfigError")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wizard.records.changes import Change, Consent
 from wizard.steps.drift import Drift, drift
 from wizard.steps.live_drift import LiveDrift, live_drift
+from wizard.steps.live_objects import live_objects
 from wizard.steps.rendered import Rendered, rendered
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Beyond:
         return (
             *((self.drift.summary,) if self.drift.keys else ()),
             *((undone,) if self.live.lines else ()),
+            *(f"not compared with what is live: {line}" for line in self.live.unread),
         )
 
 
@@ -68,7 +70,8 @@ def look_beyond(systems: Systems, upgrade: Upgrade, edit: Change | None) -> Beyo
     layered = systems.values_edit if edit else None
     edited = (layered.path, layered.edit.data) if layered else None
     found = rendered(systems, upgrade, edited)
-    return Beyond(drifted, found, live_drift(systems, found.manifest))
+    live = live_drift(systems, found.manifest) + live_objects(systems, found.manifest)
+    return Beyond(drifted, found, live)
 
 
 def _with(consents: Consents, lines: tuple[str, ...]) -> Consents:

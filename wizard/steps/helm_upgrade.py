@@ -57,6 +57,7 @@ class HelmUpgrade(Step):
         *ROLL,
         Access("kubernetes", "create", "jobs", "batch", changes=True),
         Access("kubernetes", "delete", "jobs", "batch", changes=True),
+        Access("helm", "get", "every object of the release"),
         Access("helm", "upgrade", "every object of the release", changes=True),
     )
 

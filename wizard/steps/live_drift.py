@@ -9,7 +9,7 @@ Rollout is replaced as a whole by either.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wizard.exits import Exit
@@ -31,18 +31,37 @@ ADDED = ("env[", "resources", "nodeSelector", "tolerations", "affinity")
 
 
 @dataclass(frozen=True)
+class Sides:
+    """One object's places with their values: as deployed, as it would become, as it is now."""
+
+    old: Leaves = field(repr=False)
+    new: Leaves = field(repr=False)
+    now: Leaves = field(repr=False)
+
+
+@dataclass(frozen=True)
 class LiveDrift:
-    """Places of the live backend that are not as the release has them; places only, no values.
+    """Places of live objects that are not as the release has them; places only, no values.
 
     Attributes:
-        reverted: what the upgrade would put back.
+        reverted: what the upgrade would put back, each with who set it where that can be told.
         kept: what it would leave, although it is in no values file.
         refused: what helm 4 would refuse to set, each with the field manager that set it.
+        unread: objects that could not be read, each with the reason.
     """
 
     reverted: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def __add__(self, other: LiveDrift) -> LiveDrift:
+        return LiveDrift(
+            self.reverted + other.reverted,
+            self.kept + other.kept,
+            self.refused + other.refused,
+            self.unread + other.unread,
+        )
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -58,8 +77,8 @@ class LiveDrift:
             return ()
         refusal = Problem(
             "LSA414",
-            "The live backend was changed beside helm, and the upgrade would undo that",
-            on="the release's manifest and the live backend",
+            "What is live was changed beside helm, and the upgrade would undo that",
+            on="the release's manifest and the live objects",
             next_step=_way(self, "or undo it with --accept-drift"),
             exit=Exit.FAILED,
             detail=self.lines,
@@ -89,24 +108,36 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
     """
     live = systems.workload.live()
     old = _backend(systems, systems.manifest)
-    new = old if rendered is None else _backend(systems, rendered)
-    now = _leaves(live)
+    sides = Sides(old, old if rendered is None else _backend(systems, rendered), _leaves(live))
     patched = systems.installation.backend.kind == "Deployment"
-    by_server = systems.helm.major >= 4 and applied_by_helm(live)
+    drift = compared(sides, live, by_server=systems.helm.major >= 4 and applied_by_helm(live))
+    known = {_entry(place) for place in (*sides.old, *sides.new)}
+    entries = dict.fromkeys(map(_entry, sorted(sides.now)))
+    added = tuple(_words(at) for at in entries if _added(at, known))
+    return drift + (LiveDrift(kept=added) if patched else LiveDrift(reverted=added))
+
+
+def compared(
+    sides: Sides, live: Mapping[str, Any], title: str = "", *, by_server: bool
+) -> LiveDrift:
+    """What the upgrade would put back of one object, or helm 4 refuse to.
+
+    Args:
+        live: the object itself, with its `metadata.managedFields`.
+        title: stands before each place.
+        by_server: whether helm applies it on the server's side.
+    """
     reverted, refused = [], []
-    for place in sorted(new):
-        if place[-1] == ORDER or _same(place, new, now):
+    for place in sorted(sides.new):
+        if place[-1] == ORDER or same(place, sides.new, sides.now):
             continue
-        others = [it for it in managers_of(live, place) if it != HELM] if by_server else []
-        if others:
-            refused.append(f"{others[0]}, which helm 4 refuses to change: {_words(place)}")
-        elif _same(place, old, new) and not _ours(place):
-            reverted.append(_words(place))
-    known = {_entry(place) for place in (*old, *new)}
-    added = [_words(at) for at in dict.fromkeys(map(_entry, sorted(now))) if _added(at, known)]
-    if not patched:
-        return LiveDrift((*reverted, *added), (), tuple(refused))
-    return LiveDrift(tuple(reverted), tuple(added), tuple(refused))
+        others = [it for it in managers_of(live, place) if it != HELM]
+        words = f"{title}{_words(place)}"
+        if by_server and others:
+            refused.append(f"{others[0]}, which helm 4 refuses to change: {words}")
+        elif same(place, sides.old, sides.new) and not _ours(place):
+            reverted.append(f"{words} (set by {others[0]})" if others else words)
+    return LiveDrift(tuple(reverted), refused=tuple(refused))
 
 
 def _way(drift: LiveDrift, otherwise: str) -> str:
@@ -123,7 +154,7 @@ def _leaves(document: Mapping[str, Any]) -> Leaves:
     return dict(leaves_of({"spec": document.get("spec")}))
 
 
-def _same(place: Path, one: Leaves, other: Leaves) -> bool:
+def same(place: Path, one: Leaves, other: Leaves) -> bool:
     """Whether a place has the same value; one that is empty or false may be left out."""
     before, after = one.get(place), other.get(place)
     if not before and not after:

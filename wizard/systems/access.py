@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from wizard.systems.cluster import Cluster
+    from wizard.systems.cluster import Cluster, Resource
     from wizard.systems.database import Database
     from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
@@ -126,6 +126,13 @@ class Systems:
     def manifest(self) -> str:
         """The deployed manifest; its Secrets hold secrets."""
         return self._once("manifest", self._read_manifest)
+
+    def live_object(
+        self, resource: Resource, name: str, namespace: str | None
+    ) -> dict[str, Any] | None:
+        """One object of the release as it is live; None where it is gone."""
+        path = resource.path(namespace, name)
+        return self._once(path, lambda: self.cluster.get(resource, name, namespace))
 
     @property
     def hooks(self) -> str:

@@ -17,6 +17,12 @@ def resource_of(kind: str, api_version: str) -> Resource:
     return Resource(_plural(kind), kind, group, version)
 
 
+def is_custom(api_version: str) -> bool:
+    """Whether a kind is none of Kubernetes' own: helm 3 has no schema to merge it by."""
+    group = api_version.rpartition("/")[0]
+    return "." in group and not group.endswith(".k8s.io")
+
+
 def _plural(kind: str) -> str:
     word = kind.lower()
     if word.endswith("y"):

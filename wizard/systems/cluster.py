@@ -186,15 +186,15 @@ class Cluster:
 
     def try_apply(
         self, resource: Resource, name: str, namespace: str | None, body: Mapping[str, Any]
-    ) -> None:
-        """Lets the API server check a whole object, admission included; writes nothing.
+    ) -> dict[str, Any]:
+        """What would become of an object, checked by the server; writes nothing.
 
         It is a server-side apply with `dryRun=All` that gives way to nobody's fields.
 
         Raises:
             Problem: the object would be refused, or cannot be tried.
         """
-        self._connection.request(
+        return self._connection.request(
             Call("patch", resource.plural, resource.group, name, namespace),
             "PATCH",
             resource.path(namespace, name),

@@ -48,6 +48,16 @@ class Someone:
         )
         return done[1]
 
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object.
+
+        Raises:
+            ApiError: the server refuses it, or it is not there.
+            KeyError: no such kind is served.
+        """
+        found = self._api.named(kind)
+        self._resources.delete(found, _route(found, namespace, name), {})
+
     def take_over(self, other: str) -> None:
         """Be the manager of every field that another manager has, as if it had been written so."""
         with self._api.store.lock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from wizard.practice.scenarios.registry import scenario
-from wizard.practice.scenarios.tools import edit_values, reinstall, set_env
+from wizard.practice.scenarios.tools import Json, edit_values, reinstall, set_env
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
@@ -62,3 +63,26 @@ def live_only(cluster: PracticeCluster) -> None:
         AUDIT_LOGS_ENABLED="true",
         DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS="true",
     )
+
+
+@scenario
+def edited_elsewhere(cluster: PracticeCluster) -> None:
+    """Somebody scaled the queue, edited the ConfigMap and deleted a Service, all beside helm: each
+    is listed, with who did it, and the upgrade would put it back."""
+    _edit(cluster, "kubectl-scale", "Deployment", "langsmith-queue", {"spec": {"replicas": 5}})
+    env = {"data": {"LANGCHAIN_ENV": "edited"}}
+    _edit(cluster, "kubectl-edit", "ConfigMap", "langsmith-config", env)
+    someone = cluster.kubernetes.acting_as("kubectl")
+    someone.delete("Service", cluster.namespace, "langsmith-playground")
+
+
+@scenario
+def live_salt(cluster: PracticeCluster) -> None:
+    """Somebody put another API key salt into the live Secret: the upgrade would put the old one
+    back, and is refused whatever is said."""
+    salt = {"data": {"api_key_salt": b64encode(b"a-salt-of-the-night-shift").decode()}}
+    _edit(cluster, "kubectl-edit", "Secret", "langsmith-secrets", salt)
+
+
+def _edit(cluster: PracticeCluster, manager: str, kind: str, name: str, change: Json) -> None:
+    cluster.kubernetes.acting_as(manager).patch(kind, cluster.namespace, name, change)

@@ -96,7 +96,7 @@ def _try_restart(systems: Systems) -> None:
     systems.workload.try_restart(at=datetime.now(UTC))
 
 
-def _checked(what: str, attempt: Callable[[], None]) -> ServerCheck:
+def _checked(what: str, attempt: Callable[[], object]) -> ServerCheck:
     try:
         attempt()
     except Problem as problem:
