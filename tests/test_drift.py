@@ -14,7 +14,7 @@ from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import patch_backend, reinstall, set_env
 from wizard.problems import Problem
 from wizard.steps.drift import drift
-from wizard.steps.live_drift import LiveDrift, live_drift
+from wizard.steps.live_drift import LiveDrift, Sides, compared, live_drift
 from wizard.steps.live_objects import live_objects
 from wizard.systems.access import Systems
 from wizard.target import target_from
@@ -118,6 +118,22 @@ def test_what_nobody_touched_has_not_drifted(cluster, systems, helm: Path) -> No
     reinstall(cluster)
     assert live_drift(systems) == LiveDrift()
     assert live_objects(systems, systems.manifest) == LiveDrift()
+
+
+def test_what_the_server_rounds_or_drops_is_nobodys_edit() -> None:
+    rounded, dropped, edited = ("spec", "cpu"), ("spec", "unknown"), ("spec", "type")
+    new = {rounded: "1000m", dropped: 1, edited: "ClusterIP"}
+    sides = Sides(new, new, {rounded: "1", edited: "NodePort"})
+    live = {"metadata": {}}
+    applied = {rounded: "1", edited: "ClusterIP"}
+    asked = compared(sides, live, by_server=False, applied=lambda: applied)
+    assert asked == LiveDrift(reverted=("spec.type",))
+
+    def refused() -> None:
+        raise Problem("LSA207", "You may not patch it", on="it", next_step="ask")
+
+    everything = LiveDrift(reverted=("spec.cpu", "spec.type", "spec.unknown"))
+    assert compared(sides, live, by_server=False, applied=refused) == everything
 
 
 OF_OTHERS = {

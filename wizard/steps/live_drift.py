@@ -8,7 +8,8 @@ Rollout is replaced as a whole by either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import Finding, State
+from wizard.systems.chart_objects import resource_of
 from wizard.systems.field_owners import HELM, applied_by_helm, managers_of
 from wizard.systems.manifest import BACKEND, wanted_objects
 from wizard.systems.rendering import ORDER, leaves_of
@@ -106,19 +108,36 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
 
     Without a rendering it is taken that the upgrade changes nothing else.
     """
-    live = systems.workload.live()
+    live, backend = systems.workload.live(), systems.installation.backend
     old = _backend(systems, systems.manifest)
-    sides = Sides(old, old if rendered is None else _backend(systems, rendered), _leaves(live))
-    patched = systems.installation.backend.kind == "Deployment"
-    drift = compared(sides, live, by_server=systems.helm.major >= 4 and applied_by_helm(live))
+    new = old if rendered is None else _backend(systems, rendered)
+    sides = Sides(_leaves(old), _leaves(new), _leaves(live))
+
+    def applied() -> Leaves:
+        resource = resource_of(backend.kind, str(new.get("apiVersion", "")))
+        namespace = systems.installation.namespace
+        return _leaves(systems.cluster.try_apply(resource, backend.name, namespace, new))
+
+    drift = compared(
+        sides,
+        live,
+        by_server=systems.helm.major >= 4 and applied_by_helm(live),
+        applied=None if rendered is None else applied,
+    )
     known = {_entry(place) for place in (*sides.old, *sides.new)}
     entries = dict.fromkeys(map(_entry, sorted(sides.now)))
     added = tuple(_words(at) for at in entries if _added(at, known))
+    patched = backend.kind == "Deployment"
     return drift + (LiveDrift(kept=added) if patched else LiveDrift(reverted=added))
 
 
 def compared(
-    sides: Sides, live: Mapping[str, Any], title: str = "", *, by_server: bool
+    sides: Sides,
+    live: Mapping[str, Any],
+    title: str = "",
+    *,
+    by_server: bool,
+    applied: Callable[[], Leaves] | None = None,
 ) -> LiveDrift:
     """What the upgrade would put back of one object, or helm 4 refuse to.
 
@@ -126,16 +145,22 @@ def compared(
         live: the object itself, with its `metadata.managedFields`.
         title: stands before each place.
         by_server: whether helm applies it on the server's side.
+        applied: asks the API server what would become of it: what the server fills in, rounds,
+            drops or has a webhook change is nobody's edit. Where it raises a Problem, it is done
+            without.
     """
+    places = [at for at in sides.new if at[-1] != ORDER and not _same(at, sides.new, sides.now)]
+    if applied and any(not _ours(at) for at in places):
+        with suppress(Problem):
+            kept = applied()
+            places = [at for at in places if at in kept and not _same(at, kept, sides.now)]
     reverted, refused = [], []
-    for place in sorted(sides.new):
-        if place[-1] == ORDER or same(place, sides.new, sides.now):
-            continue
+    for place in sorted(places):
         others = [it for it in managers_of(live, place) if it != HELM]
         words = f"{title}{_words(place)}"
         if by_server and others:
             refused.append(f"{others[0]}, which helm 4 refuses to change: {words}")
-        elif same(place, sides.old, sides.new) and not _ours(place):
+        elif _same(place, sides.old, sides.new) and not _ours(place):
             reverted.append(f"{words} (set by {others[0]})" if others else words)
     return LiveDrift(tuple(reverted), refused=tuple(refused))
 
@@ -145,8 +170,8 @@ def _way(drift: LiveDrift, otherwise: str) -> str:
     return f"bring it into the values files if it is to stay, {otherwise}{forced}"
 
 
-def _backend(systems: Systems, manifest: str) -> Leaves:
-    return _leaves(wanted_objects(manifest, systems.release).get(BACKEND, {}))
+def _backend(systems: Systems, manifest: str) -> Mapping[str, Any]:
+    return wanted_objects(manifest, systems.release).get(BACKEND, {})
 
 
 def _leaves(document: Mapping[str, Any]) -> Leaves:
@@ -154,7 +179,7 @@ def _leaves(document: Mapping[str, Any]) -> Leaves:
     return dict(leaves_of({"spec": document.get("spec")}))
 
 
-def same(place: Path, one: Leaves, other: Leaves) -> bool:
+def _same(place: Path, one: Leaves, other: Leaves) -> bool:
     """Whether a place has the same value; one that is empty or false may be left out."""
     before, after = one.get(place), other.get(place)
     if not before and not after:

@@ -10,12 +10,12 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.steps.live_drift import LiveDrift, Sides, compared, same
+from wizard.steps.live_drift import LiveDrift, Sides, compared
 from wizard.systems.chart_objects import UNSCOPED, is_custom, resource_of
 from wizard.systems.field_owners import applied_by_helm
 from wizard.systems.manifest import as_map, documents, parsed
@@ -117,22 +117,15 @@ def _drifted(systems: Systems, it: _Object) -> LiveDrift:
     by_server = systems.helm.major >= 4 and applied_by_helm(live)
     if it.custom and not by_server:
         return LiveDrift()  # helm compares the manifests alone, and leaves what is live
-    sides = Sides(_leaves(it.old), _leaves(it.new), _leaves(live))
-    drift = compared(sides, live, f"{it.title}: ", by_server=by_server)
-    if not drift.lines:
-        return drift
-    sides = replace(sides, new=_changing(systems, it, sides))
-    return compared(sides, live, f"{it.title}: ", by_server=by_server)
-
-
-def _changing(systems: Systems, it: _Object, sides: Sides) -> Leaves:
-    """The rendered places that an apply would change; all of them where it cannot be tried."""
-    try:
-        applied = systems.cluster.try_apply(_resource(it), it.name, it.namespace, it.new)
-    except Problem:
-        return sides.new
-    kept = _leaves(applied)
-    return {at: sides.new[at] for at in sides.new if at in kept and not same(at, kept, sides.now)}
+    return compared(
+        Sides(_leaves(it.old), _leaves(it.new), _leaves(live)),
+        live,
+        f"{it.title}: ",
+        by_server=by_server,
+        applied=lambda: _leaves(
+            systems.cluster.try_apply(_resource(it), it.name, it.namespace, it.new)
+        ),
+    )
 
 
 def _resource(it: _Object) -> Resource:
