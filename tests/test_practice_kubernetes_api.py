@@ -150,6 +150,26 @@ def test_selectors(http: Http) -> None:
     assert http.ask("GET", "configmaps", params={"labelSelector": "a==b==c,("}).status_code == 400
 
 
+def test_lists_in_parts(http: Http) -> None:
+    for name in ("one", "three", "two"):
+        http.ask("POST", "configmaps", config_map(name))
+    whole = http.ask("GET", "configmaps").json()
+    assert "continue" not in whole["metadata"]
+    found, query = [], {"limit": "2"}
+    while query.get("continue", "first"):
+        part = http.ask("GET", "configmaps", params=query).json()
+        assert len(part["items"]) <= 2
+        found += part["items"]
+        left = len(whole["items"]) - len(found)
+        assert part["metadata"].get("remainingItemCount", 0) == left
+        query["continue"] = part["metadata"].get("continue", "")
+    assert found == whole["items"]
+    cached = http.ask("GET", "configmaps", params={"limit": "1", "resourceVersion": "0"}).json()
+    assert cached["items"] == whole["items"]
+    for wrong in ({"continue": "x"}, {"limit": "x"}):
+        assert http.ask("GET", "configmaps", params=wrong).status_code == 400
+
+
 def test_generation_counts_changes_of_spec_only(http: Http) -> None:
     made = http.ask("POST", DEPLOYMENTS, deployment()).json()
     assert made["metadata"]["generation"] == 1

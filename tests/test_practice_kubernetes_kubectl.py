@@ -99,6 +99,7 @@ def test_get_and_describe(kubectl: Kubectl) -> None:
     shown = kubectl.run("get", "deploy,pods").split()
     assert "deployment.apps/web" in shown
     assert shown.count("Running") == 2
+    assert kubectl.run("get", "pods", "--chunk-size=1").count("Running") == 2
     listed = json.loads(kubectl.run("get", "pods", "-l", "app=web", "-o", "json"))
     assert [one["status"]["phase"] for one in listed["items"]] == ["Running"] * 2
     described = kubectl.run("describe", "deployment", "web")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wizard.problems import Problem
 from wizard.records.evidence import Evidence
-from wizard.systems.events import events_since
+from wizard.systems.events import events_about
 from wizard.systems.hook_jobs import HookJob, hook_jobs
 from wizard.systems.redact import redact, secret_literals
 from wizard.variables import WANTED
@@ -107,7 +107,7 @@ def _events(systems: Systems, status: RolloutStatus | None, jobs: tuple[HookJob,
     pods = [*(status.pods if status else ()), *(pod for job in jobs for pod in job.pods)]
     names = {systems.installation.backend.name, *(job.name for job in jobs)}
     names |= {pod.name for pod in pods} | {pod.name.rsplit("-", 1)[0] for pod in pods}
-    found = events_since(systems.cluster, systems.installation.namespace, {}, names)
+    found = events_about(systems.cluster, systems.installation.namespace, names)
     return [f"{'! ' if it.warning else ''}{it.at} {it.line}" for it in found[-50:]]
 
 

@@ -85,6 +85,7 @@ HAZARDS = (
 SEEN = (
     Access("kubernetes", "list", "jobs", "batch", optional=True),
     Access("kubernetes", "list", "events", optional=True),
+    Access("kubernetes", "watch", "events", optional=True),
     Access("kubernetes", "get", "pods/log", optional=True),
 )
 """What is shown of an upgrade under way, and kept as evidence when it fails."""

@@ -5,14 +5,14 @@ Reading never fails the upgrade: what cannot be read is a line of its own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from wizard.problems import Problem
 from wizard.steps.helm_at_work import note_helm
 from wizard.steps.rolling import status_lines
-from wizard.systems.events import Event, Seen, events_since, seen_so_far
+from wizard.systems.event_watch import EventWatch
+from wizard.systems.events import Event
 from wizard.systems.hook_jobs import HookJob, hook_jobs
 from wizard.systems.workload import Patience
 
@@ -28,15 +28,11 @@ STATE_SECONDS = 10.0
 EVENTS = 5
 """How many of the last events are shown."""
 
-EVENTS_SECONDS = 5.0
-EVENTS_SHARE = 20
-"""Events are listed at most so often, and one list is followed by so many times as long without."""
-
 T = TypeVar("T")
 
 
 class UpgradeView:
-    """What is seen of one upgrade; make it before helm starts.
+    """What is seen of one upgrade; make it before helm starts, and close it at the end.
 
     Attributes:
         hopeless: why helm was asked to end; empty while it was not.
@@ -60,15 +56,11 @@ class UpgradeView:
             "hook Jobs", none_yet, lambda: hook_jobs(cluster, self._namespace, release)
         )
         self._jobs_before = frozenset(job.uid for job in before)
-        none: Seen = {}
-        self._events_before = self._read(
-            "events", none, lambda: seen_so_far(cluster, self._namespace)
-        )
+        self._news = EventWatch(cluster, self._namespace)
         self.status = self._read("pods", self.status, self._rollout_now)
         self._newest_before = self.status.newest if self.status else ""
         self._looked = self._asked = float("-inf")
         self._events: tuple[Event, ...] = ()
-        self._events_due = float("-inf")
         self._lines: tuple[str, ...] = ()
         self._state = ""
         self._noted = False
@@ -109,21 +101,14 @@ class UpgradeView:
         )
         self.status = self._read("pods", self.status, self._rollout_now)
 
-    def events(self) -> tuple[Event, ...]:
-        """The events of the backend and of the hook Jobs since the start, the oldest first.
+    def close(self) -> None:
+        """Watch no events any more."""
+        self._news.close()
 
-        No selector names all these objects at once, so the namespace's are listed: seldom, and
-        more seldom the longer it takes.
-        """
-        cluster, began = self._systems.cluster, time.monotonic()
-        if began >= self._events_due:
-            self._events = self._read(
-                "events",
-                self._events,
-                lambda: events_since(cluster, self._namespace, self._events_before, self._names()),
-            )
-            took = time.monotonic() - began
-            self._events_due = began + max(EVENTS_SECONDS, took * EVENTS_SHARE)
+    def events(self) -> tuple[Event, ...]:
+        """The events of the backend and of the hook Jobs since the start, the oldest first."""
+        names = self._names()
+        self._events = self._read("events", self._events, lambda: self._news.about(names))
         return self._events
 
     def _rollout_now(self) -> RolloutStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from wizard.exits import Exit
@@ -29,13 +30,15 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
     """
     way: Upgrade = change.payload
     _wait_for_others(systems, watch)
-    view = UpgradeView(systems, watch)
-    try:
-        result = systems.helm.upgrade(way, tick=view.tick)
-    except Problem as problem:
-        raise _told(problem, way, view) from None
     target = systems.target
-    systems.workload.wait(limit=target.rollout_limit, patience=target.patience, tick=view.rolling)
+    with closing(UpgradeView(systems, watch)) as view:
+        try:
+            result = systems.helm.upgrade(way, tick=view.tick)
+        except Problem as problem:
+            raise _told(problem, way, view) from None
+        systems.workload.wait(
+            limit=target.rollout_limit, patience=target.patience, tick=view.rolling
+        )
     _make_sure_it_stayed(systems)
     return Done(
         f"Revision {change.register['revision']} → {result.revision} of release {way.release}",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wizard.problems import Problem
-from wizard.systems.cluster_errors import Call
+from wizard.systems.cluster_errors import Call, changes
 from wizard.systems.cluster_http import Connection
 from wizard.systems.kubeconfig import (
     SERVICE_ACCOUNT,
@@ -142,6 +142,37 @@ class Cluster:
             if problem.id != "LSA218":  # the first page is minutes old, and the rest forgotten
                 raise
             return self._pages(call, path, query)
+
+    def version(self, resource: Resource, namespace: str) -> str:
+        """The present resource version of a kind in a namespace, to watch from; lists one object.
+
+        Raises:
+            Problem: the kind cannot be listed.
+        """
+        call = Call("list", resource.plural, resource.group, "", namespace)
+        answer = self._connection.request(
+            call, "GET", resource.path(namespace), query={"limit": "1"}
+        )
+        return str((answer.get("metadata") or {}).get("resourceVersion") or "")
+
+    @contextmanager
+    def watch(
+        self, resource: Resource, namespace: str, version: str, *, seconds: int
+    ) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
+        """What was `ADDED`, `MODIFIED` or `DELETED` since a resource version, as it comes.
+
+        Args:
+            seconds: after which the server ends it.
+
+        Raises:
+            Problem: the kind cannot be watched, or the version is forgotten (LSA218), also while
+                the changes are read.
+        """
+        call = Call("watch", resource.plural, resource.group, "", namespace)
+        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        path = resource.path(namespace)
+        with self._connection.lines(call, path, query=query, seconds=seconds) as lines:
+            yield changes(lines, self._connection.info, call)
 
     def log(
         self, pod: str, namespace: str, container: str, *, lines: int, previous: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +125,25 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
         exit=Exit.FAILED,
         detail=detail,
     )
+
+
+def changes(
+    lines: Iterable[bytes], info: ContextInfo, call: Call
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The changes that a watch tells, a line each.
+
+    Raises:
+        Problem: the server ended it with a Status, or it is no watch.
+    """
+    for line in lines:
+        change = parse(line)
+        if not isinstance(change, dict) or not isinstance(change.get("object"), dict):
+            raise not_kubernetes(info, call)
+        about: dict[str, Any] = change["object"]
+        if change.get("type") == "ERROR":
+            status = json.dumps(about).encode()
+            raise answer_problem(int(about.get("code") or 500), status, info, call)
+        yield str(change.get("type")), about
 
 
 def _not_admitted(call: Call, detail: tuple[str, ...]) -> Problem:

@@ -84,6 +84,36 @@ class Connection:
             raise answer_problem(status, answer, self.info, call)
         return answer.decode("utf-8", "replace")
 
+    @contextmanager
+    def lines(
+        self, call: Call, path: str, *, query: Mapping[str, str], seconds: float
+    ) -> Iterator[Iterator[bytes]]:
+        """The lines of a 2xx answer as they come, while the context is open.
+
+        Args:
+            seconds: how long the server may take until it ends the answer; the limit comes on top.
+
+        Raises:
+            Problem: another outcome, also while the lines are read.
+        """
+        url, headers = self._prepared(path, query, "application/json")
+        response = self._once(call, "GET", path, url, None, headers, streams=seconds)
+        try:
+            lines = self._lines(call, response, self.limit + seconds)
+            if response.status >= 300:
+                raise answer_problem(response.status, b"".join(lines), self.info, call)
+            yield lines
+        finally:
+            response.close()
+
+    def _lines(self, call: Call, response: Any, limit: float) -> Iterator[bytes]:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield from response
+        except (HTTPError, OSError) as error:
+            raise transport_problem(error, self.info, call, limit) from None
+
     def _send(
         self,
         call: Call,
@@ -95,18 +125,11 @@ class Connection:
         *,
         accept: str = "application/json",
     ) -> tuple[int, bytes]:
-        from urllib3 import HTTPHeaderDict
-
-        client = self._loaded()
-        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": AGENT})
-        for name, text in self._credentials():
-            headers.add(name, text)
+        url, headers = self._prepared(path, query, accept)
         data = None
         if body is not None:
             headers["Content-Type"] = content_type
             data = json.dumps(body).encode()
-        url = client.configuration.host.rstrip("/") + path
-        url += f"?{urlencode(query)}" if query else ""
         ends = time.monotonic() + self.limit
         response = self._once(call, method, path, url, data, headers)
         for _ in range(TRIES - 1):
@@ -117,10 +140,28 @@ class Connection:
             response = self._once(call, method, path, url, data, headers)
         return int(response.status), bytes(response.data)
 
+    def _prepared(self, path: str, query: Mapping[str, str] | None, accept: str) -> tuple[str, Any]:
+        """The URL, and headers with the credentials."""
+        from urllib3 import HTTPHeaderDict
+
+        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": AGENT})
+        for name, text in self._credentials():
+            headers.add(name, text)
+        url = self._loaded().configuration.host.rstrip("/") + path
+        return url + (f"?{urlencode(query)}" if query else ""), headers
+
     def _once(
-        self, call: Call, method: str, path: str, url: str, data: bytes | None, headers: Any
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        url: str,
+        data: bytes | None,
+        headers: Any,
+        *,
+        streams: float = 0.0,
     ) -> Any:
-        """One answer, whatever its status."""
+        """One answer, whatever its status; one that streams for so many seconds is not read yet."""
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
@@ -131,7 +172,10 @@ class Connection:
                     url,
                     body=data,
                     headers=headers,
-                    timeout=Timeout(total=self.limit),
+                    timeout=Timeout(connect=self.limit, read=self.limit + streams)
+                    if streams
+                    else Timeout(total=self.limit),
+                    preload_content=not streams,
                     retries=False,
                     redirect=False,
                 )

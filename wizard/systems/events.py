@@ -1,8 +1,8 @@
-"""Kubernetes events since a moment, without repetition."""
+"""Kubernetes events as they are shown, without repetition."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,7 @@ from wizard.systems.redact import redact
 if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
 
-Seen = Mapping[str, int]
-"""How often each event, by its UID, had happened."""
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,37 +38,36 @@ class Event:
         return f"{self.about}: {self.reason}{often}: {self.message}"
 
 
-def seen_so_far(cluster: Cluster, namespace: str) -> Seen:
-    """The events that are there already.
+def events_about(cluster: Cluster, namespace: str, names: Collection[str]) -> tuple[Event, ...]:
+    """The events of objects of these names that are there, the oldest first.
 
     Raises:
         Problem: events cannot be listed.
     """
-    return {_uid(each): _count(each) for each in cluster.list(EVENTS, namespace)}
+    found = cluster.list(EVENTS, namespace)
+    return gathered(((each, times(each)) for each in found), names)
 
 
-def events_since(
-    cluster: Cluster, namespace: str, seen: Seen, names: Collection[str]
-) -> tuple[Event, ...]:
-    """The events of objects of these names that are newer than `seen`, the oldest first.
-
-    Raises:
-        Problem: events cannot be listed.
-    """
-    found: dict[tuple[str, str, str], Event] = {}
-    for each in cluster.list(EVENTS, namespace):
-        new = _count(each) - seen.get(_uid(each), 0)
-        about = each.get("involvedObject") or {}
-        if new <= 0 or about.get("name") not in names:
+def gathered(found: Iterable[tuple[Json, int]], names: Collection[str]) -> tuple[Event, ...]:
+    """API objects, each with how often it counts, as events about these names, the oldest first."""
+    told: dict[tuple[str, str, str], Event] = {}
+    for each, count in found:
+        if (each.get("involvedObject") or {}).get("name") not in names:
             continue
-        event = _read(each, new)
+        event = _read(each, count)
         key = (event.about, event.reason, event.message)
-        known = found.get(key)
-        found[key] = event if known is None else _both(known, event)
-    return tuple(sorted(found.values(), key=lambda event: event.at))
+        known = told.get(key)
+        told[key] = event if known is None else _both(known, event)
+    return tuple(sorted(told.values(), key=lambda event: event.at))
 
 
-def _read(event: Mapping[str, Any], count: int) -> Event:
+def times(event: Json) -> int:
+    """How often the event has happened."""
+    series = event.get("series") or {}
+    return int(series.get("count") or event.get("count") or 1)
+
+
+def _read(event: Json, count: int) -> Event:
     about = event.get("involvedObject") or {}
     at = event.get("lastTimestamp") or event.get("eventTime")
     return Event(
@@ -86,12 +84,3 @@ def _both(one: Event, other: Event) -> Event:
     last = max(one, other, key=lambda event: event.at)
     count = one.count + other.count
     return Event(last.about, last.reason, last.message, last.at, last.warning, count)
-
-
-def _uid(event: Mapping[str, Any]) -> str:
-    return str(event["metadata"].get("uid") or event["metadata"].get("name"))
-
-
-def _count(event: Mapping[str, Any]) -> int:
-    series = event.get("series") or {}
-    return int(series.get("count") or event.get("count") or 1)

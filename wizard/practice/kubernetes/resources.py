@@ -46,7 +46,7 @@ def select(api: Api, kind: Kind, route: Route, query: Mapping[str, str]) -> list
     return found
 
 
-def object_list(kind: Kind, objects: list[Json], version: str) -> Json:
+def object_list(kind: Kind, objects: list[Json], metadata: Json) -> Json:
     """`PodList` and so on; the items of built-in kinds do not repeat kind and apiVersion."""
     items = objects
     if not kind.custom:
@@ -55,7 +55,7 @@ def object_list(kind: Kind, objects: list[Json], version: str) -> Json:
     return {
         "kind": f"{kind.kind}List",
         "apiVersion": kind.api_version,
-        "metadata": {"resourceVersion": version},
+        "metadata": metadata,
         "items": items,
     }
 
@@ -217,7 +217,7 @@ class Resources:
         for obj in found:
             meta = obj["metadata"]
             self.api.delete(kind, meta.get("namespace", ""), meta["name"], options)
-        return 200, object_list(kind, found, str(self.api.store.version))
+        return 200, object_list(kind, found, {"resourceVersion": str(self.api.store.version)})
 
 
 def patched(kind: Kind, old: Json, body: Any, content_type: str) -> Json:

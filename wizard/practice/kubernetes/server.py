@@ -12,6 +12,7 @@ from aiohttp import web
 from wizard.practice.kubernetes import access, discovery, tables
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import compact, dig
+from wizard.practice.kubernetes.paging import page
 from wizard.practice.kubernetes.resources import Resources, object_list, select
 from wizard.practice.kubernetes.routes import Request, Route, decode_body, parse, verb_of
 from wizard.practice.kubernetes.subresources import Subresources
@@ -195,8 +196,8 @@ class Server:
         accept = request.headers.get("Accept", "").partition(",")[0]
         if "as=Table" in accept:
             whole = request.query.get("includeObject") == "Object"
-            version = obj["metadata"].get("resourceVersion", "")
-            return tables.table(kind, [obj], version, whole=whole, headed=True)
+            metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+            return tables.table(kind, [obj], metadata, whole=whole, headed=True)
         if "as=PartialObjectMetadata" in accept:
             return tables.partial(obj)
         return obj
@@ -209,16 +210,16 @@ class Server:
     def _listed(self, request: web.BaseRequest, kind: Kind, route: Route) -> web.Response:
         with self.api.store.lock:
             found = select(self.api, kind, route, request.query)
-            version = str(self.api.store.version)
+            found, metadata = page(found, request.query, str(self.api.store.version))
         accept = request.headers.get("Accept", "").partition(",")[0]
         if "as=Table" in accept:
             whole = request.query.get("includeObject") == "Object"
-            return json_response(tables.table(kind, found, version, whole=whole, headed=True))
+            return json_response(tables.table(kind, found, metadata, whole=whole, headed=True))
         if "as=PartialObjectMetadataList" in accept:
-            answer = object_list(kind, [tables.partial(obj) for obj in found], version)
+            answer = object_list(kind, [tables.partial(obj) for obj in found], metadata)
             answer |= {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
             return json_response(answer)
-        return json_response(object_list(kind, found, version))
+        return json_response(object_list(kind, found, metadata))
 
     async def _watch(
         self, request: web.BaseRequest, kind: Kind, route: Route

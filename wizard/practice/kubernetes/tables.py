@@ -170,13 +170,13 @@ def partial(obj: Json) -> Json:
     }
 
 
-def table(kind: Kind, objects: list[Json], version: str, *, whole: bool, headed: bool) -> Json:
+def table(kind: Kind, objects: list[Json], metadata: Json, *, whole: bool, headed: bool) -> Json:
     """A Table of objects; `whole` puts the objects themselves into the rows."""
     columns = _columns(kind)
     answer: Json = {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
-        "metadata": {"resourceVersion": version},
+        "metadata": metadata,
         "columnDefinitions": definitions(kind) if headed else None,
         "rows": [
             {
