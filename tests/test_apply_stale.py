@@ -78,6 +78,13 @@ def made_anew(cluster: PracticeCluster) -> None:
     live.close()
 
 
+def queue_scaled(cluster: PracticeCluster) -> None:
+    """Another workload of the release, by hand."""
+    live = Cluster.connect(cluster.kubeconfig, None)
+    live.patch(DEPLOYMENTS, "langsmith-queue", NAMESPACE, {"spec": {"replicas": 5}})
+    live.close()
+
+
 def gone(cluster: PracticeCluster) -> bool:
     return cluster.kubernetes.get("Deployment", NAMESPACE, BACKEND) is not None
 
@@ -162,6 +169,9 @@ STALE: dict[str, tuple[Move, str]] = {
     "exact edit": (
         edited("    extraEnv:\n", "    extraEnv:\n      - {name: OTHER, value: x}\n"),
         "exact edit of values_file",
+    ),
+    "edits beside helm": (
+        queue_scaled, r"edits beside helm +none +Deployment langsmith-queue: spec\.replicas"
     ),
     "content of the values file": (file, r"content of \S+values.yaml .* written at 20"),
     "right to patch deployments": (right("patch", "deployments"), "patch deployments"),

@@ -50,7 +50,9 @@ class Beyond:
     @property
     def effects(self) -> tuple[str, ...]:
         """Words for the change's effect."""
-        undone = "undoes what was changed by hand, as accepted by --accept-drift"
+        undone = (
+            f"undoes what was changed beside helm, as accepted by --accept-drift: {self.live.told}"
+        )
         return (
             *((self.drift.summary,) if self.drift.keys else ()),
             *((undone,) if self.live.lines else ()),

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from wizard.systems.helm import Upgrade
 
 
-OF_RELEASE = ("release revision", "deployed chart", "deployed values", "deployed manifest")
+EDITS = "edits beside helm"
+OF_RELEASE = ("release revision", "deployed chart", "deployed values", "deployed manifest", EDITS)
 """Preconditions that the upgrade itself moves."""
 
 
@@ -103,7 +104,7 @@ class HelmUpgrade(Step):
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
-            preconditions=self._preconditions(systems),
+            preconditions=self._preconditions(systems) | {EDITS: beyond.live.told},
             moves=_moves(systems, upgrade),
             risk="a failing hook Job or a pod that does not become ready leaves the release "
             "failed; the old pods stay until the new ones are ready",

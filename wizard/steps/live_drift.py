@@ -73,6 +73,11 @@ class LiveDrift:
             *(f"live, set by {place}" for place in self.refused),
         )
 
+    @property
+    def told(self) -> str:
+        """What the upgrade would undo, in one line."""
+        return ", ".join((*self.reverted, *self.refused)) or "none"
+
     def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
         """The yes for undoing what somebody changed by hand."""
         if not self.lines or accepted:
