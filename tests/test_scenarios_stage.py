@@ -218,8 +218,6 @@ def _(cluster):
     assert deployed(cluster) != values(cluster)
 
 
-@seen("live-edit", variable="SAMPLING_RATE", manager="kubectl-set")
-@seen("live-only", variable=FIRST, manager="kubectl-set")
 @seen("owner-reverts")
 def _(cluster):
     assert upgrade(cluster, "--no-hooks").returncode == 0
@@ -227,6 +225,8 @@ def _(cluster):
     wait(cluster, lambda: FIRST not in backend_env(cluster))
 
 
+@seen("live-edit", variable="SAMPLING_RATE", manager="kubectl-set")
+@seen("live-only", variable=FIRST, manager="kubectl-set")
 @seen("edited-by-hand", variable=FIRST, manager="kubectl-edit")
 def _(cluster, variable, manager):
     assert variable in backend_env(cluster)
