@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from wizard.steps.drift import drift
 from wizard.steps.live_drift import LiveDrift, Sides, compared, live_drift
 from wizard.steps.live_objects import live_objects
 from wizard.systems.access import Systems
+from wizard.systems.chart_objects import is_custom, resource_of
+from wizard.systems.cluster import ARGO_ROLLOUTS
+from wizard.systems.field_owners import managers_of
 from wizard.target import target_from
 from wizard.walks.planning.proposals import foresee
 
@@ -136,9 +140,33 @@ def test_what_the_server_rounds_or_drops_is_nobodys_edit() -> None:
     assert compared(sides, live, by_server=False, applied=refused) == everything
 
 
+def test_an_edit_under_a_place_that_the_upgrade_changes_is_told() -> None:
+    edited, untouched, added = ("spec", "replicas"), ("spec", "type"), ("spec", "grace")
+    sides = Sides(
+        {edited: 2, untouched: "A"},
+        {edited: 3, untouched: "B", added: 60},
+        {edited: 5, untouched: "A", added: 30},  # 30 is the server's default
+    )
+    found = compared(sides, {"metadata": {}}, by_server=False)
+    assert found == LiveDrift(reverted=("spec.replicas",))
+
+
+def test_who_owns_a_place_is_told_of_lists_by_whatever_keys_they_have() -> None:
+    port = {"port": 80, "protocol": "TCP", "name": "http", "targetPort": 1}
+    key = 'k:{"port":80,"protocol":"TCP"}'
+    owned = {"f:spec": {"f:ports": {key: {"f:targetPort": {}}}, "f:rules": {}}}
+    managed = [{"manager": "kubectl-edit", "fieldsV1": owned}]
+    live = {"metadata": {"managedFields": managed}, "spec": {"ports": [port]}}
+    told = [("ports[http]", "targetPort"), ("ports[0]", "targetPort"), ("rules[0]", "host")]
+    untold = [("ports[http]", "name"), ("ports[https]", "targetPort"), ("ports[1]", "targetPort")]
+    assert [managers_of(live, ("spec", *place)) for place in told] == [("kubectl-edit",)] * 3
+    assert [managers_of(live, ("spec", *place)) for place in untold] == [()] * 3
+
+
 OF_OTHERS = {
     "ConfigMap langsmith-config: data.LANGCHAIN_ENV": "kubectl-edit",
     "Deployment langsmith-queue: spec.replicas": "kubectl-scale",
+    "Service langsmith-ace-backend: spec.ports[ace].targetPort": "kubectl-patch",
 }
 GONE = "Service langsmith-playground, which is gone"
 
@@ -176,6 +204,8 @@ def test_edits_of_other_objects_are_undone_only_when_told(cluster, run, helm, he
     assert queue["spec"]["replicas"] != 5
     config = cluster.kubernetes.get("ConfigMap", "langsmith", "langsmith-config")
     assert config["data"]["LANGCHAIN_ENV"] != "edited"
+    service = cluster.kubernetes.get("Service", "langsmith", "langsmith-ace-backend")
+    assert service["spec"]["ports"][0]["targetPort"] == "ace"
 
 
 def test_live_edits_are_listed_asked_about_and_undone(cluster, systems, run) -> None:
@@ -226,7 +256,8 @@ def image_of(cluster: PracticeCluster) -> str:
 
 
 def test_an_argo_rollout_loses_what_was_added_to_its_containers(cluster, systems) -> None:
-    stage(cluster, SCENARIOS["argo-rollout"])
+    rollouts = {"rollout": {"enabled": True}}
+    reinstall(cluster, {"backend": rollouts, "platformBackend": rollouts})
     rollout = cluster.kubernetes.get("Rollout", "langsmith", "langsmith-backend")
     containers = rollout["spec"]["template"]["spec"]["containers"]
     containers[0]["env"].append({"name": "X", "value": "1"})
@@ -234,3 +265,16 @@ def test_an_argo_rollout_loses_what_was_added_to_its_containers(cluster, systems
     someone = cluster.kubernetes.acting_as("kubectl-edit")
     someone.patch("Rollout", "langsmith", "langsmith-backend", change)
     assert live_drift(systems).reverted == ("containers[backend].env[X]",)
+    someone.delete("Rollout", "langsmith", "langsmith-platform-backend")
+    gone = live_objects(systems, systems.manifest)
+    assert gone == LiveDrift(reverted=("Rollout langsmith-platform-backend, which is gone",))
+    assert not systems.cluster.serves(replace(ARGO_ROLLOUTS, plural="rolloutes"))
+    assert not systems.cluster.serves(replace(ARGO_ROLLOUTS, group="argo.example"))
+
+
+def test_kinds_that_helm_knows_no_schema_of_are_told_apart() -> None:
+    custom = ("argoproj.io/v1alpha1", "keda.sh/v1alpha1", "gateway.networking.k8s.io/v1")
+    own = ("v1", "apps/v1", "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1")
+    assert [*map(is_custom, (*custom, *own))] == [True] * 3 + [False] * 4
+    plurals = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "Gateway": "gateways"}
+    assert {kind: resource_of(kind, "v1").plural for kind in plurals} == plurals

@@ -50,9 +50,7 @@ class Beyond:
     @property
     def effects(self) -> tuple[str, ...]:
         """Words for the change's effect."""
-        undone = (
-            f"undoes what was changed beside helm, as accepted by --accept-drift: {self.live.told}"
-        )
+        undone = f"undoes what was changed beside helm (needs --accept-drift): {self.live.told}"
         return (
             *((self.drift.summary,) if self.drift.keys else ()),
             *((undone,) if self.live.lines else ()),

@@ -73,7 +73,7 @@ class Drift:
     @property
     def summary(self) -> str:
         """One line for a change's effect."""
-        return f"changes {len(self.keys)} other deployed values, as accepted by --accept-drift"
+        return f"changes {len(self.keys)} other deployed values (needs --accept-drift)"
 
     def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
         """The yes that is needed to change more than our two variables."""

@@ -165,9 +165,16 @@ def compared(
         words = f"{title}{_words(place)}"
         if by_server and others:
             refused.append(f"{others[0]}, which helm 4 refuses to change: {words}")
-        elif _same(place, sides.old, sides.new) and not _ours(place):
+        elif _edited(place, sides) and not _ours(place):
             reverted.append(f"{words} (set by {others[0]})" if others else words)
     return LiveDrift(tuple(reverted), refused=tuple(refused))
+
+
+def _edited(place: Path, sides: Sides) -> bool:
+    """Whether somebody set it; where only the new rendering has it, the server's default is."""
+    if _same(place, sides.old, sides.new):
+        return True
+    return place in sides.old and not _same(place, sides.old, sides.now)
 
 
 def _way(drift: LiveDrift, otherwise: str) -> str:

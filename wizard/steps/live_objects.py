@@ -112,8 +112,7 @@ def _drifted(systems: Systems, it: _Object) -> LiveDrift:
             raise
         return LiveDrift(unread=(f"{it.title}: {problem.what}",))
     if live is None:
-        gone = f"{it.title}, which is gone"
-        return LiveDrift() if it.custom else LiveDrift(reverted=(gone,))
+        return _gone(systems, it)
     by_server = systems.helm.major >= 4 and applied_by_helm(live)
     if it.custom and not by_server:
         return LiveDrift()  # helm compares the manifests alone, and leaves what is live
@@ -126,6 +125,13 @@ def _drifted(systems: Systems, it: _Object) -> LiveDrift:
             systems.cluster.try_apply(_resource(it), it.name, it.namespace, it.new)
         ),
     )
+
+
+def _gone(systems: Systems, it: _Object) -> LiveDrift:
+    """helm makes it again; unless the API has the kind under another plural than ours."""
+    if it.custom and not systems.cluster.serves(_resource(it)):
+        return LiveDrift(unread=(f"{it.title}: the API has no {_resource(it).plural}",))
+    return LiveDrift(reverted=(f"{it.title}, which is gone",))
 
 
 def _resource(it: _Object) -> Resource:

@@ -117,6 +117,18 @@ class Cluster:
                 return None
             raise
 
+    def serves(self, resource: Resource) -> bool:
+        """Whether the API has a kind under this plural; by default everybody may ask that."""
+        call = Call("get", resource.plural, resource.group)
+        group = Resource("", "", resource.group, resource.version).path(None)
+        try:
+            answer = self._connection.request(call, "GET", group)
+        except Problem as problem:
+            if problem.id == "LSA217":
+                return False
+            raise
+        return any(it.get("name") == resource.plural for it in answer.get("resources") or [])
+
     def _pages(self, call: Call, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         token = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HELM = "helm"
@@ -18,30 +18,46 @@ def applied_by_helm(live: Mapping[str, Any]) -> bool:
 
 def managers_of(live: Mapping[str, Any], place: Sequence[str]) -> tuple[str, ...]:
     """The field managers that own a place such as `spec`, `containers[backend]`, `image`."""
-    keys = [list(_keys(part)) for part in place]
-    path = [key for part in keys for key in part]
     return tuple(
         str(it["manager"])
         for it in live["metadata"].get("managedFields") or []
-        if it.get("manager") and _owns(it.get("fieldsV1"), path)
+        if it.get("manager") and _owns(it.get("fieldsV1"), live, place)
     )
 
 
-def _keys(part: str) -> Iterator[str]:
-    match = re.fullmatch(r"(.+)\[(.+)\]", part)
-    if not match:
-        yield f"f:{part}"
-        return
-    yield f"f:{match[1]}"
-    yield "k:" + json.dumps({"name": match[2]}, separators=(",", ":"))
-
-
-def _owns(fields: Any, path: Sequence[str]) -> bool:
-    """An empty map below an owned place means that all of it is owned."""
-    for key in path:
-        if not isinstance(fields, Mapping) or key not in fields:
-            return False
-        fields = fields[key]
-        if fields == {}:
-            return True
+def _owns(fields: Any, node: Any, place: Sequence[str]) -> bool:
+    """An empty map at or above the place means that all below it is owned."""
+    for part in place:
+        match = re.fullmatch(r"(.+)\[(.+)\]", part)
+        name = match[1] if match else part
+        fields, node = _at(fields, f"f:{name}"), _at(node, name)
+        if match and fields:
+            node = _entry(node, match[2])
+            fields = _of_entry(fields, node)
+        if not fields:
+            return isinstance(fields, Mapping)
     return True
+
+
+def _at(node: Any, key: str) -> Any:
+    return node.get(key) if isinstance(node, Mapping) else None
+
+
+def _entry(entries: Any, name: str) -> Mapping[str, Any]:
+    """The entry of a live list that is called so, or that has this number."""
+    found = [it for it in entries or () if isinstance(it, Mapping)]
+    named = next((it for it in found if it.get("name") == name), None)
+    if named is None and name.isdecimal() and int(name) < len(found):
+        return found[int(name)]
+    return named or {}
+
+
+def _of_entry(fields: Mapping[str, Any], entry: Mapping[str, Any]) -> Any:
+    """What is owned of an entry; the API tells entries apart by other keys than the name, too.
+
+    Source: Kubernetes API, x-kubernetes-list-map-keys (a Service's ports: port and protocol).
+    """
+    for key, owned in fields.items():
+        if key.startswith("k:") and json.loads(key[2:]).items() <= entry.items():
+            return owned
+    return None

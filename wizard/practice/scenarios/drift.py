@@ -67,11 +67,13 @@ def live_only(cluster: PracticeCluster) -> None:
 
 @scenario
 def edited_elsewhere(cluster: PracticeCluster) -> None:
-    """Somebody scaled the queue, edited the ConfigMap and deleted a Service, all beside helm: each
-    is listed, with who did it, and the upgrade would put it back."""
+    """Somebody scaled the queue, edited the ConfigMap and a Service and deleted another, all beside
+    helm: each is listed, with who did it, and the upgrade would put it back."""
     _edit(cluster, "kubectl-scale", "Deployment", "langsmith-queue", {"spec": {"replicas": 5}})
     env = {"data": {"LANGCHAIN_ENV": "edited"}}
     _edit(cluster, "kubectl-edit", "ConfigMap", "langsmith-config", env)
+    ports = {"spec": {"ports": [{"port": 1987, "targetPort": 1999}]}}
+    _edit(cluster, "kubectl-patch", "Service", "langsmith-ace-backend", ports)
     someone = cluster.kubernetes.acting_as("kubectl")
     someone.delete("Service", cluster.namespace, "langsmith-playground")
 
