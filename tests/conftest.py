@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from live_cluster import LiveCluster, LiveOptions
     from plans import Document
 
+os.environ.setdefault("GOGC", "off")  # helm and kubectl live too short to collect garbage
+
 settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )  # other tests run on the same processors
