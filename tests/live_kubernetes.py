@@ -174,6 +174,9 @@ class LiveSomeone:
         )
         return done.to_dict()
 
+    def delete(self, kind, namespace, name):
+        self._kubernetes.delete(kind, namespace, name)
+
     def take_over(self, other):
         """Be the manager of every field that another manager has in the release's namespace."""
         for resource in self._kubernetes.everything():

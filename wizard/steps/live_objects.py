@@ -107,12 +107,12 @@ def _objects(manifest: str, release: Release, read: Read) -> dict[Key, Mapping[s
 def _drifted(systems: Systems, it: _Object) -> LiveDrift:
     try:
         live = systems.live_object(_resource(it), it.name, it.namespace)
+        if live is None:
+            return _gone(systems, it)
     except Problem as problem:
         if problem.id != "LSA207":
             raise
         return LiveDrift(unread=(f"{it.title}: {problem.what}",))
-    if live is None:
-        return _gone(systems, it)
     by_server = systems.helm.major >= 4 and applied_by_helm(live)
     if it.custom and not by_server:
         return LiveDrift()  # helm compares the manifests alone, and leaves what is live
