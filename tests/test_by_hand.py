@@ -35,7 +35,8 @@ def dba(world: World, text: str) -> list[str]:
 
 def database_was_not_asked_for(cluster: PracticeCluster) -> bool:
     ours = [one for one in cluster.kubernetes.requests if one.user_agent.startswith(OURS)]
-    return bool(ours) and not any("postgres" in one.name for one in ours)
+    pods = [one.name for one in ours if one.resource == "pods"]
+    return bool(ours) and not any("postgres" in name for name in pods)
 
 
 class TestTheRun:

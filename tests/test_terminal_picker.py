@@ -177,6 +177,7 @@ def test_more_than_can_be_sorted_come_by_id_and_say_so(cluster):
         terminal.send("team-0")
         terminal.see("100 found")
         terminal.send(CTRL_C)
+        assert terminal.end() == 8
 
 
 def test_a_database_that_goes_away_ends_the_picker(cluster):

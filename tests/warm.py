@@ -9,6 +9,7 @@ import atexit
 import fcntl
 import gc
 import importlib
+import contextlib
 import json
 import os
 import pkgutil
@@ -58,7 +59,8 @@ class Fork:
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it at once."""
