@@ -6,10 +6,10 @@ start takes a process of its own, as does everything where forks are not to be h
 """
 
 import atexit
+import contextlib
 import fcntl
 import gc
 import importlib
-import contextlib
 import json
 import os
 import pkgutil
