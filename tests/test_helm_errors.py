@@ -44,6 +44,18 @@ CALL = Call("helm upgrade", "release ls in namespace ns", "langchain/langsmith",
             "LSA133",
         ),
         ('admission webhook "p.example.com" denied the request: no', "LSA132"),
+        (
+            "Error: UPGRADE FAILED: server-side apply failed for object ns/langsmith-backend "
+            'apps/v1, Kind=Deployment: deployments.apps "langsmith-backend" is forbidden: '
+            "ValidatingAdmissionPolicy 'limits' with binding 'limits' denied request: no",
+            "LSA132",
+        ),
+        (
+            'Error: UPGRADE FAILED: cannot patch "langsmith-backend" with kind Deployment: '
+            'deployments.apps "langsmith-backend" is forbidden: ValidatingAdmissionPolicy '
+            "'limits' with binding 'limits' denied request: no",
+            "LSA132",
+        ),
         ("Error: something new", "LSA131"),
         ("", "LSA131"),
     ],

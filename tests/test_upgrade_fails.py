@@ -78,6 +78,10 @@ def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster,
     assert answer.returncode == 9, answer.stderr
     assert "log: no login for ***" in answer.stderr
     assert secret not in answer.stderr + evidence(cluster)
+    again = run(*ALL, "--accept-failed")  # the same template: the pods that are stuck already
+    assert again.returncode == 9, again.stderr
+    assert "LSA440" in again.stderr
+    assert "langsmith 3 failed" in revisions(cluster)
 
 
 @pytest.mark.parametrize("helm", ["helm3", "helm4"])

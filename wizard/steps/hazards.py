@@ -14,7 +14,7 @@ from wizard.problems import Problem
 from wizard.records.findings import Finding, State
 from wizard.steps.values_line import line_findings
 from wizard.systems.manifest import objects_of
-from wizard.systems.workload.budgets import covers
+from wizard.systems.workload.budgets import covers, kept
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -117,13 +117,15 @@ def _budgets(systems: Systems) -> Iterator[_Hazard]:
     A rolling update is no eviction, so a budget does not stop it; but helm 4 waits until each
     budget of the release is met, and a node cannot be drained meanwhile.
     """
-    from wizard.systems.cluster import BUDGETS
+    from wizard.systems.cluster import BUDGETS, PODS
 
     names = {_name(each) for each in _objects(systems, "PodDisruptionBudget")}
     namespace = systems.installation.namespace
-    for live in systems.cluster.list(BUDGETS, namespace) if names else []:
-        status, name = live.get("status") or {}, _name(live)
-        desired, expected = status.get("desiredHealthy", 0), status.get("expectedPods", 0)
+    budgets = systems.cluster.list(BUDGETS, namespace) if names else []
+    pods = systems.cluster.list(PODS, namespace) if budgets else []
+    for live in budgets:
+        name = _name(live)
+        desired, expected = kept(live, pods)
         if name not in names or not expected:
             continue
         subject = f"PodDisruptionBudget {name} in namespace {namespace}"

@@ -34,12 +34,15 @@ T = TypeVar("T")
 class UpgradeView:
     """What is seen of one upgrade; make it before helm starts, and close it at the end.
 
+    Where it `rolls` the backend, only a new ReplicaSet is judged; where the template stays (a
+    failed upgrade that is made again), the one that is there already.
+
     Attributes:
         hopeless: why helm was asked to end; empty while it was not.
         jobs: the hook Jobs of this upgrade; status: the backend's rollout, once it was read.
     """
 
-    def __init__(self, systems: Systems, watch: Watch) -> None:
+    def __init__(self, systems: Systems, watch: Watch, *, rolls: bool = True) -> None:
         self._systems = systems
         self._watch = watch
         self._namespace = systems.installation.namespace
@@ -58,7 +61,7 @@ class UpgradeView:
         self._jobs_before = frozenset(job.uid for job in before)
         self._news = EventWatch(cluster, self._namespace)
         self.status = self._read("pods", self.status, self._rollout_now)
-        self._newest_before = self.status.newest if self.status else ""
+        self._newest_before = self.status.newest if self.status and rolls else ""
         self._looked = self._asked = float("-inf")
         self._events: tuple[Event, ...] = ()
         self._lines: tuple[str, ...] = ()

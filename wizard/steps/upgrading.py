@@ -31,7 +31,7 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
     way: Upgrade = change.payload
     _wait_for_others(systems, watch)
     target = systems.target
-    with closing(UpgradeView(systems, watch)) as view:
+    with closing(UpgradeView(systems, watch, rolls=_rolls(systems, change))) as view:
         try:
             result = systems.helm.upgrade(way, tick=view.tick)
         except Problem as problem:
@@ -45,6 +45,13 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
         (f"chart {way.version}, helm took {result.seconds:.0f} s",),
         {**change.register, "revision_after": result.revision},
     )
+
+
+def _rolls(systems: Systems, change: Change) -> bool:
+    """Whether the upgrade gives the backend another template than its newest pods have."""
+    backend = systems.installation.backend
+    changed = {(it.kind, it.name) for it in change.rendered}
+    return bool(systems.lacking_live) or (backend.kind, backend.name) in changed
 
 
 def _make_sure_it_stayed(systems: Systems) -> None:

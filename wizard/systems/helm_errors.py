@@ -247,7 +247,16 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         ),
     ),
     (
-        r"cannot patch|cannot unmarshal|admission webhook|failed to create typed|is invalid:"
+        r"denied (?:the )?request",
+        _simple(
+            "LSA132",
+            "A policy of the cluster refused an object of the upgrade",
+            "Meet the policy or webhook that the server names, or ask to be exempted",
+            Exit.FAILED,
+        ),
+    ),
+    (
+        r"cannot patch|cannot unmarshal|failed to create typed|is invalid:"
         r"|exceeded quota|unable to build kubernetes objects|error validating",
         _simple(
             "LSA132",

@@ -164,7 +164,9 @@ class Workload:
 
     def _budget(self, live: Mapping[str, Any]) -> str:
         try:
-            return blocking(self._cluster.list(BUDGETS, self._namespace), live["spec"]["template"])
+            budgets = self._cluster.list(BUDGETS, self._namespace)
+            pods = self._cluster.list(PODS, self._namespace) if budgets else []
+            return blocking(budgets, pods, live["spec"]["template"])
         except Problem:
             return ""
 

@@ -80,7 +80,6 @@ class Budgets(Controller):
             pod
             for pod in self.api.items("Pod", namespace)
             if selects(dig(obj, "spec", "selector"), dig(pod, "metadata", "labels", default={}))
-            and dig(pod, "status", "phase") not in ("Succeeded", "Failed")
         ]
         healthy = sum(map(is_ready, pods))
         if "maxUnavailable" in obj["spec"]:
