@@ -150,6 +150,8 @@ class LiveCluster:
         self.namespace = namespace or self.namespace
         self.release = release or self.release
         version = chart_version or self.chart_version
+        if version != self.chart_version and Path(self.chart).exists():
+            raise CannotStage(f"it needs chart {version}, and {self.chart} was given")
         answer = self.run_helm(
             *("install", self.release, self.chart, "--version", version),
             *("--namespace", self.namespace, "--create-namespace"),
@@ -210,6 +212,8 @@ class LiveCluster:
 
     def run_helm(self, *arguments):
         """Run helm, and give what it said."""
+        if arguments[0] in ("repo", "pull") and not self.own_chart:
+            raise CannotStage("the chart was given, and so is its repository")
         return self._call(str(self.helm), *arguments)
 
     @property
