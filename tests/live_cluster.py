@@ -27,6 +27,8 @@ from wizard.practice.seed import ORGANIZATIONS
 from wizard.resources import template
 
 COMMAND_LIMIT = 900
+OF_CHARTS = {"certificate-noise": "proxy-ca"}
+"""What a chart must render for a scenario."""
 STORED = {"off": '{"can_use_audit_logs": false}', "null": None, "empty": "{}"}
 """The organizations that a release is given: what the config of each holds."""
 
@@ -162,6 +164,14 @@ class LiveCluster:
         self.must(answer, "helm install")
         self.kubernetes.faults.begin(self.namespace, f"{self.release}-config")
         self.settle()
+
+    def must_fit(self, scenario):
+        """Make sure that the chart has what the scenario needs of it."""
+        if Path(self.chart).exists() and "LANGSMITH_AUDIT_CHART_VERSION" in self.variables:
+            raise CannotStage(f"it raises the chart's version, and {self.chart} was given")
+        part = OF_CHARTS.get(scenario, "")
+        if part not in self.run_helm("get", "manifest", self.release, "-n", self.namespace).stdout:
+            raise CannotStage(f"the chart has no {part}")
 
     def settle(self):
         """Wait until every pod of our namespaces is ready or at its end."""

@@ -144,6 +144,7 @@ def stage_live(cluster, name, helm, ids):
         pytest.skip(f"{name}: this answer is helm {helm}'s")
     try:
         stage(cluster, SCENARIOS[name])
+        cluster.must_fit(name)
     except (CannotStage, TimeoutError) as reason:
         cluster.leave_next()
         pytest.skip(f"{name}: {reason}")
