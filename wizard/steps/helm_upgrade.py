@@ -19,7 +19,7 @@ from wizard.steps.beyond import Beyond, look_beyond
 from wizard.steps.drift import fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
-from wizard.steps.live_drift import live_drift
+from wizard.steps.live_drift import EDITS, live_drift
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
 from wizard.steps.pinned import chart_consents, chart_of, chart_reference
 from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from wizard.systems.helm import Upgrade
 
 
-EDITS = "edits beside helm"
 OF_RELEASE = ("release revision", "deployed chart", "deployed values", "deployed manifest", EDITS)
 """Preconditions that the upgrade itself moves."""
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.rendering import Leaves, Path
 
+EDITS, NONE = "edits beside helm", "none"
+"""The precondition that the upgrade rests on, and what it is where nobody edited anything."""
 POD = ("spec", "template", "spec")
 ADDED = ("env[", "resources", "nodeSelector", "tolerations", "affinity")
 """Where an entry that the chart does not set was added by somebody; elsewhere it is a default."""
@@ -76,7 +78,7 @@ class LiveDrift:
     @property
     def told(self) -> str:
         """What the upgrade would undo, in one line."""
-        return ", ".join((*self.reverted, *self.refused)) or "none"
+        return ", ".join((*self.reverted, *self.refused)) or NONE
 
     def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
         """The yes for undoing what somebody changed by hand."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done
+from wizard.steps.live_drift import EDITS, NONE
 from wizard.steps.ownership import owner
 from wizard.steps.rolling import status_lines
 from wizard.steps.upgrade_view import UpgradeView
@@ -48,10 +49,11 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
 
 
 def _rolls(systems: Systems, change: Change) -> bool:
-    """Whether the upgrade gives the backend another template than its newest pods have."""
+    """Whether the upgrade may give the backend another template than its newest pods have."""
     backend = systems.installation.backend
     changed = {(it.kind, it.name) for it in change.rendered}
-    return bool(systems.lacking_live) or (backend.kind, backend.name) in changed
+    edited = change.preconditions.get(EDITS, NONE) != NONE
+    return edited or bool(systems.lacking_live) or (backend.kind, backend.name) in changed
 
 
 def _make_sure_it_stayed(systems: Systems) -> None:
