@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -178,6 +180,36 @@ def database_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         self.close()
 
     monkeypatch.setattr(PodCommand, "receive", receive)
+
+
+def test_a_signal_that_does_not_wake_the_wait(cluster, database) -> None:
+    """As when it comes just before the wait begins: here another thread is what it wakes."""
+    noticed = threading.Event()
+    late: list[bool] = []
+    locked = threading.Event()
+
+    def send() -> None:
+        with cluster.connect() as holder, cluster.connect() as watch:
+            holder.execute("BEGIN")
+            holder.execute("LOCK TABLE organizations IN ACCESS EXCLUSIVE MODE")
+            locked.set()
+            while not watch.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                pass
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            late.append(not noticed.wait(15))
+
+    sender = threading.Thread(target=send)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sender.start()
+        assert locked.wait(30)
+        with pytest.raises(KeyboardInterrupt):
+            database.organizations()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        noticed.set()
+        sender.join()
+    assert late == [False]
 
 
 def test_the_api_server_goes_away(cluster, database) -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from wizard.systems.cluster_errors import Call, parse
-from wizard.systems.pod_exec import CHUNK, PROTOCOLS, STATUS, STDERR, STDIN, STDOUT, exit_code
+from wizard.systems.pod_exec import (
+    CHUNK,
+    PROTOCOLS,
+    STATUS,
+    STDERR,
+    STDIN,
+    STDOUT,
+    exit_code,
+    receive_frame,
+)
 
 if TYPE_CHECKING:
     from wizard.systems.cluster_http import Connection
@@ -58,14 +68,12 @@ class PodCommand:
         Raises:
             TimeoutError: nothing came within `limit` seconds.
         """
-        from websocket import ABNF, WebSocketException, WebSocketTimeoutException
+        from websocket import ABNF, WebSocketException
 
-        self._socket.settimeout(limit)
+        end = time.monotonic() + limit
         while True:
             try:
-                kind, frame = self._socket.recv_data_frame(control_frame=True)
-            except WebSocketTimeoutException:
-                raise TimeoutError from None
+                kind, frame = receive_frame(self._socket, end - time.monotonic())
             except WebSocketException:
                 return None
             if kind == ABNF.OPCODE_CLOSE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 PROTOCOLS = "v5.channel.k8s.io, v4.channel.k8s.io"
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 CHUNK = 16_000
+LOOK_SECONDS = 0.5
+"""How long a wait may last at a time: a signal that comes just before it does not end it."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,14 @@ def _write(socket: WebSocket, data: bytes) -> None:
 
 def _read(socket: WebSocket, call: Call, argv: Sequence[str], limit: float) -> dict[int, bytes]:
     """What came on each channel until the far side closed."""
-    from websocket import ABNF, WebSocketConnectionClosedException, WebSocketTimeoutException
+    from websocket import ABNF, WebSocketConnectionClosedException
 
     channels: dict[int, bytes] = {}
     end = time.monotonic() + limit
     while True:
-        left = end - time.monotonic()
-        if left <= 0:
-            raise _too_long(call, argv, limit)
-        socket.settimeout(left)
         try:
-            kind, frame = socket.recv_data_frame(control_frame=True)
-        except WebSocketTimeoutException:
+            kind, frame = receive_frame(socket, end - time.monotonic())
+        except TimeoutError:
             raise _too_long(call, argv, limit) from None
         except WebSocketConnectionClosedException:
             return channels
@@ -92,6 +91,23 @@ def _read(socket: WebSocket, call: Call, argv: Sequence[str], limit: float) -> d
             channels[data[0]] = channels.get(data[0], b"") + data[1:]
             if STATUS in channels and parse(channels[STATUS]) is not None:
                 return channels
+
+
+def receive_frame(socket: WebSocket, limit: float) -> tuple[int, Any]:
+    """The next frame with its opcode, control frames too.
+
+    Raises:
+        TimeoutError: none came within `limit` seconds.
+        WebSocketException: the connection is gone, or what came is no frame.
+    """
+    from websocket import WebSocketTimeoutException
+
+    end = time.monotonic() + limit
+    while (left := end - time.monotonic()) > 0:
+        socket.settimeout(min(left, LOOK_SECONDS))
+        with contextlib.suppress(WebSocketTimeoutException):  # half a frame is kept for the next
+            return socket.recv_data_frame(control_frame=True)
+    raise TimeoutError
 
 
 def _outcome(channels: dict[int, bytes], call: Call, argv: Sequence[str]) -> ExecResult:
