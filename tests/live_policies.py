@@ -11,6 +11,7 @@ API = "admissionregistration.k8s.io/v1"
 MARK = "lsa-staged"
 """The label that a broken pod bears, so that a trial shows when the policy is in force."""
 
+_QUICK = {"periodSeconds": 1, "failureThreshold": 1}
 NOWHERE = "registry.invalid/langsmith-backend:0"
 BREAKS = {
     "ImagePullBackOff": [("replace", "/spec/containers/0/image", NOWHERE)],
@@ -18,7 +19,10 @@ BREAKS = {
         ("add", "/spec/containers/0/envFrom/-", {"secretRef": {"name": "lsa-staged-missing"}})
     ],
     "Unschedulable": [("add", "/spec/nodeSelector", {"lsa-staged": "no-node"})],
-    "NotReady": [("replace", "/spec/containers/0/readinessProbe/httpGet/port", 1)],
+    "NotReady": [  # with little that the probes allow, so that helm is still at work
+        ("add", "/spec/containers/0/startupProbe", {"exec": {"command": ["true"]}, **_QUICK}),
+        ("add", "/spec/containers/0/readinessProbe", {"httpGet": {"port": 1}, **_QUICK}),
+    ],
 }
 """What keeps a new pod from becoming ready, as changes of its JSON."""
 

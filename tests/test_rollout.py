@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from plain import session
+from traces import restarted
 
 from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster
@@ -192,6 +193,45 @@ def test_a_rollout_that_recovers_is_waited_for(
             cluster.kubernetes.faults.clear()
 
     assert workload.wait(limit=60, tick=mend).done
+
+
+def stuck_before(cluster: PracticeCluster, workload: Workload) -> dict[str, int]:
+    """New pods that crash, and how often each was restarted, before somebody comes to wait."""
+    cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
+    workload.restart(at=datetime.now(UTC))
+    cluster.kubernetes.until(lambda: bool(workload.status().stuck), timeout=30)
+    return {pod.uid: pod.restarts for pod in workload.pods() if not pod.ready}
+
+
+def test_a_pod_that_was_stuck_before_has_time_until_it_is_tried_again(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    looks: list[str] = []
+
+    def mend(status: RolloutStatus, _: float) -> None:
+        looks.append(status.stuck)
+        if len(looks) == 3:
+            cluster.kubernetes.faults.clear()
+
+    before = stuck_before(cluster, workload)
+    assert workload.wait(limit=60, tick=mend, patience=0, before=before).done
+    assert all("CrashLoopBackOff" in stuck for stuck in looks[:3])
+
+
+def test_a_pod_that_was_stuck_before_and_crashes_again_is_given_up(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    before = stuck_before(cluster, workload)
+    looks: list[str] = []
+
+    def crash(status: RolloutStatus, _: float) -> None:
+        looks.append(status.stuck)
+        if len(looks) == 3:
+            restarted(cluster, BACKEND)
+
+    problem = refused(lambda: workload.wait(limit=60, tick=crash, patience=0, before=before))
+    assert problem.id == "LSA602"
+    assert len(looks) == 4  # the one after it was tried again
 
 
 def test_the_limit_is_named(cluster: PracticeCluster, workload: Workload) -> None:

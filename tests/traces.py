@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,15 @@ def wait_for(condition: Callable[[], object], limit: float = LIMIT) -> None:
     while not condition():
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+def restarted(cluster: PracticeCluster, labels: Mapping[str, str], *, once: bool = False) -> None:
+    """What a kubelet tells when it has tried the containers that crash again; `once` a pod."""
+    for pod in cluster.kubernetes.list("Pod", "langsmith", labels):
+        for one in pod["status"].get("containerStatuses") or ():
+            if "waiting" in one["state"] and not (once and one["restartCount"] > 1):
+                one["restartCount"] += 1
+                cluster.kubernetes.apply(pod)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from wizard.steps.rolling import status_lines
 from wizard.systems.event_watch import EventWatch
 from wizard.systems.events import Event
 from wizard.systems.hook_jobs import HookJob, hook_jobs
-from wizard.systems.workload import Patience
+from wizard.systems.workload import BACK_OFF, Patience
 
 if TYPE_CHECKING:
     from wizard.steps.base import Watch
@@ -40,6 +40,7 @@ class UpgradeView:
     Attributes:
         hopeless: why helm was asked to end; empty while it was not.
         jobs: the hook Jobs of this upgrade; status: the backend's rollout, once it was read.
+        before: the pods that were stuck before and stay, by UID, with their restarts.
     """
 
     def __init__(self, systems: Systems, watch: Watch, *, rolls: bool = True) -> None:
@@ -52,7 +53,7 @@ class UpgradeView:
         self._cannot: dict[str, str] = {}
         patience = systems.target.patience
         self._between = min(LOOK_SECONDS, max(patience, SHORTEST))
-        self._rollout, self._hooks = Patience(patience), Patience(patience)
+        self._hooks = Patience(patience)
         cluster, release = systems.cluster, systems.target.release
         none_yet: tuple[HookJob, ...] = ()
         before = self._read(
@@ -61,6 +62,9 @@ class UpgradeView:
         self._jobs_before = frozenset(job.uid for job in before)
         self._news = EventWatch(cluster, self._namespace)
         self.status = self._read("pods", self.status, self._rollout_now)
+        pods = self.status.pods if self.status and not rolls else ()
+        self.before = {pod.uid: pod.restarts for pod in pods if not pod.ready}
+        self._rollout = Patience(patience, self.before)
         self._newest_before = self.status.newest if self.status and rolls else ""
         self._looked = self._asked = float("-inf")
         self._events: tuple[Event, ...] = ()
@@ -166,7 +170,8 @@ class UpgradeView:
         status = self.status
         if status is None or status.done:
             return "helm"
-        cause = f" ({status.stuck})" if status.stuck else ""
+        again = f", tried again within {BACK_OFF:.0f} s" if self._rollout.untried(status) else ""
+        cause = f" ({status.stuck}{again})" if status.stuck else ""
         return f"the backend's rollout: {status.counts}{cause}"
 
     def _read(self, what: str, otherwise: T, read: Callable[[], T]) -> T:

@@ -38,7 +38,10 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
         except Problem as problem:
             raise _told(problem, way, view) from None
         systems.workload.wait(
-            limit=target.rollout_limit, patience=target.patience, tick=view.rolling
+            limit=target.rollout_limit,
+            patience=target.patience,
+            tick=view.rolling,
+            before=view.before,
         )
     _make_sure_it_stayed(systems)
     return Done(

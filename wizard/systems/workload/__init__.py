@@ -2,7 +2,7 @@
 
 from wizard.systems.workload.pods import Pod
 from wizard.systems.workload.status import RolloutStatus
-from wizard.systems.workload.waiting import Patience
+from wizard.systems.workload.waiting import BACK_OFF, Patience
 from wizard.systems.workload.workload import Workload, ready_pod
 
-__all__ = ["Patience", "Pod", "RolloutStatus", "Workload", "ready_pod"]
+__all__ = ["BACK_OFF", "Patience", "Pod", "RolloutStatus", "Workload", "ready_pod"]

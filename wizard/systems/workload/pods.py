@@ -27,6 +27,8 @@ HOPELESS = frozenset(
 )
 """Reasons that seldom pass by themselves."""
 
+BACKING_OFF = frozenset({"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull"})
+"""Those after which a kubelet tries again, later and later."""
 MANY_RESTARTS = 3
 
 

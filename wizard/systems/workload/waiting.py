@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wizard.systems.workload.pods import UNSCHEDULABLE
+from wizard.systems.workload.pods import BACKING_OFF, UNSCHEDULABLE
 from wizard.systems.workload.status import RolloutStatus
 
 PATIENCE = 30.0
@@ -13,6 +14,9 @@ PATIENCE = 30.0
 
 LONGER = {UNSCHEDULABLE: 6, "FailedCreate": 2}
 """How many times as long: a node may be on its way, a quota be raised."""
+
+BACK_OFF = 300.0
+"""Seconds within which a kubelet tries a crashed container, or an image, again: its maximum."""
 
 
 @dataclass
@@ -24,9 +28,13 @@ class Patience:
 
     Attributes:
         seconds: how long it may stay stuck; a pod that waits for a node six times as long.
+        before: how often the containers of pods that were stuck at the start had been restarted,
+            by the pods' UIDs. What kept them may be mended: they are not judged until they have
+            been tried again.
     """
 
     seconds: float = PATIENCE
+    before: Mapping[str, int] = field(default_factory=dict)
     _since: float | None = field(default=None, init=False, repr=False)
     _unready: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
@@ -34,17 +42,28 @@ class Patience:
         """Why this rollout is given up; empty while it is waited for."""
         if status.done:
             return self.gone("")
-        return self._failing(status, time.monotonic()) or self.gone(status.stuck)
+        more = BACK_OFF if self.untried(status) else 0.0
+        return self._failing(status, time.monotonic()) or self.gone(status.stuck, more)
 
-    def gone(self, stuck: str) -> str:
-        """The same text when it has stood for too long; an empty one lets hope return."""
+    def untried(self, status: RolloutStatus) -> bool:
+        """Whether a pod that was stuck at the start has not been tried again since."""
+        return any(
+            pod.reason in BACKING_OFF and self.before.get(pod.uid) == pod.restarts
+            for pod in status.pods
+        )
+
+    def gone(self, stuck: str, more: float = 0.0) -> str:
+        """The same text when it has stood for too long; an empty one lets hope return.
+
+        `more` seconds come on top.
+        """
         now = time.monotonic()
         if not stuck:
             self._since = None
             return ""
         self._since = now if self._since is None else self._since
         times = next((LONGER[word] for word in LONGER if word in stuck), 1)
-        return stuck if now - self._since > self.seconds * times else ""
+        return stuck if now - self._since > self.seconds * times + more else ""
 
     def _failing(self, status: RolloutStatus, now: float) -> str:
         unready = {

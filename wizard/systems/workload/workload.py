@@ -194,6 +194,7 @@ class Workload:
         limit: float,
         tick: Callable[[RolloutStatus, float], None],
         patience: float = PATIENCE,
+        before: Mapping[str, int] | None = None,
     ) -> RolloutStatus:
         """Waits until the rollout is done; calls `tick(status, elapsed seconds)` at each look.
 
@@ -202,12 +203,13 @@ class Workload:
         Args:
             limit: seconds until it is given up.
             patience: seconds that a stuck rollout may stay stuck.
+            before: the pods that were stuck before, as `Patience` has them.
 
         Raises:
             Problem: the rollout stays stuck, is held, or is not done within `limit` seconds.
         """
         started = answered = time.monotonic()
-        hope = Patience(patience)
+        hope = Patience(patience, before or {})
         status: RolloutStatus | None = None
         while True:
             try:
