@@ -200,7 +200,7 @@ def stuck_before(cluster: PracticeCluster, workload: Workload) -> dict[str, int]
     cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
     workload.restart(at=datetime.now(UTC))
     cluster.kubernetes.until(lambda: bool(workload.status().stuck), timeout=30)
-    return {pod.uid: pod.restarts for pod in workload.pods() if not pod.ready}
+    return {pod.uid: pod.attempts for pod in workload.pods() if not pod.ready}
 
 
 def test_a_pod_that_was_stuck_before_has_time_until_it_is_tried_again(

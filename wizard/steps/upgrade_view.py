@@ -40,7 +40,7 @@ class UpgradeView:
     Attributes:
         hopeless: why helm was asked to end; empty while it was not.
         jobs: the hook Jobs of this upgrade; status: the backend's rollout, once it was read.
-        before: the pods that were stuck before and stay, by UID, with their restarts.
+        before: the pods that were stuck before and stay, by UID, with their attempts.
     """
 
     def __init__(self, systems: Systems, watch: Watch, *, rolls: bool = True) -> None:
@@ -63,7 +63,7 @@ class UpgradeView:
         self._news = EventWatch(cluster, self._namespace)
         self.status = self._read("pods", self.status, self._rollout_now)
         pods = self.status.pods if self.status and not rolls else ()
-        self.before = {pod.uid: pod.restarts for pod in pods if not pod.ready}
+        self.before = {pod.uid: pod.attempts for pod in pods if not pod.ready}
         self._rollout = Patience(patience, self.before)
         self._newest_before = self.status.newest if self.status and rolls else ""
         self._looked = self._asked = float("-inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ HOPELESS = frozenset(
 BACKING_OFF = frozenset({"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull"})
 """Those after which a kubelet tries again, later and later."""
 MANY_RESTARTS = 3
+KINDS = ("initContainerStatuses", "containerStatuses")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Pod:
         reason: why it waits or ended (`CrashLoopBackOff`, `Unschedulable`); else empty.
         env: the article's two variables, where the backend container has them as plain values.
         owner: the UID of its controller: a ReplicaSet, or a Job.
+        restarts: how often the one that counts was started again; attempts: all of its containers.
         grace: seconds that its startup and readiness probes allow it until it is ready.
         container: the one that counts, for its log.
     """
@@ -58,6 +60,7 @@ class Pod:
     env: Mapping[str, str]
     owner: str
     restarts: int = 0
+    attempts: int = 0
     grace: float = 0.0
     container: str = ""
 
@@ -109,6 +112,7 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
             (str(o["uid"]) for o in meta.get("ownerReferences") or [] if o.get("controller")), ""
         ),
         restarts=int(state.get("restartCount") or 0),
+        attempts=sum(int(each.get("restartCount") or 0) for each in _containers(status)),
         grace=sum(_allowed(ours.get(probe)) for probe in ("startupProbe", "readinessProbe")),
         container=str(ours.get("name") or container),
     )
@@ -139,7 +143,7 @@ def _reason(status: Mapping[str, Any]) -> str:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         return str(scheduled.get("reason") or "Unschedulable")
-    for kind in ("initContainerStatuses", "containerStatuses"):
+    for kind in KINDS:
         for each in status.get(kind) or []:
             state = each.get("state") or {}
             waiting = (state.get("waiting") or {}).get("reason")
@@ -149,6 +153,11 @@ def _reason(status: Mapping[str, Any]) -> str:
             if ended and (ended.get("exitCode") or kind == "containerStatuses"):
                 return str(ended.get("reason") or "Terminated")
     return str(status.get("reason") or "")
+
+
+def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for kind in KINDS:
+        yield from status.get(kind) or []
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

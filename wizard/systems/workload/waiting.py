@@ -28,9 +28,9 @@ class Patience:
 
     Attributes:
         seconds: how long it may stay stuck; a pod that waits for a node six times as long.
-        before: how often the containers of pods that were stuck at the start had been restarted,
-            by the pods' UIDs. What kept them may be mended: they are not judged until they have
-            been tried again.
+        before: how often the containers of pods that were stuck at the start had been started
+            again (`Pod.attempts`), by the pods' UIDs. What kept them may be mended: they are not
+            judged until they have been tried again.
     """
 
     seconds: float = PATIENCE
@@ -48,7 +48,7 @@ class Patience:
     def untried(self, status: RolloutStatus) -> bool:
         """Whether a pod that was stuck at the start has not been tried again since."""
         return any(
-            pod.reason in BACKING_OFF and self.before.get(pod.uid) == pod.restarts
+            pod.reason in BACKING_OFF and self.before.get(pod.uid) == pod.attempts
             for pod in status.pods
         )
 
