@@ -105,12 +105,14 @@ class LiveCluster:
 
     def down(self):
         """Take every namespace and fault away again."""
+        self.kubernetes.others.close()
         self.kubernetes.faults.allow()
         self._leave()
         self._repository.stop()
 
     def fresh(self):
         """A release as it was installed; the present one, when nothing was done to it."""
+        self.kubernetes.others.close()
         if self.own_chart:
             self._repository.offer(self._repository.known)
             again = ("repo", "add", "--force-update", "langchain", self._repository.url)

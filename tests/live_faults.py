@@ -102,6 +102,8 @@ class LiveFaults:
     def fail_pods(self, labels, reason="CrashLoopBackOff", *, owner=""):
         if reason == "CrashLoopBackOff":
             self._tell([*self._fail, PODS])
+        elif (reason, owner) == ("NotReady", "Job"):
+            self._change_pods(labels, owner, live_policies.BUSY)
         else:
             self._change_pods(labels, owner, live_policies.BREAKS[reason])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 
 import yaml
@@ -33,6 +35,7 @@ class LiveKubernetes:
 
     Attributes:
         made: (kind, name) of the cluster-wide objects that scenarios have made.
+        others: ends who else acts on the cluster meanwhile.
     """
 
     def __init__(self, kubeconfig):
@@ -40,6 +43,7 @@ class LiveKubernetes:
         self._client = DynamicClient(config.new_client_from_config(str(kubeconfig)))
         self.faults = LiveFaults(self)
         self.made = []
+        self.others = contextlib.ExitStack()
         self._written = None
 
     def __getattr__(self, name):
@@ -96,6 +100,19 @@ class LiveKubernetes:
             if time.monotonic() > ends:
                 raise TimeoutError(f"not seen within {timeout:.0f} s")
             time.sleep(POLL)
+
+    def whenever(self, act):
+        """Call `act` again and again in a thread of its own, until `others` is closed."""
+        over = threading.Event()
+
+        def react():
+            while not over.wait(POLL):
+                act()
+
+        thread = threading.Thread(target=react, daemon=True)
+        self.others.callback(thread.join)
+        self.others.callback(over.set)
+        thread.start()
 
     def acting_as(self, manager):
         return LiveSomeone(self, manager)

@@ -11,7 +11,7 @@ API = "admissionregistration.k8s.io/v1"
 MARK = "lsa-staged"
 """The label that a broken pod bears, so that a trial shows when the policy is in force."""
 
-_QUICK = {"periodSeconds": 1, "failureThreshold": 1}
+_QUICK = ("periodSeconds", "failureThreshold")
 NOWHERE = "registry.invalid/langsmith-backend:0"
 BREAKS = {
     "ImagePullBackOff": [("replace", "/spec/containers/0/image", NOWHERE)],
@@ -20,11 +20,16 @@ BREAKS = {
     ],
     "Unschedulable": [("add", "/spec/nodeSelector", {"lsa-staged": "no-node"})],
     "NotReady": [  # with little that the probes allow, so that helm is still at work
-        ("add", "/spec/containers/0/startupProbe", {"exec": {"command": ["true"]}, **_QUICK}),
-        ("add", "/spec/containers/0/readinessProbe", {"httpGet": {"port": 1}, **_QUICK}),
+        ("add", "/spec/containers/0/startupProbe", {"exec": {"command": ["true"]}}),
+        *(("add", f"/spec/containers/0/startupProbe/{key}", 1) for key in _QUICK),
+        *(("add", f"/spec/containers/0/readinessProbe/{key}", 1) for key in _QUICK),
+        ("replace", "/spec/containers/0/readinessProbe/httpGet/port", 1),
     ],
 }
 """What keeps a new pod from becoming ready, as changes of its JSON."""
+
+BUSY = [("add", "/spec/containers/0/command", ["sh", "-c", "sleep 60"])]
+"""What lets a Job's pod run for a while; it is never asked whether it is ready."""
 
 OPERATIONS = {"create": "CREATE", "patch": "UPDATE", "update": "UPDATE", "delete": "DELETE"}
 

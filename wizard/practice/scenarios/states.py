@@ -104,7 +104,7 @@ def another_helm(cluster: PracticeCluster) -> None:
     runs, and nothing is begun; within a minute that helm ends well by itself."""
     kubernetes, labels = cluster.kubernetes, {"job-name": MIGRATIONS}
     others = kubernetes.others
-    kubernetes.faults.fail_pods(labels, "NotReady")
+    kubernetes.faults.fail_pods(labels, "NotReady", owner="Job")
     goes_on = threading.Timer(HELD_SECONDS, kubernetes.faults.clear)
     others.callback(goes_on.cancel)
     others.callback(_end, start_helm(cluster, *upgrade_arguments(cluster)))
