@@ -18,7 +18,7 @@ from wizard.problems import Problem
 from wizard.steps.live_drift import LiveDrift, Sides, compared
 from wizard.systems.chart_objects import UNSCOPED, is_custom, resource_of
 from wizard.systems.field_owners import applied_by_helm
-from wizard.systems.manifest import as_map, documents, parsed
+from wizard.systems.manifest import Key, as_map, documents, key_of, parsed
 from wizard.systems.rendering import HOOK, leaves_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _KEPT = re.compile(
 )
 """A place that holds what no yes makes good; see `steps.drift`."""
 
-Key = tuple[str, str, str]
 Read = Callable[[str], dict[str, Any]]
 
 
@@ -96,11 +95,9 @@ def _objects(manifest: str, release: Release, read: Read) -> dict[Key, Mapping[s
     found: dict[Key, Mapping[str, Any]] = {}
     for _, text in documents(manifest):
         document = read(f"{text.strip()}\n")
-        about = as_map(document.get("metadata"))
-        hook = HOOK[-1] in as_map(about.get("annotations"))
-        if document.get("kind") and about.get("name") and not hook:
-            namespace = str(about.get("namespace") or release.namespace)
-            found[(str(document["kind"]), namespace, str(about["name"]))] = document
+        key = key_of(document, release.namespace)
+        if key and HOOK[-1] not in as_map(document["metadata"].get("annotations")):
+            found[key] = document
     return found
 
 

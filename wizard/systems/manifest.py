@@ -24,6 +24,9 @@ POSTGRES_SERVICE = "postgres/service.yaml"
 FRONTEND_SERVICE = "frontend/service.yaml"
 WORKLOADS = ("Deployment", "Rollout")
 
+Key = tuple[str, str, str]
+"""What an object is found by: kind, namespace (of a cluster-wide one as well), name."""
+
 
 def wanted_objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
     """The few objects that matter, by the template they come from."""
@@ -92,6 +95,14 @@ def objects_of(manifest: str, kinds: Iterable[str], release: Release) -> list[di
     kind = rf"^kind: *[\"']?(?:{'|'.join(kinds)})\b"
     texts = (text for _, text in documents(manifest) if re.search(kind, text, re.MULTILINE))
     return [found for text in texts if (found := parsed(text, release))]
+
+
+def key_of(document: Mapping[str, Any], namespace: str) -> Key | None:
+    """The key of an object, the release being in `namespace`; None for what is no object."""
+    about = as_map(document.get("metadata"))
+    if not (document.get("kind") and about.get("name")):
+        return None
+    return str(document["kind"]), str(about.get("namespace") or namespace), str(about["name"])
 
 
 def documents(manifest: str) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wizard.systems.manifest import documents
+from wizard.systems.manifest import Key, documents, key_of
 
 Parse = Callable[[str], dict[str, Any]]
 Path = tuple[str, ...]
 Leaves = Mapping[Path, Any]
-Key = tuple[str, str, str]
 
 ORDER = "(order)"
 """The last part of the place that holds the names of a list's entries."""
@@ -94,11 +93,8 @@ def _objects(found: Iterable[tuple[str, str]], namespace: str, parse: Parse) -> 
     objects = {}
     for source, text in found:
         document = parse(text)
-        about = document.get("metadata") or {}
-        if document.get("kind") and about.get("name"):
-            where = str(about.get("namespace") or namespace)
-            about["namespace"] = where
-            key = (str(document["kind"]), where, str(about["name"]))
+        if key := key_of(document, namespace):
+            document["metadata"]["namespace"] = key[1]
             objects[key] = _Object(source, dict(leaves_of(document)))
     return objects
 

@@ -18,7 +18,7 @@ from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.rights import ROLL
 from wizard.systems.access import Systems
 from wizard.systems.chart_objects import UNSCOPED, resource_of
-from wizard.systems.manifest import containers_of, objects_of
+from wizard.systems.manifest import Key, containers_of, key_of, objects_of
 from wizard.systems.redact import redact, secret_literals
 from wizard.variables import WANTED
 
@@ -26,7 +26,6 @@ RIGHTS = tuple(replace(it, changes=False, optional=True) for it in ROLL)
 """A write is tried with the right to make it; what may not be tried is told so."""
 
 Body = dict[str, Any]
-Key = tuple[str, str]
 
 ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
 _DENIED = re.compile(r"denied (the )?request|exceeded quota|\(422 ")
@@ -60,7 +59,7 @@ def _of_object(
 ) -> ServerCheck:
     """One object as the chart renders it; what the API server repeats of it holds no secret."""
     what = f"{it.kind} {it.name} as rendered"
-    body = bodies.get((it.kind, it.name))
+    body = bodies.get((it.kind, it.namespace, it.name))
     if it.state is DiffState.REMOVED:
         return ServerCheck(f"{it.kind} {it.name}", NOT_SIMULATED, "it is removed")
     if it.hook:
@@ -82,10 +81,10 @@ def _private(body: Body) -> Iterator[str]:
 
 
 def _bodies(systems: Systems, change: Change) -> dict[Key, Body]:
-    """The rendered objects that change, by kind and name."""
+    """The rendered objects that change."""
     wanted = {it.kind for it in change.rendered if not it.ours and not it.hook}
     found = objects_of(change.manifest, wanted, systems.release) if wanted else []
-    return {(it["kind"], str((it.get("metadata") or {}).get("name"))): it for it in found}
+    return {key: it for it in found if (key := key_of(it, systems.release.namespace))}
 
 
 def _backend(systems: Systems) -> str:
