@@ -46,6 +46,7 @@ class Systems:
         self._stays: Lasting | None = None
         self._kept: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}
+        self._recorded: tuple[Release | None, dict[str, Any]] = (None, {})
 
     def __enter__(self) -> Systems:
         return self
@@ -97,7 +98,7 @@ class Systems:
     def deployed_values(self) -> dict[str, Any]:
         """The values that the user gave to the deployed release; they hold secrets."""
         target = self.target
-        return self._once(
+        return self._of_revision(
             "deployed_values", lambda: self.helm.user_values(target.release, target.namespace)
         )
 
@@ -107,7 +108,7 @@ class Systems:
         target = self.target
         if not self.release.revision:
             return {}
-        return self._once(
+        return self._of_revision(
             "computed_values",
             lambda: self.helm.computed_values(target.release, target.namespace),
         )
@@ -125,7 +126,7 @@ class Systems:
     @property
     def manifest(self) -> str:
         """The deployed manifest; its Secrets hold secrets."""
-        return self._once("manifest", self._read_manifest)
+        return self._of_revision("manifest", self._read_manifest)
 
     def live_object(
         self, resource: Resource, name: str, namespace: str | None
@@ -138,7 +139,7 @@ class Systems:
     def hooks(self) -> str:
         """The deployed release's hooks, as YAML."""
         target = self.target
-        return self._once("hooks", lambda: self.helm.hooks(target.release, target.namespace))
+        return self._of_revision("hooks", lambda: self.helm.hooks(target.release, target.namespace))
 
     @property
     def values_layers(self) -> list[tuple[Path, bytes]]:
@@ -189,7 +190,7 @@ class Systems:
     @property
     def installation(self) -> Installation:
         """Which objects of the release are what."""
-        return self._once("installation", self._read_installation)
+        return self._of_revision("installation", self._read_installation)
 
     @property
     def workload(self) -> Workload:
@@ -267,6 +268,22 @@ class Systems:
                 self._problems[name] = problem
                 raise
         return cast("T", self._kept[name])
+
+    def _of_revision(self, name: str, make: Callable[[], T]) -> T:
+        """Kept beyond one look, while helm lists the release as before: records do not change."""
+
+        def read() -> T:
+            release = self.release
+            if not release.revision:
+                return make()
+            if self._recorded[0] != release:
+                self._recorded = release, {}
+            known = self._recorded[1]
+            if name not in known:
+                known[name] = make()
+            return cast("T", known[name])
+
+        return self._once(name, read)
 
     def _open_helm(self) -> Helm:
         from wizard.systems.cluster import import_client

@@ -76,7 +76,8 @@ class Transport:
         self._session = requests.Session()
         self._session.headers.update(headers)
         self._session.auth = HTTPBasicAuth(*login) if login else _NoNetrc()
-        self._session.mount("https://", _SystemTrust(_trust(ca_file)))
+        if ca_file or base_url.startswith("https:"):  # to read the system's takes time
+            self._session.mount("https://", _SystemTrust(_trust(ca_file)))
 
     def close(self) -> None:
         """End the connections."""
