@@ -150,6 +150,10 @@ class LangSmith:
         self._backends.clear()
         if self._runner is not None:
             await self._runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _listen(self, context: ssl.SSLContext | None = None) -> tuple[web.SockSite, int]:
         assert self._runner is not None  # noqa: S101 - start() came first
