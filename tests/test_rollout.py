@@ -322,3 +322,27 @@ def test_no_pod_is_ready(cluster: PracticeCluster, workload: Workload) -> None:
     workload.wait(limit=60, tick=nothing)
     problem = refused(lambda: ready_pod(workload))
     assert (problem.id, problem.exit) == ("LSA606", Exit.FAILED)
+
+
+def test_a_pod_is_allowed_what_the_slowest_of_its_containers_is(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    def probed(name: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "image": "proxy:1", **more}
+
+    def allowed(containers: list[dict[str, Any]], before: list[dict[str, Any]]) -> set[float]:
+        change(
+            cluster,
+            {"template": {"spec": {"containers": containers, "initContainers": before}}},
+        )
+        workload.wait(limit=20, tick=nothing)
+        return {pod.grace for pod in workload.status().pods}
+
+    ours = workload.status().pods[0].grace
+    slow = {"tcpSocket": {"port": 1}, "failureThreshold": 40, "periodSeconds": 10}
+    once = probed("once")
+    assert ours < 400
+    assert allowed([probed("proxy", readinessProbe=slow)], [once]) == {400.0}
+    slower = {**slow, "initialDelaySeconds": 5}
+    stays = probed("stays", restartPolicy="Always", readinessProbe=slow, startupProbe=slower)
+    assert allowed([], [once, stays]) == {805.0}

@@ -43,7 +43,8 @@ class Pod:
         env: the article's two variables, where the backend container has them as plain values.
         owner: the UID of its controller: a ReplicaSet, or a Job.
         restarts: how often the one that counts was started again; attempts: all of its containers.
-        grace: seconds that its startup and readiness probes allow it until it is ready.
+        grace: seconds that startup and readiness probes allow it until it is ready: those of the
+            container that is allowed most, because a pod is as ready as all of them.
         container: the one that counts, for its log.
     """
 
@@ -113,7 +114,7 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
         ),
         restarts=int(state.get("restartCount") or 0),
         attempts=sum(int(each.get("restartCount") or 0) for each in _containers(status)),
-        grace=sum(_allowed(ours.get(probe)) for probe in ("startupProbe", "readinessProbe")),
+        grace=max(map(_grace, (*containers, *_sidecars(spec)))),
         container=str(ours.get("name") or container),
     )
 
@@ -128,6 +129,15 @@ def cause_of(pods: Iterable[Pod], newest: str) -> str:
         if pod.restarts >= MANY_RESTARTS:
             return f"pod {pod.name}: restarted {pod.restarts} times"
     return ""
+
+
+def _sidecars(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The init containers that stay, whose readiness is the pod's as well."""
+    return [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]
+
+
+def _grace(container: Mapping[str, Any]) -> float:
+    return sum(_allowed(container.get(probe)) for probe in ("startupProbe", "readinessProbe"))
 
 
 def _allowed(probe: Mapping[str, Any] | None) -> float:
