@@ -2,7 +2,8 @@
 
 import pytest
 
-from wizard.options import BY_NAME, settings_from
+from wizard.cli import main
+from wizard.options import BY_NAME, CHANGING, settings_from
 from wizard.problems import Problem
 from wizard.target import target_from
 
@@ -58,3 +59,15 @@ def test_the_target_has_everything_and_hides_the_key() -> None:
     assert target.selection.ids == ("one", "two")
     assert target.api_key == "lsv2_pt_hidden"
     assert "hidden" not in repr(target)
+
+
+@pytest.mark.parametrize(("command", "lists"), [("run", True), ("orgs", False), ("check", False)])
+def test_what_only_reads_lists_no_option_of_a_change(
+    capsys: pytest.CaptureFixture[str], command: str, lists: bool
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--accept-drift", "--patience", "5", "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert {BY_NAME[name].flags[-1] in told.split() for name in CHANGING} == {lists}
+    assert "--namespace" in told.split()

@@ -38,13 +38,16 @@ class Command(NamedTuple):
     """A subcommand: one line of help, the module with its `main(args)`, and its options.
 
     `shared` says whether it takes the options that tell the target, `reaching` whether only those
-    that say how to reach it. The module may have `add_arguments(parser)` for options of its own.
+    that say how to reach it, and `reads` whether those of a change are left out of its help (they
+    are taken all the same: one line of options serves every command). The module may have
+    `add_arguments(parser)` for options of its own.
     """
 
     help: str
     module: str
     shared: bool = False
     reaching: bool = False
+    reads: bool = False
 
 
 COMMANDS: dict[str, Command] = {
@@ -54,9 +57,11 @@ COMMANDS: dict[str, Command] = {
     "apply": Command(
         "exactly what a plan says, or nothing", "wizard.walks.apply", shared=True, reaching=True
     ),
-    "check": Command("the health check: reads only", "wizard.walks.check", shared=True),
+    "check": Command("the health check: reads only", "wizard.walks.check", shared=True, reads=True),
     "undo": Command("put back what a run changed", "wizard.walks.undo", shared=True),
-    "orgs": Command("the organizations and their state", "wizard.walks.orgs", shared=True),
+    "orgs": Command(
+        "the organizations and their state", "wizard.walks.orgs", shared=True, reads=True
+    ),
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),
     "runs": Command("what was done from this machine", "wizard.commands.runs"),
     "explain": Command("what a finding means, offline", "wizard.commands.explain"),
@@ -110,7 +115,7 @@ def _run(name: str, arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     if command.shared:
-        add_shared(parser, reaching=command.reaching)
+        add_shared(parser, reaching=command.reaching, reads=command.reads)
     module = importlib.import_module(command.module)
     own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
     if own:
@@ -135,22 +140,26 @@ def _front_page() -> str:
     )
 
 
-def add_shared(parser: argparse.ArgumentParser, *, reaching: bool = False) -> None:
+def add_shared(
+    parser: argparse.ArgumentParser, *, reaching: bool = False, reads: bool = False
+) -> None:
     """The options that tell the target and the conduct, from the one table."""
-    from wizard.options import OPTIONS, REACHING
+    from wizard.options import CHANGING, OPTIONS, REACHING
 
     names = ("target", "conduct", "limits") if reaching else GROUPS
     groups = {name: parser.add_argument_group(name) for name in names}
     for option in OPTIONS:
         if option.flags and (not reaching or option.name in REACHING):
-            _add(groups[option.group], option)
+            _add(groups[option.group], option, hidden=reads and option.name in CHANGING)
     groups["target"].description = "The API key is read from LANGSMITH_API_KEY or --api-key-file."
 
 
-def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> None:
+    from argparse import SUPPRESS
+
     from wizard.options import Kind, positive_seconds
 
-    help = f"{option.help} [{option.variable}]"
+    help = SUPPRESS if hidden else f"{option.help} [{option.variable}]"
     if option.kind is Kind.SWITCH:
         group.add_argument(*option.flags, dest=option.name, action="store_true", help=help)
     elif option.kind in (Kind.LIST, Kind.PATHS):

@@ -230,6 +230,11 @@ REACHING = ("kubeconfig", "context", "api_key_file", "api_key", "ca_file", "yes"
 """How this machine reaches the systems, what it may ask and how long it waits: told anew where
 a plan says all the rest."""
 
+CHANGING = ("repo_update", "repo_url", "accept_drift", "accept_chart_change", "accept_owner",
+            "accept_render", "accept_failed", "one_rollout", "unfinished", "on_failure",
+            "take_over", "yes", "upgrade_limit", "rollout_limit", "patience")  # fmt: skip
+"""What matters to a change alone, and to nothing that only reads."""
+
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
