@@ -1,5 +1,6 @@
 """The journal: registered before the act, readable after a torn end, private."""
 
+import argparse
 import os
 import shutil
 import stat
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wizard.commands.runs import main as list_runs
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records import debug_log
@@ -74,6 +76,33 @@ def test_what_a_power_loss_leaves_of_a_line_is_passed_over() -> None:
         file.write(b"\0" * 512)
     journal.intent(change("values_file"))
     assert [entry["event"] for entry in runs()[0].entries] == ["begin", "intent"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "begin"}',
+        '{"event": "begin", "at": "x"}',
+        '{"event": "begin", "at": "2026-01-01T00:00:00"}',
+        '{"event": "begin", "at": "2026-01-01T00:00:00Z", "target": "a"}',
+        '{"event": "intent", "at": "2026-01-01T00:00:00Z"}',
+        '{"event": "intent", "at": "2026-01-01T00:00:00Z", "step": "s", "items": 1}',
+        '{"event": ["intent"], "at": "2026-01-01T00:00:00Z", "step": "s"}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_run_hides_no_other(line: str, capsys) -> None:
+    journal = Journal.begin(PLACE)
+    journal.intent(change("values_file"))
+    damaged = journal.folder.parent / "damaged"
+    damaged.mkdir()
+    (damaged / "journal.ndjson").write_text(line + "\n", encoding="utf-8")
+    last = unfinished(PLACE)
+    assert last and last.id == journal.run
+    assert list_runs(argparse.Namespace(run=None, format="text")) == Exit.OK
+    told = capsys.readouterr().out
+    assert journal.run in told
+    assert "damaged  unchanged" in told
 
 
 def test_everything_is_on_the_disk_before_the_change(monkeypatch) -> None:

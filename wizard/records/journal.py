@@ -281,11 +281,30 @@ def _entries(folder: Path) -> tuple[Mapping[str, Any], ...]:
         return ()
     entries = []
     for line in lines:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)
-            if isinstance(entry, dict) and "event" in entry:
+            if _whole(entry):
                 entries.append(entry)
     return tuple(entries)
+
+
+def _whole(entry: Any) -> bool:
+    """Whether it is an entry as `Journal` writes them.
+
+    Raises:
+        ValueError: `at` is no time.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("event"), str):
+        return False
+    if entry["event"] == "intent" and not isinstance(entry.get("step"), str):
+        return False
+    groups = (entry.get(name, {}) for name in ("target", "register", "undo"))
+    lists = (entry.get(name, []) for name in ("items", "evidence", "exact", "detail"))
+    if not all(isinstance(it, dict) for it in groups):
+        return False
+    if not all(isinstance(it, list) for it in lists):
+        return False
+    return datetime.fromisoformat(str(entry.get("at"))).tzinfo is not None
 
 
 @dataclass(frozen=True)
