@@ -152,6 +152,24 @@ def test_only_the_systems_of_the_change_are_needed(cluster, run) -> None:
     assert cluster.values.read_bytes() == values
 
 
+def test_what_is_skipped_is_said_and_comes_back_with_the_next_undo(cluster, run) -> None:
+    before, values = configs(cluster), cluster.values.read_bytes()
+    others = ("helm_upgrade", "backend_restart", "audit_table", "audit_api")
+    run(*ALL, *(word for step in others for word in ("--skip", step)))
+    edited = cluster.values.read_bytes()
+    assert set(of(cluster)[0]["changed"]) == {"values_file", "organizations"}
+    part = run(*UNDO, "--skip", "values_file")
+    assert part.returncode == 0, part.stderr
+    assert "Put back, but for what was skipped: values_file" in part.stderr
+    assert configs(cluster) == before
+    assert cluster.values.read_bytes() == edited
+    assert of(cluster)[-1]["state"] != "undone"
+    rest = run(*UNDO)
+    assert rest.returncode == 0, rest.stderr
+    assert cluster.values.read_bytes() == values
+    assert of(cluster)[-1]["state"] == "undone"
+
+
 def test_a_run_of_another_place_is_refused(cluster, run) -> None:
     others = ("helm_upgrade", "organizations", "backend_restart", "audit_table", "audit_api")
     run(*ALL, *(word for step in others for word in ("--skip", step)))

@@ -57,7 +57,7 @@ class Journal:
         """A new run's journal, with its first line written.
 
         `about` is what else the first line tells: plain JSON, no secret. `undoes` in it is the id
-        of the run that this one puts back.
+        of the run that this one puts back, `skipped` the steps of that run that it leaves out.
 
         Raises:
             Problem: the state folder cannot be written.
@@ -263,6 +263,11 @@ class Run:
     def undoes(self) -> str:
         """The id of the run that this one puts back; empty for any other run."""
         return str(self.entries[0].get("undoes", "")) if self.entries else ""
+
+    @property
+    def in_part(self) -> bool:
+        """Whether this undo was told to leave out steps that the run it puts back has changed."""
+        return bool(self.entries and self.entries[0].get("skipped"))
 
 
 def runs() -> list[Run]:

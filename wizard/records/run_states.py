@@ -87,10 +87,11 @@ def _ended(begun: Made, entry: Mapping[str, Any]) -> Made:
 
 
 def undone_by(run: Run, all_runs: Iterable[Run]) -> str:
-    """The run that has put this one back, and was not put back itself; empty when none has."""
+    """The run that has put all of this one back, and was not put back itself; empty for none."""
     all_runs = list(all_runs)
     for other in reversed(all_runs):
-        if other.undoes == run.id and other.ended and not undone_by(other, all_runs):
+        whole = other.undoes == run.id and other.ended and not other.in_part
+        if whole and not undone_by(other, all_runs):
             return other.id
     return ""
 

@@ -106,13 +106,13 @@ class Undoing:
             progress = Progress(self._console, self._switch, journal)
             with leased(systems, self._answers, progress, journal.run) as lease:
                 self._changing.check = lease.check
-                exit = self._undo_all(systems, journal, progress, changes)
+                exit = self._undo_all(systems, run, journal, progress, changes)
                 journal.end(exit)
         return exit
 
     def _journal(self, systems: Systems, run: Run) -> Journal:
         way = {"context": systems.cluster.context, "database": systems.target.database}
-        return Journal.begin(systems.place, undoes=run.id, **way)
+        return Journal.begin(systems.place, undoes=run.id, skipped=_skipped(systems, run), **way)
 
     def _tell(self, systems: Systems, run: Run) -> None:
         facts = [("run", run.id), ("context", systems.cluster.context)]
@@ -147,7 +147,10 @@ class Undoing:
         before = undone_by(run, runs())
         if _left(found.values()) and not before:
             return self._end("Nothing was put back: see what was left above.", Exit.FAILED)
-        if not before and not systems.target.skip:
+        skipped = ", ".join(_skipped(systems, run))
+        if skipped:
+            return self._end(f"Nothing to do but in what was skipped: {skipped}.", Exit.OK)
+        if not before:
             with locked(systems.place):
                 self._journal(systems, run).end(Exit.OK)
         return self._end("Nothing to do: everything is as it was before the run.", Exit.OK)
@@ -155,6 +158,7 @@ class Undoing:
     def _undo_all(
         self,
         systems: Systems,
+        run: Run,
         journal: Journal,
         progress: Progress,
         changes: Mapping[str, Sequence[Made]],
@@ -169,6 +173,9 @@ class Undoing:
             self._restart(systems, journal, progress)
         if _left(found.values()):
             return self._end("Put back, but for what was left above.", Exit.FAILED)
+        skipped = ", ".join(_skipped(systems, run))
+        if skipped:
+            return self._end(f"Put back, but for what was skipped: {skipped}.", Exit.OK)
         return self._end("Done: everything is as it was before the run.", Exit.OK)
 
     def _undo(
@@ -227,6 +234,11 @@ def _by_step(records: Sequence[Made], skip: frozenset[str]) -> dict[str, list[Ma
         if each.step not in skip:
             found.setdefault(each.step, []).insert(0, each)
     return found
+
+
+def _skipped(systems: Systems, run: Run) -> list[str]:
+    """The steps that the run has changed, and that this undo was told to leave out."""
+    return [name for name in run.changed if name in systems.target.skip]
 
 
 def _left(found: Iterable[Change | Finding]) -> list[Finding]:
