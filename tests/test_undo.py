@@ -170,6 +170,23 @@ def test_what_is_skipped_is_said_and_comes_back_with_the_next_undo(cluster, run)
     assert of(cluster)[-1]["state"] == "undone"
 
 
+def test_rows_that_somebody_changed_since_are_not_told_as_put_back(cluster, run) -> None:
+    before = configs(cluster)
+    others = ("values_file", "helm_upgrade", "backend_restart", "audit_table", "audit_api")
+    run(*ALL, *(word for step in others for word in ("--skip", step)))
+    id = cluster.organizations["null"]
+    with cluster.connect() as connection:
+        theirs = 'UPDATE organizations SET config = \'{"can_use_audit_logs": "no"}\' WHERE id = %s'
+        connection.execute(theirs, (id,))
+    back = run(*UNDO)
+    assert back.returncode == 3, back.stderr
+    assert "LSA932" in back.stderr
+    assert str(id) in back.stderr
+    assert "everything is as it was" not in back.stderr
+    assert configs(cluster) == {**before, "null": {"can_use_audit_logs": "no"}}
+    assert "left" in [entry["event"] for entry in runs()[-1].entries]
+
+
 def test_a_run_of_another_place_is_refused(cluster, run) -> None:
     others = ("helm_upgrade", "organizations", "backend_restart", "audit_table", "audit_api")
     run(*ALL, *(word for step in others for word in ("--skip", step)))

@@ -171,6 +171,7 @@ class Undoing:
             self._switch.check()
         if isinstance(found.get("organizations"), Change):
             self._restart(systems, journal, progress)
+            found.update(self._rows_left(systems, changes["organizations"], journal, progress))
         if _left(found.values()):
             return self._end("Put back, but for what was left above.", Exit.FAILED)
         skipped = ", ".join(_skipped(systems, run))
@@ -193,6 +194,20 @@ class Undoing:
             return back
         self._make(systems, step, back, journal, progress, back=True)
         return back
+
+    def _rows_left(
+        self, systems: Systems, records: Sequence[Made], journal: Journal, progress: Progress
+    ) -> dict[str, Finding]:
+        """The rows that somebody else changed since, which stay while the others came back."""
+        systems.forget()
+        step = BY_NAME["organizations"]
+        with progress.running():
+            rest = step.way_back(systems, records, progress)
+        if not isinstance(rest, Finding) or not _left([rest]):
+            return {}
+        journal.left(step.name, rest.id, rest.message)
+        self._console.print(screen.findings_block([rest]))
+        return {step.name: rest}
 
     def _restart(self, systems: Systems, journal: Journal, progress: Progress) -> None:
         """The pods that still know the rows as they were, where nothing has replaced them yet."""
