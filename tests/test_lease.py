@@ -9,8 +9,9 @@ import pytest
 from traces import entries, in_background, refused, revisions, wait_for
 
 from wizard.practice.cluster import PracticeCluster
+from wizard.problems import Problem
 from wizard.systems.cluster import Cluster
-from wizard.systems.lease import LEASES, MACHINE, RUN
+from wizard.systems.lease import LEASES, MACHINE, RUN, Lease
 
 ONLY_THE_FILE = (
     *("run", "--yes", "--all", "--skip", "helm_upgrade", "--skip", "organizations"),
@@ -119,3 +120,23 @@ def test_without_the_right_the_run_goes_on_and_says_so(cluster, run, verb) -> No
     answer = run(*ONLY_THE_FILE)
     assert "LSA938" in answer.stderr
     assert cluster.values.read_bytes() != before
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["goes on", "has ended"])
+def test_before_a_change_a_run_that_was_taken_over_sees_it(cluster, api, deleted) -> None:
+    ours = Lease(api, cluster.namespace, "langsmith", "here")
+    ours.check()  # without the right to a Lease there is none to lose
+    ours.take("20260102-def", take_over=False, waiting=lambda *_: None)
+    ours.check()
+    if deleted:
+        api.delete(LEASES, NAME, cluster.namespace)
+    else:
+        api.patch(LEASES, NAME, cluster.namespace, body(0), strategic=False)
+    left = lease(cluster)
+    for _ in range(2):
+        with pytest.raises(Problem) as told:
+            ours.check()
+        assert told.value.id == "LSA936"
+        assert ("alice@laptop" in told.value.what) is not deleted
+    ours.release()
+    assert lease(cluster) == left

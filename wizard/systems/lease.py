@@ -59,7 +59,8 @@ class Lease:
         self._machine = hashlib.sha256(here.encode()).hexdigest()[:16]
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self.lost: Holder | None = None
+        self._run = ""
+        self._lost: Problem | None = None
 
     def holder(self) -> Holder | None:
         """Who holds it now; none when there is no Lease or it was given back."""
@@ -94,7 +95,8 @@ class Lease:
         except Problem:
             self.refuse_if_held()  # somebody was faster
             raise
-        self._thread = threading.Thread(target=self._renew, args=(run,), name="lease", daemon=True)
+        self._run = run
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
 
     def release(self) -> None:
@@ -110,11 +112,16 @@ class Lease:
     def check(self) -> None:
         """Make sure before a change that nobody has taken it over meanwhile.
 
+        It is asked for now: a machine that slept has missed what was done until it woke up.
+
         Raises:
             Problem: LSA936.
         """
-        if self.lost:
-            raise self._under_way(self.lost)
+        if self._thread:
+            with contextlib.suppress(Problem):
+                self._renew_once()
+        if self._lost:
+            raise self._lost
 
     def _make_sure(
         self, holder: Holder, *, take_over: bool, waiting: Callable[[str, float], None]
@@ -158,20 +165,22 @@ class Lease:
             },
         }
 
-    def _renew(self, run: str) -> None:
+    def _renew(self) -> None:
         """Renew until the run is over; whatever goes wrong, the run goes on."""
         while not self._over.wait(SECONDS / 3):
             with contextlib.suppress(Problem):
-                self._renew_once(run)
-            if self.lost:
+                self._renew_once()
+            if self._lost:
                 return
 
-    def _renew_once(self, run: str) -> None:
+    def _renew_once(self) -> None:
         holder = self.holder()
-        if holder and holder.run != run:
-            self.lost = holder
-            return
-        self._write(run, holder)
+        if holder is None:
+            self._lost = self._gone()
+        elif holder.run != self._run:
+            self._lost = self._under_way(holder)
+        else:
+            self._write(self._run, holder)
 
     def _under_way(self, holder: Holder) -> Problem:
         return Problem(
@@ -180,6 +189,16 @@ class Lease:
             on=f"Lease {self.name} in namespace {self._namespace}",
             next_step="wait for it; when its machine is gone, the Lease runs out by itself, and "
             "--take-over then takes it",
+            exit=Exit.FAILED,
+        )
+
+    def _gone(self) -> Problem:
+        return Problem(
+            "LSA936",
+            "The Lease of this run is gone: another run took it over and has ended, or somebody "
+            "deleted it",
+            on=f"Lease {self.name} in namespace {self._namespace}",
+            next_step="langsmith-audit run looks again, and goes on from what is there",
             exit=Exit.FAILED,
         )
 
