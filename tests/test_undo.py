@@ -195,6 +195,14 @@ def test_a_run_of_another_place_is_refused(cluster, run) -> None:
     refused = run(*UNDO, made["run"], "--release", "other")
     assert refused.returncode == 2
     assert "LSA935" in refused.stderr
+    journal = cluster.home / "state" / "runs" / made["run"] / "journal.ndjson"
+    written = journal.read_text()
+    assert '"journal": 1' in written.splitlines()[0]
+    journal.write_text(written.replace('"journal": 1', '"journal": 2', 1))
+    later = run(*UNDO, made["run"])
+    assert later.returncode == 2
+    assert "LSA939" in later.stderr
+    journal.write_text(written)
     unknown = run(*UNDO, "nonsense")
     assert unknown.returncode == 2
     assert "LSA930" in unknown.stderr

@@ -245,6 +245,12 @@ class Run:
         return first.get("target", {}) if first.get("event") == "begin" else {}
 
     @property
+    def newer(self) -> bool:
+        """Whether a later langsmith-audit wrote it; its entries may mean something else."""
+        told = self.entries[0].get("journal") if self.entries else None
+        return isinstance(told, int) and told > VERSION
+
+    @property
     def ended(self) -> bool:
         """Whether the run came to its own end."""
         return any(entry["event"] == "end" for entry in self.entries)

@@ -89,13 +89,16 @@ class Undoing:
         """Undo on systems that are open already.
 
         Raises:
-            Problem: the run was made elsewhere, or something cannot be looked at or put back.
+            Problem: the run was made elsewhere or by a later version, or something cannot be
+                looked at or put back.
         """
         run = run or last_not_undone(systems.place, runs())
         if run is None:
             return self._end("Nothing to do: no run from here has changed this release.", Exit.OK)
         if run.place != systems.place.as_json():
             raise _elsewhere(run, systems)
+        if run.newer:
+            raise _newer(run)
         self._tell(systems, run)
         changes = _by_step(made(run), systems.target.skip)
         found = self._look(systems, changes)
@@ -263,6 +266,17 @@ def _left(found: Iterable[Change | Finding]) -> list[Finding]:
         for each in found
         if isinstance(each, Finding) and each.state in (State.WARN, State.FAIL)
     ]
+
+
+def _newer(run: Run) -> Problem:
+    return Problem(
+        "LSA939",
+        f"Run {run.id} was made by a later langsmith-audit "
+        f"({run.entries[0].get('tool', '?')}), whose journal this one cannot be sure of",
+        on=str(run.folder),
+        next_step="undo it with that version",
+        exit=Exit.USAGE,
+    )
 
 
 def _elsewhere(run: Run, systems: Systems) -> Problem:
