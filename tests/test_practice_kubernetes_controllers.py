@@ -456,3 +456,22 @@ def test_restore_puts_everything_back(kube: PracticeKubernetes) -> None:
             and not uids & {one["metadata"]["uid"] for one in kube.list("Pod", "default")}
         ),
     )
+
+
+def test_a_pod_that_comes_back_at_once_is_not_told_as_gone_again(kube: PracticeKubernetes) -> None:
+    kube.apply(workload())
+    wait(kube, lambda: settled(kube))
+    uids = {one["metadata"]["uid"] for one in kube.list("Pod", "default")}
+    kept = kube.snapshot()
+    gone: list[str] = []
+    kube.on_pod_gone = lambda pod: gone.append(pod["metadata"]["uid"])
+    for image in ("web:2", "web:3", "web:4"):
+        change_image(kube, "Deployment", image)
+        wait(
+            kube, lambda: not uids & {one["metadata"]["uid"] for one in kube.list("Pod", "default")}
+        )
+        gone.clear()
+        kube.restore(kept)
+        kube.apply(job())
+        wait(kube, lambda: done(kube) == "Complete")  # what was noted before it has been told
+        assert not uids & set(gone)

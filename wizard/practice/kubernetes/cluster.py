@@ -343,10 +343,11 @@ class PracticeKubernetes(Handlers):
             }
             coming = [pod for uid, pod in wanted.items() if _came(pod, present.get(uid))]
             told.update(going)
-            told.difference_update(wanted)
         _call(self.on_pod_gone, list(going.values()))
         _call(self.on_pod_ready, coming)
-        self._store.restore(snapshot)
+        with self._store.lock:
+            self._store.restore(snapshot)
+            told.difference_update(wanted)
         self._api.kinds.define(self._api.items("CustomResourceDefinition"))
         if self._context is not None:
             self._context.wake()

@@ -75,8 +75,9 @@ class Pods(Controller):
         """Tell of pods that were taken away at once, then look after the one that is there."""
         lost, self._lost = self._lost, []
         for pod in lost:
-            self._starting.discard(pod["metadata"]["uid"])
-            if pod["metadata"]["uid"] not in self.context.told_gone:
+            meta = pod["metadata"]
+            self._starting.discard(meta["uid"])
+            if meta["uid"] not in self.context.told_gone and self._current(meta) is None:
                 self._tell_gone(pod, None)
         super().reconcile(key)
 
