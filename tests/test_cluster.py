@@ -19,6 +19,8 @@ from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Problem
 from wizard.systems.cluster import (
+    ARGO_ROLLOUTS,
+    BUDGETS,
     CONFIGMAPS,
     DEPLOYMENTS,
     EVENTS,
@@ -27,6 +29,7 @@ from wizard.systems.cluster import (
     SECRETS,
     Cluster,
 )
+from wizard.systems.cluster_errors import refuses
 
 SECRET = "t0ken-nobody-may-read"
 
@@ -60,12 +63,16 @@ class Answers(BaseHTTPRequestHandler):
         earlier = self.server.earlier.pop(0) if self.server.earlier else None
         status, kind, body = earlier or self.server.answer
         self.send_response(status)
-        if status == 429 and earlier:
+        if status in (429, 504) and earlier:
             self.send_header("Retry-After", "0")
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_PATCH(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -333,6 +340,7 @@ def test_refused_credentials_name_the_user_and_how_they_log_in(
         (429, status(429, "TooManyRequests", "slow down"), "application/json", "LSA216"),
         (502, b"bad gateway", "text/plain", "LSA216"),
         (409, status(409, "Conflict", "changed"), "application/json", "LSA210"),
+        (404, b"404 page not found\n", "text/plain; charset=utf-8", "LSA209"),
     ],
 )
 def test_other_answers(
@@ -341,6 +349,124 @@ def test_other_answers(
     path = kubeconfig(tmp_path / "config", serve(code, body, kind))
     assert refused(lambda: Cluster.connect(path, None).get(PODS, "p", "ls")).id == id
     assert len(serve.server.asked) == 1  # nothing is tried again behind the caller's back
+
+
+NO_SUCH_PATH = (404, b"404 page not found\n", "text/plain; charset=utf-8")
+"""What a real API server answers for the group of a custom resource that it does not have."""
+
+
+def test_a_cluster_without_argo_is_one_all_the_same(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    with closing(Cluster.connect(kubeconfig(tmp_path / "c", serve(*NO_SUCH_PATH)), None)) as here:
+        assert here.get(ARGO_ROLLOUTS, "langsmith-backend", "ls") is None
+        assert here.serves(ARGO_ROLLOUTS) is False
+        problem = refused(lambda: here.list(ARGO_ROLLOUTS, "ls"))
+        assert (problem.id, problem.what) == ("LSA217", "The cluster has no rollouts.argoproj.io")
+        assert refused(lambda: here.list(DEPLOYMENTS, "ls")).id == "LSA209"
+        assert refused(lambda: here.list(BUDGETS, "ls")).id == "LSA209"
+
+
+def test_what_the_kubelet_says_of_a_pod_is_not_the_api_servers_trouble(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    kind = "text/plain; charset=utf-8"
+    path = kubeconfig(tmp_path / "config", serve(500, b'container not found ("main")', kind))
+    problem = refused(lambda: Cluster.connect(path, None).exec("p", "ls", "main", ["psql"]))
+    assert (problem.id, problem.exit) == ("LSA210", Exit.FAILED)
+    assert problem.detail == ('container not found ("main")',)
+    assert "kubectl get pods p -n ls" in problem.next_step
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "failed to create typed patch object (/x; apps/v1, Kind=Deployment): .spec.nosuch: "
+        "field not declared in schema",
+        "unknown patch type: sideways in map: map[$patch:sideways]",
+    ],
+)
+def test_an_answer_of_500_may_be_about_the_request(
+    tmp_path: Path, serve: Callable[..., str], words: str
+) -> None:
+    body = json.dumps({"kind": "Status", "status": "Failure", "message": words, "code": 500})
+    path = kubeconfig(tmp_path / "config", serve(500, body.encode()))
+    problem = refused(lambda: Cluster.connect(path, None).try_apply(DEPLOYMENTS, "x", "ls", {}))
+    assert (problem.id, problem.exit) == ("LSA210", Exit.FAILED)
+    assert problem.what.endswith("was refused (500)")
+    assert words[:20] in problem.detail[0]
+
+
+def test_a_status_without_a_reason_is_one_too(tmp_path: Path, serve: Callable[..., str]) -> None:
+    body = json.dumps({"kind": "Status", "status": "Failure", "message": "no", "code": 500})
+    path = kubeconfig(tmp_path / "config", serve(500, body.encode()))
+    problem = refused(lambda: Cluster.connect(path, None).get(PODS, "p", "ls"))
+    assert (problem.id, problem.detail) == ("LSA216", ("no",))
+    assert problem.what.endswith("answered 500")
+
+
+def test_a_policy_refuses_with_422(tmp_path: Path, serve: Callable[..., str]) -> None:
+    words = (
+        "deployments.apps \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' "
+        "denied request: no"
+    )
+    path = kubeconfig(tmp_path / "config", serve(422, status(422, "Invalid", words)))
+    problem = refused(lambda: Cluster.connect(path, None).patch(DEPLOYMENTS, "x", "ls", {}))
+    assert (problem.id, problem.detail, refuses(problem)) == ("LSA210", (words,), True)
+    assert "(422 Invalid), though not for want of a right" in problem.what
+    assert problem.next_step.startswith("Meet the policy")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words", "judged"),
+    [
+        (403, "Forbidden", 'secrets "s" is forbidden: exceeded quota: q, requested: s=1', True),
+        (403, "Forbidden", 'pods "x" is forbidden: failed quota: q: must specify cpu', True),
+        (403, "Forbidden", 'User "u" cannot patch resource "deployments" in API group', False),
+        (422, "Invalid", 'Deployment.apps "x" is invalid: spec.replicas: must be', True),
+        (400, "BadRequest", 'admission webhook "w" does not support dry run', False),
+        (409, "Conflict", "the object has been modified", False),
+        (503, "ServiceUnavailable", "etcd is away", False),
+    ],
+)
+def test_what_judges_a_write_and_what_does_not(
+    tmp_path: Path, serve: Callable[..., str], code: int, reason: str, words: str, judged: bool
+) -> None:
+    path = kubeconfig(tmp_path / "config", serve(code, status(code, reason, words)))
+    problem = refused(lambda: Cluster.connect(path, None).patch(DEPLOYMENTS, "x", "ls", {}))
+    assert refuses(problem) is judged
+
+
+def test_an_object_that_the_server_repeats_is_not_told(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    """A merge patch with an unquoted value is answered with all of the patched object."""
+    env = [{"name": "POSTGRES_DATABASE_URI", "value": SECRET + '}"] "'}]
+    whole = json.dumps({"kind": "Deployment", "spec": {"env": env}}, separators=(",", ":"))
+    words = (
+        f' "" is invalid: patch: Invalid value: {json.dumps(whole)}: json: cannot unmarshal bool '
+        "into Go struct field EnvVar.spec.template.spec.containers.env.value of type string"
+    )
+    path = kubeconfig(tmp_path / "config", serve(422, status(422, "Invalid", words)))
+    connected = Cluster.connect(path, None)
+    problem = refused(lambda: connected.patch(DEPLOYMENTS, "x", "ls", {}, strategic=False))
+    assert problem.id == "LSA210"
+    assert "json: cannot unmarshal bool into Go struct field EnvVar" in problem.detail[0]
+
+
+def test_a_server_that_is_behind_is_asked_again_for_a_read_alone(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    behind = (504, "application/json", status(504, "Timeout", "Too large resource version"))
+    path = kubeconfig(tmp_path / "config", serve(200, page("a")))
+    serve.server.earlier = [behind]
+    with closing(Cluster.connect(path, None, limit=5)) as connected:
+        assert len(connected.list(PODS, "ls")) == 1
+        assert len(serve.server.asked) == 2
+        serve.server.earlier = [behind]
+        problem = refused(lambda: connected.patch(DEPLOYMENTS, "x", "ls", {}))
+    assert problem.id == "LSA216"
+    assert len(serve.server.asked) == 3
 
 
 def test_the_token_goes_to_the_server_only(tmp_path: Path, serve: Callable[..., str]) -> None:

@@ -1,5 +1,7 @@
 """What helm's own words become, and what no message may repeat."""
 
+import json
+
 import pytest
 
 from wizard.exits import Exit
@@ -56,6 +58,23 @@ CALL = Call("helm upgrade", "release ls in namespace ns", "langchain/langsmith",
             "'limits' with binding 'limits' denied request: no",
             "LSA132",
         ),
+        (
+            'Error: UPGRADE FAILED: create: failed to create: secrets "sh.helm.release.v1.ls.v2" '
+            "is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=3, limited: 3",
+            "LSA136",
+        ),
+        (
+            'Error: UPGRADE FAILED: cannot patch "langsmith-backend" with kind Deployment:  "" is '
+            'invalid: patch: Invalid value: "map[spec:map[image:x cause:connection refused]]": '
+            "unrecognized type: string",
+            "LSA132",
+        ),
+        (
+            "Error: UPGRADE FAILED: server-side apply failed for object ns/x apps/v1, "
+            "Kind=Deployment: failed to create typed patch object (ns/x; apps/v1, "
+            "Kind=Deployment): .spec.nosuch: field not declared in schema",
+            "LSA132",
+        ),
         ("Error: something new", "LSA131"),
         ("", "LSA131"),
     ],
@@ -92,6 +111,52 @@ def test_warnings_are_neither_shown_nor_taken_for_the_cause() -> None:
 def test_only_the_last_lines_are_kept() -> None:
     assert words("\n".join(f"line {n}" for n in range(100)))[-1] == "line 99"
     assert len(words("\n".join(f"line {n}" for n in range(100)))) < 20
+
+
+SECRET = "pw-nobody-may-read"
+GO_STRUCT = f'core.PodSpec{{Env:[]core.EnvVar{{core.EnvVar{{Name:"A", Value:"{SECRET}}}"}}}}}}'
+JSON = json.dumps({"env": [{"name": "A", "value": SECRET + '}"] "'}], "selector": {"a": "b"}})
+PRINTED = [
+    f' "" is invalid: patch: Invalid value: {json.dumps(JSON)}: told',
+    "level=ERROR error=" + json.dumps(f"patch: Invalid value: {json.dumps(JSON)}: told"),
+    f'Job.batch "j" is invalid: [a: Invalid value: {JSON}: told, b: Invalid value: {JSON}: told]',
+    f"spec.template: Invalid value: {GO_STRUCT}: told",
+    f'Invalid value: map[string]string{{"a":"{SECRET}"}}: told',
+    f'patch: Invalid value: "map[spec:map[env:[map[name:A value:{SECRET}]]]]": told',
+    f'.data.a: expected string, got &value.valueUnstructured{{Value:"{SECRET}"}}: told',
+    f"The order in patch list:\n[map[name:A value:{SECRET}\nand {SECRET}]]\n told doesn't match "
+    f"$setElementOrder list:\n[map[name:{SECRET}]]\n",
+    f"map: map[value:{SECRET}] does not contain declared merge key: told",
+    f"told: unknown patch type: sideways in map: map[$patch:sideways value:{SECRET}]",
+    f'told: Invalid value: "{{\\"a\\":\\"{SECRET} and it was cut off',
+]
+
+
+@pytest.mark.parametrize("said", PRINTED)
+def test_the_object_that_a_server_repeats_is_not_told(said: str) -> None:
+    """With every secret in it, and whatever brackets and quotes they hold."""
+    told = "\n".join(words(f"Error: UPGRADE FAILED: {said}"))
+    assert SECRET not in told
+    assert "(an object, not shown)" in told
+    assert "told" in told or "patch list" in told
+
+
+@pytest.mark.parametrize(
+    "said", ['env[0].name: Invalid value: "A=B": a name', "tailLines: Invalid value: -1: must be"]
+)
+def test_a_value_alone_is_told(said: str) -> None:
+    assert redact(said) == said
+
+
+def test_helms_own_record_is_told_from_other_objects_of_a_quota() -> None:
+    refused = "is forbidden: exceeded quota: q, requested: secrets=1, used: 3, limited: 3"
+    record, other = (
+        helm_problem(CALL, f'Error: UPGRADE FAILED: create: secrets "{name}" {refused}')
+        for name in ("sh.helm.release.v1.ls.v2", "ls-extra")
+    )
+    assert (record.id, other.id) == ("LSA136", "LSA136")
+    assert "helm changed no object" in record.what
+    assert "helm changed no object" not in other.what
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,17 @@ GONE = 410
 NOT_FOUND = 404
 _NO_RIGHT = re.compile(r"\bcannot [\w-]+ (resource|path)\b")
 """How every API server words what its authorizers refuse; all else is the word of admission."""
+_ADMISSION = re.compile(r"denied (the )?request|(exceeded|failed) quota")
+"""The words of webhooks, admission policies and quotas, whatever the status (a policy's is 422)."""
+_OBJECTED = re.compile(
+    r"typed patch object|The order in patch list|does not contain declared merge key"
+    r"|unknown patch type"
+)
+"""What an API server says of a request with status 500, though it is the request that is wrong."""
+_NO_SUCH_PATH = "404 page not found"
+_OF_KUBERNETES = re.compile(r"[a-z]*|[\w.-]+\.k8s\.io")
+"""The groups that every API server has; those of custom resources have a domain."""
+_LONGEST_TEXT = 500
 
 
 @dataclass(frozen=True)
@@ -90,18 +101,21 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
     """The Problem behind an HTTP answer that is no success."""
     message, reason = _status_words(body)
     detail = (message,) if message else ()
+    told = f"{status} {reason or ''}".strip()
     if status == 401:
         return _credentials(info, detail)
     if status == 403 and (not message or _NO_RIGHT.search(message)):
         return forbidden(call, detail)
-    if status == 403:
-        return _not_admitted(call, detail)
-    if not reason and (status < 400 or status == NOT_FOUND):
+    if status == 403 or (status < 500 and _ADMISSION.search(message)):
+        return _not_admitted(call, told, detail)
+    if status == NOT_FOUND and reason is None and _no_such_group(call, message):
+        return _not_there(call, f"The cluster has no {call.resource}.{call.group}", detail)
+    if reason is None and (status < 400 or status == NOT_FOUND):
         return not_kubernetes(info, call)
-    if status == 429 or status >= 500:
+    if status == 429 or (status >= 500 and not _of_the_request(call, message, reason)):
         return Problem(
             "LSA216",
-            f"The API server {info.server} answered {status} {reason}".rstrip(),
+            f"The API server {info.server} answered {told}",
             on=call.on,
             next_step="Try again in a moment; then look at the API server itself",
             detail=detail,
@@ -114,17 +128,27 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
             next_step="Try again",
             detail=detail,
         )
-    id, what = ("LSA217", "is not there") if status == NOT_FOUND else ("LSA210", "was refused")
+    if status == NOT_FOUND:
+        return _not_there(call, f"{call.on} is not there", detail)
     return Problem(
-        id,
-        f"{call.verb} {call.on} {what} ({status} {reason})"
-        if status != NOT_FOUND
-        else f"{call.on} is not there",
+        "LSA210",
+        f"{call.verb} {call.on} was refused ({told})",
         on=call.on,
-        next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
+        next_step=_look(call),
         exit=Exit.FAILED,
         detail=detail,
     )
+
+
+def refuses(problem: Problem) -> bool:
+    """Whether the API server has judged a write and says no to it.
+
+    All else says nothing of the write itself: a right is missing, a webhook takes no dry run, a
+    conflict, nobody answers.
+    """
+    words = "; ".join((problem.what, *problem.detail))
+    judged = r"\((403|413|422)\b|typed patch object"
+    return problem.id == "LSA210" and re.search(judged, words) is not None
 
 
 def changes(
@@ -146,11 +170,40 @@ def changes(
         yield str(change.get("type")), about
 
 
-def _not_admitted(call: Call, detail: tuple[str, ...]) -> Problem:
+def _no_such_group(call: Call, message: str) -> bool:
+    """Whether the API server does not have the group of a custom resource: it answers in text."""
+    return message == _NO_SUCH_PATH and not _OF_KUBERNETES.fullmatch(call.group)
+
+
+def _of_the_request(call: Call, message: str, reason: str | None) -> bool:
+    """Whether an answer of 500 is about the request, or the kubelet's about its pod."""
+    if _OBJECTED.search(message):
+        return True
+    return bool(message) and reason is None and call.resource.startswith("pods/")
+
+
+def _look(call: Call) -> str:
+    where = f" -n {call.namespace}" if call.namespace else ""
+    name = f" {call.name}" if call.name else ""
+    return f"Look at it: kubectl get {call.resource.split('/')[0]}{name}{where}"
+
+
+def _not_there(call: Call, what: str, detail: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA217",
+        what,
+        on=call.on,
+        next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def _not_admitted(call: Call, told: str, detail: tuple[str, ...]) -> Problem:
     """The Problem of a refusal for another reason than a right: a policy, a webhook, a quota."""
     return Problem(
         "LSA210",
-        f"{call.verb} {call.on} was refused (403 Forbidden), though not for want of a right",
+        f"{call.verb} {call.on} was refused ({told}), though not for want of a right",
         on=call.on,
         next_step="Meet the policy, webhook or quota that the server names, or ask to be exempted",
         exit=Exit.FAILED,
@@ -228,12 +281,18 @@ def _reason(error: BaseException) -> str:
     return redact(str(error).rsplit("object at 0x", 1)[-1].split(">: ", 1)[-1].split("): ", 1)[-1])
 
 
-def _status_words(body: bytes) -> tuple[str, str]:
-    """Message and reason of a Kubernetes Status; empty when the body is something else."""
+def _status_words(body: bytes) -> tuple[str, str | None]:
+    """Message and reason of a Kubernetes Status; not every Status has a reason.
+
+    The reason is None where the body is no Status: then the message is a short plain text, such as
+    the API server's and the kubelet's own handlers answer with.
+    """
     status = parse(body)
-    if not isinstance(status, dict) or status.get("kind") != "Status":
-        return "", ""
-    return redact(str(status.get("message") or "")), str(status.get("reason") or "Unknown")
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        return redact(str(status.get("message") or "")), str(status.get("reason") or "")
+    text = body.decode("utf-8", "replace").strip()
+    plain = status is None and len(text) <= _LONGEST_TEXT and not text.startswith("<")
+    return redact(text) if plain else "", None
 
 
 def parse(body: bytes) -> Any:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CREDENTIALS_LIMIT = 120.0
 AGENT = "langsmith-audit"
 BUSY = 429
+BEHIND = (503, 504)
 TRIES = 10
 """How often a busy API server is asked, as kubectl does."""
 
@@ -63,7 +64,7 @@ class Connection:
 
         Raises:
             Problem: every other outcome. Only a request that a busy server has not begun (429 with
-                Retry-After) is sent again, within the limit.
+                Retry-After), or a read that it asks to repeat, is sent again, within the limit.
         """
         status, answer = self._send(call, method, path, query, body, content_type)
         document = parse(answer)
@@ -133,7 +134,7 @@ class Connection:
         ends = time.monotonic() + self.limit
         response = self._once(call, method, path, url, data, headers)
         for _ in range(TRIES - 1):
-            pause = _pause(response)
+            pause = _pause(response, method)
             if pause is None or time.monotonic() + pause > ends:
                 break
             time.sleep(pause)
@@ -258,13 +259,16 @@ class Connection:
             return error
 
 
-def _pause(response: Any) -> float | None:
+def _pause(response: Any, method: str) -> float | None:
     """Seconds after which a busy API server wants to be asked again; it has done nothing yet.
 
-    Source: Kubernetes documentation, "API Priority and Fairness" (429 with Retry-After).
+    One that is behind the others of its cluster (504) or starting (503) says so of reads, too.
+    Source: Kubernetes documentation, "API Priority and Fairness" (429 with Retry-After), and
+    "Resource versions" (too large resource version).
     """
     told = str(response.headers.get("Retry-After") or "")
-    return float(told) if response.status == BUSY and told.isdigit() else None
+    again = response.status == BUSY or (method == "GET" and response.status in BEHIND)
+    return float(told) if again and told.isdigit() else None
 
 
 @contextmanager

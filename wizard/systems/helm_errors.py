@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wizard.exits import Exit
 from wizard.problems import Problem
-from wizard.systems.redact import redact
+from wizard.systems.redact import redact, without_objects
 
 MOST_LINES = 12
 _WARNING = re.compile(r"WARNING:|[WI]\d{4} |(?:time=\S+ )?level=(?:WARN|INFO|DEBUG)")
@@ -47,7 +47,7 @@ def _errors(stderr: str) -> str:
 def helm_problem(call: Call, stderr: str) -> Problem:
     """The Problem behind a helm command that ended with an error."""
     detail = words(stderr, call.secrets)
-    errors = _errors(stderr)
+    errors = without_objects(_errors(stderr))
     for pattern, build in _KNOWN:
         match = re.search(pattern, errors, re.IGNORECASE)
         if match:
@@ -120,6 +120,26 @@ def _hook(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
         f"A {match['hook']} hook of the chart failed; the release is marked failed",
         on=call.on,
         next_step="Look at the hook's Job and its log (kubectl get jobs, kubectl logs job/NAME)",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def _quota(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
+    """A quota; where it is about helm's own record, helm has changed no object yet."""
+    record = (match["secret"] or "").startswith("sh.helm.release")
+    what = (
+        "The namespace's quota has no room for the Secret in which helm records the revision; "
+        "helm changed no object"
+        if record
+        else "A quota of the namespace refused an object of the upgrade"
+    )
+    return Problem(
+        "LSA136",
+        what,
+        on=call.on,
+        next_step="raise the quota that the server names (kubectl describe resourcequota), or "
+        "remove what is not needed, and make the upgrade again",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -246,6 +266,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
             Exit.FAILED,
         ),
     ),
+    (r'(?:secrets "(?P<secret>[^"]*)" is forbidden: )?(?:exceeded|failed) quota', _quota),
     (
         r"denied (?:the )?request",
         _simple(
@@ -257,7 +278,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
     ),
     (
         r"cannot patch|cannot unmarshal|failed to create typed|is invalid:"
-        r"|exceeded quota|unable to build kubernetes objects|error validating",
+        r"|patch list|unable to build kubernetes objects|error validating",
         _simple(
             "LSA132",
             "The API server refused an object of the upgrade",

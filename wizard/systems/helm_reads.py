@@ -14,6 +14,7 @@ from wizard.problems import Problem
 from wizard.systems import helm_process
 from wizard.systems.helm_errors import Call
 from wizard.systems.helm_records import Release, Revision, read_release, took
+from wizard.systems.redact import redact
 
 KNOWN_MAJORS = (3, 4)
 VERSION_LIMIT = 10.0
@@ -149,7 +150,7 @@ class HelmReads:
                 str(row["chart"]),
                 str(row["app_version"]),
                 str(row["updated"]),
-                str(row["description"]),
+                redact(str(row["description"])),
             )
             for row in rows
         ]

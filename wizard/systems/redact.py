@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 MASK = "***"
+OBJECT = "(an object, not shown)"
 SHORTEST_SECRET = 4
 
 _SENSITIVE = (
@@ -61,9 +62,29 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 
+_PRINTED = re.compile(
+    r"(?P<before>Invalid value: )"
+    r"(?:(?P<slashes>\\*)\"(?=map\[|[{\[]|&?[\w.*]+\{)|(?=[{\[]|map\[|&?[\w.*]+\{))"
+    r"|(?P<go>\bvalueUnstructured)(?=\{)"
+)
+"""Where an API server repeats an object, or one that cannot be read, in a message."""
+_PATCHES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"(The order in patch list:).*?(doesn't match \$setElementOrder list:).*", re.DOTALL
+        ),
+        rf"\1 {OBJECT} \2 {OBJECT}",
+    ),
+    (
+        re.compile(r"(\bmap: )map\[.*?(?= does not contain declared merge key|\Z)", re.DOTALL),
+        rf"\1{OBJECT}",
+    ),
+)
+"""What it says of a strategic merge patch that does not fit."""
+
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with its secrets replaced by `***`.
+    """The text with its secrets replaced by `***`, and without the objects that a server repeats.
 
     Known literals first (those of at least 4 characters), then what looks like a secret: passwords
     in URLs with or without a scheme, Bearer and Basic credentials, LangSmith keys, JSON web tokens,
@@ -71,9 +92,55 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in sorted({s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True):
         text = text.replace(secret, MASK)
+    text = without_objects(text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def without_objects(text: str) -> str:
+    """The text without the objects that an API server repeats in it; they hold secrets.
+
+    It answers a patch that it cannot decode with all of the patched object, and helm passes it on.
+    """
+    for pattern, replacement in _PATCHES:
+        text = pattern.sub(replacement, text)
+    kept, at = [], 0
+    while match := _PRINTED.search(text, at):
+        quoted = match["slashes"]
+        end = (
+            _end_of_object(text, match.end())
+            if quoted is None
+            else _end_of_quoted(text, match.end(), f'{quoted}"')
+        )
+        kept += [text[at : match.start()], match["before"] or f"{match['go']} ", OBJECT]
+        at = end
+    return "".join((*kept, text[at:]))
+
+
+def _end_of_quoted(text: str, start: int, quote: str) -> int:
+    """After the quote that ends a quoted object: those within are escaped once more."""
+    ends = [text.find(bracket + quote, start) for bracket in "}]"]
+    found = min((end for end in ends if end >= 0), default=-1)
+    return found + 1 + len(quote) if found >= 0 else _end_of_line(text, start)
+
+
+def _end_of_object(text: str, start: int) -> int:
+    """After the bracket that closes the first one; strings between may have brackets."""
+    depth = 0
+    for token in re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]\n]').finditer(text, start):
+        if token[0] == "\n":
+            break
+        depth += (token[0] in "{[") - (token[0] in "}]")
+        typed = re.compile(r"[\w.*\[\]]*\{").match(text, token.end())  # `map[string]string{`
+        if depth == 0 and token[0] in "}]" and not typed:
+            return token.end()
+    return _end_of_line(text, start)
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
 
 
 def is_secret_key(key: str) -> bool:

@@ -18,6 +18,8 @@ from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.rights import ROLL
 from wizard.systems.access import Systems
 from wizard.systems.chart_objects import UNSCOPED, resource_of
+from wizard.systems.cluster_errors import refuses
+from wizard.systems.field_owners import applied_by_helm
 from wizard.systems.manifest import Key, containers_of, key_of, objects_of
 from wizard.systems.redact import redact, secret_literals
 from wizard.variables import WANTED
@@ -28,9 +30,8 @@ RIGHTS = tuple(replace(it, changes=False, optional=True) for it in ROLL)
 Body = dict[str, Any]
 
 ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
-_DENIED = re.compile(r"denied (the )?request|exceeded quota|\(422 ")
-"""The words of webhooks, admission policies, quotas and validation; all else says nothing of the
-write itself (a right is missing, a webhook takes no dry run, nobody answers)."""
+_OF_APPLY = re.compile(r"field not declared in schema|duplicate entries for key")
+"""What is refused to an apply alone: a patch, as helm 3 sends it, drops or keeps such an entry."""
 
 
 def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
@@ -68,7 +69,11 @@ def _of_object(
         return ServerCheck(what, NOT_SIMULATED, "its name is another one at every rendering")
     resource = resource_of(it.kind, str(body.get("apiVersion", "")))
     namespace = None if it.kind in UNSCOPED else it.namespace
-    check = _checked(what, lambda: systems.cluster.try_apply(resource, it.name, namespace, body))
+    check = _checked(
+        what,
+        lambda: systems.cluster.try_apply(resource, it.name, namespace, body),
+        applies=systems.helm.major >= 4 and applied_by_helm(systems.workload.live()),
+    )
     return replace(check, because=redact(check.because, (*secrets, *_private(body))))
 
 
@@ -95,12 +100,13 @@ def _try_restart(systems: Systems) -> None:
     systems.workload.try_restart(at=datetime.now(UTC))
 
 
-def _checked(what: str, attempt: Callable[[], object]) -> ServerCheck:
+def _checked(what: str, attempt: Callable[[], object], *, applies: bool = True) -> ServerCheck:
+    """What became of the attempt; `applies` says whether helm itself applies on the server."""
     try:
         attempt()
     except Problem as problem:
         words = (f"{problem.what} ({problem.id})", *problem.detail)
-        if _DENIED.search("; ".join(words)):
+        if refuses(problem) and (applies or not _OF_APPLY.search(words[-1])):
             return ServerCheck(what, REFUSED, "; ".join(problem.detail) or words[0])
         return ServerCheck(what, NOT_SIMULATED, "; ".join(words))
     return ServerCheck(what, ACCEPTED)
