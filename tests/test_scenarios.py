@@ -97,7 +97,7 @@ ANSWERS = [
     ("no-load-balancer", Answer(PLAN, 6, ("LSA170",), helms=(3,))),
     ("no-load-balancer", Answer(PLAN, 6, ("-LSA170",), helms=(4,))),
     ("on-delete", Answer(PLAN, 6)),
-    ("admission-refusal", Answer(RUN, 9, ("LSA132",), release="2 failed")),
+    ("admission-refusal", Answer(RUN, 3, ("LSA442",))),
     ("missing-right", Answer(RUN, 5, ("LSA207",))),
     ("secrets-forbidden", Answer(RUN, 5, ("LSA117",))),
     ("crash-loop", Answer(HASTY, ids=("LSA440",), **FAILED)),

@@ -67,6 +67,21 @@ def test_a_hopeless_rollout_ends_helm_kindly(
     assert told_secrets(secrets_of(cluster), [answer.stderr, *kept_texts(cluster)]) == set()
 
 
+@pytest.mark.parametrize("change", ["upgrade", "restart"])
+def test_what_a_policy_refuses_is_known_before_the_first_change(
+    cluster: PracticeCluster, run: Run, change: str
+) -> None:
+    if change == "restart":  # the variables are there already
+        assert run(*ALL, "--skip", "organizations").returncode == 3
+    before = cluster.values.read_bytes(), revisions(cluster), len(entries(cluster))
+    cluster.kubernetes.faults.deny("patch", "deployments", "no limits", webhook="policy.example")
+    answer = run(*ALL)
+    assert answer.returncode == 3, answer.stderr
+    assert "LSA442" in answer.stderr
+    assert 'webhook "policy.example" denied the request: no limits' in answer.stderr
+    assert (cluster.values.read_bytes(), revisions(cluster), len(entries(cluster))) == before
+
+
 def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster, run: Run) -> None:
     cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
     handler = cluster.kubernetes.log_handler

@@ -69,7 +69,7 @@ def quota_exceeded(cluster: PracticeCluster) -> None:
 
 @scenario
 def admission_refusal(cluster: PracticeCluster) -> None:
-    """A policy webhook refuses the changed Deployment: helm fails, and nothing has rolled."""
+    """A policy webhook refuses the changed Deployment: found before anything is written."""
     cluster.kubernetes.faults.deny(
         "patch",
         "deployments",

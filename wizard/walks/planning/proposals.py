@@ -12,6 +12,7 @@ from wizard.records.changes import Change, Observation
 from wizard.systems.access import Systems
 from wizard.walks.answers import Answers
 from wizard.walks.look import Look, verdict
+from wizard.walks.planning import simulate
 from wizard.walks.rights import make_sure
 
 
@@ -55,7 +56,8 @@ def foresee(systems: Systems) -> tuple[Change, ...]:
     """Propose every change before the first one is made.
 
     Raises:
-        Problem: a later step refuses its change or lacks something; nothing was changed yet.
+        Problem: a later step refuses its change or lacks something, or the API server refuses a
+            write that is tried (`dryRun=All`); nothing was changed yet.
     """
     changes: list[Change] = []
     for step in ordered(one_rollout=systems.target.one_rollout):
@@ -64,6 +66,7 @@ def foresee(systems: Systems) -> tuple[Change, ...]:
             change = step.propose(systems, tuple(changes))
             changes += [change] if change else []
     make_sure(systems, changes)
+    simulate.make_sure(systems, changes)
     return tuple(changes)
 
 

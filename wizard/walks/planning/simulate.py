@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change
 from wizard.records.plan_file import ServerCheck
@@ -53,6 +54,30 @@ def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
     secrets = tuple(secret_literals(systems.deployed_values) | secret_literals(systems.file_values))
     others = (it for it in change.rendered if not it.ours and it.state is not DiffState.NOISE)
     return (backend, *(_of_object(systems, it, bodies, secrets) for it in others))
+
+
+def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
+    """Try every write of the changes before the first one is made.
+
+    Raises:
+        Problem: LSA442, the API server refuses one; what cannot be tried stands in nobody's way.
+    """
+    refused = [
+        check
+        for change in changes
+        for check in simulate(systems, change)
+        if check.outcome == REFUSED
+    ]
+    if refused:
+        raise Problem(
+            "LSA442",
+            "The API server would refuse the change; it was tried before anything was changed",
+            on=systems.release.on,
+            next_step="meet the policy, webhook or quota that it names, or mend the value; then "
+            "start again",
+            exit=Exit.FAILED,
+            detail=tuple(f"{check.what}: {check.because}" for check in refused),
+        )
 
 
 def _of_object(
