@@ -12,6 +12,7 @@ from values.refused import REFUSED
 
 from wizard.records.catalogue import catalogue
 from wizard.systems.values_yaml import WANTED, EnvEntry, Outcome, edit, unified_diff
+from wizard.systems.values_yaml.readers import MAX_DEPTH
 
 CHANGED = {name: case for name, case in EDITED.items() if case.outcome in ("insert", "update")}
 EMPTY_TOKENS = {"[]", "[ ]", "{}", "~", "null", "Null"}
@@ -130,17 +131,24 @@ def test_variables_that_come_in_through_a_merge_are_seen() -> None:
     assert edit(named.encode()).names == tuple(it.name for it in WANTED)
 
 
-def test_nine_hundred_nested_maps() -> None:
-    deep = "".join(" " * depth + "a:\n" for depth in range(900)) + " " * 900 + "b: 1\n"
+@pytest.mark.parametrize("libyaml", [True, False])
+def test_as_many_levels_as_are_read(monkeypatch: pytest.MonkeyPatch, libyaml: bool) -> None:
+    """The same with a reader that has a limit of its own and with one that has none."""
+    if not libyaml:
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    below = MAX_DEPTH - 1
+    deep = "".join(" " * depth + "a:\n" for depth in range(below)) + " " * below + "b: 1\n"
     made = edit(deep.encode())
-    assert made.outcome is Outcome.INSERT
+    assert made.outcome is Outcome.INSERT, made.message
     assert made.data.startswith(deep.encode())
-    flow = "a: " + "{b: " * 900 + "}" * 900 + "\n"
-    assert edit(flow.encode()).outcome is Outcome.INSERT
-
-
-def test_five_thousand_nested_lists() -> None:
-    assert edit(("a: " + "[" * 5000 + "]" * 5000 + "\n").encode()).outcome is Outcome.INSERT
+    for start, end in (("{b: ", "}"), ("[", "]")):
+        flow = "a: " + start * below + end * below + "\n"
+        assert edit(flow.encode()).outcome is Outcome.INSERT
+        for more in (1, 5_000):
+            text = "a: " + start * (below + more) + end * (below + more) + "\n"
+            refused = edit(text.encode())
+            assert (refused.finding, refused.line) == ("LSA336", 1)
+            assert "helm" not in refused.message + refused.next_step
 
 
 def test_an_alias_bomb_costs_nothing() -> None:

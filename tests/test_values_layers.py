@@ -156,8 +156,12 @@ def test_bombs_and_depth_cost_nothing() -> None:
     lines = ["a0: &a0 {x: 1}"]
     lines += [f"a{i}: &a{i} {{l: *a{i - 1}, r: *a{i - 1}}}" for i in range(1, 60)]
     assert len(effective_values(["\n".join(lines).encode()] * 2)) == 60
-    deep = ("a: " + "{b: " * 3000 + "}" * 3000).encode()
+    deep = ("a: " + "{b: " * 399 + "}" * 399).encode()
     assert list(effective_values([deep, deep])) == ["a"]
+    for levels in (400, 3000, 100_000):
+        with pytest.raises(Refusal, match="nests deeper than 400 levels") as refused:
+            effective_values([("a: " + "{b: " * levels + "}" * levels).encode()])
+        assert refused.value.id == "LSA336"
 
 
 @pytest.mark.parametrize("text", ["a: [\n", "- a\n", "text\n"])

@@ -80,11 +80,6 @@ REFUSED: dict[str, Case] = {
             "only an ampersand": ("&", None),
             "only a question mark in json": ('{"a": 1,, }', None),
             "html": ("<!DOCTYPE html>\n<html>\n<body>a: b: c</body>\n", None),
-            "deep flow": ("a: " + "[" * 20_000 + "]" * 20_000, 1),
-            "deep open flow": ("a: " + "{b: " * 20_000, 1),
-            "a million brackets": ("[" * 1_000_000, 1),
-            "a million braces": ("{" * 1_000_000, None),
-            "deep dashes": ("- " * 500_000 + "x", 1),
             "long simple key": ("k" * 2000 + ": 1\n", None),
             "tab before a continued line": ("a: x\n  \ty\n", None),
             "tab on a line of its own": ("a: 1\n\t\nb: 2\n", None),
@@ -94,7 +89,20 @@ REFUSED: dict[str, Case] = {
     ),
     **_cases(
         "LSA330",
-        {"crowded brackets": ("a: [" + ("[" * 5000 + "]" * 5000 + ",") * 100 + "]\n", 1)},
+        {"crowded brackets": ("a: " + "[" * 390 + "x," * 400_000 + "]" * 390 + "\n", 1)},
+    ),
+    **_cases(
+        "LSA336",
+        {
+            "a level too many": ("a: " + "[" * 400 + "]" * 400, 1),
+            "a level too many, on lines": ("".join(" " * i + "a:\n" for i in range(402)), 401),
+            "deep flow": ("a: " + "[" * 20_000 + "]" * 20_000, 1),
+            "deep open flow": ("a: " + "{b: " * 20_000, 1),
+            "deep flow in the third line": ("a: 1\nb: {}\nc: " + "{b: " * 900 + "}" * 900, 3),
+            "a million brackets": ("[" * 1_000_000, 1),
+            "a million braces": ("{" * 1_000_000, 1),
+            "deep dashes": ("- " * 500_000 + "x", 1),
+        },
     ),
     **_cases(
         "LSA313",

@@ -28,7 +28,7 @@ def secrets_of(data: bytes) -> frozenset[str]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         values = yaml.load(data, Loader=loader)  # noqa: S506 - a safe loader, the fast one
-    except (UnicodeDecodeError, yaml.YAMLError):
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return frozenset()
     return frozenset(secret_literals(values))
 

@@ -124,7 +124,7 @@ def parsed(text: str, release: Release) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the fast one
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         raise Problem(
             "LSA142",
             "The release's manifest cannot be read",

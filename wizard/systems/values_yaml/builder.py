@@ -6,7 +6,7 @@ from typing import Any
 
 from wizard.systems.values_yaml.model import Refusal
 from wizard.systems.values_yaml.outline import KEPT, Frame, Node, Outline, Tail
-from wizard.systems.values_yaml.readers import MAX_DEPTH, MAX_FLOW_WORK, helm_events
+from wizard.systems.values_yaml.readers import MAX_FLOW_WORK, helm_events
 
 _ROOT_KEYS_NOTED = 200
 _ALIASES_KEPT = 2
@@ -17,8 +17,8 @@ def build(text: str) -> Outline:
     """The outline of a document.
 
     Raises:
-        Unreadable: not YAML.
-        Refusal: several documents, a recursive structure, an alias of nothing, or too deep.
+        Unreadable: not YAML, or too deep.
+        Refusal: several documents, a recursive structure, or an alias of nothing.
     """
     return _Builder(text).run()
 
@@ -144,13 +144,6 @@ class _Builder:
         if self.frames and not event.flow_style and not (event.anchor or event.tag):
             self._note_style(kind, event.start_mark.column)
         self.frames.append(Frame(node, event, number, mapping=kind == "mapping"))
-        if len(self.frames) > MAX_DEPTH:
-            raise Refusal(
-                "LSA312",
-                f"The file is not valid for helm: it nests deeper than {MAX_DEPTH:,} levels",
-                "check that it is the right file",
-                at=event.start_mark.index,
-            )
 
     def _end(self, event: Any, number: int) -> None:
         frame = self.frames.pop()

@@ -7,12 +7,7 @@ from typing import Any
 
 from wizard.systems.values_yaml.guards import readable
 from wizard.systems.values_yaml.model import Refusal
-from wizard.systems.values_yaml.readers import (
-    MAX_DEPTH,
-    Unreadable,
-    helm_events,
-    implicit_tag,
-)
+from wizard.systems.values_yaml.readers import Unreadable, helm_events, implicit_tag
 from wizard.systems.values_yaml.reading import invalid
 
 
@@ -63,8 +58,6 @@ class _Constructor:
                 self._alias(event)
             elif kind in ("MappingStartEvent", "SequenceStartEvent"):
                 self.stack.append((event, [], event.anchor))
-                if len(self.stack) > MAX_DEPTH:
-                    raise Unreadable("nested too deep", event.start_mark.index)
             elif kind in ("MappingEndEvent", "SequenceEndEvent"):
                 _, parts, anchor = self.stack.pop()
                 whole = _mapping(parts) if kind == "MappingEndEvent" else parts

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-MAX_DEPTH = 10_000
-"""Helm's reader (go-yaml) refuses documents that nest deeper."""
+MAX_DEPTH = 400
+"""Levels that a file may nest: fewer than any version of the readers allows (libyaml: 1,000, or any
+number), and than Python's recursion allows those who compare the values."""
 
 MAX_FLOW_WORK = 120_000_000
 """The sum, over all nodes, of the flow collections around each: scanners slow down with it."""
@@ -28,6 +29,10 @@ class Unreadable(Exception):
         super().__init__(words)
         self.words = words
         self.at = at
+
+
+class TooDeep(Unreadable):
+    """More than `MAX_DEPTH` levels."""
 
 
 Signature = tuple[str, str | None, str | None, Any, str | None]
@@ -59,13 +64,23 @@ def helm_events(text: str) -> Iterator[Any]:
     libyaml is the parser that helm's own was ported from.
 
     Raises:
+        TooDeep: it nests too deeply, whether the parser minds or not.
         Unreadable: not YAML 1.1.
     """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    start: Any = yaml.CollectionStartEvent
     try:
-        yield from yaml.parse(text, Loader=loader)
+        for event in yaml.parse(text, Loader=loader):
+            if isinstance(event, start):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise TooDeep("exceeded our nesting depth", event.start_mark.index)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            yield event
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
         raise _unreadable(error) from error
 
@@ -116,5 +131,7 @@ def _unreadable(error: Exception) -> Unreadable:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     at = mark.index if mark is not None else getattr(error, "position", None)
     words = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if "nesting depth" in str(words):
+        return TooDeep(str(words), at)
     context = getattr(error, "context", None)
     return Unreadable(f"{context}: {words}" if context else str(words), at)

@@ -9,7 +9,7 @@ from wizard.systems.values_yaml.builder import build, subtrees
 from wizard.systems.values_yaml.guards import conflict_middle, conflicted, readable, template_line
 from wizard.systems.values_yaml.model import BY_HAND, Refusal
 from wizard.systems.values_yaml.outline import Node, Outline
-from wizard.systems.values_yaml.readers import Unreadable
+from wizard.systems.values_yaml.readers import MAX_DEPTH, TooDeep, Unreadable
 
 _ALIAS_ROUNDS = 20
 _PASSES = 50
@@ -92,6 +92,8 @@ class Reading:
             raise self._invalid(problem) from problem
 
     def _invalid(self, problem: Unreadable) -> Refusal:
+        if isinstance(problem, TooDeep):
+            return invalid(problem)
         middle = conflict_middle(self.text)
         if middle is not None:
             return conflicted(middle)
@@ -102,7 +104,14 @@ class Reading:
 
 
 def invalid(problem: Unreadable) -> Refusal:
-    """The refusal of a file that is not valid YAML."""
+    """The refusal of a file that is not valid YAML, or that nests too deeply."""
+    if isinstance(problem, TooDeep):
+        return Refusal(
+            "LSA336",
+            f"The file nests deeper than {MAX_DEPTH} levels, and such files are not read",
+            "check that it is the right file",
+            at=problem.at,
+        )
     words = re.sub(r"\s+", " ", problem.words)[:200]
     return Refusal(
         "LSA312",
