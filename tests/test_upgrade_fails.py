@@ -67,6 +67,38 @@ def test_a_hopeless_rollout_ends_helm_kindly(
     assert told_secrets(secrets_of(cluster), [answer.stderr, *kept_texts(cluster)]) == set()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+@pytest.mark.parametrize("helm", ["helm3", "helm4"])
+def test_a_helm_that_is_killed_alone_is_undone_as_told(
+    cluster: PracticeCluster, run: Run, request: pytest.FixtureRequest, helm: str
+) -> None:
+    cluster.use_helm(request.getfixturevalue(helm))
+    before = cluster.values.read_bytes()
+    cluster.kubernetes.faults.slow(jobs=600)
+    wizard = in_background(cluster, "run", "--yes", "--all")
+    wait_for(lambda: "langsmith 2 pending-upgrade" in revisions(cluster))
+    wait_for(lambda: [it for it in entries(cluster) if "helm" in it])
+    os.kill(next(it["helm"] for it in entries(cluster) if "helm" in it), signal.SIGKILL)
+    said, _ = wizard.communicate()
+    cluster.kubernetes.faults.clear()
+    assert wizard.returncode == 9, said
+    assert "LSA443" in said
+    told = " ".join(said.split())
+    assert "put revision 1 back: langsmith-audit undo, which runs helm rollback langsmith 1" in told
+    again = run(*ALL)
+    assert again.returncode == 3, again.stderr
+    told = " ".join(again.stderr.split())
+    assert "LSA152" in told
+    assert "langsmith-audit undo, which runs helm rollback langsmith 1 -n langsmith" in told
+    undone = run("undo", "--yes")
+    assert undone.returncode == 0, undone.stderr
+    assert "langsmith 3 deployed" in revisions(cluster)
+    assert cluster.values.read_bytes() == before
+    assert "AUDIT_LOGS_ENABLED" not in backend_env(cluster)
+    finished = run("run", "--yes", "--all")
+    assert finished.returncode == 0, finished.stderr
+
+
 @pytest.mark.parametrize("change", ["upgrade", "restart"])
 def test_what_a_policy_refuses_is_known_before_the_first_change(
     cluster: PracticeCluster, run: Run, change: str

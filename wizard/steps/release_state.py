@@ -13,6 +13,9 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import Finding, failed
+from wizard.records.journal import runs
+from wizard.records.run_choice import last_not_undone
+from wizard.records.run_states import made
 from wizard.systems.manifest import objects_of
 from wizard.variables import WANTED
 
@@ -135,6 +138,8 @@ def _ways_out(systems: Systems, history: Sequence[Revision]) -> str:
     release, good = systems.release, _last_good(history)
     on = f"{release.name} {{}}-n {release.namespace}"
     back = f"helm rollback {on.format(f'{good.revision} ')} --wait" if good else ""
+    if good and _made_from_here(systems, good.revision):
+        back = f"langsmith-audit undo, which runs {back}"
     keeps = "hook Jobs and migrations that ran do not come back"
     if release.status == FAILED:
         again = "make the upgrade again: langsmith-audit run -f FILE --accept-failed"
@@ -146,6 +151,14 @@ def _ways_out(systems: Systems, history: Sequence[Revision]) -> str:
         return f"{over}: {back} ({keeps}), then langsmith-audit run again"
     away = f"helm uninstall {on.format('')}"
     return f"{over}: {away} and install again, since there is no revision to go back to"
+
+
+def _made_from_here(systems: Systems, before: int) -> bool:
+    """Whether an upgrade that a run from here began on this revision is the newest one."""
+    run = last_not_undone(systems.place, runs())
+    ours = [it for it in made(run) if it.step == "helm_upgrade"] if run else []
+    begun_on = ours[-1].register.get("revision") if ours else None
+    return begun_on == before == systems.release.revision - 1
 
 
 def _last_good(history: Sequence[Revision]) -> Revision | None:

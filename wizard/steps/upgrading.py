@@ -36,7 +36,7 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
         try:
             result = systems.helm.upgrade(way, tick=view.tick)
         except Problem as problem:
-            raise _told(problem, way, view) from None
+            raise _told(systems, problem, change, view) from None
         systems.workload.wait(
             limit=target.rollout_limit,
             patience=target.patience,
@@ -98,7 +98,8 @@ def _wait_for_others(systems: Systems, watch: Watch) -> None:
         )
 
 
-def _told(problem: Problem, way: Upgrade, view: UpgradeView) -> Problem:
+def _told(systems: Systems, problem: Problem, change: Change, view: UpgradeView) -> Problem:
+    way: Upgrade = change.payload
     if view.hopeless:
         return Problem(
             "LSA440",
@@ -109,6 +110,27 @@ def _told(problem: Problem, way: Upgrade, view: UpgradeView) -> Problem:
             exit=Exit.FAILED,
             detail=(*(f"helm: {problem.what}",), *problem.detail),
         )
+    if _is_pending(systems):
+        before = change.register["revision"]
+        return Problem(
+            "LSA443",
+            "helm ended in the middle of the upgrade and left the release pending: "
+            "helm refuses every further upgrade",
+            on=problem.on,
+            next_step=f"put revision {before} back: langsmith-audit undo, which runs "
+            f"{change.undo}; then langsmith-audit run again",
+            exit=Exit.FAILED,
+            detail=(f"helm: {problem.what}", *problem.detail),
+        )
     if problem.id == "LSA127":
         problem.what += f" within {way.timeout} seconds (--upgrade-limit)"
     return problem
+
+
+def _is_pending(systems: Systems) -> bool:
+    """Whether helm has left the release so that nothing but a rollback helps."""
+    systems.forget()
+    try:
+        return systems.release.status.startswith("pending-")
+    except Problem:
+        return False

@@ -199,8 +199,8 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         _simple(
             "LSA121",
             "Another helm operation holds this release, or one was killed half way",
-            "If no helm is at work any more, see helm history and roll back to the last "
-            "deployed revision by hand",
+            "If no helm is at work any more: langsmith-audit undo, where a run from here began "
+            "it; otherwise see helm history and roll back to the last deployed revision by hand",
             Exit.FAILED,
         ),
     ),
