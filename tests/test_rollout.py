@@ -14,11 +14,13 @@ from traces import restarted
 
 from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.problems import Problem
+from wizard.steps.rolling import status_lines
 from wizard.systems.cluster import DEPLOYMENTS, Cluster
 from wizard.systems.helm import Release
 from wizard.systems.installation import Installation, read_installation
-from wizard.systems.workload import RolloutStatus, Workload, ready_pod
+from wizard.systems.workload import Patience, Pod, RolloutStatus, Workload, ready_pod
 
 NAMESPACE = "langsmith"
 NAME = "langsmith-backend"
@@ -193,6 +195,88 @@ def test_a_rollout_that_recovers_is_waited_for(
             cluster.kubernetes.faults.clear()
 
     assert workload.wait(limit=60, tick=mend).done
+
+
+@pytest.mark.parametrize("stuck", ["pod x: Unschedulable", "FailedCreate: exceeded quota: q"])
+def test_nothing_that_is_stuck_has_longer_than_the_patience(
+    monkeypatch: pytest.MonkeyPatch, stuck: str
+) -> None:
+    now = iter([0.0, 29.0, 31.0])
+    monkeypatch.setattr("wizard.systems.workload.waiting.time.monotonic", lambda: next(now))
+    patience = Patience(30)
+    assert [patience.gone(stuck) for _ in range(3)] == ["", "", stuck]
+
+
+def test_a_node_that_an_autoscaler_brings_is_waited_for(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "Unschedulable")
+    workload.restart(at=datetime.now(UTC))
+    cluster.kubernetes.until(lambda: bool(workload.status().stuck), timeout=30)
+    waits = [pod for pod in workload.pods() if pod.reason == "Unschedulable"]
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "up", "namespace": NAMESPACE},
+        "involvedObject": {"kind": "Pod", "name": waits[0].name, "namespace": NAMESPACE},
+        "reason": "TriggeredScaleUp",
+        "message": "pod triggered scale-up: [{pool 1->2 (max: 3)}]",
+        "type": "Normal",
+    }
+    cluster.kubernetes.acting_as("cluster-autoscaler").create(event)
+    looks: list[str] = []
+
+    def brought(status: RolloutStatus, _: float) -> None:
+        looks.append(status.stuck)
+        if len(looks) == 3:
+            cluster.kubernetes.faults.clear()
+
+    assert workload.wait(limit=60, tick=brought, patience=0).done
+    assert all("Unschedulable" in stuck for stuck in looks[:3])
+
+
+def test_without_the_right_to_events_a_node_may_be_on_its_way(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "Unschedulable")
+    cluster.kubernetes.faults.forbid("list", "events")
+    workload.restart(at=datetime.now(UTC))
+    problem = refused(lambda: workload.wait(limit=3, tick=nothing, patience=0))
+    assert problem.id == "LSA603"
+
+
+def test_pods_that_are_not_let_in_are_not_judged_while_others_leave() -> None:
+    def pod(*, terminating: bool) -> Pod:
+        words = {"name": "p", "uid": "u", "phase": "Running", "reason": "", "image": "i"}
+        return Pod(
+            **words, created=None, started=None, ready=True, node="n", terminating=terminating,
+            env={}, owner="o",
+        )  # fmt: skip
+
+    def status(*, terminating: bool) -> RolloutStatus:
+        pods = (pod(terminating=terminating),)
+        counts = {"desired": 1, "updated": 0, "ready": 1, "available": 1, "old": 1}
+        return RolloutStatus(**counts, done=False, stuck="FailedCreate: quota", pods=pods)
+
+    patience = Patience(0)
+    assert [patience.over(status(terminating=True)) for _ in range(3)] == ["", "", ""]
+    assert patience.over(status(terminating=False)) == ""
+    assert patience.over(status(terminating=False)) == "FailedCreate: quota"
+
+
+def test_a_quota_is_told_at_the_first_look(cluster: PracticeCluster, workload: Workload) -> None:
+    stage(cluster, SCENARIOS["quota-exceeded"])
+    workload.restart(at=datetime.now(UTC))
+    told: list[str] = []
+
+    def note(status: RolloutStatus, _: float) -> None:
+        told.extend(line for line in status_lines(status) if line.startswith("stuck: "))
+
+    problem = refused(lambda: workload.wait(limit=60, tick=note, patience=1))
+    assert problem.id == "LSA602"
+    assert "exceeded quota: compute" in problem.what
+    assert len(told) >= 2
+    assert all("exceeded quota: compute" in line for line in told)
 
 
 def stuck_before(cluster: PracticeCluster, workload: Workload) -> dict[str, int]:

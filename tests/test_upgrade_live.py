@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from terminal import CONFIRM, DOWN, ENTER, YES, Terminal, told
 from traces import backend_env, revisions
 
+from wizard.console.progress import Progress
+from wizard.console.signals import StopSwitch
 from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.problems import Problem
 from wizard.steps.helm_upgrade import HelmUpgrade
+from wizard.steps.upgrade_view import UpgradeView
 from wizard.steps.values_file import ValuesFile
 from wizard.systems.access import Systems
+from wizard.systems.helm import Upgrade
 from wizard.target import target_from
 
 BACKEND = {"app.kubernetes.io/component": "langsmith-backend"}
@@ -130,6 +139,43 @@ def test_a_hook_job_that_cannot_start_ends_helm(cluster: PracticeCluster, system
     assert asked.count(("list", "events")) == 1  # where the watch begins
     assert asked.count(("watch", "events")) >= 1
     assert asked.count(("list", "jobs")) > 2
+
+
+def test_a_hook_job_whose_pod_a_quota_does_not_let_in_ends_helm(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    answer = cluster.run_helm(  # so that the backend does not roll
+        *("upgrade", "langsmith", "langchain/langsmith", "--namespace", "langsmith"),
+        *("--version", cluster.chart_version, "--values", str(cluster.values)),
+    )
+    assert answer.returncode == 0, answer.stderr
+    stage(cluster, SCENARIOS["quota-exceeded"])
+    watch = Recorder(cluster.home)
+    way = Upgrade(
+        "langsmith", "langsmith", "langchain/langsmith", cluster.chart_version, (cluster.values,)
+    )
+    with closing(UpgradeView(systems, watch, rolls=False)) as view, pytest.raises(Problem):
+        systems.helm.upgrade(way, tick=view.tick)
+    assert re.match(r"hook Job [\w-]+: FailedCreate: .*exceeded quota: compute", view.hopeless)
+    assert any(line.startswith("stuck: hook Job langsmith-backend-") for line in watch.lines)
+
+
+def test_what_keeps_a_rollout_is_told_at_once_and_once() -> None:
+    out = StringIO()
+    switch = StopSwitch()
+    progress = Progress(Console(file=out, width=200), switch, None)
+    with progress.running():
+        progress.waiting("rolling", 0.0, ("1 of 2 updated",))
+        progress.waiting("rolling", 2.0, ("1 of 2 updated", "stuck: FailedCreate: quota"))
+        progress.waiting("rolling", 3.0, ("1 of 2 updated",))
+        progress.waiting("rolling", 4.0, ("1 of 2 updated", "stuck: FailedCreate: quota"))
+        progress.waiting("rolling", 17.0, ("1 of 2 updated", "stuck: FailedCreate: quota"))
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert lines == [
+        "… rolling, 0 s: 1 of 2 updated",
+        "… rolling, 2 s: 1 of 2 updated; stuck: FailedCreate: quota",
+        "… rolling, 17 s: 1 of 2 updated; stuck: FailedCreate: quota",
+    ]
 
 
 @pytest.mark.parametrize(("keys", "exit"), [(ENTER, 9), (DOWN + ENTER, 9)], ids=["stop", "back"])

@@ -20,6 +20,8 @@ from wizard.records.journal import Journal
 
 HEARTBEAT = 15.0
 """Seconds between two lines without a terminal, however much changes meanwhile."""
+TROUBLE = "stuck: "
+"""How a line begins that tells what keeps a rollout: the first one is shown at once."""
 
 
 class Progress:
@@ -87,6 +89,7 @@ class Progress:
         self._began = time.monotonic()
         self._beat = -HEARTBEAT
         self._noticed = False
+        self._trouble = False
 
     def _show(self, what: str, seconds: float, lines: Sequence[str]) -> None:
         self._what, self._lines = safe(what), tuple(safe(line) for line in lines)
@@ -96,9 +99,13 @@ class Progress:
         if self._switch.asked and not self._noticed:
             self._noticed = True
             self._console.print(f"    {StopSwitch.NOTICE}.", markup=False)
-        if seconds - self._beat >= HEARTBEAT:
-            self._beat = seconds
+        trouble = next((line for line in self._lines if line.startswith(TROUBLE)), "")
+        at_once = bool(trouble) and not self._trouble
+        if at_once or seconds - self._beat >= HEARTBEAT:
+            self._beat, self._trouble = seconds, self._trouble or at_once
             first = f": {self._lines[0]}" if self._lines else ""
+            if trouble.removeprefix(TROUBLE) not in first:
+                first += f"; {trouble}"
             self._console.print(f"    … {self._what}, {seconds:.0f} s{first}", markup=False)
 
     def _view(self) -> RenderableType:

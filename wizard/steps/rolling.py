@@ -36,8 +36,9 @@ def helm_ticker(systems: Systems, watch: Watch, what: str) -> Callable[[float], 
 
 
 def status_lines(status: RolloutStatus) -> tuple[str, ...]:
-    """The counters, then a line a pod."""
+    """The counters, what keeps it, then a line a pod."""
     counts = f"{status.updated} of {status.desired} updated, {status.ready} ready"
     head = f"{counts}, {status.old} old{status.ending}"
     held = (status.held.why,) if status.held else ()
-    return (head, *held, *(f"{pod.name}  {pod.words}" for pod in status.pods))
+    stuck = (f"stuck: {status.stuck}",) if status.stuck else ()
+    return (head, *stuck, *held, *(f"{pod.name}  {pod.words}" for pod in status.pods))

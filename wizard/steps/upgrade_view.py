@@ -12,9 +12,9 @@ from wizard.problems import Problem
 from wizard.steps.helm_at_work import note_helm
 from wizard.steps.rolling import status_lines
 from wizard.systems.event_watch import EventWatch
-from wizard.systems.events import Event
+from wizard.systems.events import Event, node_comes
 from wizard.systems.hook_jobs import HookJob, hook_jobs
-from wizard.systems.workload import BACK_OFF, Patience
+from wizard.systems.workload import BACK_OFF, NOT_LET_IN, Patience
 
 if TYPE_CHECKING:
     from wizard.steps.base import Watch
@@ -53,7 +53,7 @@ class UpgradeView:
         self._cannot: dict[str, str] = {}
         patience = systems.target.patience
         self._between = min(LOOK_SECONDS, max(patience, SHORTEST))
-        self._hooks = Patience(patience)
+        self._hooks = Patience(patience, node_comes=self._node_comes)
         cluster, release = systems.cluster, systems.target.release
         none_yet: tuple[HookJob, ...] = ()
         before = self._read(
@@ -64,7 +64,7 @@ class UpgradeView:
         self.status = self._read("pods", self.status, self._rollout_now)
         pods = self.status.pods if self.status and not rolls else ()
         self.before = {pod.uid: pod.attempts for pod in pods if not pod.ready}
-        self._rollout = Patience(patience, self.before)
+        self._rollout = Patience(patience, self.before, self._node_comes)
         self._newest_before = self.status.newest if self.status and rolls else ""
         self._looked = self._asked = float("-inf")
         self._events: tuple[Event, ...] = ()
@@ -118,6 +118,9 @@ class UpgradeView:
         self._events = self._read("events", self._events, lambda: self._news.about(names))
         return self._events
 
+    def _node_comes(self) -> bool:
+        return node_comes(lambda: self._news.about(self._names()))
+
     def _rollout_now(self) -> RolloutStatus:
         return self._systems.workload.status()
 
@@ -132,13 +135,27 @@ class UpgradeView:
 
     def _end_hopeless(self) -> None:
         running = self._systems.helm.running
-        stuck = next((job.stuck for job in self.jobs if job.stuck), "")
-        cause = self._hooks.gone(stuck)
+        cause = self._hooks.gone(self._hook_stuck())
         if self.status and self.status.newest != self._newest_before:
             cause = cause or self._rollout.over(self.status)
         if cause and running:
             self.hopeless = cause
             running.end()
+
+    def _hook_stuck(self) -> str:
+        """Why a hook Job will neither succeed nor fail; its events tell of pods not let in."""
+        for job in self.jobs:
+            if job.stuck:
+                return job.stuck
+            if job.state == "running" and not job.pods:
+                refused = [
+                    event
+                    for event in self.events()
+                    if event.reason == NOT_LET_IN and event.about == f"Job {job.name}"
+                ]
+                if refused:
+                    return f"hook Job {job.name}: {NOT_LET_IN}: {refused[-1].message}"
+        return ""
 
     def _ask_helm(self, seconds: float) -> None:
         if seconds - self._asked < STATE_SECONDS:
@@ -158,6 +175,8 @@ class UpgradeView:
             yield f"hook Job {job.name}  {job.words}"
         if self.status:
             yield from status_lines(self.status)
+        if stuck := self._hook_stuck():
+            yield f"stuck: {stuck}"
         for event in self.events()[-EVENTS:]:
             yield f"{'! ' if event.warning else ''}{event.line}"
         for what, why in self._cannot.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wizard.problems import Problem
 from wizard.systems.cluster import EVENTS
 from wizard.systems.redact import redact
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
 
 Json = Mapping[str, Any]
+
+NODE_COMES = frozenset({"TriggeredScaleUp", "Nominated"})
+"""The reasons with which an autoscaler tells a pod that it brings a node for it.
+
+Sources: cluster-autoscaler, FAQ ("What events are emitted by CA?"), and Karpenter (`Nominated`).
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,17 @@ class Event:
         """The event as it is shown."""
         often = f" (×{self.count})" if self.count > 1 else ""
         return f"{self.about}: {self.reason}{often}: {self.message}"
+
+
+def node_comes(read: Callable[[], Iterable[Event]]) -> bool:
+    """Whether an autoscaler has said so to one of the pods that the events are about.
+
+    Events that cannot be read do not say that none comes.
+    """
+    try:
+        return any(event.reason in NODE_COMES for event in read())
+    except Problem:
+        return True
 
 
 def events_about(cluster: Cluster, namespace: str, names: Collection[str]) -> tuple[Event, ...]:

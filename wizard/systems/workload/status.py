@@ -9,6 +9,9 @@ from typing import Any
 from wizard.systems.redact import redact
 from wizard.systems.workload.pods import Pod, cause_of
 
+NOT_LET_IN = "FailedCreate"
+"""The reason of a ReplicaSet whose pods are refused: by a quota, a limit, an admission webhook."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -44,6 +47,11 @@ class RolloutStatus:
     newest: str = ""
     leaving: frozenset[str] = frozenset()
     held: Held | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is stuck because the API server does not let its pods in (a quota)."""
+        return self.stuck.startswith(NOT_LET_IN)
 
     @property
     def counts(self) -> str:
@@ -130,4 +138,4 @@ def _refused(replica_set: Mapping[str, Any] | None) -> str:
     failure = condition(replica_set, "ReplicaFailure")
     if failure.get("status") != "True":
         return ""
-    return f"{failure.get('reason') or 'FailedCreate'}: {redact(str(failure.get('message') or ''))}"
+    return f"{failure.get('reason') or NOT_LET_IN}: {redact(str(failure.get('message') or ''))}"

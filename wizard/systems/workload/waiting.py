@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from wizard.systems.workload.pods import BACKING_OFF, UNSCHEDULABLE
@@ -12,8 +12,8 @@ from wizard.systems.workload.status import RolloutStatus
 PATIENCE = 30.0
 """Seconds that a rollout may stay stuck; as a rule (`--patience`)."""
 
-LONGER = {UNSCHEDULABLE: 6, "FailedCreate": 2}
-"""How many times as long: a node may be on its way, a quota be raised."""
+NODE = 600.0
+"""Seconds more for a pod for which an autoscaler has said that it brings a node."""
 
 BACK_OFF = 300.0
 """Seconds within which a kubelet tries a crashed container, or an image, again: its maximum."""
@@ -24,18 +24,23 @@ class Patience:
     """Tells when a rollout has been stuck for too long. One is for one rollout.
 
     Pods whose probes fail have no reason of their own; they are given up when they have been
-    running unready for longer than their probes allow, and the patience on top.
+    running unready for longer than their probes allow, and the patience on top. Pods that are not
+    let in are not judged while others are leaving, which may be what makes room.
 
     Attributes:
-        seconds: how long it may stay stuck; a pod that waits for a node six times as long.
+        seconds: how long it may stay stuck.
         before: how often the containers of pods that were stuck at the start had been started
             again (`Pod.attempts`), by the pods' UIDs. What kept them may be mended: they are not
             judged until they have been tried again.
+        node_comes: whether an autoscaler has said that it brings a node for a pod that no node
+            takes; asked when the patience is over, and believed from then on.
     """
 
     seconds: float = PATIENCE
     before: Mapping[str, int] = field(default_factory=dict)
+    node_comes: Callable[[], bool] = field(default=lambda: False)
     _since: float | None = field(default=None, init=False, repr=False)
+    _awaited: bool = field(default=False, init=False, repr=False)
     _unready: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     def over(self, status: RolloutStatus) -> str:
@@ -43,7 +48,9 @@ class Patience:
         if status.done:
             return self.gone("")
         more = BACK_OFF if self.untried(status) else 0.0
-        return self._failing(status, time.monotonic()) or self.gone(status.stuck, more)
+        room = status.refused and any(pod.terminating for pod in status.pods)
+        stuck = "" if room else status.stuck
+        return self._failing(status, time.monotonic()) or self.gone(stuck, more)
 
     def untried(self, status: RolloutStatus) -> bool:
         """Whether a pod that was stuck at the start has not been tried again since."""
@@ -59,11 +66,16 @@ class Patience:
         """
         now = time.monotonic()
         if not stuck:
-            self._since = None
+            self._since, self._awaited = None, False
             return ""
         self._since = now if self._since is None else self._since
-        times = next((LONGER[word] for word in LONGER if word in stuck), 1)
-        return stuck if now - self._since > self.seconds * times + more else ""
+        over = now - self._since - self.seconds - more
+        if over <= 0:
+            return ""
+        if UNSCHEDULABLE in stuck:
+            self._awaited = self._awaited or self.node_comes()
+            over -= NODE if self._awaited else 0.0
+        return stuck if over > 0 else ""
 
     def _failing(self, status: RolloutStatus, now: float) -> str:
         unready = {

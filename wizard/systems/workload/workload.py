@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems.cluster import BUDGETS, PODS, REPLICASETS, Cluster, Resource
+from wizard.systems.events import Event, events_about, node_comes
 from wizard.systems.installation import Installation
 from wizard.systems.manifest import literal_env
 from wizard.systems.workload.argo_rollout import ArgoRolloutKind
@@ -209,8 +210,13 @@ class Workload:
             Problem: the rollout stays stuck, is held, or is not done within `limit` seconds.
         """
         started = answered = time.monotonic()
-        hope = Patience(patience, before or {})
         status: RolloutStatus | None = None
+
+        def announced() -> tuple[Event, ...]:
+            names = {pod.name for pod in status.pods} if status else set()
+            return events_about(self._cluster, self._namespace, names)
+
+        hope = Patience(patience, before or {}, lambda: node_comes(announced))
         while True:
             try:
                 status = self.status()
