@@ -175,7 +175,9 @@ class TestTheApi:
         assert "LSA801" in answer.stdout + answer.stderr
 
     def test_a_url_where_nobody_listens(self, check) -> None:
-        check(5, "LSA805", options=("--url", "http://127.0.0.1:1"))
+        past = "kubectl port-forward -n langsmith deployment/langsmith-backend 1984:1984"
+        options = ("--url", "http://127.0.0.1:1")
+        check(5, "LSA805", past, "--url http://127.0.0.1:1984", options=options)
 
     def test_a_key_that_nobody_knows(self, check) -> None:
         wrong = "lsv2_pt_00000000000000000000000000000000_0000000000"

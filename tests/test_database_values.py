@@ -26,7 +26,8 @@ OTHER = "8b7d40f2-16e9-4c55-8a0d-52c9e3f7b1a6"
         ("u:p@h", "u", "p", "h", 5432, "u"),
         ("u:p@ss/w?rd#%@h:5432/db", "u", "p@ss/w?rd#%", "h", 5432, "db"),
         ("u:a:b@h/db", "u", "a:b", "h", 5432, "db"),
-        ("u:p%40x@h/db", "u", "p%40x", "h", 5432, "db"),
+        ("u:p%40x@h/db", "u", "p@x", "h", 5432, "db"),
+        ("u%41:p%4@h", "uA", "p%4", "h", 5432, "uA"),
         ("u:p@x.y/z@h/db", "u", "p@x.y/z", "h", 5432, "db"),
         ("u:p@[fd00::1]:5433/db", "u", "p", "fd00::1", 5433, "db"),
         ("user@tenant:p@h.postgres.database.azure.com/db", "user@tenant", "p",
@@ -37,13 +38,32 @@ OTHER = "8b7d40f2-16e9-4c55-8a0d-52c9e3f7b1a6"
         ("u:p ä🙂@h/db", "u", "p ä🙂", "h", 5432, "db"),
     ],
 )  # fmt: skip
-def test_stored_urls_are_taken_literally(
+def test_stored_urls_are_taken_as_the_backend_does(
     text: str, user: str, password: str, host: str, port: int, dbname: str
 ) -> None:
     url = parse_stored_url(text)
     assert (url.user, url.password, url.host, url.port, url.dbname) == (
         user, password, host, port, dbname,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("u:p%40x@h/db", [("u", "p@x"), ("u", "p%40x")]),
+        ("u%41:p%4@h", [("uA", "p%4"), ("u%41", "p%4")]),
+        ("u:100%@h/db", [("u", "100%")]),
+        ("u:p@ss@h/db?x=%40", [("u", "p@ss")]),
+        ("postgresql://u:p%40x@h/db", [("u", "p@x")]),
+    ],
+)
+def test_there_are_two_readings_where_only_the_scheme_would_tell(
+    text: str, readings: list[tuple[str, str]]
+) -> None:
+    url = parse_stored_url(text)
+    both = [url, *([url.otherwise] if url.otherwise else [])]
+    assert [(one.user, one.password) for one in both] == readings
+    assert {one.otherwise for one in both[1:]} <= {None}
 
 
 def test_parameters_may_hold_an_at_sign() -> None:

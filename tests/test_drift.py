@@ -185,6 +185,32 @@ def test_edits_of_other_objects_are_listed_with_who_made_them(cluster, systems) 
     assert frontend.startswith("ConfigMap langsmith-frontend")
 
 
+@pytest.mark.parametrize("name", ["langsmith-queue", "langsmith-backend"])
+def test_an_autoscaler_made_by_hand_is_named(cluster, systems, name: str) -> None:
+    controllers = cluster.kubernetes.acting_as("kube-controller-manager")
+
+    def drifted() -> tuple[str, ...]:
+        systems.forget()
+        found = live_drift(systems) + live_objects(systems, systems.manifest)
+        return tuple(line.removeprefix(f"Deployment {name}: ") for line in found.reverted)
+
+    controllers.patch("Deployment", "langsmith", name, {"spec": {"replicas": 3}})
+    assert drifted() == ("spec.replicas (set by kube-controller-manager)",)
+    for its, target in (("another", "not-there"), ("by-hand", name)):
+        reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+        cluster.kubernetes.acting_as("kubectl-autoscale").create(
+            {
+                "apiVersion": "autoscaling/v2",
+                "kind": "HorizontalPodAutoscaler",
+                "metadata": {"name": its, "namespace": "langsmith"},
+                "spec": {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 5},
+            }
+        )
+    assert drifted() == ("spec.replicas (set by HorizontalPodAutoscaler by-hand)",)
+    cluster.kubernetes.faults.forbid("list", "horizontalpodautoscalers")
+    assert drifted() == ("spec.replicas (set by kube-controller-manager)",)
+
+
 def test_edits_of_other_objects_are_undone_only_when_told(cluster, run, helm, helm4) -> None:
     cluster.use_helm(helm)
     reinstall(cluster)

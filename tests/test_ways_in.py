@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import signal
 import threading
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from databases import refused, told
 from traces import trace, writes
 
 from wizard.options import settings_from
-from wizard.practice.cluster import DATABASE, PracticeCluster
+from wizard.practice.cluster import DATABASE, NAMESPACE, PracticeCluster
 from wizard.problems import Problem
 from wizard.systems import ways_in
 from wizard.systems.access import Systems
@@ -228,6 +230,24 @@ def test_a_login_that_does_not_work_in_the_pod(cluster, run) -> None:
     assert (answer.returncode, answer.stdout) == (5, "")
     assert "LSA522" in answer.stderr
     assert cluster.postgres.password not in answer.stderr
+
+
+@pytest.mark.parametrize("way", ["port-forward", "pod"])
+@pytest.mark.parametrize("real", ["p@ss", "p%40ss"])
+def test_a_password_that_is_stored_encoded_or_not(cluster, run, way, real) -> None:
+    role = f"lang_{uuid4().hex[:8]}"  # the server outlives the cluster
+    with cluster.connect() as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD '{real}'".encode())
+    secret = cluster.kubernetes.get("Secret", NAMESPACE, "langsmith-postgres")
+    stored = base64.b64decode(secret["data"]["connection_url"]).decode()
+    url = base64.b64encode(f"{role}:p%40ss@{stored.rpartition('@')[2]}".encode()).decode()
+    somebody = cluster.kubernetes.acting_as("kubectl-edit")
+    somebody.patch("Secret", NAMESPACE, "langsmith-postgres", {"data": {"connection_url": url}})
+    answer = run("orgs", env=by(cluster, way))
+    assert answer.returncode == 0, answer.stderr
+    taken = "URL-decoded, as" if real == "p@ss" else "as it is stored, since URL-decoded"
+    assert f"taken {taken}" in " ".join(answer.stderr.split())
+    assert real not in answer.stderr
 
 
 def test_an_image_without_psql(systems, monkeypatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -24,7 +25,9 @@ from wizard.systems.access import Systems
 from wizard.systems.cluster import SECRETS
 from wizard.systems.database import Login
 from wizard.systems.database.connection_errors import check_system_certificates
+from wizard.systems.database.libpq_session import LibpqSession
 from wizard.systems.installation import Installation, SecretKeys
+from wizard.systems.ways_in.lasting import Lasting
 from wizard.target import target_from
 
 USER = "localhost"
@@ -170,6 +173,62 @@ def test_a_url_that_is_not_understood_is_not_shown(systems) -> None:
     ):
         pass
     assert "hidden" not in told(caught.value)
+
+
+@pytest.fixture
+def logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords with which a login was tried."""
+    tried: list[str] = []
+    log_in = LibpqSession.open
+
+    def noted(login: Login, connect_limit: int) -> LibpqSession:
+        tried.append(login.password)
+        return log_in(login, connect_limit)
+
+    monkeypatch.setattr(LibpqSession, "open", noted)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("real", "tried", "told"),
+    [
+        ("p@ss", ["p@ss"], "taken URL-decoded, as the backend reads it"),
+        ("p%40ss", ["p@ss", "p%40ss"], "taken as it is stored, since URL-decoded the server"),
+    ],
+)
+def test_a_stored_password_without_a_scheme_is_read_in_both_ways(
+    systems, postgres, logins, real, tried, told
+) -> None:
+    with fresh(postgres) as world, contextlib.closing(Lasting()) as lasting:
+        world.table()
+        role = world.role()
+        world.sql(f"ALTER ROLE {role.user} PASSWORD '{real}'")
+        url = f"{role.user}:p%40ss@{postgres.host}:{postgres.port}/{world.name}"
+        installation = external(systems, url)
+        for _ in range(2):
+            way = ways_in.database(systems.target, systems.cluster, installation, lasting)
+            with way as database:
+                assert database.identity().user == role.user
+                assert told in database.login.evidence
+                assert real not in repr(database.login) + database.login.evidence
+    assert logins == [*tried, tried[-1]]  # what failed once is not tried again
+
+
+def test_two_logins_at_most_fail(systems, postgres, logins) -> None:
+    with fresh(postgres) as world, contextlib.closing(Lasting()) as lasting:
+        role = world.role()
+        url = f"{role.user}:p%40ss@{postgres.host}:{postgres.port}/{world.name}"
+        installation = external(systems, url)
+        for _ in range(2):
+            with (
+                refused("LSA524") as caught,
+                ways_in.database(systems.target, systems.cluster, installation, lasting),
+            ):
+                pass
+            assert "neither URL-decoded nor as it is stored" in caught.value.what
+            assert "both count" in caught.value.next_step
+            assert not {"p@ss", "p%40ss"} & set(told(caught.value).split())
+    assert logins == ["p@ss", "p%40ss"]
 
 
 def test_a_service_file(systems, postgres, monkeypatch, tmp_path) -> None:

@@ -209,7 +209,8 @@ def test_certificates_are_mounted_where_the_release_has_them(systems) -> None:
     ("url", "password"),
     [
         ("u:plain@db:5432/x", "plain"),
-        ("u:p@ss/w?r#d%41:e@db:5432/x?sslmode=require", "p@ss/w?r#d%41:e"),
+        ("u:p@ss/w?r#d%41:e@db:5432/x?sslmode=require", "p@ss/w?r#dA:e"),
+        ("u%41:p@ss/w?r#d%4:e@db:5432/x?sslmode=require", "p@ss/w?r#d%4:e"),
         ("u:a$b`c'd\"e\\f *g@db/x", "a$b`c'd\"e\\f *g"),
         ("postgres://u:p%40ss%2Fw%3Frd%25@db:5432/x", "p@ss/w?rd%"),
         ("postgresql+psycopg://u%20v:%C3%A9%5C%27@db/x", "é\\'"),
@@ -220,10 +221,14 @@ def test_certificates_are_mounted_where_the_release_has_them(systems) -> None:
 def test_the_password_is_cut_out_as_it_is_parsed_here(shell, url, password) -> None:
     stored = parse_stored_url(url)
     assert stored.password == password
-    script = own_pod.SHELL.replace(own_pod.PSQL, 'printf %s "$PGPASSWORD"')
+    script = own_pod.SHELL.replace(own_pod.PSQL, 'printf "%s %s" "$PGUSER" "$PGPASSWORD"')
+    plain = (stored.otherwise or stored).user
     env = {"URL": url, "BEFORE": stored.before, "AFTER": stored.after, "PATH": "/usr/bin:/bin"}
-    answer = subprocess.run([*shell, "-c", script], env=env, capture_output=True, check=True)
-    assert answer.stdout.decode() == password
+    env |= {"PGUSER": stored.user, "PLAINUSER": plain}
+    for one in filter(None, (stored, stored.otherwise)):
+        argv = [*shell, "-c", script, "sh", one.reading]
+        answer = subprocess.run(argv, env=env, capture_output=True, check=True)
+        assert answer.stdout.decode() == f"{one.user} {one.password}"
 
 
 def test_the_stored_secret_of_practice_needs_this(cluster) -> None:

@@ -18,13 +18,14 @@ from wizard.problems import Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import Finding, State
 from wizard.systems.chart_objects import resource_of
-from wizard.systems.field_owners import HELM, applied_by_helm, managers_of
+from wizard.systems.field_owners import HELM, applied_by_helm, managers_of, setter_of
 from wizard.systems.manifest import BACKEND, wanted_objects
 from wizard.systems.rendering import ORDER, leaves_of
 from wizard.variables import WANTED
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
+    from wizard.systems.cluster import Cluster
     from wizard.systems.rendering import Leaves, Path
 
 EDITS, NONE = "edits beside helm", "none"
@@ -128,6 +129,7 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
     drift = compared(
         sides,
         live,
+        cluster=systems.cluster,
         by_server=systems.helm.major >= 4 and applied_by_helm(live),
         applied=None if rendered is None else applied,
     )
@@ -143,6 +145,7 @@ def compared(
     live: Mapping[str, Any],
     title: str = "",
     *,
+    cluster: Cluster | None = None,
     by_server: bool,
     applied: Callable[[], Leaves] | None = None,
 ) -> LiveDrift:
@@ -151,6 +154,7 @@ def compared(
     Args:
         live: the object itself, with its `metadata.managedFields`.
         title: stands before each place.
+        cluster: is asked for the autoscaler where one has set the replicas.
         by_server: whether helm applies it on the server's side.
         applied: asks the API server what would become of it: what the server fills in, rounds,
             drops or has a webhook change is nobody's edit. Where it raises a Problem, it is done
@@ -165,10 +169,11 @@ def compared(
     for place in sorted(places):
         others = [it for it in managers_of(live, place) if it != HELM]
         words = f"{title}{_words(place)}"
-        if by_server and others:
-            refused.append(f"{others[0]}, which helm 4 refuses to change: {words}")
+        who = setter_of(cluster, live, place, others[0]) if others else ""
+        if by_server and who:
+            refused.append(f"{who}, which helm 4 refuses to change: {words}")
         elif _edited(place, sides) and not _ours(place):
-            reverted.append(f"{words} (set by {others[0]})" if others else words)
+            reverted.append(f"{words} (set by {who})" if who else words)
     return LiveDrift(tuple(reverted), refused=tuple(refused))
 
 

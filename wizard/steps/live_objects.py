@@ -117,6 +117,7 @@ def _drifted(systems: Systems, it: _Object) -> LiveDrift:
         Sides(_leaves(it.old), _leaves(it.new), _leaves(live)),
         live,
         f"{it.title}: ",
+        cluster=systems.cluster,
         by_server=by_server,
         applied=lambda: _leaves(
             systems.cluster.try_apply(_resource(it), it.name, it.namespace, it.new)

@@ -79,8 +79,9 @@ BUDGETS = Access("kubernetes", "list", "poddisruptionbudgets", "policy", optiona
 HAZARDS = (
     Access("kubernetes", "get", "services", optional=True),
     BUDGETS,
+    Access("kubernetes", "list", "horizontalpodautoscalers", "autoscaling", optional=True),
 )
-"""What may stand in the way of an upgrade."""
+"""What may stand in the way of an upgrade, and the autoscaler that has set the replicas."""
 
 SEEN = (
     Access("kubernetes", "list", "jobs", "batch", optional=True),

@@ -62,6 +62,7 @@ REPLICASETS = Resource("replicasets", "ReplicaSet", "apps")
 STATEFULSETS = Resource("statefulsets", "StatefulSet", "apps")
 JOBS = Resource("jobs", "Job", "batch")
 BUDGETS = Resource("poddisruptionbudgets", "PodDisruptionBudget", "policy")
+AUTOSCALERS = Resource("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2")
 ARGO_ROLLOUTS = Resource("rollouts", "Rollout", "argoproj.io", "v1alpha1")
 ACCESS_REVIEWS = Resource(
     "selfsubjectaccessreviews", "SelfSubjectAccessReview", "authorization.k8s.io"

@@ -1,13 +1,21 @@
-"""Which field manager has set a place of a live object (`metadata.managedFields`)."""
+"""Who has set a place of a live object: its field manager (`metadata.managedFields`), by name."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from wizard.problems import Problem
+
+if TYPE_CHECKING:
+    from wizard.systems.cluster import Cluster
 
 HELM = "helm"
+CONTROLLERS = "kube-controller-manager"
+"""The field manager of Kubernetes' own controllers; of replicas it is an autoscaler's."""
+REPLICAS = ("spec", "replicas")
 
 
 def applied_by_helm(live: Mapping[str, Any]) -> bool:
@@ -23,6 +31,26 @@ def managers_of(live: Mapping[str, Any], place: Sequence[str]) -> tuple[str, ...
         for it in live["metadata"].get("managedFields") or []
         if it.get("manager") and _owns(it.get("fieldsV1"), live, place)
     )
+
+
+def setter_of(
+    cluster: Cluster | None, live: Mapping[str, Any], place: Sequence[str], by: str
+) -> str:
+    """The field manager as a person knows it: for replicas the autoscaler behind it, by name."""
+    if cluster is None or by != CONTROLLERS or tuple(place) != REPLICAS:
+        return by
+    from wizard.systems.cluster import AUTOSCALERS
+
+    about = live["metadata"]
+    try:
+        found = cluster.list(AUTOSCALERS, about.get("namespace"))
+    except Problem:
+        return by
+    for each in found:
+        target = (each.get("spec") or {}).get("scaleTargetRef") or {}
+        if (target.get("kind"), target.get("name")) == (live.get("kind"), about["name"]):
+            return f"HorizontalPodAutoscaler {each['metadata']['name']}"
+    return by
 
 
 def _owns(fields: Any, node: Any, place: Sequence[str]) -> bool:

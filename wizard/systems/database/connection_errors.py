@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SYSTEM_CERTIFICATES = 160000
 """The libpq that first knew sslrootcert=system."""
 
+_LOOK_THERE = "check the Secret that the backend reads its PostgreSQL URL from"
 _TLS = r"ssl|tls|certificate"
 _KINDS: tuple[tuple[str, str], ...] = (
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects", "hba"),
@@ -102,15 +103,30 @@ def timed_out(login: Login, limit: float) -> Problem:
 
 
 def _password(login: Login, words: tuple[str, ...]) -> Problem:
+    next_step = "check the user and the password of this way in"
+    if "PG…" in login.via:
+        next_step = "check PGUSER and PGPASSWORD, or the passfile"
+    elif login.reading:
+        next_step = f"{_LOOK_THERE}: the password is taken {login.reading}"
     return Problem(
         "LSA524",
         f"PostgreSQL does not accept user {login.user} with this password",
         on=login.subject,
-        next_step="check PGUSER and PGPASSWORD, or the passfile"
-        if "PG…" in login.via
-        else "check the Secret that the backend reads its PostgreSQL URL from: the password "
-        "is taken as it is stored there, not URL-decoded",
+        next_step=next_step,
         detail=words,
+    )
+
+
+def refused_twice(login: Login, second: Problem) -> Problem:
+    """Neither reading of the stored password is accepted; `login` is the one with the first."""
+    other = login.otherwise.reading if login.otherwise else ""
+    return Problem(
+        "LSA524",
+        f"PostgreSQL does not accept user {login.user} with the stored password, neither "
+        f"{login.reading} nor {other}",
+        on=login.subject,
+        next_step=f"{_LOOK_THERE}. Two logins failed: where a policy locks accounts, both count",
+        detail=second.detail,
     )
 
 

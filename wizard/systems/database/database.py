@@ -54,7 +54,8 @@ class Database:
             Problem: LSA522 to LSA530: unreachable, no answer within the limit, wrong password, no
                 such database, TLS, not let in, no connection left, not understood, too old.
         """
-        return cls(open_session(login, connect_limit), login, connect_limit)
+        session = open_session(login, connect_limit)
+        return cls(session, session.login, connect_limit)
 
     def __enter__(self) -> Database:
         return self

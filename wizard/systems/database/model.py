@@ -46,6 +46,8 @@ class Login:
         psql: starts a psql that is logged in elsewhere, in place of a connection of our own.
         forwarded: whether the host is this process's own end of a port-forward, which tells nobody
             anything.
+        reading: how the stored password is read (`StoredUrl.reading`); empty for another one.
+        otherwise: the same login with the other reading, where there are two.
     """
 
     host: str
@@ -59,6 +61,8 @@ class Login:
     why: str = field(default="", compare=False)
     psql: Callable[[], Wire] | None = field(default=None, repr=False, compare=False)
     forwarded: bool = False
+    reading: str = field(default="", compare=False)
+    otherwise: Login | None = field(default=None, repr=False, compare=False)
 
     @property
     def subject(self) -> str:

@@ -1,5 +1,7 @@
-"""The connection URL as LangSmith's chart stores it: mostly without scheme, never encoded.
+"""The connection URL as LangSmith's chart stores it: mostly without scheme, encoded or not.
 
+The chart encodes nothing; LangChain's page on external PostgreSQL has people encode what is special
+in a password, and the backend decodes it. So without a scheme there may be two readings.
 Source: chart values `postgres.external.connectionUrl` and the Secret `<fullname>-postgres`.
 """
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, unquote
 
 from wizard.exits import Exit
@@ -20,6 +22,8 @@ _PLACE = re.compile(
     r"(?:/(?P<dbname>[^/?#@]*))?"
     r"(?:\?(?P<query>(?:[A-Za-z_]+=[^&]*(?:&|$))*))?"
 )
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+DECODED, LITERAL = "URL-decoded", "as it is stored"
 _LIBPQ = re.compile(
     r"channel_binding|gssencmode|hostaddr|krbsrvname|passfile|require_auth|ssl[a-z]+"
     r"|ssl_m(?:ax|in)_protocol_version|target_session_attrs"
@@ -33,6 +37,8 @@ class StoredUrl:
 
     Attributes:
         before, after: the text around the password, as it is stored.
+        reading: how user and password are read, `DECODED` or `LITERAL`.
+        otherwise: the other reading, where there are two.
     """
 
     user: str
@@ -43,10 +49,15 @@ class StoredUrl:
     parameters: Mapping[str, str] = field(repr=False)
     before: str = field(default="", repr=False)
     after: str = field(default="", repr=False)
+    reading: str = LITERAL
+    otherwise: StoredUrl | None = field(default=None, repr=False)
 
 
 def parse_stored_url(text: str) -> StoredUrl:
-    """Take a stored URL apart; user and password are taken literally unless it has a scheme.
+    """Take a stored URL apart; user and password are decoded where there is something to decode.
+
+    That is how the backend reads them. Without a scheme they may also be meant literally
+    (`otherwise`): `ls:p%40ss@…` is `p@ss`, or rarely that text itself.
 
     The host is what follows the last `@` after which only host, port, database and parameters
     come, so that a password may hold `@ / ? # % :`. The text itself is never in a message.
@@ -63,8 +74,6 @@ def parse_stored_url(text: str) -> StoredUrl:
         raise _not_understood()
     if not password:
         raise _no_password()
-    if scheme:
-        user, password = unquote(user), unquote(password)
     before, after = (
         text[: len(text) - len(rest)] + login.partition(":")[0] + ":",
         rest[len(login) :],
@@ -72,7 +81,7 @@ def parse_stored_url(text: str) -> StoredUrl:
     port = int(place["port"] or 5432)
     if not 0 < port < 65536:
         raise _not_understood()
-    return StoredUrl(
+    literal = StoredUrl(
         user=user,
         password=password,
         host=(place["host"] or "").strip("[]"),
@@ -81,6 +90,16 @@ def parse_stored_url(text: str) -> StoredUrl:
         parameters=dict(parse_qsl(place["query"] or "", keep_blank_values=True)),
         before=before,
         after=after,
+    )
+    if not scheme and not _ESCAPE.search(login):
+        return literal
+    return replace(
+        literal,
+        user=unquote(user),
+        password=unquote(password),
+        dbname=place["dbname"] or unquote(user),
+        reading=DECODED,
+        otherwise=None if scheme else literal,
     )
 
 

@@ -65,7 +65,7 @@ def _opened(
     limit = max(int(target.connect_limit), 1)
     try:
         way = login(target, cluster, installation, lasting)
-        return stack.enter_context(_by(way, limit))
+        return stack.enter_context(_by(way, limit, lasting))
     except Problem as problem:
         bundled = installation.postgres is not None and not installation.database.external
         if target.database != "auto" or problem.id not in NO_FORWARD or not bundled:
@@ -74,16 +74,23 @@ def _opened(
     why = f"no port can be forwarded: {first.what}"
     try:
         instead = contextlib.nullcontext(exec_login(cluster, installation, why=why))
-        return stack.enter_context(_by(instead, limit))
+        return stack.enter_context(_by(instead, limit, lasting))
     except Problem as second:
         raise _neither(first, second) from None
 
 
 @contextlib.contextmanager
-def _by(way: contextlib.AbstractContextManager[Login], limit: int) -> Iterator[Database]:
+def _by(
+    way: contextlib.AbstractContextManager[Login], limit: int, lasting: Lasting
+) -> Iterator[Database]:
     from wizard.systems.database import Database
 
-    with way as told, Database.open(told, connect_limit=limit) as opened:
+    with (
+        way as told,
+        lasting.known(told) as known,
+        Database.open(known, connect_limit=limit) as opened,
+    ):
+        lasting.accepted(opened.login)
         yield opened
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wizard.exits import Exit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster
     from wizard.systems.database import Login, StoredUrl
     from wizard.systems.installation import Installation, PostgresImage
+    from wizard.systems.pod_command import PodCommand
 
 CONTAINER = "psql"
 LABEL = "app.kubernetes.io/managed-by"
@@ -52,13 +54,13 @@ SHELL = (
 }
 login=${URL#"$BEFORE"}
 PGPASSWORD=${login%"$AFTER"}
-case $URL in *://*) PGPASSWORD=$(decode "$PGPASSWORD") ;; esac
-export PGPASSWORD
+if [ "$1" = "URL-decoded" ]; then PGPASSWORD=$(decode "$PGPASSWORD"); else PGUSER=$PLAINUSER; fi
+export PGPASSWORD PGUSER
 unset URL
 """
     + PSQL
 )
-"""What runs in the pod: the password is cut out of the stored URL there."""
+"""What runs in the pod: the password is cut out of the stored URL there, and read as `$1` says."""
 
 
 @contextlib.contextmanager
@@ -83,6 +85,11 @@ def pod_login(
     with _removed(cluster, name, namespace):
         cluster.create(PODS, namespace, manifest(name, image, installation, stored))
         _await_ready(cluster, name, namespace)
+
+        def psql(reading: str) -> PodCommand:
+            return cluster.command(name, namespace, CONTAINER, ["sh", "-c", SHELL, "sh", reading])
+
+        first, other = stored.reading, stored.otherwise
         way = Login(
             host="",
             port=0,
@@ -92,8 +99,12 @@ def pod_login(
             schema=installation.database.schema,
             via=f"psql in a pod of its own, {name}",
             why="as --database asks",
-            psql=lambda: cluster.command(name, namespace, CONTAINER, ["sh", "-c", SHELL]),
+            psql=lambda: psql(first),
+            reading=first,
         )
+        if other:
+            plain = replace(way, reading=other.reading, psql=lambda: psql(other.reading))
+            way = replace(way, otherwise=plain)
         yield name, way
 
 
@@ -198,6 +209,7 @@ def _environment(installation: Installation, stored: StoredUrl) -> list[dict[str
         "PGHOST": stored.host,
         "PGPORT": str(stored.port),
         "PGUSER": stored.user,
+        "PLAINUSER": (stored.otherwise or stored).user,
         "PGDATABASE": stored.dbname,
         "PGCONNECT_TIMEOUT": "10",
         "HOME": "/nonexistent",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.problems import Problem
@@ -27,8 +26,9 @@ def forwarded(
         why = f"the stored URL names Service {place.service}"
         host, port = (str(local.directory), 5432) if local.directory else (local.host, local.port)
         try:
-            login = login_of(stored, installation, via=via, why=why, host=host, port=port)
-            yield replace(login, forwarded=True)
+            yield login_of(
+                stored, installation, via=via, why=why, host=host, port=port, forwarded=True
+            )
         except Problem:
             if local.problem:  # libpq only sees that its socket was closed
                 raise local.problem from None

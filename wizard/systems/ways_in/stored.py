@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.exits import Exit
@@ -53,8 +54,9 @@ def login_of(
     host: str = "",
     port: int = 0,
     certificates: Mapping[str, str] | None = None,
+    forwarded: bool = False,
 ) -> Login:
-    """The login as the stored URL says, or through another host and port.
+    """The login as the stored URL says, or through another host and port, in both its readings.
 
     Certificates from the release stand for the paths of the URL, which are paths in its pods.
     """
@@ -68,7 +70,7 @@ def login_of(
         inside = ("ssl", "hostaddr", "target_session_attrs")
         options = {name: v for name, v in options.items() if not name.startswith(inside)}
         options["sslmode"] = "prefer"
-    return Login(
+    login = Login(
         host=host or stored.host,
         port=port or stored.port,
         user=stored.user,
@@ -78,4 +80,17 @@ def login_of(
         schema=installation.database.schema,
         via=via,
         why=why,
+        forwarded=forwarded,
+        reading=stored.reading,
     )
+    other = stored.otherwise
+    if other is None:
+        return login
+    literal = replace(
+        login,
+        user=other.user,
+        password=other.password,
+        dbname=other.dbname,
+        reading=other.reading,
+    )
+    return replace(login, otherwise=literal)
