@@ -36,7 +36,7 @@ LOOKING = [
 CHANGING = [
     access
     for access in DECLARED
-    if access.changes and not access.kind and "review" not in access.what
+    if access.changes and not (access.kind or access.optional) and "review" not in access.what
 ]
 ALL = ("run", "--yes", "--all")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from plain import session
-from traces import restarted
+from traces import OURS, restarted
 
 from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster
@@ -97,11 +97,12 @@ def test_the_live_variables(cluster: PracticeCluster, workload: Workload) -> Non
     entry = {"name": "AUDIT_LOGS_ENABLED", "value": "true"}
     containers = [{"name": "backend", "env": [entry]}]
     change(cluster, {"template": {"spec": {"containers": containers}}})
-    live = workload.live_env()
+    live = workload.afresh().live_env()
     assert live["AUDIT_LOGS_ENABLED"] == "true"
     assert live["POSTGRES_DATABASE_URI"] is None
     workload.wait(limit=60, tick=nothing)
-    assert {pod.env["AUDIT_LOGS_ENABLED"] for pod in workload.pods()} == {"true"}
+    there = [pod for pod in workload.pods() if not pod.terminating]
+    assert {pod.env["AUDIT_LOGS_ENABLED"] for pod in there} == {"true"}
 
 
 def test_a_settled_backend_is_done(workload: Workload) -> None:
@@ -354,6 +355,69 @@ def test_an_api_server_that_stays_away(
     assert refused(lambda: workload.wait(limit=60, tick=nothing)).id == "LSA208"
 
 
+def of_backend(cluster: PracticeCluster, verb: str) -> int:
+    """How often the backend's Deployment was read or watched by us since the test began."""
+    asked = [it for it in cluster.kubernetes.requests if it.user_agent.startswith(OURS)]
+    watched = verb == "watch"
+    return sum(
+        (it.verb, it.resource) == (verb, "deployments") and (watched or it.name == NAME)
+        for it in asked
+    )
+
+
+def test_one_look_is_one_reading(cluster: PracticeCluster, workload: Workload) -> None:
+    before = workload.status()
+    change(cluster, {"template": {"metadata": {"annotations": {"new": "1"}}}})
+    assert workload.status() == before
+    assert workload.live()["spec"]["template"] != deployment(cluster)["spec"]["template"]
+    assert of_backend(cluster, "get") == 1
+    assert workload.afresh().live()["spec"]["template"] == deployment(cluster)["spec"]["template"]
+
+
+def test_a_restart_goes_by_what_is_there_now(cluster: PracticeCluster, workload: Workload) -> None:
+    assert workload.status().done
+    change(cluster, {"paused": True})
+    assert refused(lambda: workload.restart(at=datetime.now(UTC))).id == "LSA604"
+
+
+def test_the_end_of_a_rollout_is_told_by_a_watch(
+    cluster: PracticeCluster, workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.systems.workload.workload.POLL_SECONDS", 60.0)
+    workload.restart(at=datetime.now(UTC))
+    before = of_backend(cluster, "get")
+    assert workload.wait(limit=30, tick=nothing).done
+    assert of_backend(cluster, "get") - before <= 2  # one more, where the watch opens later
+    assert of_backend(cluster, "watch") == 1
+
+
+def test_without_the_right_to_watch_it_is_read_again(
+    cluster: PracticeCluster, workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.systems.workload.workload.POLL_SECONDS", 0.05)
+    cluster.kubernetes.faults.forbid("watch", "deployments")
+    workload.restart(at=datetime.now(UTC))
+    before = of_backend(cluster, "get")
+    assert workload.wait(limit=30, tick=nothing).done
+    assert of_backend(cluster, "get") - before > 2
+
+
+def test_a_deployment_that_goes_while_it_is_waited_for(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
+    workload.restart(at=datetime.now(UTC))
+    path, seen = DEPLOYMENTS.path(NAMESPACE, NAME), []
+
+    def delete(status: RolloutStatus, _: float) -> None:
+        seen.append(status)
+        if len(seen) == 2:
+            gone = session(cluster.kubernetes).delete(cluster.kubernetes.url + path, timeout=10)
+            gone.raise_for_status()
+
+    assert refused(lambda: workload.wait(limit=60, tick=delete)).id == "LSA601"
+
+
 def test_a_missing_right_ends_the_wait(cluster: PracticeCluster, workload: Workload) -> None:
     cluster.kubernetes.faults.forbid("list", "pods")
     assert refused(lambda: workload.wait(limit=60, tick=nothing)).id == "LSA207"
@@ -420,7 +484,7 @@ def test_a_pod_is_allowed_what_the_slowest_of_its_containers_is(
             {"template": {"spec": {"containers": containers, "initContainers": before}}},
         )
         workload.wait(limit=20, tick=nothing)
-        return {pod.grace for pod in workload.status().pods}
+        return {pod.grace for pod in workload.pods() if not pod.terminating}
 
     ours = workload.status().pods[0].grace
     slow = {"tcpSocket": {"port": 1}, "failureThreshold": 40, "periodSeconds": 10}

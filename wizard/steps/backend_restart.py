@@ -17,7 +17,7 @@ from wizard.steps.back.told import nothing
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
 from wizard.steps.release_state import may_go_on
-from wizard.steps.rights import BACKEND, BUDGETS, REVIEW, ROLL
+from wizard.steps.rights import BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
 from wizard.steps.rolling import status_lines
 from wizard.steps.server_default import on_by_default
 
@@ -36,6 +36,7 @@ class BackendRestart(Step):
         REVIEW,
         BUDGETS,
         *ROLL,
+        *FOLLOW,
     )
 
     def observe(self, systems: Systems) -> Observation:

@@ -24,7 +24,17 @@ from wizard.steps.ownership import await_sync, owner_consents, owner_findings, s
 from wizard.steps.pinned import chart_consents, chart_of, chart_reference
 from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
 from wizard.steps.release_state import state_consents
-from wizard.steps.rights import BACKEND, HAZARDS, OWNERS, RELEASE, RELEASES, REVIEW, ROLL, SEEN
+from wizard.steps.rights import (
+    BACKEND,
+    FOLLOW,
+    HAZARDS,
+    OWNERS,
+    RELEASE,
+    RELEASES,
+    REVIEW,
+    ROLL,
+    SEEN,
+)
 from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.steps.upgrading import upgrade as make_upgrade
 from wizard.variables import WANTED
@@ -55,6 +65,7 @@ class HelmUpgrade(Step):
         Access("kubernetes", "create", "secrets", changes=True),
         Access("kubernetes", "update", "secrets", changes=True),
         *ROLL,
+        *FOLLOW,
         Access("kubernetes", "create", "jobs", "batch", changes=True),
         Access("kubernetes", "delete", "jobs", "batch", changes=True),
         Access("helm", "get", "every object of the release"),

@@ -106,7 +106,7 @@ class Organizations(Step):
             return by_hand.apply(change, watch)
         watch.waiting("updating the organizations", 0.0)
         if not isinstance(change.payload, tuple):
-            pods = partial(_pods, systems)
+            pods = partial(_pods_now, systems)
             return many.apply(systems, change.payload, change.register, watch, pods)
         chosen: tuple[Organization, ...] = change.payload
         done = systems.database.enable(chosen, lock_limit=systems.target.lock_limit)
@@ -122,7 +122,7 @@ class Organizations(Step):
                 **change.register,
                 "changes": [row.as_json() for row in done.changes],
                 "committed_at": done.committed_at.isoformat(),
-                "pods": sorted({*change.register["pods"], *_pods(systems)}),
+                "pods": sorted({*change.register["pods"], *_pods_now(systems)}),
             },
         )
 
@@ -322,8 +322,14 @@ def _stored(organization: Organization) -> dict[str, Any]:
 
 
 def _pods(systems: Systems) -> list[str]:
-    """Uids of the backend pods that are there now: they know the old config."""
+    """Uids of the backend's pods: they know the old config."""
     return [pod.uid for pod in systems.workload.pods()]
+
+
+def _pods_now(systems: Systems) -> list[str]:
+    """The same at this moment, after the commit."""
+    systems.workload.afresh()
+    return _pods(systems)
 
 
 def _none_found(id: UUID) -> Problem:

@@ -138,7 +138,7 @@ def _live_by(systems: Systems, watch: Watch, who: str, limit: float) -> None:
     while True:
         now = time.monotonic()
         try:
-            live = systems.workload.live_env()
+            live = systems.workload.afresh().live_env()
             lacking, answered = tuple(it for it in WANTED if live.get(it) != "true"), now
         except Problem:
             if now - answered > SILENCE_LIMIT:

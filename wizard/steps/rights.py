@@ -22,6 +22,20 @@ ROLL = (
 )
 """Giving the backend's workload another template, or restarting it."""
 
+FOLLOW = (
+    Access("kubernetes", "watch", "deployments", "apps", changes=True, optional=True),
+    Access(
+        "kubernetes",
+        "watch",
+        "rollouts",
+        "argoproj.io",
+        changes=True,
+        optional=True,
+        kind="Rollout",
+    ),
+)
+"""Being told of the end of a rollout; without it the workload is read again and again."""
+
 FORWARD = (
     Access("kubernetes", "get", "pods/portforward", way="port-forward"),
     Access("kubernetes", "create", "pods/portforward", way="port-forward"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def rollout_lines(systems: Systems) -> tuple[str, ...]:
     """The backend's pods now, a line each; a cluster that does not answer is one line."""
     try:
-        return status_lines(systems.workload.status())
+        return status_lines(systems.workload.afresh().status())
     except Problem as problem:
         return (f"the pods cannot be read now: {problem.what}",)
 

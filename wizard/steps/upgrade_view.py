@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 from wizard.problems import Problem
 from wizard.steps.helm_at_work import note_helm
 from wizard.steps.rolling import status_lines
-from wizard.systems.event_watch import EventWatch
 from wizard.systems.events import Event, node_comes
 from wizard.systems.hook_jobs import HookJob, hook_jobs
+from wizard.systems.watching import EventWatch
 from wizard.systems.workload import BACK_OFF, NOT_LET_IN, Patience
 
 if TYPE_CHECKING:
     from wizard.steps.base import Watch
     from wizard.systems.access import Systems
+    from wizard.systems.helm import Release
+    from wizard.systems.release_secrets import Stored
     from wizard.systems.workload import RolloutStatus
 
 LOOK_SECONDS = 2.0
@@ -61,7 +63,8 @@ class UpgradeView:
         )
         self._jobs_before = frozenset(job.uid for job in before)
         self._news = EventWatch(cluster, self._namespace)
-        self.status = self._read("pods", self.status, self._rollout_now)
+        self._changing = systems.workload.following()
+        self.status = self._read("pods", self.status, systems.workload.status)
         pods = self.status.pods if self.status and not rolls else ()
         self.before = {pod.uid: pod.attempts for pod in pods if not pod.ready}
         self._rollout = Patience(patience, self.before, self._node_comes)
@@ -109,8 +112,9 @@ class UpgradeView:
         self.status = self._read("pods", self.status, self._rollout_now)
 
     def close(self) -> None:
-        """Watch no events any more."""
+        """Watch nothing any more."""
         self._news.close()
+        self._changing.close()
 
     def events(self) -> tuple[Event, ...]:
         """The events of the backend and of the hook Jobs since the start, the oldest first."""
@@ -122,7 +126,9 @@ class UpgradeView:
         return node_comes(lambda: self._news.about(self._names()))
 
     def _rollout_now(self) -> RolloutStatus:
-        return self._systems.workload.status()
+        status = self._systems.workload.status_of(self._changing)
+        self._changing.pause(0)
+        return status
 
     def _names(self) -> set[str]:
         backend = self._systems.installation.backend.name
@@ -161,12 +167,15 @@ class UpgradeView:
         if seconds - self._asked < STATE_SECONDS:
             return
         self._asked = seconds
-        target = self._systems.target
-        release = self._read(
-            "release", None, lambda: self._systems.helm.release(target.release, target.namespace)
-        )
+        release = self._read("release", None, self._newest)
         if release:
             self._state = f", revision {release.revision} {release.status}"
+
+    def _newest(self) -> Stored | Release:
+        stored, target = self._systems.revisions(), self._systems.target
+        if stored:
+            return stored[-1]
+        return self._systems.helm.release(target.release, target.namespace)
 
     def _told(self) -> Iterator[str]:
         """What it waits for comes first: it is all that is shown without a terminal."""

@@ -89,7 +89,7 @@ def _wait_for_others(systems: Systems, watch: Watch) -> None:
     """A rollout that somebody else began is waited for: two at once tell nobody's pods apart."""
     limit = systems.target.rollout_limit
     what = f"a rollout that was under way before is waited for (limit {limit:.0f} s)"
-    status = systems.workload.status()
+    status = systems.workload.afresh().status()
     if not status.done and not status.stuck:  # one that is stuck may be what this upgrade mends
         systems.workload.wait(
             limit=limit,

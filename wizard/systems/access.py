@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
     from wizard.systems.installation import Installation
+    from wizard.systems.release_secrets import Stored
     from wizard.systems.served import Served
     from wizard.systems.values_yaml import LayeredEdit
     from wizard.systems.ways_in.lasting import Lasting
@@ -50,6 +51,7 @@ class Systems:
         self._kept: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}
         self._recorded: tuple[Release | None, dict[str, Any]] = (None, {})
+        self._listed: tuple[tuple[Stored, ...], Release | None] = ((), None)
 
     def __enter__(self) -> Systems:
         return self
@@ -171,7 +173,8 @@ class Systems:
         """The values of all files as helm merges them; they hold secrets."""
         from wizard.systems.values_yaml import effective_values
 
-        return effective_values([data for _, data in self.values_layers])
+        layers = self.values_layers
+        return self._once("file_values", lambda: effective_values([data for _, data in layers]))
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -309,13 +312,19 @@ class Systems:
         return cluster
 
     def _read_release(self) -> Release:
-        """helm's release; with --gitops also what stands for one that helm does not have."""
+        """helm's release; with --gitops also what stands for one that helm does not have.
+
+        helm is asked again only when its Secrets have moved since.
+        """
         from wizard.systems.by_labels import stand_in
         from wizard.systems.discovery import not_by_helm
 
         target = self.target
+        stored, known = self._listed
+        if known and stored == self.revisions():
+            return known
         try:
-            return self.helm.release(target.release, target.namespace)
+            return self._list()
         except Problem as problem:
             if problem.id != "LSA118":
                 raise
@@ -323,6 +332,22 @@ class Systems:
             if found and target.gitops:
                 return found
             raise (not_by_helm(found) if found else problem) from None
+
+    def _list(self) -> Release:
+        found = self.helm.release(self.target.release, self.target.namespace)
+        stored = self.revisions()  # after helm's own look: the same if they tell the same
+        same = stored and (stored[-1].revision, stored[-1].status) == (found.revision, found.status)
+        self._listed = (stored, found) if same else ((), None)
+        return found
+
+    def revisions(self) -> tuple[Stored, ...]:
+        """The release's revisions at this moment, by the labels of helm's Secrets, oldest first.
+
+        Empty where only helm itself can tell.
+        """
+        from wizard.systems.release_secrets import stored_revisions
+
+        return stored_revisions(self.cluster, self.target.namespace, self.target.release)
 
     def _read_manifest(self) -> str:
         from wizard.systems.by_labels import live_manifest

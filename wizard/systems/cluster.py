@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 FIELD_MANAGER = "langsmith-audit"
 PAGE = 500
+JSON = "application/json"
+METADATA = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The form of a list that has nothing of its objects but their `metadata`."""
 CONNECT_LIMIT = 10.0
 EXEC_LIMIT = 30.0
 LOG_BYTES = 64 * 1024
@@ -130,16 +133,25 @@ class Cluster:
             raise
         return any(it.get("name") == resource.plural for it in answer.get("resources") or [])
 
-    def _pages(self, call: Call, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _pages(
+        self, call: Call, path: str, query: Mapping[str, str], accept: str = JSON
+    ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         token = ""
         while True:
             page = {**query, "continue": token} if token else query
-            answer = self._connection.request(call, "GET", path, query=page)
+            answer = self._connection.request(call, "GET", path, query=page, accept=accept)
             found += answer.get("items") or []
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 return found
+
+    def metadata(self, resource: Resource, namespace: str, *, labels: str) -> list[dict[str, Any]]:
+        """The `metadata` of all objects with these labels; nothing else of them is sent."""
+        call = Call("list", resource.plural, resource.group, "", namespace)
+        query = {"limit": str(PAGE), "labelSelector": labels}
+        found = self._pages(call, resource.path(namespace), query, METADATA)
+        return [each["metadata"] for each in found]
 
     def list(
         self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
@@ -170,19 +182,21 @@ class Cluster:
 
     @contextmanager
     def watch(
-        self, resource: Resource, namespace: str, version: str, *, seconds: int
+        self, resource: Resource, namespace: str, version: str, *, seconds: int, name: str = ""
     ) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
         """What was `ADDED`, `MODIFIED` or `DELETED` since a resource version, as it comes.
 
         Args:
             seconds: after which the server ends it.
+            name: of the one object that is watched; empty for all.
 
         Raises:
             Problem: the kind cannot be watched, or the version is forgotten (LSA218), also while
                 the changes are read.
         """
-        call = Call("watch", resource.plural, resource.group, "", namespace)
+        call = Call("watch", resource.plural, resource.group, name, namespace)
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        query |= {"fieldSelector": f"metadata.name={name}"} if name else {}
         path = resource.path(namespace)
         with self._connection.lines(call, path, query=query, seconds=seconds) as lines:
             yield changes(lines, self._connection.info, call)

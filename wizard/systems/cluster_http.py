@@ -59,6 +59,7 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> dict[str, Any]:
         """The JSON object of a 2xx answer.
 
@@ -66,7 +67,7 @@ class Connection:
             Problem: every other outcome. Only a request that a busy server has not begun (429 with
                 Retry-After), or a read that it asks to repeat, is sent again, within the limit.
         """
-        status, answer = self._send(call, method, path, query, body, content_type)
+        status, answer = self._send(call, method, path, query, body, content_type, accept=accept)
         document = parse(answer)
         if status >= 300:
             raise answer_problem(status, answer, self.info, call)

@@ -69,7 +69,7 @@ def undo(systems: Systems, change: Change) -> Done:
         {
             **change.register,
             "committed_at": at.isoformat(),
-            "pods": sorted({*change.register["pods"], *_pods(systems)}),
+            "pods": sorted({*change.register["pods"], *_pods_now(systems)}),
         },
     )
 
@@ -209,5 +209,11 @@ def _told(change: RowChange) -> str:
 
 
 def _pods(systems: Systems) -> list[str]:
-    """Uids of the backend pods that are there now: they know the config before this."""
+    """Uids of the backend's pods: they know the config before this."""
     return [pod.uid for pod in systems.workload.pods()]
+
+
+def _pods_now(systems: Systems) -> list[str]:
+    """The same at this moment, after the commit."""
+    systems.workload.afresh()
+    return _pods(systems)

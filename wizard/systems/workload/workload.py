@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from copy import deepcopy
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from wizard.exits import Exit
 from wizard.problems import Problem
@@ -17,6 +18,7 @@ from wizard.systems.manifest import literal_env
 from wizard.systems.workload.argo_rollout import ArgoRolloutKind
 from wizard.systems.workload.budgets import blocking
 from wizard.systems.workload.deployment import DeploymentKind
+from wizard.systems.workload.following import Following
 from wizard.systems.workload.pods import Pod, read_pod
 from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
 from wizard.systems.workload.waiting import PATIENCE, Patience
@@ -64,7 +66,11 @@ class Kind(Protocol):
 
 
 class Workload:
-    """The backend's Deployment or Rollout."""
+    """The backend's Deployment or Rollout.
+
+    What was read of it is kept, so that one look is one reading; what changes it or waits for it
+    reads it anew.
+    """
 
     def __init__(self, cluster: Cluster, installation: Installation) -> None:
         self._cluster = cluster
@@ -74,6 +80,8 @@ class Workload:
         self._kind: Kind = ArgoRolloutKind() if rollout else DeploymentKind()
         self._where = f"{self._backend.name} -n {self._namespace}"
         self.on = f"{self._backend.kind} {self._backend.name} in namespace {self._namespace}"
+        self._object: dict[str, Any] | None = None
+        self._seen: Live | None = None
 
     @property
     def resource(self) -> Resource:
@@ -86,19 +94,21 @@ class Workload:
         return self._kind.command(self._where)
 
     def live(self) -> dict[str, Any]:
-        """The object as it is in the cluster now."""
-        return self._live()
+        """The object as it is in the cluster, read once a look."""
+        if self._object is None:
+            self._object = self._read()
+        return self._object
 
     def uid(self) -> str:
         """The UID of the workload."""
-        return str(self._live()["metadata"]["uid"])
+        return str(self.live()["metadata"]["uid"])
 
     def live_env(self) -> dict[str, str | None]:
         """The variables of the backend container in the live template: name to plain value.
 
         None for a value that comes from elsewhere (`valueFrom`).
         """
-        template = self._live()["spec"]["template"]["spec"]
+        template = self.live()["spec"]["template"]["spec"]
         containers = template["containers"]
         named = [each for each in containers if each["name"] == self._backend.container]
         return literal_env((named or containers)[0].get("env"))
@@ -111,13 +121,34 @@ class Workload:
         """How far the rollout is."""
         return self._kind.status(self._look(), self._where)
 
+    def afresh(self) -> Self:
+        """The same, and what was read of it up to now is not gone by any more."""
+        self._object = self._seen = None
+        return self
+
+    def following(self) -> Following:
+        """The workload as it changes; close it after use."""
+        return Following(
+            self._cluster, self.resource, self._namespace, self._backend.name, self._read
+        )
+
+    def status_of(self, changing: Following) -> RolloutStatus:
+        """How far the rollout is, by the newest that is known of the object; pods are read.
+
+        Raises:
+            Problem: something cannot be read, or the workload is gone.
+        """
+        self.afresh()
+        self._object = changing.newest()
+        return self.status()
+
     def must_roll(self) -> None:
         """Make sure that a new template would replace the pods.
 
         Raises:
             Problem: the workload is paused, or not there.
         """
-        self._refuse_paused(self._live())
+        self._refuse_paused(self.live())
 
     def restart(self, *, at: datetime) -> str:
         """Restarts the pods as kubectl does; what was there in its place before.
@@ -126,7 +157,7 @@ class Workload:
             Problem: the workload is paused (its pods would stay), is not there, or may not be
                 patched.
         """
-        live = self._look()
+        live = self.afresh()._look()
         self._refuse_paused(live.object)
         prior = self._kind.restarted(live.object)
         body = self._kind.restart(live, at.isoformat(timespec="seconds"))
@@ -147,7 +178,7 @@ class Workload:
         Raises:
             Problem: as `try_restart`.
         """
-        containers = deepcopy(self._live()["spec"]["template"]["spec"]["containers"])
+        containers = deepcopy(self.live()["spec"]["template"]["spec"]["containers"])
         named = [each for each in containers if each["name"] == self._backend.container]
         entry = (named or containers)[0]
         others = [it for it in entry.get("env") or [] if it.get("name") not in variables]
@@ -161,7 +192,7 @@ class Workload:
         """
         if self._backend.kind != "Rollout":
             return ""
-        return self._budget(self._live())
+        return self._budget(self.live())
 
     def _budget(self, live: Mapping[str, Any]) -> str:
         try:
@@ -188,6 +219,8 @@ class Workload:
             strategic=self._kind.strategic,
             dry_run=dry,
         )
+        if not dry:
+            self.afresh()
 
     def wait(
         self,
@@ -199,7 +232,8 @@ class Workload:
     ) -> RolloutStatus:
         """Waits until the rollout is done; calls `tick(status, elapsed seconds)` at each look.
 
-        An API server that is away for a while is waited for, up to a minute.
+        A look is made at each change of the workload that the API server tells, and every second.
+        One that is away for a while is waited for, up to a minute.
 
         Args:
             limit: seconds until it is given up.
@@ -209,7 +243,6 @@ class Workload:
         Raises:
             Problem: the rollout stays stuck, is held, or is not done within `limit` seconds.
         """
-        started = answered = time.monotonic()
         status: RolloutStatus | None = None
 
         def announced() -> tuple[Event, ...]:
@@ -217,22 +250,24 @@ class Workload:
             return events_about(self._cluster, self._namespace, names)
 
         hope = Patience(patience, before or {}, lambda: node_comes(announced))
-        while True:
-            try:
-                status = self.status()
-                answered = time.monotonic()
-            except Problem as problem:
-                if not _passing(problem) or time.monotonic() - answered > SILENCE_LIMIT:
-                    raise
-            elapsed = time.monotonic() - started
-            if status is not None:
-                tick(status, elapsed)
-                if status.done:
-                    return status
-                self._give_up(status, hope.over(status))
-            if elapsed >= limit:
-                raise self._late(status, limit)
-            time.sleep(min(POLL_SECONDS, max(limit - elapsed, 0.0)))
+        started = answered = time.monotonic()
+        with closing(self.following()) as changing:
+            while True:
+                try:
+                    status = self.status_of(changing)
+                    answered = time.monotonic()
+                except Problem as problem:
+                    if not _passing(problem) or time.monotonic() - answered > SILENCE_LIMIT:
+                        raise
+                elapsed = time.monotonic() - started
+                if status is not None:
+                    tick(status, elapsed)
+                    if status.done:
+                        return status
+                    self._give_up(status, hope.over(status))
+                if elapsed >= limit:
+                    raise self._late(status, limit)
+                changing.pause(min(POLL_SECONDS, max(limit - elapsed, 0.0)))
 
     def _refuse_paused(self, live: Mapping[str, Any]) -> None:
         held = self._kind.paused(live, self._where)
@@ -258,7 +293,7 @@ class Workload:
                 detail=_pod_lines(status),
             )
 
-    def _live(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         live = self._cluster.get(self.resource, self._backend.name, self._namespace)
         if live is None:
             raise Problem(
@@ -273,7 +308,11 @@ class Workload:
 
     def _look(self) -> Live:
         """The workload, its newest ReplicaSet, and the pods of all its ReplicaSets."""
-        live = self._live()
+        if self._seen is None:
+            self._seen = self._look_around(self.live())
+        return self._seen
+
+    def _look_around(self, live: dict[str, Any]) -> Live:
         labels = ",".join(
             f"{name}={text}"
             for name, text in (live["spec"]["selector"].get("matchLabels") or {}).items()

@@ -13,9 +13,9 @@ from traces import wait_for
 from wizard.practice.kubernetes import PracticeKubernetes
 from wizard.practice.kubernetes.store import HISTORY
 from wizard.problems import Problem
-from wizard.systems import event_watch
+from wizard.systems import watching
 from wizard.systems.cluster import Cluster
-from wizard.systems.event_watch import EventWatch
+from wizard.systems.watching import EventWatch
 
 WEB = {"web"}
 
@@ -23,7 +23,7 @@ WEB = {"web"}
 @pytest.fixture
 def kube(monkeypatch: pytest.MonkeyPatch) -> Iterator[PracticeKubernetes]:
     """An API server with nothing on it, and a watch that is tried again at once."""
-    monkeypatch.setattr(event_watch, "PAUSE", 0.02)
+    monkeypatch.setattr(watching, "PAUSE", 0.02)
     server = PracticeKubernetes()
     server.start()
     yield server
@@ -81,7 +81,7 @@ def test_only_what_is_new_is_told_and_counted(kube: PracticeKubernetes, cluster:
 def test_a_watch_that_the_server_ends_goes_on_from_there(
     kube: PracticeKubernetes, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_watch, "WATCH_SECONDS", 1)
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 1)
     with closing(EventWatch(cluster, "default")) as watch:
         happens(kube, "first")
         wait_for(lambda: asked(kube, "watch") > 1)
@@ -119,7 +119,7 @@ def test_one_that_lags_behind_what_the_server_remembers_begins_anew(
 def test_only_so_many_are_kept(
     kube: PracticeKubernetes, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_watch, "KEPT", 2)
+    monkeypatch.setattr(watching, "KEPT", 2)
     with closing(EventWatch(cluster, "default")) as watch:
         for name, count in (("one", 1), ("two", 1), ("one", 2), ("three", 1)):
             happens(kube, name, count)

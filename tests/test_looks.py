@@ -1,0 +1,120 @@
+"""One look at the systems is one reading; what a whole run asks for is counted, never timed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from traces import OURS
+
+from wizard.options import settings_from
+from wizard.practice.cluster import PracticeCluster
+from wizard.problems import Problem
+from wizard.systems.access import Systems
+from wizard.target import target_from
+
+NAME = "langsmith-backend"
+ALL = ("run", "--yes", "--all")
+SAME = ("upgrade", "langsmith", "langchain/langsmith", "--version", "0.12.33", "--reuse-values")
+
+
+@pytest.fixture
+def systems(
+    cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Systems]:
+    """The systems as a walk sees them, by helm 3, or the one that the test is given."""
+    cluster.use_helm(request.getfixturevalue(getattr(request, "param", "helm3")))
+    for name, text in cluster.environment().items():
+        monkeypatch.setenv(name, text)
+    with Systems(target_from(settings_from({}, cluster.environment()))) as found:
+        yield found
+
+
+def helms(cluster: PracticeCluster) -> Counter[str]:
+    """The helm processes of the newest run, by what they were started for."""
+    log = max((cluster.home / "state" / "runs").glob("*/debug.log"), key=lambda it: str(it.parent))
+    calls = re.findall(r"\] helm (\S*/helm .*) → ", log.read_text(encoding="utf-8"))
+    return Counter(re.sub(r"\S*/helm ((?:get )?\S+).*", r"\1", call) for call in calls)
+
+
+def readings(cluster: PracticeCluster, resource: str = "deployments", name: str = NAME) -> int:
+    """How often we have read an object since the test began."""
+    asked = [it for it in cluster.kubernetes.requests if it.user_agent.startswith(OURS)]
+    return sum((it.verb, it.resource, it.name) == ("get", resource, name) for it in asked)
+
+
+def listed_by_helm(cluster: PracticeCluster) -> int:
+    """How often helm has listed its Secrets since the test began."""
+    asked = [it for it in cluster.kubernetes.requests if not it.user_agent.startswith(OURS)]
+    return sum((it.verb, it.resource) == ("list", "secrets") for it in asked)
+
+
+def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
+    cluster: PracticeCluster, run
+) -> None:
+    answer = run(*ALL)
+    assert answer.returncode == 0, answer.stderr
+    found = helms(cluster)
+    assert sum(found.values()) <= 16, found
+    assert found["list"] == 2, found  # at the start, and after the upgrade
+    assert found["upgrade"] == 1, found
+    assert readings(cluster) <= 14
+
+
+@pytest.mark.parametrize("systems", ["helm3", "helm4"], indirect=True)
+def test_helm_is_asked_again_only_when_the_revision_moved(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    first = systems.release
+    cluster.kubernetes.requests.clear()
+    for _ in range(2):
+        systems.forget()
+        assert systems.release == first
+    assert listed_by_helm(cluster) == 0
+    assert cluster.run_helm(*SAME).returncode == 0
+    assert systems.release == first  # it is still the same look
+    systems.forget()
+    assert (systems.release.revision, systems.release.status) == (2, "deployed")
+    stored = systems.revisions()
+    history = systems.helm.history(first.name, first.namespace)
+    assert [(it.revision, it.status) for it in stored] == [
+        (it.revision, it.status) for it in history
+    ]
+
+
+def test_labels_that_do_not_agree_with_helm_are_not_believed(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    assert systems.release.status == "deployed"
+    secret = "sh.helm.release.v1.langsmith.v1"
+    pending = {"metadata": {"labels": {"status": "pending-upgrade"}}}
+    cluster.kubernetes.acting_as("Helm").patch("Secret", cluster.namespace, secret, pending)
+    for _ in range(2):
+        cluster.kubernetes.requests.clear()
+        systems.forget()
+        assert systems.release.status == "deployed"  # helm goes by the record
+        assert listed_by_helm(cluster) == 1
+
+
+@pytest.mark.parametrize("why", ["another driver", "no right"])
+def test_where_the_labels_cannot_tell_helm_is_asked(
+    cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    assert systems.revisions()
+    if why == "no right":
+        cluster.kubernetes.faults.forbid("list", "secrets")
+    else:
+        monkeypatch.setenv("HELM_DRIVER", "configmap")
+    assert systems.revisions() == ()
+    with pytest.raises(Problem):  # helm may not list them either, or knows no release there
+        _ = systems.release
+
+
+def test_the_values_files_are_read_once_a_look(cluster: PracticeCluster, systems: Systems) -> None:
+    first = systems.file_values
+    cluster.values.write_text(f"{cluster.values.read_text()}\nadded: true\n")
+    assert systems.file_values is first
+    systems.forget()
+    assert systems.file_values == {**first, "added": True}
