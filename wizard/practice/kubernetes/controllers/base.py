@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import clone, dig, now
+from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
@@ -270,6 +271,12 @@ def is_ready(pod: Json) -> bool:
         one["type"] == "Ready" and one["status"] == "True"
         for one in dig(pod, "status", "conditions", default=[])
     )
+
+
+def ready_for(pod: Json) -> float:
+    """Seconds since a ready pod became ready."""
+    told = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
+    return (datetime.now(UTC) - parse_time(told["lastTransitionTime"])).total_seconds()
 
 
 def is_ending(obj: Json) -> bool:

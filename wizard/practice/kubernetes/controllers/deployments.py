@@ -8,11 +8,62 @@ from typing import Any
 from wizard.practice.kubernetes.controllers.base import condition
 from wizard.practice.kubernetes.controllers.replica_sets import FAILURE
 from wizard.practice.kubernetes.controllers.rolling import Limits, Rolling, count, share, size
-from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time, without_empty
+from wizard.practice.kubernetes.json_tools import clone, dig, parse_time, without_empty
 
 Json = dict[str, Any]
 
-_COUNTERS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+_COMPLETE = ("replicas", "updatedReplicas", "availableReplicas")
+_PROGRESS = "Progressing"
+_CREATED, _FOUND, _MOVES, _DONE = (
+    "NewReplicaSetCreated",
+    "FoundNewReplicaSet",
+    "ReplicaSetUpdated",
+    "NewReplicaSetAvailable",
+)
+_PAUSED, _RESUMED, _LATE = "DeploymentPaused", "DeploymentResumed", "ProgressDeadlineExceeded"
+_TEXTS = {
+    _CREATED: 'Created new replica set "{}"',
+    _FOUND: 'Found new replica set "{}"',
+    _MOVES: 'ReplicaSet "{}" is progressing.',
+    _DONE: 'ReplicaSet "{}" has successfully progressed.',
+    _LATE: 'ReplicaSet "{}" has timed out progressing.',
+    _PAUSED: "Deployment is paused",
+    _RESUMED: "Deployment is resumed",
+}
+_NO_DEADLINE = 2**31 - 1
+
+
+def _has_deadline(obj: Json) -> bool:
+    return dig(obj, "spec", "progressDeadlineSeconds") not in (None, _NO_DEADLINE)
+
+
+def _reason(status: Json) -> str:
+    """The reason of the condition Progressing, or ""."""
+    conditions = status.get("conditions") or []
+    return next((str(one["reason"]) for one in conditions if one["type"] == _PROGRESS), "")
+
+
+def progress(status: Json, value: str, reason: str, name: str = "", *, anew: bool = False) -> None:
+    """Set the condition Progressing; `anew` moves its lastUpdateTime though it says the same."""
+    if _reason(status) == reason and not anew:
+        return
+    status["conditions"] = clone(status.get("conditions") or [])
+    for one in status["conditions"]:
+        if anew and one["type"] == _PROGRESS:
+            one["message"] = ""  # so that it differs
+    condition(status, _PROGRESS, value, reason, _TEXTS[reason].format(name))
+
+
+def _moved(before: Json, status: Json) -> bool:
+    """Whether more pods are updated, ready or available, or fewer old ones there."""
+
+    def old_ones(one: Json) -> int:
+        return int(one.get("replicas", 0)) - int(one.get("updatedReplicas", 0))
+
+    more = ("updatedReplicas", "readyReplicas", "availableReplicas")
+    return old_ones(status) < old_ones(before) or any(
+        status.get(field, 0) > before.get(field, 0) for field in more
+    )
 
 
 def counters(new: Json | None, old: list[Json]) -> dict[str, int]:
@@ -36,11 +87,31 @@ class Deployments(Rolling):
         replicas = int(dig(obj, "spec", "replicas", default=1))
         strategy = obj["spec"]["strategy"]
         if strategy["type"] == "Recreate":
-            return Limits(replicas, 0, replicas, recreate=True)
+            return Limits(replicas, 0, 0, recreate=True)
         rolling = strategy.get("rollingUpdate") or {}
         surge = share(rolling.get("maxSurge", "25%"), replicas, up=True)
         unavailable = share(rolling.get("maxUnavailable", "25%"), replicas, up=False)
-        return Limits(replicas, surge, unavailable if surge or unavailable else 1)
+        return Limits(replicas, surge, min(unavailable, replicas) if surge or unavailable else 1)
+
+    def sync(self, obj: Json) -> None:
+        """Tell first that it is paused, or goes on; then as every roll."""
+        paused = bool(obj["spec"].get("paused"))
+        reason = _reason(obj.get("status") or {})
+        if _has_deadline(obj) and reason != _LATE and paused != (reason == _PAUSED):
+            told = _PAUSED if paused else _RESUMED
+            if paused or reason == _PAUSED:
+                marked = clone(obj)
+                progress(marked.setdefault("status", {}), "Unknown", told)
+                obj = self.api.change(marked)
+        super().sync(obj)
+
+    def numbered(self, obj: Json, new: Json, *, created: bool) -> Json:
+        """Also the condition that tells of a new ReplicaSet, before anything is counted."""
+        marked = super().numbered(obj, new, created=created)
+        status = marked.setdefault("status", {})
+        if _has_deadline(obj) and (created or not _reason(status)):
+            progress(status, "True", _CREATED if created else _FOUND, new["metadata"]["name"])
+        return marked
 
     def report(self, obj: Json, new: Json | None, old: list[Json]) -> None:
         """Counters, observedGeneration and the conditions Available and Progressing."""
@@ -49,61 +120,55 @@ class Deployments(Rolling):
         limits = self.limits(obj)
         sums = counters(new, old)
         wanted = sum(map(size, old)) + (size(new) if new else 0)
-        missing = max(0, max(wanted, limits.replicas) - sums["availableReplicas"])
         status = without_empty(
-            observedGeneration=obj["metadata"]["generation"], **sums, unavailableReplicas=missing
+            observedGeneration=obj["metadata"]["generation"],
+            **sums,
+            unavailableReplicas=max(0, wanted - sums["availableReplicas"]),
         )
+        sets = [*old, new] if new else old
+        status["terminatingReplicas"] = sum(count(one, "terminatingReplicas") for one in sets)
         status["conditions"] = list(before.get("conditions") or [])
         changed["status"] = status
-        enough = sums["availableReplicas"] >= limits.replicas - limits.unavailable
-        if enough:
+        if sums["availableReplicas"] >= limits.replicas - limits.unavailable:
             text = "Deployment has minimum availability."
             condition(status, "Available", "True", "MinimumReplicasAvailable", text)
         else:
             text = "Deployment does not have minimum availability."
             condition(status, "Available", "False", "MinimumReplicasUnavailable", text)
-        if new is not None:
+        if not _has_deadline(obj):
+            status["conditions"] = [one for one in status["conditions"] if one["type"] != _PROGRESS]
+        elif not obj["spec"].get("paused"):
             self._progress(obj, status, new, limits.replicas)
-            self._failure(status, new)
-        if not status["conditions"]:
-            del status["conditions"]
+            self._failure(status, sets)
         self.api.change(changed)
 
-    def _failure(self, status: Json, new: Json) -> None:
-        """What keeps the newest ReplicaSet from creating pods, as its own condition says it."""
+    def _failure(self, status: Json, sets: list[Json]) -> None:
+        """What keeps a ReplicaSet from creating pods, as its own condition says it."""
         told = [
             one
-            for one in dig(new, "status", "conditions", default=[])
+            for found in sets[::-1]
+            for one in dig(found, "status", "conditions", default=[])
             if one["type"] == FAILURE and one["status"] == "True"
         ]
         rest = [one for one in status["conditions"] if one["type"] != FAILURE]
-        status["conditions"] = [*rest, *clone(told)]
+        status["conditions"] = [*rest, *clone(told[:1])]
 
-    def _progress(self, obj: Json, status: Json, new: Json, wanted: int) -> None:
-        name = new["metadata"]["name"]
-        before = obj.get("status") or {}
-        if all(status.get(field, 0) == wanted for field in _COUNTERS):
-            text = f'ReplicaSet "{name}" has successfully progressed.'
-            condition(status, "Progressing", "True", "NewReplicaSetAvailable", text)
+    def _progress(self, obj: Json, status: Json, new: Json | None, wanted: int) -> None:
+        """Move the condition Progressing; it stays where nothing moved, whatever it says."""
+        name = new["metadata"]["name"] if new else ""
+        before, reason = obj.get("status") or {}, _reason(status)
+        updated = status.get("updatedReplicas", 0)
+        if reason == _DONE and status.get("replicas", 0) == updated:
             return
-        old = next((one for one in status["conditions"] if one["type"] == "Progressing"), None)
-        moved = any(status.get(field) != before.get(field) for field in _COUNTERS)
-        deadline = float(dig(obj, "spec", "progressDeadlineSeconds", default=600))
-        if old is None or moved or old["reason"] == "NewReplicaSetAvailable":
-            created = old is None and not count(new, "replicas")
-            reason = "NewReplicaSetCreated" if created else "ReplicaSetUpdated"
-            text = f'Created new replica set "{name}"' if created else ""
-            text = text or f'ReplicaSet "{name}" is progressing.'
-            condition(status, "Progressing", "True", reason, text)
-            for one in status["conditions"]:
-                if one["type"] == "Progressing":
-                    one["lastUpdateTime"] = now()
-            left = deadline
-        else:
-            since = datetime.now(UTC) - parse_time(old["lastUpdateTime"])
-            left = deadline - since.total_seconds()
-        if left <= 0:
-            text = f'ReplicaSet "{name}" has timed out progressing.'
-            condition(status, "Progressing", "False", "ProgressDeadlineExceeded", text)
-        else:
-            self.again((obj["metadata"]["namespace"], obj["metadata"]["name"]), left + 1)
+        if all(status.get(field, 0) == wanted for field in _COMPLETE):
+            progress(status, "True", _DONE, name)
+        elif _moved(before, status):
+            progress(status, "True", _MOVES, name, anew=True)
+        if (reason := _reason(status)) not in (_DONE, _LATE, ""):
+            told = next(one for one in status["conditions"] if one["type"] == _PROGRESS)
+            since = datetime.now(UTC) - parse_time(told["lastUpdateTime"])
+            left = float(obj["spec"]["progressDeadlineSeconds"]) - since.total_seconds()
+            if left <= 0:
+                progress(status, "False", _LATE, name)
+            else:
+                self.again((obj["metadata"]["namespace"], obj["metadata"]["name"]), left + 1)

@@ -12,6 +12,7 @@ from wizard.practice.kubernetes.controllers.base import (
     is_ending,
     is_ready,
     pod_from,
+    ready_for,
 )
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import clone, dig, without_empty
@@ -31,16 +32,16 @@ class ReplicaSets(Controller):
     owns = ("Pod",)
 
     def sync(self, obj: Json) -> None:
-        """Create or delete pods, then count them."""
-        if is_ending(obj):
-            return
-        pods = [pod for pod in self.api.owned("Pod", obj) if not is_done(pod)]
-        live = [pod for pod in pods if not is_ending(pod)]
+        """Count the pods as they are, then create or delete some."""
+        pods = self.api.owned("Pod", obj)
+        live = [pod for pod in pods if not is_done(pod) and not is_ending(pod)]
         wanted = int(dig(obj, "spec", "replicas", default=1))
-        refused = self._fill(obj, wanted - len(live))
-        for pod in self._least_wanted(live)[: max(0, len(live) - wanted)]:
-            self._delete(obj, pod)
-        self._report(obj, refused)
+        refused = ""
+        if not is_ending(obj):
+            refused = self._fill(obj, wanted - len(live))
+            for pod in self._least_wanted(live)[: max(0, len(live) - wanted)]:
+                self._delete(obj, pod)
+        self._report(obj, pods, live, refused)
 
     def _fill(self, obj: Json, missing: int) -> str:
         """Create the pods that are missing; gives the server's words when it refuses one."""
@@ -77,20 +78,22 @@ class ReplicaSets(Controller):
         youngest = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))[::-1]
         return sorted(youngest, key=is_ready)
 
-    def _report(self, obj: Json, refused: str) -> None:
-        pods = [
-            pod for pod in self.api.owned("Pod", obj) if not is_done(pod) and not is_ending(pod)
-        ]
-        up = sum(map(is_ready, pods))
+    def _report(self, obj: Json, pods: list[Json], live: list[Json], refused: str) -> None:
+        wait = float(obj["spec"].get("minReadySeconds", 0))
+        left = [wait - ready_for(pod) for pod in live if is_ready(pod)]
+        if any(one > 0 for one in left):
+            key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+            self.again(key, min(one for one in left if one > 0))
         changed = clone(obj)
         changed["status"] = {
-            "replicas": len(pods),
+            "replicas": len(live),
             **without_empty(
-                fullyLabeledReplicas=len(pods),
-                readyReplicas=up,
-                availableReplicas=up,
+                fullyLabeledReplicas=len(live),
+                readyReplicas=len(left),
+                availableReplicas=sum(one <= 0 for one in left),
                 observedGeneration=obj["metadata"].get("generation"),
             ),
+            "terminatingReplicas": sum(is_ending(pod) and not is_done(pod) for pod in pods),
         }
         if refused:
             status = changed["status"]

@@ -52,6 +52,12 @@ def revision_of(obj: Json) -> int:
     return int(dig(obj, "metadata", "annotations", REVISION, default="0"))
 
 
+def _copied(obj: Json) -> dict[str, str]:
+    """The annotations of a workload that its ReplicaSet repeats."""
+    notes = obj["metadata"].get("annotations") or {}
+    return {key: one for key, one in notes.items() if key not in _NOT_COPIED}
+
+
 @dataclass(frozen=True)
 class Limits:
     """How far a roll may leave the wanted number of pods."""
@@ -60,6 +66,10 @@ class Limits:
     surge: int
     unavailable: int
     recreate: bool = False
+
+
+def _sizes(limits: Limits) -> dict[str, str]:
+    return {_DESIRED: str(limits.replicas), _MAX: str(limits.replicas + limits.surge)}
 
 
 class Rolling(Controller):
@@ -77,24 +87,52 @@ class Rolling(Controller):
         """Write the object's status."""
         raise NotImplementedError
 
+    def numbered(self, obj: Json, new: Json, *, created: bool) -> Json:  # noqa: ARG002
+        """A copy of the object with the revision of its newest ReplicaSet."""
+        marked: Json = clone(obj)
+        notes = marked["metadata"].setdefault("annotations", {})
+        notes[REVISION] = str(revision_of(new))
+        return marked
+
     def sync(self, obj: Json) -> None:
         """Bring the ReplicaSets a step closer to what the object asks for."""
-        if is_ending(obj):
-            return
         sets = self.api.owned("ReplicaSet", obj)
-        if obj["spec"].get("paused"):
-            new = self._matching(obj, sets)
-        else:
-            new = self._current_set(obj, sets)
-            old = self._old(sets, new)
-            self._scale(obj, new, old)
+        new = self._matching(obj, sets)
+        old = self._old(sets, new)
+        if not is_ending(obj) and not self._scaled(obj, new, old) and not obj["spec"].get("paused"):
+            new = self._roll(obj, new, old)
             self._forget(obj, old)
         sets = self.api.owned("ReplicaSet", obj)
         live = self.api.find(self.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+        if live is None:
+            return
         if new is not None:
             name = new["metadata"]["name"]
             new = next((one for one in sets if one["metadata"]["name"] == name), new)
-        self.report(live or obj, new, self._old(sets, new))
+        self.report(live, new, self._old(sets, new))
+
+    def _scaled(self, obj: Json, new: Json | None, old: list[Json]) -> bool:
+        """Bring the one ReplicaSet with pods to a new number, also of a paused object."""
+        wanted = self.limits(obj).replicas
+        active = [one for one in (*old, *([new] if new else [])) if size(one)]
+        if not active and new is not None and obj["spec"].get("paused"):
+            active = [new]
+        notes = [dig(one, "metadata", "annotations", _DESIRED) for one in active]
+        if len(active) != 1 or notes[0] in (None, str(wanted)):
+            return False
+        self._resize(obj, active[0], wanted)
+        return True
+
+    def _roll(self, obj: Json, new: Json | None, old: list[Json]) -> Json | None:
+        """One step of the strategy; gives the ReplicaSet of the template, if there is one."""
+        limits = self.limits(obj)
+        if limits.recreate:
+            active = [self._resize(obj, one, 0) for one in old if size(one)]
+            if active or any(count(one, "replicas") for one in old):
+                return new
+        found = self._current_set(obj, new, old)
+        self._scale(obj, found, old)
+        return found
 
     def _old(self, sets: list[Json], new: Json | None) -> list[Json]:
         name = new["metadata"]["name"] if new else ""
@@ -107,45 +145,37 @@ class Rolling(Controller):
                 return one
         return None
 
-    def _current_set(self, obj: Json, sets: list[Json]) -> Json:
-        newest = max((revision_of(one) for one in sets), default=0)
-        found = self._matching(obj, sets)
+    def _current_set(self, obj: Json, found: Json | None, old: list[Json]) -> Json:
+        revision = max(map(revision_of, old), default=0) + 1
         if found is None:
-            found = self._create_set(obj, newest + 1)
-        elif revision_of(found) < newest:
-            found = self._renumber(found, newest + 1)
-        revision = str(revision_of(found))
-        if dig(obj, "metadata", "annotations", REVISION) != revision:
-            marked = clone(obj)
-            marked["metadata"].setdefault("annotations", {})[REVISION] = revision
-            self.api.change(marked)
-        return found
+            new = self._create_set(obj, old, revision)
+        else:
+            new = self._noted(obj, found, revision)
+        self.api.change(self.numbered(obj, new, created=found is None))
+        return new
 
-    def _renumber(self, replica_set: Json, revision: int) -> Json:
+    def _noted(self, obj: Json, replica_set: Json, revision: int) -> Json:
+        """The ReplicaSet with the object's annotations, and the newest revision."""
         marked: Json = clone(replica_set)
-        notes = marked["metadata"]["annotations"]
-        past = [one for one in notes.get(_HISTORY, "").split(",") if one]
-        notes[_HISTORY] = ",".join([*past, notes[REVISION]])
-        notes[REVISION] = str(revision)
+        notes = marked["metadata"].setdefault("annotations", {})
+        notes.update(_copied(obj))
+        if revision_of(replica_set) < revision:
+            past = [one for one in notes.get(_HISTORY, "").split(",") if one]
+            if REVISION in notes:
+                notes[_HISTORY] = ",".join([*past, notes[REVISION]])
+            notes[REVISION] = str(revision)
         return self.api.change(marked)
 
-    def _create_set(self, obj: Json, revision: int) -> Json:
+    def _create_set(self, obj: Json, old: list[Json], revision: int) -> Json:
         meta, spec = obj["metadata"], obj["spec"]
         digest = template_hash(spec["template"])
         template = clone(spec["template"])
         labels = {**(dig(template, "metadata", "labels") or {}), self.hash_label: digest}
         template.setdefault("metadata", {})["labels"] = labels
         limits = self.limits(obj)
-        notes = {
-            key: one
-            for key, one in (meta.get("annotations") or {}).items()
-            if key not in _NOT_COPIED
-        }
-        notes |= {
-            REVISION: str(revision),
-            _DESIRED: str(limits.replicas),
-            _MAX: str(limits.replicas + limits.surge),
-        }
+        notes = {**_copied(obj), REVISION: str(revision), **_sizes(limits)}
+        room = max(0, limits.replicas + limits.surge - sum(map(size, old)))
+        wanted = min(limits.replicas, room)
         selector = clone(spec["selector"])
         selector["matchLabels"] = {**(selector.get("matchLabels") or {}), self.hash_label: digest}
         body = {
@@ -155,35 +185,33 @@ class Rolling(Controller):
                 "annotations": notes,
                 "ownerReferences": [owner_reference(obj)],
             },
-            "spec": {"replicas": 0, "selector": selector, "template": template},
+            "spec": {"replicas": wanted, "selector": selector, "template": template},
         }
-        return self.api.create(self.api.named("ReplicaSet"), meta["namespace"], body)
+        if "minReadySeconds" in spec:
+            body["spec"]["minReadySeconds"] = spec["minReadySeconds"]
+        made = self.api.create(self.api.named("ReplicaSet"), meta["namespace"], body)
+        if wanted:
+            self._tell_scaled(obj, made, 0, wanted)
+        return made
 
-    def _resize(self, obj: Json, replica_set: Json, wanted: int) -> Json:
-        had = size(replica_set)
-        if had == wanted:
-            return replica_set
-        changed = clone(replica_set)
-        changed["spec"]["replicas"] = wanted
+    def _tell_scaled(self, obj: Json, replica_set: Json, had: int, wanted: int) -> None:
         direction = "up" if wanted > had else "down"
         name = replica_set["metadata"]["name"]
-        self.context.event(
-            obj,
-            "ScalingReplicaSet",
-            f"Scaled {direction} replica set {name} from {had} to {wanted}",
-            source=self.source,
-        )
+        text = f"Scaled {direction} replica set {name} from {had} to {wanted}"
+        self.context.event(obj, "ScalingReplicaSet", text, source=self.source)
+
+    def _resize(self, obj: Json, replica_set: Json, wanted: int) -> Json:
+        had, limits = size(replica_set), self.limits(obj)
+        changed = clone(replica_set)
+        changed["spec"]["replicas"] = wanted
+        changed["metadata"].setdefault("annotations", {}).update(_sizes(limits))
+        if had != wanted:
+            self._tell_scaled(obj, replica_set, had, wanted)
         return self.api.change(changed)
 
     def _scale(self, obj: Json, new: Json, old: list[Json]) -> None:
         limits = self.limits(obj)
         active = [one for one in old if size(one)]
-        if limits.recreate:
-            for one in active:
-                self._resize(obj, one, 0)
-            if not any(count(one, "replicas") for one in old):
-                self._resize(obj, new, limits.replicas)
-            return
         if size(new) > limits.replicas:
             new = self._resize(obj, new, limits.replicas)
         room = limits.replicas + limits.surge - size(new) - sum(map(size, active))
