@@ -95,7 +95,8 @@ class PracticeKubernetes(Handlers):
         node = self._api.create(
             self._api.named("Node"), "", {"metadata": {"name": "practice-node"}, "spec": {}}
         )
-        self._api.change({**clone(node), "status": {"conditions": [ready]}})
+        room = {"allocatable": {"cpu": "64", "memory": "512Gi"}}
+        self._api.change({**clone(node), "status": {"conditions": [ready], **room}})
         notes = {"storageclass.kubernetes.io/is-default-class": "true"}
         self._api.create(
             self._api.named("StorageClass"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,18 +180,18 @@ class Faults:
         with self._lock:
             return next((one for one in self._denials if one.covers(verb, resource, name)), None)
 
-    def pod_failure(
-        self, labels: Mapping[str, str], images: Iterable[str] = (), owner: str = ""
-    ) -> str:
-        """The reason why a pod with these labels, images and controller's kind fails, or ""."""
+    def pod_failure(self, labels: Mapping[str, str], owner: str = "") -> str:
+        """The reason why a pod with these labels and controller's kind fails, or ""."""
         with self._lock:
-            references = list(images)
-            if any(text in image for text in self._images for image in references):
-                return "ImagePullBackOff"
             for wanted, reason, kind in self._pods:
                 if kind in ("", owner) and wanted.items() <= labels.items():
                     return reason
         return ""
+
+    def lacks_image(self, image: str) -> bool:
+        """Whether an image is in no registry."""
+        with self._lock:
+            return any(text in image for text in self._images)
 
     def job_fails(self, name: str) -> bool:
         """Whether the Job of that name fails."""

@@ -38,21 +38,31 @@ def _exponent(value: Decimal) -> str:
     return _decimal(value)
 
 
+def amount(value: str | float) -> Decimal:
+    """The number that a quantity stands for: 0.5 of `500m`, 1073741824 of `1Gi`.
+
+    Raises:
+        ValueError: the text is not a quantity.
+    """
+    found = _FORM.match(str(value))
+    if not found or not any(sign.isdigit() for sign in found[1]):
+        raise ValueError(str(value))
+    number, suffix = Decimal(found[1]), found[2]
+    if suffix in _BINARY:
+        return number * Decimal(_KIBI) ** _BINARY[suffix]
+    return number.scaleb(_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:]))
+
+
 def canonical_quantity(value: str | float) -> str:
     """`1000m` → `1`, `0.5` → `500m`, `1024Mi` → `1Gi`, `1.5Gi` → `1536Mi`.
 
     Raises:
         ValueError: the text is not a quantity.
     """
-    text = str(value)
-    found = _FORM.match(text)
-    if not found or not any(sign.isdigit() for sign in found[1]):
-        raise ValueError(text)
-    number, suffix = Decimal(found[1]), found[2]
+    number = amount(value)
+    suffix = _FORM.match(str(value))[2]  # type: ignore[index]  # it has an amount
     if number == 0:
         return "0"
     if suffix in _BINARY:
-        return _binary(number * _KIBI ** _BINARY[suffix])
-    if suffix in _DECIMAL:
-        return _decimal(number.scaleb(_DECIMAL[suffix]))
-    return _exponent(number.scaleb(int(suffix[1:])))
+        return _binary(number)
+    return _decimal(number) if suffix in _DECIMAL else _exponent(number)

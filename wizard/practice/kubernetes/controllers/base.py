@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Key = tuple[str, str]  # namespace, name
 
+SCHEDULER = "default-scheduler"
+"""It writes Events of the later form: an action, no count, no source."""
+
 log = logging.getLogger(__name__)
 
 
@@ -187,37 +190,77 @@ class Context:
         self._pool.submit(task).add_done_callback(finished)
 
     def event(
-        self, about: Json, reason: str, message: str, *, source: str, warning: bool = False
+        self,
+        about: Json,
+        reason: str,
+        message: str,
+        *,
+        source: str,
+        warning: bool = False,
+        field: str = "",
     ) -> None:
-        """Record an Event about an object, or count it when it is there already."""
+        """Record an Event about an object (or a `field` of it), or count it when it is there."""
         meta = about["metadata"]
         namespace = meta.get("namespace") or "default"
-        digest = hashlib.sha256(f"{meta['uid']}/{reason}/{message}".encode()).hexdigest()[:16]
-        name = f"{meta['name']}.{digest}"
+        digest = hashlib.sha256(f"{meta['uid']}/{reason}/{message}/{field}".encode())
+        name = f"{meta['name']}.{digest.hexdigest()[:16]}"
         old = self.api.find("Event", namespace, name)
         if old is not None:
-            counted = clone(old)
-            counted["count"] += 1
-            counted["lastTimestamp"] = now()
-            self.api.change(counted)
+            self.api.change(_once_more(old))
             return
         if dig(self.api.find("Namespace", None, namespace), "status", "phase") != "Active":
             return
+        involved = _reference(about)
+        if field:
+            involved["fieldPath"] = field
         body = {
             "metadata": {"name": name, "namespace": namespace},
-            "involvedObject": _reference(about),
+            "involvedObject": involved,
             "reason": reason,
             "message": message,
             "type": "Warning" if warning else "Normal",
-            "count": 1,
-            "firstTimestamp": now(),
-            "lastTimestamp": now(),
-            "source": {"component": source},
-            "reportingComponent": source,
-            "reportingInstance": "",
-            "eventTime": None,
+            **_told_by(source, reason),
         }
         self.api.create(self.api.named("Event"), namespace, body)
+
+
+def _told_by(source: str, reason: str) -> Json:
+    """Who tells an event, and when: the scheduler writes the later form."""
+    if source == SCHEDULER:
+        return {
+            "action": "Binding" if reason == "Scheduled" else "Scheduling",
+            "source": {},
+            "firstTimestamp": None,
+            "lastTimestamp": None,
+            "eventTime": _now_exactly(),
+            "reportingComponent": source,
+            "reportingInstance": f"{source}-practice",
+        }
+    moment = now()
+    return {
+        "count": 1,
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "source": {"component": source},
+        "reportingComponent": source,
+        "reportingInstance": "",
+        "eventTime": None,
+    }
+
+
+def _once_more(event: Json) -> Json:
+    counted: Json = clone(event)
+    if "count" in counted:
+        counted["count"] += 1
+        counted["lastTimestamp"] = now()
+    else:
+        number = dig(event, "series", "count", default=1) + 1
+        counted["series"] = {"count": number, "lastObservedTime": _now_exactly()}
+    return counted
+
+
+def _now_exactly() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _reference(obj: Json) -> Json:
@@ -246,16 +289,19 @@ def owner_reference(owner: Json) -> Json:
     }
 
 
-def condition(status: Json, type_name: str, value: str, reason: str, message: str) -> None:
+def condition(
+    status: Json, type_name: str, value: str, reason: str, message: str, **more: Any
+) -> None:
     """Set one condition ("True", "False") in a status; its times move only when it changes."""
-    fresh: Json = {"type": type_name, "status": value}
+    fresh: Json = {"type": type_name, "status": value, **more}
     if reason:
         fresh["reason"] = reason
     if message:
         fresh["message"] = message
     conditions = [dict(one) for one in status.get("conditions") or []]
     old = next((one for one in conditions if one["type"] == type_name), None)
-    if old is not None and all(old.get(key) == one for key, one in fresh.items()):
+    told = ("reason", "message", *fresh)
+    if old is not None and all(old.get(key) == fresh.get(key) for key in told):
         return
     moment = now()
     changed = old is None or old.get("status") != value

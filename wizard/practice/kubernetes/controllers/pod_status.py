@@ -1,23 +1,35 @@
-"""The status of a pod at each point of its life."""
+"""The status of a pod at each point of its life: containers' states, and what follows from them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.practice.kubernetes.controllers.base import condition
 from wizard.practice.kubernetes.faults import NEVER_READY
 from wizard.practice.kubernetes.json_tools import clone, dig, now
 
-if TYPE_CHECKING:
-    from wizard.practice.kubernetes.api import Api
-
 Json = dict[str, Any]
 
 NODE = "practice-node"
 NODE_ADDRESS = "10.0.0.2"
-_BACK_OFF = "back-off 10s restarting failed container"
+_LISTS = (("initContainerStatuses", "initContainers"), ("containerStatuses", "containers"))
+
+
+def full_name(pod: Json) -> str:
+    """`NAME_NAMESPACE(UID)`, as the kubelet calls a pod."""
+    meta = pod["metadata"]
+    return f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+
+
+def status_of(pod: Json, name: str) -> Json:
+    """The status of a container, init containers too; {} when there is none."""
+    for field, _ in _LISTS:
+        for one in dig(pod, "status", field, default=[]):
+            if one["name"] == name:
+                found: Json = one
+                return found
+    return {}
 
 
 def scheduled(pod: Json) -> Json:
@@ -25,123 +37,157 @@ def scheduled(pod: Json) -> Json:
     changed: Json = clone(pod)
     changed["spec"]["nodeName"] = NODE
     status = changed["status"]
-    status["phase"] = "Pending"
-    status["startTime"] = now()
-    status["hostIP"] = NODE_ADDRESS
-    status["hostIPs"] = [{"ip": NODE_ADDRESS}]
-    condition(status, "PodScheduled", "True", "", "")
-    waiting = {"waiting": {"reason": "ContainerCreating"}}
-    _conditions(changed, is_up=False)
-    status["containerStatuses"] = [
-        _container(one, waiting, is_up=False) for one in changed["spec"]["containers"]
-    ]
-    return changed
+    status |= {"startTime": now(), "hostIP": NODE_ADDRESS, "hostIPs": [{"ip": NODE_ADDRESS}]}
+    status["resources"] = {}
+    reason = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
+    for field, containers in _LISTS:
+        if pod["spec"].get(containers):
+            status[field] = [_container(one, reason) for one in pod["spec"][containers]]
+    _condition(changed, "PodScheduled", "True")
+    return settled(changed)
 
 
-def unschedulable(pod: Json) -> Json:
+def unscheduled(pod: Json, text: str) -> Json:
     """No node takes it."""
     changed: Json = clone(pod)
     changed["status"]["phase"] = "Pending"
-    text = "0/1 nodes are available: 1 Insufficient memory."
-    condition(changed["status"], "PodScheduled", "False", "Unschedulable", text)
+    _condition(changed, "PodScheduled", "False", "Unschedulable", text)
     return changed
 
 
 def ready(pod: Json, address: str, *, is_up: bool = True) -> Json:
-    """Running; `is_up` also Ready."""
+    """Every container runs, after the init containers; `is_up` also Ready."""
     changed: Json = clone(pod)
-    status = changed["status"]
-    status["phase"] = "Running"
-    if address:
-        _addressed(status, address)
-    for old in status.get("containerStatuses") or []:
-        if "running" not in (old.get("state") or {}):
-            old["state"] = {"running": {"startedAt": now()}}
-        old["started"] = True
-        old["ready"] = is_up
-    for old, container in zip(
-        status.get("containerStatuses") or [], pod["spec"]["containers"], strict=False
-    ):
-        old["imageID"] = _image_id(container["image"])
-        old["containerID"] = "containerd://" + _digest(pod["metadata"]["uid"], container["name"])
-    if pod["spec"].get("initContainers"):
-        status["initContainerStatuses"] = [
-            _finished(_container(one, {}, is_up=True), 0) for one in pod["spec"]["initContainers"]
-        ]
-    _conditions(changed, is_up=is_up)
-    return changed
+    for one in pod["spec"].get("initContainers") or []:
+        exited(changed, one["name"], 0)
+    for one in pod["spec"]["containers"]:
+        started(changed, one["name"], is_up=is_up)
+    return settled(changed, address)
 
 
-def failing(pod: Json, reason: str, address: str) -> Json:
-    """A pod that does not get up, as the reason says."""
+def started(pod: Json, name: str, *, is_up: bool) -> None:
+    """Let a container run; changes `pod`."""
+    one = status_of(pod, name)
+    if "running" not in one["state"]:
+        one["state"] = {"running": {"startedAt": now()}}
+    _created(pod, one)
+    one |= {"started": True, "ready": is_up}
+
+
+def exited(pod: Json, name: str, code: int) -> None:
+    """Let a container's process end; changes `pod`."""
+    one = status_of(pod, name)
+    if dig(one, "state", "terminated", "exitCode") == code:
+        return
+    begun = dig(one, "state", "running", "startedAt", default=now())
+    _created(pod, one)
+    one["state"] = {"terminated": _terminated(code, begun, one["containerID"])}
+    one |= {"started": False, "ready": code == 0 and one in _init_statuses(pod)}
+
+
+def restarted(pod: Json, name: str, waits: Json | None = None) -> None:
+    """Count a restart of a container that ended, or let it wait for one; changes `pod`."""
+    one = status_of(pod, name)
+    one["lastState"] = one["state"]
+    if waits is None:
+        one["restartCount"] += 1
+        one["state"] = {"running": {"startedAt": now()}}
+    else:
+        one["state"] = {"waiting": waits}
+    one |= {"ready": False, "started": False}
+
+
+def failing(pod: Json, reason: str, address: str, messages: dict[str, str]) -> Json:
+    """A pod that does not get up; messages are what each container waits with."""
     if reason == NEVER_READY:
         return ready(pod, address, is_up=False)
     changed: Json = clone(pod)
-    status = changed["status"]
-    waiting: Json = {"reason": reason}
-    if reason == "CrashLoopBackOff":
-        status["phase"] = "Running"
-        _addressed(status, address)
-        waiting["message"] = _BACK_OFF
-    elif reason == "ImagePullBackOff":
-        waiting["message"] = f'Back-off pulling image "{pod["spec"]["containers"][0]["image"]}"'
-    elif reason == "CreateContainerConfigError":
-        waiting["message"] = 'secret "langsmith-extra" not found'
-    for one in status.get("containerStatuses") or []:
-        if dig(one, "state", "waiting", "reason") == reason:
+    for one in dig(changed, "status", "containerStatuses", default=[]):
+        name = one["name"]
+        if dig(one, "state", "waiting", "reason") == reason or name not in messages:
             continue
-        one["state"] = {"waiting": waiting}
-        one["ready"] = one["started"] = False
         if reason == "CrashLoopBackOff":
-            one["restartCount"] = one.get("restartCount", 0) + 1
-            one["lastState"] = {"terminated": _terminated(1)}
-    _conditions(changed, is_up=False)
-    return changed
+            exited(changed, name, 1)
+            one["restartCount"] += 1
+            restarted(changed, name, back_off(pod, name, 10))
+        else:
+            one["state"] = {"waiting": {"reason": reason, "message": messages[name]}}
+    return settled(changed, address)
+
+
+def back_off(pod: Json, name: str, seconds: int) -> Json:
+    """What a container waits with that ended too often."""
+    text = f"back-off {seconds}s restarting failed container={name} pod={full_name(pod)}"
+    return {"reason": "CrashLoopBackOff", "message": text}
 
 
 def ended(pod: Json, *, succeeded: bool) -> Json:
     """A pod whose containers ran to their end; changes and returns `pod`."""
+    for one in pod["spec"]["containers"]:
+        exited(pod, one["name"], 0 if succeeded else 1)
+    return settled(pod)
+
+
+def settled(pod: Json, address: str = "") -> Json:
+    """Set phase and conditions by the containers' states; changes and returns `pod`."""
     status = pod["status"]
-    status["phase"] = "Succeeded" if succeeded else "Failed"
-    for one in status.get("containerStatuses") or []:
-        _finished(one, 0 if succeeded else 1)
-    reason = "PodCompleted" if succeeded else "PodFailed"
-    condition(status, "Ready", "False", reason, "")
-    condition(status, "ContainersReady", "False", reason, "")
+    if address:
+        status["podIP"], status["podIPs"] = address, [{"ip": address}]
+    mains, firsts = status.get("containerStatuses") or [], _init_statuses(pod)
+    phase = _phase(mains, firsts, str(pod["spec"].get("restartPolicy")))
+    status["phase"] = phase
+    over = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "")
+    _condition(pod, "PodReadyToStartContainers", str(not over))
+    left = [one["name"] for one in firsts if not one["ready"]]
+    if left:
+        text = f"containers with incomplete status: [{' '.join(left)}]"
+        _condition(pod, "Initialized", "False", "ContainersNotInitialized", text)
+    else:
+        _condition(pod, "Initialized", "True", over if phase == "Succeeded" else "")
+    unready = [one["name"] for one in mains if not one["ready"]]
+    text = "" if over else f"containers with unready status: [{' '.join(unready)}]"
+    for name in ("Ready", "ContainersReady"):
+        if unready or left or over:
+            _condition(pod, name, "False", over or "ContainersNotReady", text)
+        else:
+            _condition(pod, name, "True")
     return pod
 
 
-def _finished(one: Json, code: int) -> Json:
-    one["state"] = {"terminated": _terminated(code)}
-    one["ready"] = code == 0 and one.get("ready", False)
-    one["started"] = False
-    return one
+def _phase(mains: list[Json], firsts: list[Json], policy: str) -> str:
+    """Pending, Running, Succeeded or Failed."""
+    codes = [dig(one, "state", "terminated", "exitCode") for one in mains]
+    if policy == "Never" and any(dig(one, "state", "terminated", "exitCode") for one in firsts):
+        return "Failed"
+    if policy != "Always" and mains and None not in codes:
+        if not any(codes):
+            return "Succeeded"
+        if policy == "Never":
+            return "Failed"
+    begun = any("waiting" not in one["state"] or one["lastState"] for one in mains)
+    return "Running" if begun else "Pending"
 
 
-def _terminated(code: int) -> Json:
-    moment = now()
+def _condition(pod: Json, name: str, value: str, reason: str = "", message: str = "") -> None:
+    told: Json = {"lastProbeTime": None}
+    if "generation" in pod["metadata"]:
+        told["observedGeneration"] = pod["status"]["observedGeneration"] = 1
+    condition(pod["status"], name, value, reason, message, **told)
+
+
+def _init_statuses(pod: Json) -> list[Json]:
+    found: list[Json] = pod["status"].get("initContainerStatuses") or []
+    return found
+
+
+def _terminated(code: int, begun: str, container_id: str) -> Json:
     return {
         "exitCode": code,
         "reason": "Error" if code else "Completed",
-        "startedAt": moment,
-        "finishedAt": moment,
+        "startedAt": begun,
+        "finishedAt": now(),
+        "containerID": container_id,
     }
-
-
-def _addressed(status: Json, address: str) -> None:
-    status["podIP"] = address
-    status["podIPs"] = [{"ip": address}]
-
-
-def _conditions(pod: Json, *, is_up: bool) -> None:
-    status = pod["status"]
-    names = " ".join(one["name"] for one in pod["spec"]["containers"])
-    reason = "" if is_up else "ContainersNotReady"
-    text = "" if is_up else f"containers with unready status: [{names}]"
-    condition(status, "PodReadyToStartContainers", "True", "", "")
-    condition(status, "Initialized", "True", "", "")
-    condition(status, "Ready", str(is_up), reason, text)
-    condition(status, "ContainersReady", str(is_up), reason, text)
 
 
 def _digest(*parts: str) -> str:
@@ -156,47 +202,24 @@ def _image_id(image: str) -> str:
     return f"{repository}@sha256:{_digest(image)}"
 
 
-def _container(container: Json, state: Json, *, is_up: bool) -> Json:
+def _created(pod: Json, one: Json) -> None:
+    """The container is there: its ids, and what it is given."""
+    for container in (*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]):
+        if container["name"] == one["name"]:
+            one["imageID"] = _image_id(container["image"])
+            run = _digest(pod["metadata"]["uid"], one["name"], str(one["restartCount"]))
+            one["containerID"] = f"containerd://{run}"
+            one["resources"] = clone(container.get("resources") or {})
+
+
+def _container(container: Json, reason: str) -> Json:
     return {
         "name": container["name"],
         "image": container["image"],
         "imageID": "",
-        "ready": is_up,
-        "started": is_up,
+        "ready": False,
+        "started": False,
         "restartCount": 0,
-        "state": state,
+        "state": {"waiting": {"reason": reason}},
         "lastState": {},
     }
-
-
-def _references(container: Json) -> Iterator[tuple[str, Json]]:
-    """The Secrets and ConfigMaps that a container's environment refers to."""
-    for variable in container.get("env") or []:
-        source = variable.get("valueFrom") or {}
-        yield "Secret", source.get("secretKeyRef") or {}
-        yield "ConfigMap", source.get("configMapKeyRef") or {}
-    for source in container.get("envFrom") or []:
-        yield "Secret", source.get("secretRef") or {}
-        yield "ConfigMap", source.get("configMapRef") or {}
-
-
-def missing_reference(api: Api, pod: Json) -> str:
-    """What a required Secret or ConfigMap reference of the environment lacks, or ""."""
-    namespace = pod["metadata"]["namespace"]
-    for container in pod["spec"]["containers"]:
-        for kind, reference in _references(container):
-            if reference and not reference.get("optional"):
-                told = _lacks(api, kind, namespace, reference)
-                if told:
-                    return told
-    return ""
-
-
-def _lacks(api: Api, kind: str, namespace: str, reference: Json) -> str:
-    name, key = reference["name"], reference.get("key")
-    found = api.find(kind, namespace, name)
-    if found is None:
-        return f'Error: {kind.lower()} "{name}" not found'
-    if key and key not in {**(found.get("data") or {}), **(found.get("binaryData") or {})}:
-        return f"Error: couldn't find key {key} in {kind} {namespace}/{name}"
-    return ""

@@ -8,23 +8,41 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.controllers.base import (
+    SCHEDULER,
     Context,
     Controller,
     Key,
-    condition,
     is_done,
     is_ending,
     is_ready,
     log,
 )
-from wizard.practice.kubernetes.controllers.pod_status import (
-    ended,
-    failing,
+from wizard.practice.kubernetes.controllers.containers import (
+    Run,
     missing_reference,
-    ready,
-    scheduled,
+    missing_volume,
+    never_ready,
+    no_node,
+    pull_problem,
+    run_of,
     unschedulable,
 )
+from wizard.practice.kubernetes.controllers.pod_status import (
+    NODE,
+    back_off,
+    ended,
+    exited,
+    failing,
+    full_name,
+    ready,
+    restarted,
+    scheduled,
+    settled,
+    started,
+    status_of,
+    unscheduled,
+)
+from wizard.practice.kubernetes.faults import NEVER_READY
 from wizard.practice.kubernetes.json_tools import clone, dig
 
 if TYPE_CHECKING:
@@ -33,6 +51,11 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 KUBELET = "kubelet"
+_SEEN = 1.0
+"""Seconds that a container must run to be seen running, and so ready."""
+_LONGEST_WAIT = 300
+_FOREVER = 3600.0
+"""A container that sleeps for so long is one that serves."""
 
 
 def pod_address(uid: str) -> str:
@@ -92,21 +115,39 @@ class Pods(Controller):
 
     def _start(self, pod: Json) -> None:
         meta = pod["metadata"]
-        reason = self._failure(pod)
-        if reason == "Unschedulable" and not dig(pod, "spec", "nodeName"):
-            self._fail(pod, unschedulable(pod), reason)
-            return
+        staged = self._staged(pod)
         if not dig(pod, "spec", "nodeName"):
-            self.api.change(scheduled(pod))
-            node = "practice-node"
-            text = f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}"
-            self._event(pod, "Scheduled", text, source="default-scheduler")
+            self._bind(pod, staged)
             return
-        if reason and reason != "Unschedulable":
-            self._fail(pod, failing(pod, reason, pod_address(meta["uid"])), reason)
+        if unmounted := missing_volume(self.api, pod):
+            self.context.event(pod, "FailedMount", unmounted, source=KUBELET, warning=True)
+            self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+            return
+        reason, messages = self._failure(pod, staged)
+        if reason:
+            self._fail(pod, reason, messages)
             return
         self._starting.add(meta["uid"])
-        self.context.after(self._takes(pod), lambda: self._proceed(meta))
+        known = any(run_of(one) for one in pod["spec"]["containers"])
+        wait = 0.0 if _job_of(pod) and not known else self._takes(pod)
+        self.context.after(wait, lambda: self._proceed(meta))
+
+    def _bind(self, pod: Json, staged: str) -> None:
+        """What the scheduler does."""
+        meta = pod["metadata"]
+        why = unschedulable(self.api.items("Node"), pod)
+        if staged == "Unschedulable":
+            why = why or no_node("1 Insufficient memory")
+        if not why:
+            self.api.change(scheduled(pod))
+            text = f"Successfully assigned {meta['namespace']}/{meta['name']} to {NODE}"
+            self.context.event(pod, "Scheduled", text, source=SCHEDULER)
+            return
+        changed = unscheduled(pod, why)
+        if changed["status"] != pod["status"]:
+            self.api.change(changed)
+            self.context.event(pod, "FailedScheduling", why, source=SCHEDULER, warning=True)
+        self.again((meta["namespace"], meta["name"]), self.context.times.retry)
 
     def _takes(self, pod: Json) -> float:
         times, faults = self.context.times, self.context.faults
@@ -114,53 +155,163 @@ class Pods(Controller):
             return times.job if faults.jobs_take is None else faults.jobs_take
         return times.pod_ready if faults.pods_take is None else faults.pods_take
 
-    def _failure(self, pod: Json) -> str:
-        images = [one["image"] for one in pod["spec"]["containers"]]
+    def _staged(self, pod: Json) -> str:
+        """The fault that is staged for a pod; a crash only where its own command does not end."""
         labels = dig(pod, "metadata", "labels", default={})
-        staged = self.context.faults.pod_failure(labels, images, _owner_kind(pod))
-        if staged:
-            return staged
-        return "CreateContainerConfigError" if missing_reference(self.api, pod) else ""
+        told = self.context.faults.pod_failure(labels, _owner_kind(pod))
+        ends = any(map(_ends, pod["spec"]["containers"]))
+        return "" if ends and told == "CrashLoopBackOff" else told
 
-    def _fail(self, pod: Json, changed: Json, reason: str) -> None:
-        key: Key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+    def _failure(self, pod: Json, staged: str) -> tuple[str, dict[str, str]]:
+        """Why a pod does not get up, and what each container waits with."""
+        containers, lacks = pod["spec"]["containers"], self.context.faults.lacks_image
+        absent = {
+            one["name"]: pull_problem(
+                one["image"], absent=staged == "ImagePullBackOff" or lacks(one["image"])
+            )
+            for one in containers
+        }
+        unset = {one["name"]: missing_reference(self.api, pod, one) for one in containers}
+        if staged == "CreateContainerConfigError" and not any(unset.values()):
+            unset = {one["name"]: 'secret "langsmith-extra" not found' for one in containers}
+        for reason, told in (("ImagePullBackOff", absent), ("CreateContainerConfigError", unset)):
+            if any(told.values()):
+                return reason, {name: text for name, text in told.items() if text}
+        if staged in ("", "Unschedulable"):
+            return "", {}
+        return staged, {one["name"]: "" for one in containers}
+
+    def _fail(self, pod: Json, reason: str, messages: dict[str, str]) -> None:
+        meta = pod["metadata"]
+        shown = dict(messages)
+        if reason == "ImagePullBackOff":
+            images = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
+            for name, why in messages.items():
+                shown[name] = f'Back-off pulling image "{images[name]}": ErrImagePull: {why}'
+        changed = failing(pod, reason, pod_address(meta["uid"]), shown)
         if changed["status"] != pod.get("status"):
             self.api.change(changed)
-            image = pod["spec"]["containers"][0]["image"]
-            source = "default-scheduler" if reason == "Unschedulable" else KUBELET
-            missing = (
-                "" if reason != "CreateContainerConfigError" else missing_reference(self.api, pod)
-            )
-            for name, text in _FAILURE_EVENTS[reason]:
-                told = missing or text.format(image=image)
-                self._event(pod, name, told, source=source, warning=True)
-        self.again(key, self.context.times.retry)
+            for container in pod["spec"]["containers"]:
+                if container["name"] in messages:
+                    self._tell_failure(pod, container, reason, messages[container["name"]])
+        self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+
+    def _tell_failure(self, pod: Json, container: Json, reason: str, why: str) -> None:
+        image = container["image"]
+        told: list[tuple[str, str, bool]] = []
+        if reason == "ImagePullBackOff":
+            told = [
+                ("Pulling", f'Pulling image "{image}"', False),
+                ("Failed", f'Failed to pull image "{image}": {why}', True),
+                ("Failed", "Error: ErrImagePull", True),
+                ("BackOff", f'Back-off pulling image "{image}"', False),
+                ("Failed", "Error: ImagePullBackOff", True),
+            ]
+        elif reason == "CreateContainerConfigError":
+            self._tell(pod, container, "Pulled", _PULLED.format(image))
+            told = [("Failed", f"Error: {why}", True)]
+        else:
+            self._tell_started(pod, container)
+        if reason == "CrashLoopBackOff":
+            told = [("BackOff", _again(pod, container["name"]), True)]
+        elif reason == NEVER_READY:
+            told = [("Unhealthy", _UNHEALTHY, True)]
+        for name, text, warning in told:
+            self._tell(pod, container, name, text, warning=warning)
 
     def _current(self, meta: Json) -> Json | None:
         pod = self.api.find("Pod", meta["namespace"], meta["name"])
         return pod if pod is not None and pod["metadata"]["uid"] == meta["uid"] else None
 
     def _proceed(self, meta: Json) -> None:
-        """The waiting is over: ask the host process, in a worker thread."""
+        """The waiting is over: run the containers, as far as it is known what they do."""
         pod = self._current(meta)
         if pod is None or is_ending(pod):
             self._starting.discard(meta["uid"])
             return
-        if self._failure(pod):
+        if self._failure(pod, self._staged(pod))[0]:
             self._starting.discard(meta["uid"])
             self._start(pod)
             return
+        for one in pod["spec"].get("initContainers") or []:
+            code = dig(status_of(pod, one["name"]), "state", "terminated", "exitCode")
+            if code != 0 and run_of(one) not in (None, Run(0.0, 0)):
+                self._run(meta, one)
+                return
+        containers = pod["spec"]["containers"]
         job_name = _job_of(pod)
-        if job_name:
-            self._run_job(meta, job_name)
+        if job_name and (
+            self.context.faults.job_fails(job_name) or not any(map(run_of, containers))
+        ):
+            self.api.change(ready(pod, pod_address(meta["uid"])))
+            self.context.after(self._takes(pod), lambda: self._run_job(meta, job_name))
+        elif any(_ends(one) or never_ready(one) for one in containers):
+            for one in containers:
+                self._run(meta, one)
+        else:
+            handler, shown = self.context.handlers.on_pod_ready, clone(ready(pod, "", is_up=False))
+            self.context.work(
+                lambda: handler(shown) if handler else None,
+                lambda future: self._became_ready(shown, future),
+            )
+
+    def _run(self, meta: Json, container: Json) -> None:
+        """Let a container run until its process ends; one that ends at once is not seen running."""
+        pod, run = self._current(meta), run_of(container)
+        if pod is None or is_ending(pod):
             return
-        handler, shown = self.context.handlers.on_pod_ready, clone(ready(pod, "", is_up=False))
-        self.context.work(
-            lambda: handler(shown) if handler else None,
-            lambda future: self._became_ready(shown, future),
-        )
+        name, first = container["name"], container not in pod["spec"]["containers"]
+        if run is None or run.seconds >= _SEEN:
+            changed = clone(pod)
+            for one in pod["spec"].get("initContainers") or [] if not first else []:
+                exited(changed, one["name"], 0)
+            unready = first or never_ready(container)
+            started(changed, name, is_up=not unready)
+            self.api.change(settled(changed, pod_address(meta["uid"])))
+            if unready and not first:
+                self._tell(pod, container, "Unhealthy", "Readiness probe failed: ", warning=True)
+        self._tell_started(pod, container)
+        if run is not None and run.seconds < _FOREVER:
+            self.context.after(run.seconds, lambda: self._process_ended(meta, container, run.code))
+
+    def _process_ended(self, meta: Json, container: Json, code: int) -> None:
+        """A process has ended: the next container, the end of the pod, or once more."""
+        pod = self._current(meta)
+        if pod is None or is_ending(pod):
+            return
+        changed, name = clone(pod), container["name"]
+        first = container not in pod["spec"]["containers"]
+        if not first:
+            for one in pod["spec"].get("initContainers") or []:
+                exited(changed, one["name"], 0)
+        status_of(changed, name)["state"].pop("terminated", None)
+        exited(changed, name, code)
+        policy = pod["spec"].get("restartPolicy")
+        if policy == "Never" or (not code and (first or policy == "OnFailure")):
+            self.api.change(settled(changed, pod_address(meta["uid"])))
+            if first and not code:
+                self._proceed(meta)
+            return
+        restarts = status_of(changed, name)["restartCount"]
+        if restarts:
+            seconds = min(_LONGEST_WAIT, 10 * 2 ** (restarts - 1))
+            restarted(changed, name, back_off(pod, name, seconds))
+            self._tell(pod, container, "BackOff", _again(pod, name), warning=True)
+            self.context.after(seconds, lambda: self._restart(meta, container))
+        self.api.change(settled(changed, pod_address(meta["uid"])))
+        if not restarts:
+            self._restart(meta, container)
+
+    def _restart(self, meta: Json, container: Json) -> None:
+        pod = self._current(meta)
+        if pod is not None and not is_ending(pod):
+            changed = clone(pod)
+            restarted(changed, container["name"])
+            self.api.change(settled(changed))
+            self._run(meta, container)
 
     def _run_job(self, meta: Json, job_name: str) -> None:
+        """Ask the host process, in a worker thread, how a Job ends whose command is not known."""
         job = clone(self.api.find("Job", meta["namespace"], job_name))
         handler = self.context.handlers.job_handler
         fails = self.context.faults.job_fails(job_name)
@@ -193,18 +344,12 @@ class Pods(Controller):
             return
         if problem := future.exception():
             log.error("on_pod_ready for pod %s: %r", meta["name"], problem)
-            self._fail(
-                pod,
-                failing(pod, "CrashLoopBackOff", pod_address(meta["uid"])),
-                "CrashLoopBackOff",
-            )
+            names = (one["name"] for one in pod["spec"]["containers"])
+            self._fail(pod, "CrashLoopBackOff", dict.fromkeys(names, ""))
             return
         self.api.change(ready(pod, pod_address(meta["uid"])))
-        for container in pod["spec"]["containers"]:
-            image = container["image"]
-            text = f'Container image "{image}" already present on machine'
-            self._event(pod, "Pulled", text)
-            self._event(pod, "Started", f"Started container {container['name']}")
+        for container in (*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]):
+            self._tell_started(pod, container)
 
     def _stop(self, pod: Json) -> None:
         meta = pod["metadata"]
@@ -215,10 +360,10 @@ class Pods(Controller):
             unready = clone(pod)
             for one in unready["status"].get("containerStatuses") or []:
                 one["ready"] = False
-            condition(unready["status"], "Ready", "False", "ContainersNotReady", "")
-            self.api.change(unready)
+            self.api.change(settled(unready))
             for container in pod["spec"]["containers"]:
-                self._event(pod, "Killing", f"Stopping container {container['name']}")
+                text = f"Stopping container {container['name']}"
+                self._tell(pod, container, "Killing", text)
         seconds = 0.0 if is_done(pod) else self.context.times.pod_stops
         self.context.after(seconds, lambda: self._stopped(meta))
 
@@ -258,25 +403,29 @@ class Pods(Controller):
         else:
             self.api.store.remove(self.api.named("Pod").key, meta["namespace"], meta["name"])
 
-    def _event(
-        self, pod: Json, reason: str, text: str, *, source: str = KUBELET, warning: bool = False
+    def _tell_started(self, pod: Json, container: Json) -> None:
+        self._tell(pod, container, "Pulled", _PULLED.format(container["image"]))
+        self._tell(pod, container, "Created", "Container created")
+        self._tell(pod, container, "Started", "Container started")
+
+    def _tell(
+        self, pod: Json, container: Json, reason: str, text: str, *, warning: bool = False
     ) -> None:
-        self.context.event(pod, reason, text, source=source, warning=warning)
+        """An event about a container."""
+        kind = "containers" if container in pod["spec"]["containers"] else "initContainers"
+        field = f"spec.{kind}{{{container['name']}}}"
+        self.context.event(pod, reason, text, source=KUBELET, warning=warning, field=field)
 
 
-_FAILURE_EVENTS = {
-    "CrashLoopBackOff": (("BackOff", "Back-off restarting failed container"),),
-    "ImagePullBackOff": (
-        ("Failed", 'Failed to pull image "{image}": rpc error: code = NotFound: not found'),
-        ("Failed", "Error: ErrImagePull"),
-        ("Failed", "Error: ImagePullBackOff"),
-    ),
-    "CreateContainerConfigError": (("Failed", 'Error: secret "langsmith-extra" not found'),),
-    "Unschedulable": (
-        (
-            "FailedScheduling",
-            "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available.",
-        ),
-    ),
-    "NotReady": (("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),),
-}
+_PULLED = 'Container image "{}" already present on machine and can be accessed by the pod'
+_UNHEALTHY = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+
+
+def _again(pod: Json, name: str) -> str:
+    return f"Back-off restarting failed container {name} in pod {full_name(pod)}"
+
+
+def _ends(container: Json) -> bool:
+    """Whether the process of a container is known to end by itself."""
+    run = run_of(container)
+    return run is not None and run.seconds < _FOREVER
