@@ -195,7 +195,8 @@ class Api:
             return old
         if self._counts(kind):
             bare = {key: one for key, one in obj.items() if key not in ("metadata", "status")}
-            changed = any(old.get(key) != one for key, one in bare.items())
+            bound = kind.kind == "Pod" and subresource == "controller"  # it gets its node
+            changed = not bound and any(old.get(key) != one for key, one in bare.items())
             meta["generation"] = before.get("generation", 1) + int(changed)
         if not owned:
             sent = meta.pop("managedFields", None)
@@ -245,7 +246,7 @@ class Api:
         return obj
 
     def _counts(self, kind: Kind) -> bool:
-        return kind.custom or kind.group not in _UNCOUNTED
+        return kind.custom or kind.group not in _UNCOUNTED or kind.kind == "Pod"
 
     def _prepared(self, kind: Kind, namespace: str, sent: Json) -> Json:
         obj: Json = clone(sent)
@@ -293,6 +294,18 @@ class Api:
                 403,
                 f'{kind.resource} "{name}" is forbidden: unable to create new content in namespace '
                 f"{namespace} because it is being terminated",
+                details={
+                    "name": name,
+                    **({"group": kind.group} if kind.group else {}),
+                    "kind": kind.plural,
+                    "causes": [
+                        {
+                            "reason": "NamespaceTerminating",
+                            "message": f"namespace {namespace} is being terminated",
+                            "field": "metadata.namespace",
+                        }
+                    ],
+                },
             )
 
     def _check_version(self, kind: Kind, name: str, old: Json, obj: Json) -> None:

@@ -72,6 +72,9 @@ def _deployment(obj: Json) -> None:
         rolling.setdefault("maxSurge", "25%")
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("progressDeadlineSeconds", 600)
+    for field in ("paused", "minReadySeconds"):
+        if not spec.get(field, True):
+            del spec[field]
     _template(spec)
 
 

@@ -14,8 +14,19 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-FOREGROUND = "foregroundDeletion"
-"""The finalizer of an object that waits for its dependents to go first."""
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+"""Finalizers of an object that waits until its dependents are gone, or let go."""
+_FINALIZERS = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN], "Background": []}
+_ORPHAN_BY_DEFAULT = "Job"
+_ANSWERED = frozenset(
+    {"Pod", "Service", "ServiceAccount", "PersistentVolumeClaim", "ResourceQuota"}
+)
+"""Kinds of which a delete answers the object, also when it is gone."""
+PRESERVED = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+    "to remove them or set propagationPolicy=Orphan to suppress this warning"
+)
+"""What a delete of a Job without a policy is warned of."""
 
 
 def delete(store: Store, kind: Kind, old: Json, options: Json) -> tuple[Json, bool]:
@@ -28,42 +39,55 @@ def delete(store: Store, kind: Kind, old: Json, options: Json) -> tuple[Json, bo
     _check_preconditions(kind, old, options.get("preconditions") or {})
     if "All" in (options.get("dryRun") or []):
         return old, True
-    policy = options.get("propagationPolicy") or ""
-    if not policy and (options.get("orphanDependents") or kind.kind == "Job"):
-        policy = "Orphan"
-    if policy == "Orphan":
-        _orphan(store, meta["uid"])
     marked = clone(old)
-    _mark(kind, marked, options, foreground=policy == "Foreground")
-    if "deletionTimestamp" in marked["metadata"]:
+    if _mark(kind, marked, options):
         return (old if same(old, marked) else store.put(kind.key, marked)), False
-    return store.remove(kind.key, meta.get("namespace", ""), meta["name"]) or old, True
+    gone = store.remove(kind.key, meta.get("namespace", ""), meta["name"]) or old
+    if kind.kind == "Pod":
+        gone = {**marked, "metadata": {**marked["metadata"], "resourceVersion": _version(gone)}}
+    return gone, True
 
 
-def _mark(kind: Kind, obj: Json, options: Json, *, foreground: bool) -> None:
-    """Set deletionTimestamp where the object cannot go at once."""
+def answers_object(kind: Kind) -> bool:
+    """Whether a delete that is done answers the object and no Status."""
+    return kind.kind in _ANSWERED
+
+
+def policy_of(options: Json) -> str:
+    """The propagation policy that a client asks for, or ""."""
+    orphans = options.get("orphanDependents")
+    told = {None: "", True: "Orphan", "true": "Orphan"}.get(orphans, "Background")
+    return str(options.get("propagationPolicy") or told)
+
+
+def _version(obj: Json) -> str:
+    return str(obj["metadata"]["resourceVersion"])
+
+
+def _mark(kind: Kind, obj: Json, options: Json) -> bool:
+    """Set deletionTimestamp; whether the object cannot go at once."""
     meta = obj["metadata"]
-    if foreground and FOREGROUND not in meta.get("finalizers", []):
-        meta["finalizers"] = [*meta.get("finalizers", []), FOREGROUND]
+    has = meta.get("finalizers") or []
+    policy = policy_of(options)
+    if not policy and not {FOREGROUND, ORPHAN} & set(has):
+        policy = "Orphan" if kind.kind == _ORPHAN_BY_DEFAULT else "Background"
+    if policy:
+        kept = [one for one in has if one not in (FOREGROUND, ORPHAN)]
+        meta["finalizers"] = kept + _FINALIZERS.get(policy, [])
+    if not meta.get("finalizers"):
+        meta.pop("finalizers", None)
     grace = _grace(kind, obj, options)
     waits = bool(meta.get("finalizers")) or grace > 0 or kind.kind == "Namespace"
-    if not waits:
-        meta.pop("deletionTimestamp", None)
-        return
+    if not waits and kind.kind != "Pod":
+        return False
+    if "deletionTimestamp" not in meta and "generation" in meta:
+        meta["generation"] += 1
     meta.setdefault("deletionTimestamp", now())
-    meta["deletionGracePeriodSeconds"] = grace
     if kind.kind == "Namespace":
         obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
-
-
-def _orphan(store: Store, uid: str) -> None:
-    for resource, obj in store.everything():
-        owners = obj["metadata"].get("ownerReferences") or []
-        kept = [one for one in owners if one.get("uid") != uid]
-        if len(kept) != len(owners):
-            freed = clone(obj)
-            freed["metadata"]["ownerReferences"] = kept
-            store.put(resource, freed)
+    else:
+        meta["deletionGracePeriodSeconds"] = grace
+    return waits
 
 
 def _grace(kind: Kind, obj: Json, options: Json) -> int:

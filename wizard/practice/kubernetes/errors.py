@@ -60,6 +60,10 @@ class ApiError(Exception):
         return answer
 
 
+class PlainError(ApiError):
+    """A refusal that is answered as plain text, not as a Status."""
+
+
 def _details(kind: Kind, name: str) -> Json:
     return {
         key: value

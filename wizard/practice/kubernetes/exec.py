@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from wizard.practice.kubernetes.errors import PlainError
 from wizard.practice.kubernetes.json_tools import clone, compact
 
 if TYPE_CHECKING:
@@ -30,21 +32,32 @@ def exit_status(code: int) -> Json:
     return {
         "metadata": {},
         "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "message": "command terminated with non-zero exit code: "
+        f"command terminated with exit code {code}",
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }
 
 
 def _not_runnable(argv: Sequence[str]) -> Json:
-    program = argv[0] if argv else ""
+    """The Status of a command that could not even be started."""
+    why = "args must not be empty"
+    if argv:
+        program = argv[0]
+        why = "executable file not found in $PATH"
+        why = f"stat {program}: no such file or directory" if "/" in program else why
+        why = f'unable to start container process: exec: "{program}": {why}'
+    told = (
+        "Internal error occurred: error executing command in container: failed to exec in "
+        f'container: failed to start exec "{secrets.token_hex(32)}": OCI runtime exec failed: '
+        f"exec failed: {why}: unknown"
+    )
     return {
         "metadata": {},
         "status": "Failure",
-        "message": "Internal error occurred: error executing command in container: failed to exec "
-        "in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start "
-        f'container process: exec: "{program}": executable file not found in $PATH: unknown',
+        "message": f"Internal error occurred: {told}",
         "reason": "InternalError",
+        "details": {"causes": [{"message": told}]},
         "code": 500,
     }
 
@@ -110,22 +123,35 @@ class _Session:
             process.kill()
 
 
-async def run_exec(
-    request: web.BaseRequest, pod: Json, container: str, handlers: Handlers
-) -> web.StreamResponse:
-    """Run a command in a container's stead and carry its streams."""
+def wanted_streams(request: web.BaseRequest) -> set[int]:
+    """The channels that a request asks for.
+
+    Raises:
+        PlainError: 400 when there is none, 403 when no sub-protocol of the client is known.
+    """
     query = request.query
     names = {"stdin": STDIN, "stdout": STDOUT, "stderr": STDERR}
     wanted = {channel for name, channel in names.items() if query.get(name) in ("true", "1")}
-    argv = query.getall("command", [])
+    if not wanted:
+        raise PlainError(400, "you must specify at least 1 of stdin, stdout, stderr")
+    offered = request.headers.get("Sec-WebSocket-Protocol", PROTOCOLS[0])
+    if not {one.strip() for one in offered.split(",")} & set(PROTOCOLS):
+        raise PlainError(403, "")
+    return wanted
+
+
+async def run_exec(
+    request: web.BaseRequest, pod: Json, container: str, wanted: set[int], handlers: Handlers
+) -> web.StreamResponse:
+    """Run a command in a container's stead and carry its streams."""
+    argv = request.query.getall("command", [])
     socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
     await socket.prepare(request)
     session = _Session(socket, wanted)
-    for channel in sorted(wanted - {STDIN}):
-        await session.send(channel, b"")
+    await session.send(min(wanted - {STDIN} or {ERROR}), b"")  # tells that the connection stands
     handler = handlers.exec_handler
     command = None
-    if handler is not None:
+    if handler is not None and argv:
         command = await asyncio.to_thread(handler, clone(pod), container, argv)
     outcome = _not_runnable(argv) if command is None else await session.run(command)
     await session.send(ERROR, compact(outcome))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.errors import ApiError, PlainError
 from wizard.practice.kubernetes.json_tools import dig
 from wizard.practice.kubernetes.local_port import CHUNK, open_local
 from wizard.practice.kubernetes.spdy_forward import PROTOCOL, Tunnel
@@ -81,13 +81,12 @@ def wanted_ports(request: web.BaseRequest, pod: Json) -> list[int]:
     """The ports that a request names; none in a tunnel, where each stream names its own.
 
     Raises:
-        ApiError: 400, when there is none, or the pod does not run.
+        ApiError: 400, when there is none.
+        PlainError: 500, when the pod has ended.
     """
-    if dig(pod, "status", "phase") != "Running":
-        phase = dig(pod, "status", "phase", default="Unknown")
-        raise ApiError(
-            400, f"unable to forward port because pod is not running. Current status={phase}"
-        )
+    if dig(pod, "status", "phase") in ("Succeeded", "Failed"):
+        meta = pod["metadata"]
+        raise PlainError(500, f'pod not found ("{meta["name"]}_{meta["namespace"]}")')
     if PROTOCOL in request.headers.get("Sec-WebSocket-Protocol", ""):
         return []
     texts = [part for text in request.query.getall("ports", []) for part in text.split(",")]

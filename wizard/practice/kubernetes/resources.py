@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.apply import apply_merge
 from wizard.practice.kubernetes.defaults import normalise
+from wizard.practice.kubernetes.deletion import answers_object
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import canonical, clone
 from wizard.practice.kubernetes.patches import json_patch, merge_patch
@@ -207,7 +208,7 @@ class Resources:
     def delete(self, kind: Kind, route: Route, options: Json) -> Answer:
         """DELETE of one object."""
         obj, gone = self.api.delete(kind, route.namespace, route.name, options)
-        return 200, success(kind, obj) if gone else obj
+        return 200, success(kind, obj) if gone and not answers_object(kind) else obj
 
     def delete_all(
         self, kind: Kind, route: Route, options: Json, query: Mapping[str, str]

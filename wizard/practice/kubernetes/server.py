@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wizard.practice.kubernetes import access, discovery, tables
-from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.deletion import PRESERVED, policy_of
+from wizard.practice.kubernetes.errors import ApiError, PlainError
 from wizard.practice.kubernetes.json_tools import compact, dig
 from wizard.practice.kubernetes.paging import page
 from wizard.practice.kubernetes.resources import Resources, object_list, select
@@ -77,6 +78,8 @@ class Server:
             if route is None:
                 return self._outside(request)
             return await self._recorded(request, route)
+        except PlainError as refusal:
+            return web.Response(text=refusal.message, status=refusal.code)
         except ApiError as refusal:
             return json_response(refusal.status(), refusal.code)
 
@@ -152,9 +155,12 @@ class Server:
         name = route.name or dig(body, "metadata", "name", default="")
         access.admit(self.faults, verb, kind.plural, name)
         status, answer = self._write(request, kind, route, verb, body, dry_run=dry_run)
+        shown = json_response(answer, status)
         if answer.get("kind") == kind.kind:
-            return self._shown(request, kind, answer, status)
-        return json_response(answer, status)
+            shown = self._shown(request, kind, answer, status)
+        if kind.kind == "Job" and verb.startswith("delete") and not _policy(request, body):
+            shown.headers["Warning"] = f'299 - "{PRESERVED}"'
+        return shown
 
     def _write(
         self,
@@ -292,6 +298,11 @@ class Server:
         form = f"application/json;g={discovery.AGGREGATED};v={version};as=APIGroupDiscoveryList"
         headers["Content-Type"] = form
         return web.Response(body=compact(document), headers=headers)
+
+
+def _policy(request: web.BaseRequest, body: Any) -> str:
+    """The propagation policy that a delete asks for, or ""."""
+    return policy_of({**request.query, **(body if isinstance(body, dict) else {})})
 
 
 def _group_version(parts: list[str]) -> tuple[str, str]:

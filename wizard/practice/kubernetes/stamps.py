@@ -79,6 +79,9 @@ def _stamp_job(obj: Json) -> None:
     }
     template = obj["spec"]["template"]
     template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), **labels}
+    if not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(template["metadata"]["labels"])
+    obj["spec"].setdefault("manualSelector", False)
     obj["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.exec import run_exec
+from wizard.practice.kubernetes.controllers.containers import run_of
+from wizard.practice.kubernetes.controllers.pod_status import status_of
+from wizard.practice.kubernetes.errors import ApiError, PlainError
+from wizard.practice.kubernetes.exec import run_exec, wanted_streams
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
 from wizard.practice.kubernetes.pod_limits import blocking_budget
 from wizard.practice.kubernetes.port_forward import run_port_forward, wanted_ports
+from wizard.practice.kubernetes.protobuf import CONTENT_TYPE
 from wizard.practice.kubernetes.resources import patched
 
 if TYPE_CHECKING:
@@ -23,6 +27,11 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _CONNECTS = ("exec", "attach", "portforward")
+_PULLING = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+_LOG_FORMS = ("text/plain", "application/json", "application/yaml", CONTENT_TYPE)
 _OWN = ("log", "scale", "eviction", "token", "finalize")
 
 
@@ -31,22 +40,65 @@ def _json(body: Json, status: int = 200) -> web.Response:
 
 
 def container_of(pod: Json, wanted: str) -> str:
-    """The container meant: the one named, or the only one.
+    """The container meant: the one named, or the only one beside init containers.
 
     Raises:
         ApiError: 400, when the pod has no such container, or several and none was named.
     """
-    names = [one["name"] for one in dig(pod, "spec", "containers", default=[])]
+    mains = [one["name"] for one in dig(pod, "spec", "containers", default=[])]
+    names = [one["name"] for one in dig(pod, "spec", "initContainers", default=[])] + mains
     name = pod["metadata"]["name"]
     if wanted and wanted not in names:
         raise ApiError(400, f"container {wanted} is not valid for pod {name}")
-    if not wanted and len(names) > 1:
+    if not wanted and len(mains) > 1:
         raise ApiError(
             400,
             f"a container name must be specified for pod {name}, choose one of: "
             f"[{' '.join(names)}]",
         )
-    return wanted or names[0]
+    return wanted or mains[0]
+
+
+def _log_options(pod: Json, query: Mapping[str, str]) -> dict[str, int]:
+    """The numbers that a log is asked for with.
+
+    Raises:
+        ApiError: 400 for what is no number, 422 for one that makes no sense.
+    """
+    found: dict[str, int] = {}
+    for field, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
+        text = query.get(field)
+        if text is None:
+            continue
+        if not re.fullmatch(r"[+-]?[0-9]+", text):
+            raise ApiError(400, f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        found[field] = int(text)
+        if found[field] < least:
+            rule = f"greater than or equal to {least}" if least == 0 else "greater than 0"
+            told, name = f"Invalid value: {text}: must be {rule}", pod["metadata"]["name"]
+            cause = {"reason": "FieldValueInvalid", "message": told, "field": field}
+            details = {"name": name, "kind": "PodLogOptions", "causes": [cause]}
+            message = f'PodLogOptions "{name}" is invalid: {field}: {told}'
+            raise ApiError(422, message, details=details)
+    return found
+
+
+def _refuse_log(pod: Json, container: str, *, previous: bool) -> None:
+    """Refuse the log of what never ran.
+
+    Raises:
+        ApiError: 400 with what the kubelet says.
+    """
+    status = status_of(pod, container)
+    place = f'container "{container}" in pod "{pod["metadata"]["name"]}"'
+    if previous:
+        if not dig(status, "lastState", "terminated"):
+            raise ApiError(400, f"previous terminated {place} not found")
+        return
+    reason = dig(status, "state", "waiting", "reason", default="")
+    if reason and not dig(status, "lastState", "terminated"):
+        told = _PULLING.get(reason, reason)
+        raise ApiError(400, f"{place} is waiting to start: {told}")
 
 
 class Subresources:
@@ -73,20 +125,22 @@ class Subresources:
             ApiError: the connection is refused.
         """
         pod = self.api.read(self.api.named("Pod"), route.namespace, route.name)
+        container = ""
+        if route.subresource != "portforward":
+            container = container_of(pod, request.query.get("container", ""))
+        if not dig(pod, "spec", "nodeName"):
+            raise ApiError(400, f"pod {route.name} does not have a host assigned")
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise ApiError(400, "Upgrade request required: this server upgrades to WebSocket only")
+            raise ApiError(400, "Upgrade request required")
         if route.subresource == "portforward":
             ports = wanted_ports(request, pod)
             return lambda: run_port_forward(request, pod, ports, self.handlers)
+        wanted = wanted_streams(request)
+        if not dig(status_of(pod, container), "state", "running"):
+            raise PlainError(500, f'container not found ("{container}")')
         if route.subresource == "attach":
             raise ApiError(405, "attach is not served on the practice cluster")
-        container = container_of(pod, request.query.get("container", ""))
-        if dig(pod, "status", "phase") != "Running":
-            raise ApiError(
-                500,
-                f'unable to upgrade connection: container not found ("{container}")',
-            )
-        return lambda: run_exec(request, pod, container, self.handlers)
+        return lambda: run_exec(request, pod, container, wanted, self.handlers)
 
     async def answer(
         self,
@@ -101,7 +155,10 @@ class Subresources:
         if route.subresource == "log":
             return self._log(request, obj)
         if route.subresource == "eviction":
-            return self._evict(kind, obj, body or {})
+            options = dict((body or {}).get("deleteOptions") or {})
+            if request.query.get("dryRun") == "All":
+                options["dryRun"] = ["All"]
+            return self._evict(kind, obj, options)
         if route.subresource == "scale":
             return self._scale(request, kind, obj, verb, body)
         if route.subresource == "token":
@@ -110,40 +167,49 @@ class Subresources:
         return self._finalize(kind, route, body)
 
     def _log(self, request: web.BaseRequest, pod: Json) -> web.Response:
+        accepted = request.headers.get("Accept", "*/*")
+        if not any(form in accepted for form in ("*/*", *_LOG_FORMS)):
+            told = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_LOG_FORMS)}"
+            raise ApiError(406, told, details={})
+        options = _log_options(pod, request.query)
         container = container_of(pod, request.query.get("container", ""))
-        statuses = dig(pod, "status", "containerStatuses", default=[])
-        status: Json = next((one for one in statuses if one["name"] == container), {})
-        reason = dig(status, "state", "waiting", "reason", default="")
-        if reason and reason != "CrashLoopBackOff":
-            name = pod["metadata"]["name"]
-            raise ApiError(
-                400,
-                f'container "{container}" in pod "{name}" is waiting to start: {reason}',
-            )
-        handler = self.handlers.log_handler
-        text = handler(clone(pod), container) if handler else ""
-        lines = text.splitlines(keepends=True)
-        tail = request.query.get("tailLines")
-        if tail is not None:
-            lines = lines[-int(tail) :] if int(tail) else []
-        return web.Response(text="".join(lines), content_type="text/plain")
+        if not dig(pod, "spec", "nodeName"):
+            return web.Response(status=204)
+        _refuse_log(pod, container, previous=request.query.get("previous") in ("true", "1"))
+        lines = self._written(pod, container).splitlines(keepends=True)
+        if "tailLines" in options:
+            lines = lines[max(0, len(lines) - options["tailLines"]) :]
+        text = "".join(lines).encode()[: options.get("limitBytes")]
+        return web.Response(body=text, headers={"Content-Type": "text/plain"})
 
-    def _evict(self, kind: Kind, pod: Json, body: Json) -> web.Response:
+    def _written(self, pod: Json, container: str) -> str:
+        """What a container has written: as the host process says, or by its command."""
+        handler = self.handlers.log_handler
+        if handler is not None:
+            return handler(clone(pod), container)
+        spec = pod["spec"]
+        found = (*spec["containers"], *(spec.get("initContainers") or []))
+        run = next(run_of(one) for one in found if one["name"] == container)
+        return run.output if run is not None else ""
+
+    def _evict(self, kind: Kind, pod: Json, options: Json) -> web.Response:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         budget = blocking_budget(self.api.store, pod)
-        if budget is not None:
-            cause = {
-                "reason": "DisruptionBudget",
-                "message": f"The disruption budget {budget['metadata']['name']} needs more "
-                "healthy pods",
-            }
+        if budget is not None and dig(pod, "status", "phase") == "Running":
+            status = budget["status"]
+            told = (
+                f"The disruption budget {budget['metadata']['name']} needs "
+                f"{status['desiredHealthy']} healthy pods and has {status['currentHealthy']} "
+                "currently"
+            )
             raise ApiError(
                 429,
                 "Cannot evict pod as it would violate the pod's disruption budget.",
-                details={"causes": [cause]},
+                details={"causes": [{"reason": "DisruptionBudget", "message": told}]},
             )
-        self.api.delete(kind, namespace, name, body.get("deleteOptions"))
-        return _json({"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 201}, 201)
+        self.api.delete(kind, namespace, name, options)
+        answer = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        return _json({**answer, "code": 201}, 201)
 
     def _scale(
         self,

@@ -301,7 +301,7 @@ def condition(
     conditions = [dict(one) for one in status.get("conditions") or []]
     old = next((one for one in conditions if one["type"] == type_name), None)
     told = ("reason", "message", *fresh)
-    if old is not None and all(old.get(key) == fresh.get(key) for key in told):
+    if old is not None and all((old.get(key) or "") == (fresh.get(key) or "") for key in told):
         return
     moment = now()
     changed = old is None or old.get("status") != value

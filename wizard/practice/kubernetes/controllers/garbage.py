@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.controllers.base import Controller, Key, is_ending
-from wizard.practice.kubernetes.deletion import FOREGROUND
+from wizard.practice.kubernetes.controllers.base import Controller, Key, condition, is_ending
+from wizard.practice.kubernetes.deletion import FOREGROUND, ORPHAN
 from wizard.practice.kubernetes.json_tools import clone
 
 if TYPE_CHECKING:
+    from wizard.practice.kubernetes.controllers.base import Context
     from wizard.practice.kubernetes.store import Event
 
 Json = dict[str, Any]
 
+_DELAY = 0.2
+"""Seconds until an owner is looked after that waits for its dependents: one can see it wait."""
+
 
 class Garbage(Controller):
     """The garbage collector. Its keys are uids of owners, in the place of a namespace."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._since: dict[str, float] = {}
 
     def keys(self, event: Event, kind: str) -> Iterable[Key]:  # noqa: ARG002
         """Owners that are gone or going, and the owners of what is gone."""
@@ -43,17 +53,35 @@ class Garbage(Controller):
         )
         if owner is None:
             self._collect(uid, foreground=False)
-        elif is_ending(owner) and FOREGROUND in owner["metadata"].get("finalizers", []):
-            self._foreground(owner)
+        elif is_ending(owner):
+            self._release(owner)
 
-    def _foreground(self, owner: Json) -> None:
-        """Let an owner go that waits for its dependents, once there are none."""
-        if self._collect(owner["metadata"]["uid"], foreground=True):
+    def _release(self, owner: Json) -> None:
+        """Let an owner go that waits for its dependents, once they are gone or let go, too."""
+        uid, has = owner["metadata"]["uid"], owner["metadata"].get("finalizers") or []
+        if not {FOREGROUND, ORPHAN} & set(has):
             return
+        if self._since.setdefault(uid, time.monotonic()) + _DELAY > time.monotonic():
+            self.again((uid, ""), _DELAY)
+            return
+        if ORPHAN in has:
+            for _, obj in list(self.api.dependents(uid)):
+                self._let_go(obj, uid)
+        elif self._collect(uid, foreground=True):
+            return
+        self._since.pop(uid, None)
         released = clone(owner)
-        names = [one for one in released["metadata"]["finalizers"] if one != FOREGROUND]
+        names = [one for one in has if one not in (FOREGROUND, ORPHAN)]
         released["metadata"]["finalizers"] = names
         self.api.change(released)
+
+    def _let_go(self, obj: Json, uid: str) -> None:
+        kept = clone(obj)
+        others = [one for one in obj["metadata"]["ownerReferences"] if one["uid"] != uid]
+        kept["metadata"]["ownerReferences"] = others
+        if not others:
+            del kept["metadata"]["ownerReferences"]
+        self.api.change(kept)
 
     def _collect(self, uid: str, *, foreground: bool) -> bool:
         """Delete the dependents; true while some are still there."""
@@ -62,9 +90,7 @@ class Garbage(Controller):
             meta = obj["metadata"]
             others = [one for one in meta["ownerReferences"] if one["uid"] != uid]
             if others and self._any_alive({one["uid"] for one in others}):
-                kept = clone(obj)
-                kept["metadata"]["ownerReferences"] = others
-                self.api.change(kept)
+                self._let_go(obj, uid)
                 continue
             blocking = True
             if not is_ending(obj):
@@ -94,7 +120,7 @@ class Namespaces(Controller):
         """Fill or empty one namespace."""
         name = obj["metadata"]["name"]
         if is_ending(obj):
-            self._empty(name)
+            self._empty(obj)
             return
         if self.api.find("ServiceAccount", name, "default") is None:
             account = {"metadata": {"name": "default"}}
@@ -103,19 +129,63 @@ class Namespaces(Controller):
             authority = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "practice"}}
             self.api.create(self.api.named("ConfigMap"), name, authority)
 
-    def _empty(self, name: str) -> None:
-        left = False
-        for resource, obj in self.api.store.everything():
-            if obj["metadata"].get("namespace") != name:
-                continue
-            left = True
+    def _empty(self, namespace: Json) -> None:
+        name = namespace["metadata"]["name"]
+        for resource, obj in self._in(name):
             kind = self.api.kinds.by_resource(*resource)
             if kind is not None and not is_ending(obj):
-                self.api.delete(
-                    kind, name, obj["metadata"]["name"], {"propagationPolicy": "Background"}
-                )
-        still = any(
-            obj["metadata"].get("namespace") == name for _, obj in self.api.store.everything()
-        )
-        if not left or not still:
+                options = {"propagationPolicy": "Background"}
+                self.api.delete(kind, name, obj["metadata"]["name"], options)
+        left = self._in(name)
+        if not left:
             self.api.store.remove(self.api.named("Namespace").key, "", name)
+            return
+        changed = clone(namespace)
+        for told in _remaining(left):
+            condition(changed["status"], *told)
+        self.api.change(changed)
+
+    def _in(self, name: str) -> list[tuple[tuple[str, str], Json]]:
+        return [
+            (resource, obj)
+            for resource, obj in self.api.store.everything()
+            if obj["metadata"].get("namespace") == name
+        ]
+
+
+def _remaining(left: list[tuple[tuple[str, str], Json]]) -> Iterator[tuple[str, str, str, str]]:
+    """The conditions of a namespace that cannot go yet."""
+    yield (
+        "NamespaceDeletionDiscoveryFailure",
+        "False",
+        "ResourcesDiscovered",
+        "All resources successfully discovered",
+    )
+    yield (
+        "NamespaceDeletionGroupVersionParsingFailure",
+        "False",
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    )
+    yield (
+        "NamespaceDeletionContentFailure",
+        "False",
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    )
+    there = Counter(f"{plural}.{group}" for (group, plural), _ in left)
+    held = Counter(name for _, obj in left for name in obj["metadata"].get("finalizers") or [])
+    told = ", ".join(f"{name} has {many} resource instances" for name, many in there.items())
+    yield (
+        "NamespaceContentRemaining",
+        "True",
+        "SomeResourcesRemain",
+        f"Some resources are remaining: {told}",
+    )
+    if held:
+        told = ", ".join(f"{name} in {many} resource instances" for name, many in held.items())
+        text = f"Some content in the namespace has finalizers remaining: {told}"
+        yield "NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", text
+    else:
+        text = "All content-preserving finalizers finished"
+        yield "NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers", text

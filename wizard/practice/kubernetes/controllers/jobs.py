@@ -57,20 +57,47 @@ class Jobs(Controller):
         pods = self.api.owned("Pod", obj)
         changed = clone(obj)
         status = changed.setdefault("status", {})
-        status.setdefault("startTime", now())
         succeeded = [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded"]
         failed = [pod for pod in pods if dig(pod, "status", "phase") == "Failed"]
         active = [pod for pod in pods if not is_done(pod) and not is_ending(pod)]
-        spec = obj["spec"]
+        spec, lost = obj["spec"], 0
         wanted = int(spec.get("completions") or 1)
+        self._suspend(changed, suspended=bool(spec.get("suspend")))
         verdict = self._verdict(obj, status, len(succeeded) >= wanted, len(failed))
         if verdict:
-            self._finish(changed, verdict, active)
-            active = []
-        elif not spec.get("suspend"):
+            self._finish(changed, verdict)
+        if verdict or spec.get("suspend"):
+            self._end(active)
+            lost, active = len(active) if verdict else 0, []
+        else:
             active = self._fill(obj, active, wanted - len(succeeded), len(failed))
-        self._count(status, active, len(succeeded), len(failed))
+        self._count(status, active, len(succeeded), len(failed) + lost)
+        for one in status.get("conditions") or []:
+            one.setdefault("lastProbeTime", one["lastTransitionTime"])
         self.api.change(changed)
+
+    def _suspend(self, job: Json, *, suspended: bool) -> None:
+        """Stop the clock of a suspended Job, and start it with one that goes on."""
+        status = job["status"]
+        was = any(
+            one["type"] == "Suspended" and one["status"] == "True"
+            for one in status.get("conditions") or []
+        )
+        if suspended:
+            status.pop("startTime", None)
+        else:
+            status.setdefault("startTime", now())
+        if suspended == was:
+            return
+        word = "Suspended" if suspended else "Resumed"
+        text = f"Job {word.lower()}"
+        condition(status, "Suspended", str(suspended), f"Job{word}", text)
+        self.context.event(job, word, text, source=_SOURCE)
+
+    def _end(self, pods: list[Json]) -> None:
+        for pod in pods:
+            meta = pod["metadata"]
+            self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
 
     def _verdict(self, obj: Json, status: Json, enough: bool, failed: int) -> str:  # noqa: FBT001
         """Complete, the reason for having failed, or ""."""
@@ -79,7 +106,7 @@ class Jobs(Controller):
         if failed > int(obj["spec"].get("backoffLimit", 6)):
             return "BackoffLimitExceeded"
         limit = obj["spec"].get("activeDeadlineSeconds")
-        if limit is None:
+        if limit is None or "startTime" not in status:
             return ""
         left = float(limit) - _age(status["startTime"])
         if left <= 0:
@@ -87,7 +114,7 @@ class Jobs(Controller):
         self.again((obj["metadata"]["namespace"], obj["metadata"]["name"]), left + 0.1)
         return ""
 
-    def _finish(self, job: Json, verdict: str, active: list[Json]) -> None:
+    def _finish(self, job: Json, verdict: str) -> None:
         status = job["status"]
         if verdict == "Complete":
             text = "Reached expected number of succeeded pods"
@@ -103,9 +130,6 @@ class Jobs(Controller):
             condition(status, "FailureTarget", "True", verdict, text)
             condition(status, "Failed", "True", verdict, text)
             self.context.event(job, verdict, text, source=_SOURCE, warning=True)
-        for pod in active:
-            meta = pod["metadata"]
-            self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
 
     def _fill(self, job: Json, active: list[Json], left: int, failed: int) -> list[Json]:
         """Start pods up to the parallelism; after a failure only once the retry time is over."""

@@ -171,7 +171,9 @@ def _phase(mains: list[Json], firsts: list[Json], policy: str) -> str:
 def _condition(pod: Json, name: str, value: str, reason: str = "", message: str = "") -> None:
     told: Json = {"lastProbeTime": None}
     if "generation" in pod["metadata"]:
-        told["observedGeneration"] = pod["status"]["observedGeneration"] = 1
+        told["observedGeneration"] = 1
+        if pod["spec"].get("nodeName"):
+            pod["status"]["observedGeneration"] = 1
     condition(pod["status"], name, value, reason, message, **told)
 
 

@@ -97,7 +97,9 @@ class Budgets(Controller):
             "disruptionsAllowed": allowed,
         }
         reason = "SufficientPods" if allowed else "InsufficientPods"
-        condition(status, "DisruptionAllowed", str(allowed > 0), reason, "")
+        told = {"observedGeneration": status["observedGeneration"]}
+        condition(status, "DisruptionAllowed", str(allowed > 0), reason, "", **told)
+        status["conditions"][-1].setdefault("message", "")
         self.api.change(changed)
 
 

@@ -18,6 +18,7 @@ from wizard.practice.kubernetes.json_tools import clone, dig, without_empty
 Json = dict[str, Any]
 
 _REVISION_LABEL = "controller-revision-hash"
+_HASH_LABEL = "controller.kubernetes.io/hash"
 _SOURCE = "statefulset-controller"
 
 
@@ -53,7 +54,7 @@ class StatefulSets(Controller):
             body = {
                 "metadata": {
                     "name": name,
-                    "labels": {**labels, _REVISION_LABEL: name},
+                    "labels": {**labels, _HASH_LABEL: name.rpartition("-")[2]},
                     "ownerReferences": [owner_reference(obj)],
                 },
                 "data": {"spec": {"template": clone(obj["spec"]["template"])}},
@@ -122,7 +123,7 @@ class StatefulSets(Controller):
         for claim in obj["spec"].get("volumeClaimTemplates") or []:
             self._claim(obj, claim, pod, name)
         self.api.create(self.api.named("Pod"), meta["namespace"], pod)
-        text = f"create Pod {name} in StatefulSet {meta['name']} successful"
+        text = f"Create Pod {name} in StatefulSet {meta['name']} successful"
         self.context.event(obj, "SuccessfulCreate", text, source=_SOURCE)
 
     def _claim(self, obj: Json, claim: Json, pod: Json, pod_name: str) -> None:
@@ -146,7 +147,7 @@ class StatefulSets(Controller):
         if is_ending(pod):
             return
         self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
-        text = f"delete Pod {meta['name']} in StatefulSet {obj['metadata']['name']} successful"
+        text = f"Delete Pod {meta['name']} in StatefulSet {obj['metadata']['name']} successful"
         self.context.event(obj, "SuccessfulDelete", text, source=_SOURCE)
 
     def _report(self, obj: Json, revision: str, wanted: int) -> None:
