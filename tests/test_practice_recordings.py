@@ -26,13 +26,6 @@ RECORDINGS = Path(__file__).parent / "recordings"
 CASES = sorted((RECORDINGS / "cases").glob("*.json"))
 ACCEPTED = yaml.safe_load((RECORDINGS / "accepted.yaml").read_text(encoding="utf-8"))
 IMAGE = "docker.io/redis:7"
-FAULTS = {
-    "crash": "CrashLoopBackOff",
-    "config": "CreateContainerConfigError",
-    "pending": "Unschedulable",
-    "unready": "NotReady",
-}
-"""What the recorded pods do by a command, a probe or a node selector is staged by a label."""
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +36,6 @@ def kube() -> Iterator[PracticeKubernetes]:
     )
     cluster.start()
     cluster.faults.no_load_balancer()
-    cluster.faults.lack_image("rec-absent")
-    for label, reason in FAULTS.items():
-        cluster.faults.fail_pods({"rec-fault": label}, reason)
     yield cluster
     cluster.stop()
 
