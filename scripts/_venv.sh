@@ -73,14 +73,16 @@ use_newest() {
     install --editable "$root[dev]"
 }
 
-# use_oldest FOLDER: sets $venv, with the oldest versions that pyproject.toml allows.
+# use_oldest FOLDER: sets $venv, with the oldest versions that pyproject.toml allows, as uv finds
+# them on PyPI (or the index that UV_DEFAULT_INDEX names).
 use_oldest() {
-    use_uv
     venv=$1
     wanted="oldest $(cksum <"$root/pyproject.toml") $root"
     if fits "$wanted"; then
         return
     fi
+    use_uv
+    venv=$1
     make_venv python3.11 python3.12 python3.13 python3.14
     printf 'Installing the oldest versions that pyproject.toml allows into it\n' >&2
     (cd "$root" && "$uv" pip install --quiet --python "$venv/bin/python" --resolution lowest-direct \

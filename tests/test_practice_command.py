@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -205,63 +204,6 @@ def test_the_env_file_survives_any_value(tmp_path):
     )
     assert json.loads(answer.stdout) == [odd, f"/a b:{os.environ['PATH']}"]
 
-
-@posix
-class TestScripts:
-    """The shell scripts, without a package index."""
-
-    @pytest.fixture
-    def checkout(self, tmp_path):
-        root = Path(__file__).parent.parent
-        shutil.copytree(root / "scripts", tmp_path / "scripts")
-        shutil.copy(root / "pyproject.toml", tmp_path)
-        return tmp_path
-
-    def call(self, checkout, script, path, *arguments):
-        return subprocess.run(
-            ["/bin/sh", str(checkout / "scripts" / script), *arguments],
-            env={"PATH": str(path)},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-        )
-
-    def tools(self, checkout):
-        folder = checkout / "tools"
-        folder.mkdir()
-        for name in ("cat", "cksum", "dirname", "rm"):
-            (folder / name).symlink_to(shutil.which(name))
-        return folder
-
-    @pytest.mark.parametrize("script", ["practice", "test"])
-    def test_no_python(self, checkout, script):
-        answer = self.call(checkout, script, self.tools(checkout))
-        assert answer.returncode == 2
-        assert "no Python 3.11 or later" in answer.stderr
-
-    def test_a_python_without_venv(self, checkout):
-        tools = self.tools(checkout)
-        python = tools / "python3"
-        python.write_text("#!/bin/sh\ncase $2 in *venv*) exit 1;; esac\nexit 0\n")
-        python.chmod(0o755)
-        answer = self.call(checkout, "practice", tools)
-        assert answer.returncode == 2
-        assert "apt install python3-venv" in answer.stderr
-
-    def test_an_environment_that_fits_is_used_again(self, checkout):
-        tools = self.tools(checkout)
-        fake = checkout / ".venv-practice" / "bin"
-        fake.mkdir(parents=True)
-        for name in ("python", "langsmith-audit"):
-            (fake / name).write_text('#!/bin/sh\n[ "$1" = -c ] || echo "$0 $*"\n')
-            (fake / name).chmod(0o755)
-        installing = self.call(checkout, "practice", tools)
-        assert "pip install" in installing.stdout
-        again = self.call(checkout, "practice", tools, "--keep", "a b")
-        assert again.stdout == f"{fake}/langsmith-audit practice --keep a b\n"
-        with (checkout / "pyproject.toml").open("a") as file:
-            file.write("\n")
-        assert "pip install" in self.call(checkout, "practice", tools).stdout
 
 
 def test_scenarios_are_listed_and_a_wrong_name_is_told(place):
