@@ -205,7 +205,6 @@ def test_the_env_file_survives_any_value(tmp_path):
     assert json.loads(answer.stdout) == [odd, f"/a b:{os.environ['PATH']}"]
 
 
-
 def test_scenarios_are_listed_and_a_wrong_name_is_told(place):
     listed = practice(place, "--list")
     assert listed.returncode == 0
