@@ -70,7 +70,9 @@ def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:
     name = "Deployment langsmith-backend"
     assert upgrade["release revision"] == {"name": "release revision", "value": "1", "after": ""}
     assert upgrade[f"owner of {name}"]["value"] == "Helm release langsmith"
-    assert upgrade["right to patch deployments"]["value"] == "granted"
+    rights = document["rights"]
+    assert "patch deployments.apps in namespace langsmith" in rights["granted"]
+    assert (rights["lacking"], rights["not_told"], rights["role"]) == ([], [], "")
     edited = upgrade[f"content of {cluster.values}"]
     assert edited == {
         "name": f"content of {cluster.values}", "value": file["after"], "after": "values_file"
@@ -107,6 +109,9 @@ def test_what_cannot_be_simulated_or_read_is_said(cluster, run) -> None:
     checks = [it for step in by_step(document).values() for it in step["server_checks"]]
     assert {check["outcome"] for check in checks} == {"not simulated"}
     assert all("LSA207" in check["because"] for check in checks)
+    rights = document["rights"]
+    assert rights["granted"] == rights["lacking"] == []
+    assert "patch deployments.apps in namespace langsmith" in rights["not_told"]
 
 
 def test_a_plan_with_a_write_that_is_refused_is_not_complete(cluster, run) -> None:

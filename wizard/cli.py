@@ -64,6 +64,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),
     "runs": Command("what was done from this machine", "wizard.commands.runs"),
+    "rbac": Command(
+        "the Role that a command needs, as YAML", "wizard.walks.rbac", shared=True, reads=True
+    ),
     "explain": Command("what a finding means, offline", "wizard.commands.explain"),
     "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),
 }
@@ -190,9 +193,11 @@ def _report(problem: Problem) -> int:
 
     lines = [f"✗ {problem.what}  {problem.id}", f"  on: {problem.on}"]
     lines += [f"  | {line}" for line in problem.detail]
-    lines += ["  changed: nothing", f"  next: {problem.next_step}"]
+    ends = ["  changed: nothing", f"  next: {problem.next_step}"]
     if sys.stderr:
         sys.stderr.write("".join(safe(line) + "\n" for line in lines))
+        sys.stderr.write(safe(problem.paste, lines=True))
+        sys.stderr.write("".join(safe(line) + "\n" for line in ends))
     return int(problem.exit)
 
 

@@ -13,6 +13,7 @@ class Problem(Exception):
         next_step: the next command to type or thing to do.
         exit: the exit code when nothing was changed before it.
         detail: further lines (a tool's own words), already redacted.
+        paste: a text to be pasted somewhere, which is shown without anything before its lines.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Problem(Exception):
         next_step: str,
         exit: Exit = Exit.UNKNOWN,
         detail: tuple[str, ...] = (),
+        paste: str = "",
     ) -> None:
         super().__init__(what)
         self.id = id
@@ -32,6 +34,7 @@ class Problem(Exception):
         self.next_step = next_step
         self.exit = exit
         self.detail = detail
+        self.paste = paste
 
     def but(self, *, what: str = "", detail: tuple[str, ...] = ()) -> "Problem":
         """The same problem told in other words, or with further lines after its own."""
@@ -42,4 +45,5 @@ class Problem(Exception):
             next_step=self.next_step,
             exit=self.exit,
             detail=(*self.detail, *detail),
+            paste=self.paste,
         )

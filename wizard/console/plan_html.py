@@ -13,6 +13,7 @@ from wizard.console.plan_words import (
     header_rows,
     input_rows,
     precondition_rows,
+    rights_lines,
     state_of,
     target_rows,
     verdict,
@@ -137,4 +138,7 @@ def _after(plan: Plan) -> str:
         element("h2", "What cannot be known beforehand"),
         listed(plan.cannot_be_known),
     ]
+    if rights_lines(plan):
+        parts += [element("h2", "Rights in the cluster"), listed(rights_lines(plan))]
+        parts += [_exact(Exact("yaml", plan.rights.role))] if plan.rights.role else []
     return element("section", "".join(parts))

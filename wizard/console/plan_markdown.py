@@ -13,6 +13,7 @@ from wizard.console.plan_words import (
     header_rows,
     input_rows,
     precondition_rows,
+    rights_lines,
     state_of,
     target_rows,
     verdict,
@@ -30,7 +31,7 @@ _SPECIAL = re.compile(
     r"|:(?=//)|(?<=\bwww)\."  # addresses that would become links
     r"|^[#>+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]"  # what begins a block
 )
-_LANGUAGES = {"argv": "sh", "sql": "sql", "diff": "diff"}
+_LANGUAGES = {"argv": "sh", "sql": "sql", "diff": "diff", "yaml": "yaml"}
 
 
 def plan_markdown(plan: Plan, id: str, notes: Sequence[str]) -> str:
@@ -47,6 +48,9 @@ def plan_markdown(plan: Plan, id: str, notes: Sequence[str]) -> str:
         mark = [f"apply also writes: {plan.mark}"] if plan.mark else []
         lines += ["## What will be checked afterwards", "", *_list([*plan.checks, *mark]), ""]
         lines += ["## What cannot be known beforehand", "", *_list(plan.cannot_be_known), ""]
+    if rights_lines(plan):
+        lines += ["## Rights in the cluster", "", *_list(rights_lines(plan)), ""]
+        lines += [*_exact(Exact("yaml", plan.rights.role)), ""] if plan.rights.role else []
     lines += ["## What it was made from", "", *_table(input_rows(plan)), ""]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from wizard.console.plan_words import (
     header_rows,
     input_rows,
     precondition_rows,
+    rights_lines,
     target_rows,
     verdict,
 )
@@ -29,7 +30,7 @@ from wizard.console.screen import (
     result,
     step_head,
 )
-from wizard.records.changes import rendered_diff
+from wizard.records.changes import Exact, rendered_diff
 from wizard.records.findings import Finding, State
 from wizard.records.plan_file import Lacking, Plan, PlannedChange, PlannedStep
 
@@ -60,6 +61,9 @@ def _ends(plan: Plan) -> list[tuple[str, RenderableType]]:
         mark = (f"apply also writes: {plan.mark}",) if plan.mark else ()
         parts.append(("What will be checked afterwards", _lines([*plan.checks, *mark])))
         parts.append(("What cannot be known beforehand", _lines(plan.cannot_be_known)))
+    if rights_lines(plan):
+        role = [exact_block(Exact("yaml", plan.rights.role))] if plan.rights.role else []
+        parts.append(("Rights in the cluster", Group(_lines(rights_lines(plan)), *role)))
     return parts
 
 

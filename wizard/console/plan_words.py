@@ -41,7 +41,9 @@ def verdict(plan: Plan) -> str:
     count = f"{several(plan.changes, 'change')} in {several(len(plan.planned), 'step')}"
     rollouts = f"{several(plan.rollouts, 'rollout')} of the backend"
     rollouts += " (1 with --one-rollout)" if plan.rollouts > 1 else ""
-    return f"{count}, {rollouts}. Nothing was changed."
+    more = len(plan.rights.lacking)
+    lacks = f" Whoever applies it needs {several(more, 'right')} that its maker lacks."
+    return f"{count}, {rollouts}. Nothing was changed.{lacks if more else ''}"
 
 
 def state_of(step: PlannedStep) -> str:
@@ -100,6 +102,24 @@ def input_rows(plan: Plan) -> list[tuple[str, str]]:
         rows.append(("values file", f"{file.path} ({edited}, {short(file.before)})"))
     rows += [("answer", answer_line(answer)) for answer in inputs.answers]
     return [row for row in rows if row[1]]
+
+
+def rights_lines(plan: Plan) -> list[str]:
+    """What whoever applies the plan needs in the cluster, in words; the Role comes after it."""
+    rights, found = plan.rights, []
+    if rights.granted and not (rights.lacking or rights.not_told):
+        found.append(
+            f"its maker has all {several(len(rights.granted), 'right')} that applying it needs"
+        )
+    if rights.not_told:
+        count = several(len(rights.not_told), "right")
+        found.append(f"the API server did not say who has {count} that applying it needs")
+    if rights.lacking:
+        found.append(
+            f"whoever applies it needs {several(len(rights.lacking), 'right')} that its maker "
+            "lacks; this grants them:"
+        )
+    return found
 
 
 def answer_line(answer: Answer) -> str:

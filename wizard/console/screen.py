@@ -194,6 +194,7 @@ def problem_block(problem: Problem, changed: Sequence[str]) -> RenderableType:
     head = Text.assemble((safe(problem.what), "bold red"), (f"  {problem.id}", "dim"))
     parts: list[RenderableType] = [Text(), hanging(head, Text("✗", style="bold red"))]
     parts += [hanging(Text("| " + safe(line), style="dim")) for line in problem.detail]
+    parts += [Text(line) for line in safe(problem.paste, lines=True).splitlines()]
     parts.append(_fact("on", problem.on))
     parts += _facts("changed", changed)
     parts.append(_fact("next", problem.next_step))

@@ -184,6 +184,25 @@ class PlannedStep:
 
 
 @dataclass(frozen=True)
+class Rights:
+    """The rights in Kubernetes that the changes need, asked for whoever made the plan.
+
+    Making a plan needs none of them; applying it does.
+
+    Attributes:
+        granted: those that the API server grants, a line each.
+        lacking: those that it does not grant: whoever applies the plan needs them.
+        not_told: those that it gave no answer about.
+        role: the Role (and ClusterRole) that grants what is lacking, as YAML; empty for nothing.
+    """
+
+    granted: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    not_told: tuple[str, ...] = ()
+    role: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A whole plan.
 
@@ -197,6 +216,7 @@ class Plan:
         mark: what `apply` writes besides the changes, so that nobody applies the plan again.
         cannot_be_known: what no look at the systems tells beforehand.
         checks: what is looked at after the changes.
+        rights: what whoever applies it needs in the cluster.
     """
 
     schema_version: str
@@ -218,6 +238,7 @@ class Plan:
     mark: str
     cannot_be_known: tuple[str, ...]
     checks: tuple[str, ...]
+    rights: Rights = Rights()
 
     @property
     def planned(self) -> tuple[tuple[PlannedStep, PlannedChange], ...]:

@@ -28,6 +28,7 @@ from wizard.steps.rights import (
     BACKEND,
     FOLLOW,
     HAZARDS,
+    HELM,
     OWNERS,
     RELEASE,
     RELEASES,
@@ -62,14 +63,9 @@ class HelmUpgrade(Step):
         *SEEN,
         *OWNERS,
         REVIEW,
-        Access("kubernetes", "create", "secrets", changes=True),
-        Access("kubernetes", "update", "secrets", changes=True),
         *ROLL,
         *FOLLOW,
-        Access("kubernetes", "create", "jobs", "batch", changes=True),
-        Access("kubernetes", "delete", "jobs", "batch", changes=True),
-        Access("helm", "get", "every object of the release"),
-        Access("helm", "upgrade", "every object of the release", changes=True),
+        *HELM,
     )
 
     def observe(self, systems: Systems) -> Observation:

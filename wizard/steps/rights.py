@@ -1,6 +1,7 @@
 """Rights that several steps need, each declared once."""
 
 from wizard.steps.base import Access
+from wizard.systems.helm_rights import usual_rights
 
 RELEASES = Access("kubernetes", "list", "secrets")
 """helm keeps its releases in Secrets, and lists them."""
@@ -109,3 +110,6 @@ REVIEW = Access(
     "kubernetes", "create", "selfsubjectaccessreviews", "authorization.k8s.io", changes=True
 )
 """Asking beforehand whether a right is there."""
+
+HELM = tuple(Access("helm", it.verb, it.what, it.group, changes=True) for it in usual_rights())
+"""What helm needs by itself for a LangSmith of the usual kinds; see `wizard.walks.rights`."""

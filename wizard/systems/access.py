@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wizard.systems.forward import LocalForward
     from wizard.systems.helm import Helm, Release
     from wizard.systems.installation import Installation
+    from wizard.systems.rbac import Right
     from wizard.systems.release_secrets import Stored
     from wizard.systems.served import Served
     from wizard.systems.values_yaml import LayeredEdit
@@ -237,20 +238,22 @@ class Systems:
         except Problem:
             return False
 
-    def may(self, verb: str, what: str, group: str, namespace: str) -> bool:
-        """Whether the API server grants a right; one that cannot be asked is believed to."""
+    def may(self, right: Right) -> bool | None:
+        """Whether the API server grants a right; None where it cannot be asked."""
         from wizard.systems.cluster import Resource
 
-        resource = Resource(what, "", group)
+        what, _, sub = right.what.partition("/")
         try:
             return self._once(
-                f"may {verb} {what} {group} {namespace}",
-                lambda: self.cluster.allowed(verb, resource, namespace),
+                f"may {right.words}",
+                lambda: self.cluster.allowed(
+                    right.verb, Resource(what, "", right.group), right.namespace, subresource=sub
+                ),
             )
         except Problem as problem:
             if problem.exit != Exit.FAILED and problem.id != "LSA207":
                 raise
-            return True
+            return None
 
     def chart_digest(self, chart: str, version: str) -> str:
         """`sha256:…` of the packaged chart.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -138,6 +139,16 @@ class HelmReads:
         """The hooks of the deployed release, which run at each upgrade."""
         argv = ["get", "hooks", name, "--namespace", namespace]
         return self._read(argv, Call("helm get hooks", on_release(name, namespace)))
+
+    def rendered_as(self, name: str, namespace: str, revision: int) -> tuple[str, str]:
+        """The manifest and the hooks of one revision that is kept; they hold secrets."""
+        place = (name, "--namespace", namespace, "--revision", str(revision))
+        call = Call("helm get", on_release(name, namespace))
+        with ThreadPoolExecutor(2) as threads:
+            manifest, hooks = threads.map(
+                lambda what: self._read(["get", what, *place], call), ("manifest", "hooks")
+            )
+        return manifest, hooks
 
     def history(self, name: str, namespace: str) -> list[Revision]:
         """The revisions that are kept, oldest first."""

@@ -10,7 +10,9 @@ from wizard.exits import Exit
 from wizard.options import STEP_NAMES
 from wizard.problems import Problem
 from wizard.records.plan_reading import Reading
+from wizard.systems.rbac import roles_text
 from wizard.walks.differences import Difference
+from wizard.walks.rights import ROLE
 
 SHORTEST = 12
 """Characters of the id that are enough to approve it."""
@@ -62,13 +64,18 @@ def moved(differences: Sequence[Difference], id: str, title: str, subject: str) 
         "  ".join([*(cell.ljust(w) for cell, w in zip(row[:3], widths, strict=True)), row[3]])
         for row in rows
     ]
+    rights = [it.right for it in differences if it.right]
+    step = "langsmith-audit plan makes a new plan; plan --compare shows what differs"
+    if len(rights) == len(differences):
+        step = "apply the same plan again, once you have the Role above (kubectl apply -f -)"
     return Problem(
         id,
         title,
         on=subject,
-        next_step="langsmith-audit plan makes a new plan; plan --compare shows what differs",
+        next_step=step,
         exit=Exit.REFUSED,
         detail=tuple(lines),
+        paste=roles_text(rights, ROLE) if rights else "",
     )
 
 

@@ -15,12 +15,13 @@ from wizard.records.plan_file import Plan, PlannedChange, PlannedStep, Precondit
 from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.base import Step
 from wizard.systems.access import Systems
+from wizard.systems.rbac import Right
 from wizard.walks.left import NOTHING_LEFT, Left
 from wizard.walks.look import Look
 from wizard.walks.planning.changes import rests_on
 from wizard.walks.planning.inputs import chart_digest
 from wizard.walks.planning.simulate import REFUSED, simulate
-from wizard.walks.rights import make_sure
+from wizard.walks.rights import lacking
 
 ROW = "row "
 OTHER_PART = "another part of its config was changed"
@@ -31,12 +32,16 @@ REACHING = ("--kubeconfig", "--kube-context")
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as planned; `who` is empty where nothing tells."""
+    """One thing that is not as planned; `who` is empty where nothing tells.
+
+    A `right` is one that whoever applies the plan lacks, whoever made it.
+    """
 
     what: str
     planned: str
     now: str
     who: str = ""
+    right: Right | None = None
 
 
 def all_differences(
@@ -83,8 +88,8 @@ def all_differences(
         before = earlier[: -1 if change else None]
         found += _of_step(systems, plan, planned, change, before, failed, made)
         found += _refused_now(systems, planned, change) if change and planned.change else ()
-    if not any(it.what.startswith("right to") for it in found):
-        found += _rights_of_helm(systems, earlier)
+    if not failed:
+        found += rights_now(systems, earlier)
     return tuple(dict.fromkeys(found))  # two steps may rest on the same thing
 
 
@@ -116,6 +121,7 @@ def differences_now(
             if it.name not in now or now[it.name].value != it.value
         ),
         *_exactly(planned.change, change),
+        *rights_now(systems, (change,)),
     )
 
 
@@ -179,13 +185,10 @@ def _refused_now(systems: Systems, planned: PlannedStep, change: Change) -> Iter
             yield Difference(what, "not refused", f"refused: {check.because}")
 
 
-def _rights_of_helm(systems: Systems, changes: Sequence[Change]) -> Iterator[Difference]:
-    """What helm needs for the chart's own objects, which is too much to list in a plan."""
-    try:
-        make_sure(systems, changes)
-    except Problem as problem:
-        told = "; ".join((f"{problem.what} ({problem.id})", *problem.detail))
-        yield Difference("rights to the chart's objects", "granted", told)
+def rights_now(systems: Systems, changes: Sequence[Change]) -> Iterator[Difference]:
+    """What the changes need of the cluster, and whoever applies the plan lacks."""
+    for it in lacking(systems, changes):
+        yield Difference(f"right to {it.verb} {it.what}", "granted", "not granted", right=it)
 
 
 def rendered_otherwise(
@@ -201,7 +204,7 @@ def rendered_otherwise(
             told = [
                 ", ".join(it.lines) if it else "none" for it in (old.get(title), new.get(title))
             ]
-            yield Difference(f"rendered difference of {title}", *told)
+            yield Difference(f"rendered difference of {title}", told[0], told[1])
 
 
 def _exactly(planned: PlannedChange, change: Change) -> Iterator[Difference]:

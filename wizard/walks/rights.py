@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
@@ -13,24 +14,21 @@ from wizard.records.changes import Change
 from wizard.systems.access import Systems
 from wizard.systems.chart_objects import UNSCOPED, resource_of
 from wizard.systems.cluster_errors import Call, forbidden
-from wizard.systems.manifest import documents
+from wizard.systems.field_owners import applied_by_helm
+from wizard.systems.helm_rights import HelmAtWork, helm_rights, most_kept
+from wizard.systems.manifest import Key, documents, key_of, parsed
+from wizard.systems.rbac import Right, roles_text
 
-HOOKS = ("get", "list", "watch")
-"""What helm does to wait for the end of a hook Job, besides creating and deleting it."""
+AT_ONCE = 8
+"""Rights that are asked for at the same time."""
+ROLE = "langsmith-audit"
+"""What a Role with what lacks is called."""
 
-
-@dataclass(frozen=True)
-class Right:
-    """One question to the API server; `namespace` is empty for the whole cluster."""
-
-    verb: str
-    what: str
-    group: str
-    namespace: str
+Objects = dict[Key, Mapping[str, Any]]
 
 
 def declared(systems: Systems, step: str) -> list[Right]:
-    """Each right to write that a step declares; helm's Secrets are in the release's namespace."""
+    """Each right to write that a step declares for itself; helm's are told from the release."""
     found = [
         it
         for it in next(each.access for each in STEPS if each.name == step)
@@ -39,71 +37,124 @@ def declared(systems: Systems, step: str) -> list[Right]:
     ]
     if not found:
         return []
-    release, here = systems.target.namespace, systems.installation
+    here = systems.installation
     return [
-        Right(it.verb, it.what, it.group, release if it.what == "secrets" else here.namespace)
+        Right(it.verb, it.what, it.group, here.namespace)
         for it in found
         if it.kind in ("", here.backend.kind)
     ]
 
 
-def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
-    """Make sure of every right that the changes need; one that cannot be asked for is believed.
+def needed(systems: Systems, changes: Iterable[Change]) -> tuple[Right, ...]:
+    """Every right that the changes need, by this tool and by helm."""
+    found: dict[Right, None] = {}
+    for change in changes:
+        if not change.register.get("gitops") and not change.by_hand:
+            found |= dict.fromkeys(declared(systems, change.step))
+            if change.step == "helm_upgrade":
+                found |= dict.fromkeys(of_helm(systems, change))
+    return tuple(found)
+
+
+def asked(systems: Systems, rights: Sequence[Right]) -> dict[Right, bool | None]:
+    """What the API server says to each right: whether it is granted; None where it does not say."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(rights, threads.map(systems.may, rights), strict=True))
+
+
+def lacking(systems: Systems, changes: Iterable[Change]) -> tuple[Right, ...]:
+    """Those that the API server does not grant; one that cannot be asked for is believed."""
+    told = asked(systems, needed(systems, changes))
+    return tuple(right for right, granted in told.items() if granted is False)
+
+
+def make_sure(systems: Systems, changes: Iterable[Change]) -> None:
+    """Make sure of every right that the changes need.
 
     Raises:
-        Problem: rights are missing; all of them are named, with the rule that grants each.
+        Problem: rights are missing; all of them are named, as the Role that grants them.
     """
-    wanted: dict[Right, None] = {}
-    for change in changes:
-        wanted |= dict.fromkeys(_needed(systems, change))
-    lacking = [
-        it for it in wanted if not systems.may(it.verb, it.what, it.group, it.namespace)
-    ]  # fmt: skip
-    if len(lacking) == 1:
-        raise forbidden(_call(lacking[0]))
-    if lacking:
-        raise _several(lacking)
+    found = lacking(systems, changes)
+    if found:
+        raise missing(found)
 
 
-def _needed(systems: Systems, change: Change) -> Iterator[Right]:
-    if change.register.get("gitops") or change.by_hand:
-        return
-    yield from declared(systems, change.step)
-    if change.step == "helm_upgrade":
-        yield from _of_helm(systems)
-
-
-def _of_helm(systems: Systems) -> Iterator[Right]:
-    """helm reads every object of the release before it changes any, and waits for its hooks."""
-    namespace = systems.installation.namespace
-    for _, text in documents(systems.manifest):
-        kind = re.search(r"^kind: *[\"']?(\w+)", text, re.MULTILINE)
-        version = re.search(r"^apiVersion: *[\"']?([\w./-]+)", text, re.MULTILINE)
-        if kind and version:
-            it = resource_of(kind[1], version[1])
-            yield Right("get", it.plural, it.group, "" if it.kind in UNSCOPED else namespace)
-    for verb in HOOKS:
-        yield Right(verb, "jobs", "batch", namespace)
-
-
-def _call(right: Right) -> Call:
-    return Call(right.verb, right.what, right.group, "", right.namespace or None)
-
-
-def _several(lacking: Sequence[Right]) -> Problem:
-    lines = []
-    for it in lacking:
-        where = f"namespace {it.namespace}" if it.namespace else "the whole cluster"
-        lines.append(
-            f"You may not {it.verb} {it.what} in {where}: "
-            f'apiGroups: ["{it.group}"], resources: ["{it.what}"], verbs: ["{it.verb}"]'
+def missing(found: Sequence[Right]) -> Problem:
+    """The problem of rights that are missing, with the Role that grants them."""
+    kinds = " and ".join(
+        word
+        for word, those in (
+            ("Role", [it for it in found if it.namespace]),
+            ("ClusterRole", [it for it in found if not it.namespace]),
         )
-    return Problem(
-        "LSA143",
-        f"You lack {len(lacking)} rights that the changes need",
-        on="the Kubernetes API",
-        next_step="ask for a Role with a rule for each line above (a ClusterRole for the whole "
-        "cluster)",
-        exit=Exit.UNKNOWN,
-        detail=tuple(lines),
+        if those
     )
+    ask = f"ask for the {kinds} above (kubectl apply -f -), bound to you"
+    if len(found) == 1:
+        (it,) = found
+        problem = forbidden(Call(it.verb, it.what, it.group, "", it.namespace or None))
+        problem.next_step = ask
+    else:
+        problem = Problem(
+            "LSA143",
+            f"You lack {len(found)} rights that the changes need",
+            on="the Kubernetes API",
+            next_step=f"{ask}; langsmith-audit rbac prints all that a walk needs",
+            exit=Exit.UNKNOWN,
+        )
+    problem.paste = roles_text(found, ROLE)
+    return problem
+
+
+def of_helm(systems: Systems, change: Change) -> tuple[Right, ...]:
+    """What helm needs for this upgrade or rollback, from what it will work on."""
+    from wizard.systems.helm import Rollback
+
+    way = change.payload
+    old = objects(systems, systems.manifest)
+    if isinstance(way, Rollback):
+        manifest, hooks = systems.helm.rendered_as(way.release, way.namespace, way.revision)
+        new = objects(systems, manifest) | objects(systems, hooks)
+    elif change.manifest:
+        new = objects(systems, change.manifest)
+    else:  # an upgrade that puts a revision back: the chart is not rendered for it
+        new = old | objects(systems, systems.hooks)
+    work = at_work(systems, "rollback" if isinstance(way, Rollback) else "upgrade")
+    return helm_rights(replace(work, wait=way.wait), old, new, _gone(systems, old, new))
+
+
+def at_work(systems: Systems, operation: str) -> HelmAtWork:
+    """This helm on this release."""
+    release, major = systems.release, systems.helm.major
+    by_server = major >= 4 and applied_by_helm(systems.workload.live())
+    most = most_kept()
+    # One less: so that what a run makes can be undone, too.
+    full = bool(most) and release.revision >= most - 1
+    return HelmAtWork(major, operation, release.namespace, by_server=by_server, full=full)
+
+
+def objects(systems: Systems, manifest: str) -> Objects:
+    """The objects of a manifest."""
+    release = systems.release
+    read = (parsed(text, release) for _, text in documents(manifest))
+    return {key: it for it in read if (key := key_of(it, release.namespace))}
+
+
+def _gone(systems: Systems, old: Objects, new: Objects) -> tuple[Key, ...]:
+    """The objects that helm will have to make again; what may not be read is named as such."""
+    both = [key for key in new if key in old and key[0] != "Job"]
+
+    def is_gone(key: Key) -> bool:
+        kind, namespace, name = key
+        resource = resource_of(kind, str(new[key].get("apiVersion") or ""))
+        try:
+            where = None if kind in UNSCOPED else namespace
+            return systems.live_object(resource, name, where) is None
+        except Problem as problem:
+            if problem.id != "LSA207":
+                raise
+            return False
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        found = dict(zip(both, threads.map(is_gone, both), strict=True))
+    return tuple(key for key, gone in found.items() if gone)

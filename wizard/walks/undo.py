@@ -26,6 +26,7 @@ from wizard.walks.answers import Answers, Declined
 from wizard.walks.changing import Changing
 from wizard.walks.holding import leased
 from wizard.walks.leaving import carried_out
+from wizard.walks.rights import make_sure
 
 AGAIN = "langsmith-audit undo goes on; langsmith-audit run makes the changes again"
 AFRESH = "langsmith-audit runs lists what was done from here"
@@ -104,6 +105,7 @@ class Undoing:
         found = self._look(systems, changes)
         if not any(isinstance(each, Change) for each in found.values()):
             return self._nothing(systems, run, found)
+        make_sure(systems, [each for each in found.values() if isinstance(each, Change)])
         with locked(systems.place):
             journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)

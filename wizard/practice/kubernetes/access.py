@@ -27,7 +27,9 @@ def refuse(faults: Faults, verb: str, route: Route) -> None:
     namespace = route.name if route.resource == "namespaces" else route.namespace
     verbs = {verb, "create"} if route.subresource in _CONNECTS else {verb}
     banned = sorted(
-        one for one in verbs if faults.forbids(one, route.resource, route.subresource, namespace)
+        one
+        for one in verbs
+        if faults.forbids(one, route.group, route.resource, route.subresource, namespace)
     )
     if not banned:
         return
@@ -70,6 +72,7 @@ def review(kind: Kind, obj: Json, faults: Faults, kinds: Kinds) -> Json:
         asked = dig(obj, "spec", "resourceAttributes", default={})
         denied = bool(asked) and faults.forbids(
             asked.get("verb", ""),
+            asked.get("group", ""),
             asked.get("resource", ""),
             asked.get("subresource", ""),
             asked.get("namespace", ""),
@@ -91,7 +94,7 @@ def _rules(faults: Faults, kinds: Kinds, namespace: str) -> Json:
                 granted = [
                     verb
                     for verb in VERBS
-                    if not faults.forbids(verb, kind.plural, subresource, namespace)
+                    if not faults.forbids(verb, kind.group, kind.plural, subresource, namespace)
                 ]
                 if granted:
                     rules.append(

@@ -18,6 +18,8 @@ POD_FAILURES = (
     "Unschedulable",
     NEVER_READY,
 )
+OF_EVERYBODY = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews")
+"""What every user may create (`system:basic-user`)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,25 @@ class Ban:
             and self.resource in ("*", resource)
             and self.subresource in ("*", subresource)
             and self.namespace in ("*", namespace)
+        )
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A rule of a Role; without a namespace of a ClusterRole."""
+
+    verbs: frozenset[str]
+    groups: frozenset[str]
+    resources: frozenset[str]
+    namespace: str
+
+    def covers(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+        """Whether a request falls under it; the resource with its subresource."""
+        return (
+            bool({"*", verb} & self.verbs)
+            and bool({"*", group} & self.groups)
+            and bool({"*", resource} & self.resources)
+            and self.namespace in ("", namespace)
         )
 
 
@@ -61,6 +82,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bans: list[Ban] = []
+        self._grants: list[Grant] | None = None
         self._pods: list[tuple[dict[str, str], str, str]] = []
         self._jobs: list[str] = []
         self._images: list[str] = []
@@ -81,6 +103,21 @@ class Faults:
         """Refuse a right with 403, as RBAC would (`get`, `secrets`); `*` stands for any."""
         with self._lock:
             self._bans.append(Ban(verb, resource, subresource, namespace))
+
+    def grant_only(self, roles: Iterable[Json]) -> None:
+        """Refuse every right but those of these Roles and ClusterRoles; bans come on top."""
+        grants = [
+            Grant(
+                frozenset(rule["verbs"]),
+                frozenset(rule["apiGroups"]),
+                frozenset(rule["resources"]),
+                str(role["metadata"].get("namespace", "")),
+            )
+            for role in roles
+            for rule in role["rules"]
+        ]
+        with self._lock:
+            self._grants = grants
 
     def refuse_credentials(self) -> None:
         """Answer 401 to every request."""
@@ -155,6 +192,7 @@ class Faults:
         """Take every fault back; waiting pods then become ready."""
         with self._lock:
             self._bans.clear()
+            self._grants = None
             self._pods.clear()
             self._jobs.clear()
             self._images.clear()
@@ -165,15 +203,22 @@ class Faults:
         self.load_balancer = True
         self._tell()
 
-    def forbids(self, verb: str, resource: str, subresource: str, namespace: str) -> bool:
+    def forbids(
+        self, verb: str, group: str, resource: str, subresource: str, namespace: str
+    ) -> bool:
         """Whether a request is refused."""
+        named = f"{resource}/{subresource}" if subresource else resource
         with self._lock:
-            return any(ban.covers(verb, resource, subresource, namespace) for ban in self._bans)
+            if any(ban.covers(verb, resource, subresource, namespace) for ban in self._bans):
+                return True
+            if self._grants is None or resource in OF_EVERYBODY:
+                return False
+            return not any(it.covers(verb, group, named, namespace) for it in self._grants)
 
     def any_forbidden(self) -> bool:
         """Whether any right is refused at all."""
         with self._lock:
-            return bool(self._bans)
+            return bool(self._bans) or self._grants is not None
 
     def denial(self, verb: str, resource: str, name: str) -> Denial | None:
         """The webhook's refusal of a write, or None."""

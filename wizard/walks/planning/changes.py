@@ -12,11 +12,9 @@ from wizard.records.keyed import Keyed, is_fingerprint
 from wizard.records.plan_file import Duration, Lacking, PlannedChange, Precondition
 from wizard.systems.access import Systems
 from wizard.walks.planning.simulate import simulate
-from wizard.walks.rights import declared
 
 CHEAP = "row "
 """Preconditions that begin with this have nothing secret behind them, and come in thousands."""
-GRANTED, REFUSED = "granted", "not granted"
 
 
 def planned_change(
@@ -52,7 +50,7 @@ def rests_on(
 
 
 def _facts(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
-    """What it rests on as it is now: its own, its rights, and the chart's digest."""
+    """What it rests on as it is now: its own, and the chart's digest."""
     found = dict(change.preconditions)
     if not change.exact:  # others make it; this tool only waits
         return found
@@ -61,7 +59,7 @@ def _facts(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
         found |= {"chart digest": digest} if digest else {}
     if change.expected is not None:
         found["expected rows"] = str(change.expected)
-    return found | _rights(systems, change.step)
+    return found
 
 
 def _hashed(name: str, value: str, keyed: Keyed) -> str:
@@ -80,16 +78,6 @@ def _one(name: str, value: str, earlier: Sequence[Change], keyed: Keyed) -> Prec
 def _lacking(consent: Consent) -> Lacking:
     told = consent.refusal
     return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
-
-
-def _rights(systems: Systems, step: str) -> dict[str, str]:
-    """Each Kubernetes right to write that the step declares, as the API server tells it."""
-    return {
-        f"right to {it.verb} {it.what}": GRANTED
-        if systems.may(it.verb, it.what, it.group, it.namespace)
-        else REFUSED
-        for it in declared(systems, step)
-    }
 
 
 def _duration(systems: Systems, step: str) -> Duration | None:

@@ -20,15 +20,18 @@ from wizard.records.plan_file import (
     Inputs,
     Plan,
     PlannedStep,
+    Rights,
     Tool,
 )
 from wizard.systems.access import Systems
+from wizard.systems.rbac import roles_text
 from wizard.walks.planning.changes import planned_change
 from wizard.walks.planning.inputs import plan_inputs
 from wizard.walks.planning.mark import MARK
 from wizard.walks.planning.proposals import Proposal
 from wizard.walks.planning.simulate import REFUSED
 from wizard.walks.planning.where import plan_where
+from wizard.walks.rights import ROLE, asked, needed
 
 ROLLOUTS = ("helm_upgrade", "backend_restart")
 CANNOT_BE_KNOWN = {
@@ -92,6 +95,19 @@ def plan_document(
             for number, step in enumerate(STEPS, 1)
             if step.name not in systems.target.skip
         ),
+        rights=_rights(systems, changes),
+    )
+
+
+def _rights(systems: Systems, changes: Sequence[Change]) -> Rights:
+    """What the changes need, as the API server answers whoever makes the plan."""
+    told = asked(systems, needed(systems, changes))
+    lacks = [right for right, granted in told.items() if granted is False]
+    return Rights(
+        granted=tuple(right.words for right, granted in told.items() if granted),
+        lacking=tuple(right.words for right in lacks),
+        not_told=tuple(right.words for right, granted in told.items() if granted is None),
+        role=roles_text(lacks, ROLE) if lacks else "",
     )
 
 

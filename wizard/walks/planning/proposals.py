@@ -48,7 +48,6 @@ def propose_all(systems: Systems, answers: Answers) -> Proposal:
         change = step.propose(systems, tuple(changes))
         if change:
             changes.append(change)
-    make_sure(systems, changes)
     return Proposal(seen, tuple(changes), _exit(seen, changes))
 
 

@@ -1,0 +1,151 @@
+"""What `rbac` prints suffices for each walk, and each right that lacks is named before a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import warm
+import yaml
+from clusters import practice
+from traces import backend_env, writes
+
+from wizard.options import settings_from
+from wizard.practice.cluster import PracticeCluster
+from wizard.records.changes import Change
+from wizard.systems.access import Systems
+from wizard.systems.rbac import Right, roles
+from wizard.walks.answers import Answers
+from wizard.walks.planning.proposals import foresee
+from wizard.walks.rights import asked as asked_for
+from wizard.walks.rights import needed
+
+WALKS = ("check", "plan", "run", "apply", "undo")
+ALL = ("run", "--yes", "--all")
+READING = ("get", "list", "watch")
+
+
+def role(cluster: PracticeCluster, walk: str, *options: str) -> list[dict]:
+    answer = warm.call(("rbac", "--for", walk, *options), cluster.environment())
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    return list(yaml.safe_load_all(answer.stdout))
+
+
+def rights(documents: Iterable[dict]) -> set[Right]:
+    return {
+        Right(verb, what, group, document["metadata"].get("namespace", ""))
+        for document in documents
+        for rule in document["rules"]
+        for group in rule["apiGroups"]
+        for what in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def without(documents: Iterable[dict], right: Right) -> list[dict]:
+    """The same Role, but for one right."""
+    return roles(rights(documents) - {right}, "less")
+
+
+@pytest.mark.parametrize("source", [(), ("--from-release",)], ids=["usual", "from-release"])
+def test_what_rbac_prints_suffices_for_every_walk(cluster, run, helm, source, tmp_path) -> None:
+    cluster.use_helm(helm)
+    granted = {walk: role(cluster, walk, *source) for walk in WALKS}
+    only = cluster.kubernetes.faults.grant_only
+    plan = str(tmp_path / "plan.json")
+
+    only(granted["plan"])
+    answer = run("plan", "--all", "--format", "json", "-o", plan)
+    assert answer.returncode == 0, answer.stderr
+    document = json.loads(answer.stdout)
+    assert document["exit_code"] == 0
+    lacks = document["rights"]["lacking"]
+    assert "patch deployments.apps in namespace langsmith" in lacks
+    assert writes(cluster) == []
+
+    only(granted["apply"])
+    answer = run("apply", plan, "--yes")
+    assert answer.returncode == 0, answer.stderr
+    assert backend_env(cluster)["AUDIT_LOGS_ENABLED"] == "true"
+    only(granted["check"])
+    assert run("check").returncode == 0
+    only(granted["undo"])
+    answer = run("undo", "--yes")
+    assert answer.returncode == 0, answer.stderr
+    assert "AUDIT_LOGS_ENABLED" not in backend_env(cluster)
+    only(granted["run"])
+    answer = run(*ALL)
+    assert answer.returncode == 0, answer.stderr
+    assert "confirmed" in answer.stderr
+
+
+def test_a_release_that_helm_4_made(helm4, tmp_path) -> None:
+    """It applies on the server's side: every object is patched, hooks are applied."""
+    with practice(helm4) as cluster:
+        granted = {walk: role(cluster, walk, "--from-release") for walk in ("run", "undo")}
+        for walk, options in (("run", ("--yes", "--all")), ("undo", ("--yes",))):
+            cluster.kubernetes.faults.grant_only(granted[walk])
+            answer = warm.call((walk, *options), cluster.environment())
+            assert answer.returncode == 0, answer.stderr
+
+
+def test_the_role_that_the_plan_names_is_what_its_maker_lacks(cluster, run, tmp_path) -> None:
+    cluster.kubernetes.faults.grant_only(role(cluster, "plan"))
+    plan = str(tmp_path / "plan.json")
+    for face in ("text", "markdown", "html"):
+        answer = run("plan", "--all", "--format", face, "-o", plan)
+        assert answer.returncode == 0, answer.stderr
+        assert "whoever applies it needs" in answer.stdout
+        assert "verbs: [create, update, " in answer.stdout
+    document = json.loads(Path(plan).read_text())
+    named = document["rights"]
+    more = list(yaml.safe_load_all(named["role"]))
+    assert len(rights(more)) == len(named["lacking"])
+    cluster.kubernetes.requests.clear()
+    answer = run("apply", plan, "--yes")
+    assert answer.returncode == 7, answer.stderr
+    assert "right to patch deployments" in answer.stderr
+    assert writes(cluster) == []
+    read, *_ = role(cluster, "plan")
+    cluster.kubernetes.faults.grant_only([read, *more])
+    answer = run("apply", plan, "--yes")
+    assert answer.returncode == 0, answer.stderr
+
+
+def changes_of(
+    cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Systems, tuple[Change, ...]]:
+    """What a run would change, looked at in this process."""
+    for name, value in cluster.environment().items():
+        monkeypatch.setenv(name, value)
+    settings = settings_from({"all": True}, cluster.environment())
+    systems = Systems(Answers(settings, may_ask=False).locate())
+    return systems, foresee(systems)
+
+
+def test_each_right_taken_away_is_named_before_the_first_change(
+    cluster, run, helm, monkeypatch
+) -> None:
+    """Those to look are needed for the look itself; all others are asked for."""
+    cluster.use_helm(helm)
+    granted = role(cluster, "run", "--from-release")
+    systems, changes = changes_of(cluster, monkeypatch)
+    with systems:
+        wanted = needed(systems, changes)
+        assert {it for it in rights(granted) if it.verb not in READING} - set(wanted) == {
+            *(
+                Right(verb, "leases", "coordination.k8s.io", "langsmith")
+                for verb in ("create", "patch", "delete")
+            ),
+            Right("create", "pods/portforward", "", "langsmith"),
+            Right("delete", "secrets", "", "langsmith"),  # the history is short yet
+        }
+        assert set(wanted) <= rights(granted)
+        for right in wanted:
+            cluster.kubernetes.faults.grant_only(without(granted, right))
+            systems.forget()
+            told = asked_for(systems, wanted)
+            assert [it for it in wanted if told[it] is False] == [right]
