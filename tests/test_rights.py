@@ -27,6 +27,32 @@ ALL = ("run", "--yes", "--all")
 READING = ("get", "list", "watch")
 
 
+VIEW = {
+    "": (
+        "configmaps", "endpoints", "events", "limitranges", "namespaces", "persistentvolumeclaims",
+        "pods", "pods/log", "pods/status", "replicationcontrollers", "resourcequotas",
+        "serviceaccounts", "services",
+    ),
+    "apps": ("controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"),
+    "autoscaling": ("horizontalpodautoscalers",),
+    "batch": ("cronjobs", "jobs"),
+    "discovery.k8s.io": ("endpointslices",),
+    "networking.k8s.io": ("ingresses", "networkpolicies"),
+    "policy": ("poddisruptionbudgets",),
+}  # fmt: skip
+"""The ClusterRole `view` that every cluster has, bound in one namespace."""
+
+
+def view(namespace: str) -> list[dict]:
+    found = (
+        Right(verb, what, group, namespace)
+        for group, names in VIEW.items()
+        for what in names
+        for verb in READING
+    )
+    return roles(found, "view")
+
+
 def role(cluster: PracticeCluster, walk: str, *options: str) -> list[dict]:
     answer = warm.call(("rbac", "--for", walk, *options), cluster.environment())
     assert answer.returncode == 0, answer.stderr
@@ -149,3 +175,38 @@ def test_each_right_taken_away_is_named_before_the_first_change(
             systems.forget()
             told = asked_for(systems, wanted)
             assert [it for it in wanted if told[it] is False] == [right]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found"])
+def test_the_role_view_sees_what_it_may(cluster, run, named) -> None:
+    answer = run(*ALL)
+    assert answer.returncode == 0, answer.stderr
+    cluster.kubernetes.faults.grant_only(view(cluster.namespace))
+    other = {} if named else {"LANGSMITH_AUDIT_NAMESPACE": "", "LANGSMITH_AUDIT_RELEASE": ""}
+    answer = run("check", "--format", "json", env=other)
+    assert answer.returncode == 5, answer.stdout + answer.stderr
+    steps = {step["name"]: step["findings"] for step in json.loads(answer.stdout)["steps"]}
+    told = {name: [(it["id"], it["state"]) for it in found] for name, found in steps.items()}
+    assert told["chart_version"] == [("LSA101", "pass"), ("LSA117", "unknown")]
+    assert "list secrets in namespace langsmith" in steps["chart_version"][1]["message"]
+    assert told["helm_upgrade"] == [("LSA401", "pass"), ("LSA404", "unknown")]
+    assert "AUDIT_LOGS_ENABLED=true" in steps["helm_upgrade"][0]["evidence"]
+    (pods,) = steps["backend_restart"]
+    assert any("langsmith-backend-" in line for line in pods["evidence"])
+    assert told["organizations"] == [("LSA207", "unknown")]
+    assert "get secrets" in steps["organizations"][0]["message"]
+    assert {state for _, state in told["audit_table"] + told["audit_api"]} <= {
+        "unknown",
+        "not-run",
+    }
+
+
+def test_the_role_view_sees_variables_that_are_not_there(cluster, run) -> None:
+    cluster.kubernetes.faults.grant_only(view(cluster.namespace))
+    answer = run("check")
+    assert answer.returncode == 3, answer.stdout
+    assert "The backend runs without AUDIT_LOGS_ENABLED" in answer.stdout
+    answer = run(*ALL)  # nothing but a look goes by labels
+    assert answer.returncode == 5, answer.stderr
+    assert "LSA117" in answer.stderr
+    assert writes(cluster) == []

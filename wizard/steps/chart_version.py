@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.records.changes import Observation
-from wizard.records.findings import Finding, failed, passed
+from wizard.records.findings import Finding, State, failed, from_problem, passed
 from wizard.steps.base import Access, Step
 from wizard.steps.release_state import may_go_on, state_finding
 from wizard.steps.rights import DISCOVERY, RELEASES, STATE
-from wizard.systems.discovery import NO_RELEASE
+from wizard.systems.discovery import CHART_LABEL, NO_RELEASE, NOT_READABLE
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -37,12 +37,22 @@ class ChartVersion(Step):
             f"CHART {release.chart}, APP VERSION {release.app_version}, "
             f"revision {release.revision}, status {release.status}",
         )
+        if release.status == NOT_READABLE:
+            return self._by_label(systems, release, subject)
         finding = self._finding(release, subject, evidence)
         if finding.id == "LSA101" and release.status not in ("deployed", NO_RELEASE):
             found = (state_finding(systems), finding)
             return Observation(found, right=False, blocked=not may_go_on(systems))
         blocked = finding.id != "LSA101"
         return Observation((finding,), right=not blocked, blocked=blocked)
+
+    def _by_label(self, systems: Systems, release: Release, subject: str) -> Observation:
+        """The chart as the live objects tell it; the release itself is unknown."""
+        evidence = f"label {CHART_LABEL}: {release.chart}, on live Deployments"
+        finding = self._finding(release, subject, (evidence,))
+        unread = systems.unread
+        unknown = (from_problem(unread, State.UNKNOWN),) if unread else ()
+        return Observation((finding, *unknown), right=False)
 
     def _finding(self, release: Release, subject: str, evidence: tuple[str, ...]) -> Finding:
         if release.chart_name != "langsmith":

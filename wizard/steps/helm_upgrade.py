@@ -82,12 +82,16 @@ class HelmUpgrade(Step):
         if lacking:
             lack = _lacking(systems, subject, evidence)
             ahead = owner_findings(systems)
-            if not systems.target.gitops:
+            if not systems.target.gitops and not systems.unread:
                 ahead += (*live_drift(systems).findings(subject), *hazards(systems).findings)
             return Observation((lack, *ahead), right=False)
         if systems.lacking and not systems.target.gitops:
             return Observation((_only_live(subject, systems.lacking),), right=False)
         message = "The backend runs with both variables"
+        unread = systems.unread
+        if unread:
+            live_only = passed("LSA401", subject, message, *evidence)
+            return Observation((live_only, _not_told(subject, unread)), right=False)
         revision = f"release revision {systems.release.revision}"
         return Observation((passed("LSA401", subject, message, *evidence, revision),), right=True)
 
@@ -213,6 +217,11 @@ def _only_live(subject: str, lacking: Sequence[str]) -> Finding:
         message,
         next_step="add it to the values file and upgrade: langsmith-audit run",
     )
+
+
+def _not_told(subject: str, unread: Problem) -> Finding:
+    message = "Whether the release has the variables as well cannot be told"
+    return Finding("LSA404", State.UNKNOWN, subject, message, (unread.what,), unread.next_step)
 
 
 def _shown(live: Mapping[str, str | None], name: str) -> str:

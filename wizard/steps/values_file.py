@@ -136,6 +136,12 @@ class ValuesFile(Step):
 
     def _without_files(self, systems: Systems) -> Observation:
         subject = "values files"
+        if systems.unread:
+            message = "No values file was named, and what the release has cannot be read"
+            hint = "name it: -f FILE or LANGSMITH_AUDIT_VALUES"
+            return Observation(
+                (Finding("LSA394", State.UNKNOWN, subject, message, (), hint),), right=False
+            )
         if not systems.lacking:
             message = "No values file was named; the release has both variables"
             return Observation((Finding("LSA394", State.SKIP, subject, message),), right=True)

@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from wizard.exits import Exit
@@ -42,10 +43,16 @@ NOT_REACHED = ("LSA804", "LSA805", "LSA806")
 
 
 class Systems:
-    """Helm, the cluster, the database and the API of one target."""
+    """Helm, the cluster, the database and the API of one target.
 
-    def __init__(self, target: Target) -> None:
+    With `by_labels`, for what only looks: where helm's records may not be read, the live objects
+    with the release's label stand for them.
+    """
+
+    def __init__(self, target: Target, *, by_labels: bool = False) -> None:
         self.target = target
+        self._by_labels = by_labels
+        self._unread: Problem | None = None
         self._clients = contextlib.ExitStack()
         self._looks = contextlib.ExitStack()
         self._stays: Lasting | None = None
@@ -72,6 +79,7 @@ class Systems:
         for name in set(self._kept) - {"helm", "cluster"}:
             del self._kept[name]
         self._problems.clear()
+        self._unread = None
 
     def answer(self, target: Target) -> None:
         """Go on with a target that has more answers."""
@@ -200,6 +208,17 @@ class Systems:
         return self._of_revision("installation", self._read_installation)
 
     @property
+    def unread(self) -> Problem | None:
+        """Why helm's records cannot be read, where the live objects stand for them.
+
+        Raises:
+            Problem: neither can be read.
+        """
+        if self._by_labels and self._unread is None:
+            _ = self.installation
+        return self._unread
+
+    @property
     def workload(self) -> Workload:
         """The backend's workload."""
         return self._once("workload", self._open_workload)
@@ -320,7 +339,7 @@ class Systems:
         helm is asked again only when its Secrets have moved since.
         """
         from wizard.systems.by_labels import stand_in
-        from wizard.systems.discovery import not_by_helm
+        from wizard.systems.discovery import NOT_READABLE, not_by_helm
 
         target = self.target
         stored, known = self._listed
@@ -329,6 +348,10 @@ class Systems:
         try:
             return self._list()
         except Problem as problem:
+            if self._keep_unread(problem):
+                found = stand_in(self.cluster, target.namespace, target.release)
+                if found:
+                    return replace(found, status=NOT_READABLE)
             if problem.id != "LSA118":
                 raise
             found = stand_in(self.cluster, target.namespace, target.release)
@@ -361,11 +384,24 @@ class Systems:
         return self.helm.manifest(target.release, target.namespace)
 
     def _read_installation(self) -> Installation:
+        from wizard.systems.by_labels import live_manifest
         from wizard.systems.installation import read_installation
 
         self.read_together("computed_values", "manifest")
-        values = self.computed_values
-        return read_installation(self.manifest, values, self.release)
+        try:
+            values, manifest = self.computed_values, self.manifest
+        except Problem as problem:
+            if not self._keep_unread(problem):
+                raise
+            values, manifest = {}, live_manifest(self.cluster, self.release)
+        return read_installation(manifest, values, self.release)
+
+    def _keep_unread(self, problem: Problem) -> bool:
+        """Whether labels are to do for helm's records, which may not be read."""
+        if not self._by_labels or problem.id != "LSA117":
+            return False
+        self._unread = problem
+        return True
 
     def _open_workload(self) -> Workload:
         from wizard.systems.workload import Workload

@@ -25,6 +25,8 @@ MOST_NAMESPACES = 50
 """Namespaces that are looked into one by one."""
 
 NO_RELEASE = "no Helm release"
+NOT_READABLE = "not readable"
+"""The status of a release whose record may not be read."""
 CHART_LABEL = "helm.sh/chart"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 
@@ -59,7 +61,7 @@ def discover(helm: Helm, cluster: Cluster, namespace: str | None = None) -> Disc
         Problem: neither helm nor the cluster could be asked.
     """
     namespaces, looked = _where(cluster, namespace)
-    rows = [row for name in namespaces for row in helm.releases(name)]
+    rows = [row for name in namespaces for row in _releases(helm, name)]
     found = [
         Found(row.namespace, row.name, row.chart_version, row.status)
         for row in rows
@@ -67,6 +69,16 @@ def discover(helm: Helm, cluster: Cluster, namespace: str | None = None) -> Disc
     ]
     found = found or [each for name in namespaces for each in without_release(cluster, name)]
     return Discovery(tuple(sorted(set(found), key=lambda it: (it.namespace, it.release))), looked)
+
+
+def _releases(helm: Helm, namespace: str | None) -> list[Release]:
+    """helm's releases; none where its records may not be read: the labels tell, then."""
+    try:
+        return helm.releases(namespace)
+    except Problem as problem:
+        if problem.id != "LSA117":
+            raise
+        return []
 
 
 def without_release(cluster: Cluster, namespace: str | None) -> list[Found]:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> Exit:
     """Look at every step and report."""
     answers = Answers(args.settings, may_ask=False)
-    with Systems(answers.locate()) as systems:
+    with Systems(answers.locate(), by_labels=True) as systems:
         seen = look(systems, STEPS)
         exit = verdict(all_findings(seen), fail_on_warn=args.fail_on == "warn")
         facts = where(systems)

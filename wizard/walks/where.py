@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard.problems import Problem
 from wizard.systems.access import Systems
+from wizard.systems.discovery import NOT_READABLE
 
 
 def where(systems: Systems) -> dict[str, str]:
@@ -17,4 +18,5 @@ def where(systems: Systems) -> dict[str, str]:
         release = systems.release
     except Problem:
         return facts
-    return facts | {"revision": str(release.revision or "none"), "chart": release.chart}
+    none = NOT_READABLE if release.status == NOT_READABLE else "none"
+    return facts | {"revision": str(release.revision or none), "chart": release.chart}
