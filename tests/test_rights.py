@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import warm
 import yaml
 from clusters import practice
-from traces import backend_env, writes
+from traces import backend_env, trace, writes
 
 from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
@@ -210,3 +212,51 @@ def test_the_role_view_sees_variables_that_are_not_there(cluster, run) -> None:
     assert answer.returncode == 5, answer.stderr
     assert "LSA117" in answer.stderr
     assert writes(cluster) == []
+
+
+def keep(cluster: PracticeCluster, revisions: int) -> None:
+    """Give the release so many revisions, as so many upgrades would."""
+    name = "sh.helm.release.v1.langsmith.v"
+    first = cluster.kubernetes.get("Secret", cluster.namespace, f"{name}1")
+    kept = json.loads(gzip.decompress(b64decode(b64decode(first["data"]["release"]))))
+    for number in range(1, revisions + 1):
+        status = "deployed" if number == revisions else "superseded"
+        kept["version"], kept["info"]["status"] = number, status
+        packed = b64encode(b64encode(gzip.compress(json.dumps(kept).encode()))).decode()
+        labels = {**first["metadata"]["labels"], "version": str(number), "status": status}
+        about = {"name": f"{name}{number}", "namespace": cluster.namespace, "labels": labels}
+        body = {"apiVersion": "v1", "kind": "Secret", "type": first["type"], "metadata": about}
+        cluster.kubernetes.apply({**body, "data": {"release": packed}})
+
+
+def test_a_full_history_needs_the_right_to_delete_its_oldest_revision(cluster, run) -> None:
+    granted = role(cluster, "run", "--from-release")
+    right = Right("delete", "secrets", "", "langsmith")
+    keep(cluster, 9)
+    cluster.kubernetes.faults.grant_only(without(granted, right))
+    before = trace(cluster)
+    cluster.kubernetes.requests.clear()
+    answer = run(*ALL)
+    assert answer.returncode == 5, answer.stderr
+    assert "You may not delete secrets" in answer.stderr
+    assert writes(cluster) == []
+    assert trace(cluster) == before
+    cluster.kubernetes.faults.grant_only(granted)
+    for walk in (ALL, ("undo", "--yes")):
+        answer = run(*walk)
+        assert answer.returncode == 0, answer.stderr
+    deleted = [it.name for it in cluster.kubernetes.requests if it.verb == "delete"]
+    assert "sh.helm.release.v1.langsmith.v1" in deleted
+
+
+def test_of_a_short_history_nothing_is_deleted_whatever_the_revision_is(cluster, run) -> None:
+    keep(cluster, 12)
+    for number in range(1, 11):
+        cluster.kubernetes.acting_as("kubectl").delete(
+            "Secret", cluster.namespace, f"sh.helm.release.v1.langsmith.v{number}"
+        )
+    granted = role(cluster, "run", "--from-release")
+    less = without(granted, Right("delete", "secrets", "", "langsmith"))
+    cluster.kubernetes.faults.grant_only(less)
+    answer = run(*ALL)
+    assert answer.returncode == 0, answer.stderr
