@@ -92,8 +92,12 @@ def most_kept() -> int:
 
 
 def _records(work: HelmAtWork) -> Iterator[Right]:
+    driver = os.environ.get("HELM_DRIVER", "").lower()
+    kept_in = {"": "secrets", "secret": "secrets", "configmap": "configmaps"}
+    what = kept_in.get(driver.removesuffix("s"))
     for verb in ("get", "list", "create", "update", *(("delete",) if work.full else ())):
-        yield Right(verb, "secrets", "", work.namespace)
+        if what:  # not a database of their own
+            yield Right(verb, what, "", work.namespace)
 
 
 def _waiting(work: HelmAtWork, key: Key, it: Mapping[str, Any]) -> Iterator[Right]:

@@ -127,17 +127,17 @@ def at_work(systems: Systems, operation: str) -> HelmAtWork:
     """This helm on this release."""
     release, major = systems.release, systems.helm.major
     by_server = major >= 4 and applied_by_helm(systems.workload.live())
-    return HelmAtWork(major, operation, release.namespace, by_server=by_server, full=_full(systems))
+    return HelmAtWork(
+        major, operation, release.namespace, by_server=by_server, full=_full(systems, operation)
+    )
 
 
-def _full(systems: Systems) -> bool:
-    """Whether the oldest revision has to go, or will have to when what is made now is undone."""
-    release, most = systems.release, most_kept() - 1
-    if most < 0 or release.revision < most:
+def _full(systems: Systems, operation: str) -> bool:
+    """Whether the oldest revision has to go; an upgrade is to leave room to be undone as well."""
+    most = most_kept() - (operation == "upgrade")
+    if not most_kept() or systems.release.revision < most:
         return False
-    if systems.may(Right("delete", "secrets", "", release.namespace)) is not False:
-        return True  # granted, so it need not be counted
-    return len(systems.helm.history(release.name, release.namespace)) >= most
+    return len(systems.revisions()) >= most
 
 
 def objects(systems: Systems, manifest: str) -> Objects:
