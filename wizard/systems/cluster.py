@@ -243,11 +243,18 @@ class Cluster:
         )
 
     def try_apply(
-        self, resource: Resource, name: str, namespace: str | None, body: Mapping[str, Any]
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        body: Mapping[str, Any],
+        *,
+        manager: str = FIELD_MANAGER,
     ) -> dict[str, Any]:
         """What would become of an object, checked by the server; writes nothing.
 
-        It is a server-side apply with `dryRun=All` that gives way to nobody's fields.
+        It is a server-side apply with `dryRun=All` that gives way to nobody's fields. Only as the
+        `manager` that has applied the object before does it take away what is no longer in it.
 
         Raises:
             Problem: the object would be refused, or cannot be tried.
@@ -256,7 +263,7 @@ class Cluster:
             Call("patch", resource.plural, resource.group, name, namespace),
             "PATCH",
             resource.path(namespace, name),
-            query={"fieldManager": FIELD_MANAGER, "force": "true", "dryRun": "All"},
+            query={"fieldManager": manager, "force": "true", "dryRun": "All"},
             body=body,
             content_type="application/apply-patch+yaml",
         )

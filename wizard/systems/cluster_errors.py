@@ -25,6 +25,7 @@ _OBJECTED = re.compile(
     r"|unknown patch type"
 )
 """What an API server says of a request with status 500, though it is the request that is wrong."""
+_MISTYPED = re.compile(r"expected \w+, got ")
 _NO_SUCH_PATH = "404 page not found"
 _OF_KUBERNETES = re.compile(r"[a-z]*|[\w.-]+\.k8s\.io")
 """The groups that every API server has; those of custom resources have a domain."""
@@ -140,15 +141,18 @@ def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> P
     )
 
 
-def refuses(problem: Problem) -> bool:
+def refuses(problem: Problem, *, exact: bool = True) -> bool:
     """Whether the API server has judged a write and says no to it.
 
     All else says nothing of the write itself: a right is missing, a webhook takes no dry run, a
-    conflict, nobody answers.
+    conflict, nobody answers. Where the attempt was not `exact` (an apply where helm patches, which
+    leaves in what the patch takes out), only admission and a value of a wrong type decide.
     """
     words = "; ".join((problem.what, *problem.detail))
     judged = r"\((403|413|422)\b|typed patch object"
-    return problem.id == "LSA210" and re.search(judged, words) is not None
+    if problem.id != "LSA210" or not re.search(judged, words):
+        return False
+    return exact or bool(_ADMISSION.search(words) or "(403" in words or _MISTYPED.search(words))
 
 
 def changes(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.exits import Exit
 from wizard.problems import Problem
+from wizard.systems.redact import redact
 from wizard.systems.ways_in.psql import PSQL, SETTINGS
 
 if TYPE_CHECKING:
@@ -305,5 +306,5 @@ def _not_ready(name: str, namespace: str, status: dict[str, Any]) -> Problem:
         f"The pod for psql was not ready within {START_LIMIT:g} seconds; it was removed again",
         on=f"pod {name} in namespace {namespace}",
         next_step="see whether the cluster can pull the chart's PostgreSQL image and has room",
-        detail=tuple(dict.fromkeys(waiting + told))[:5],
+        detail=tuple(redact(line) for line in dict.fromkeys(waiting + told))[:5],
     )

@@ -5,7 +5,6 @@ Admission, quotas and types are checked for real; helm's own server dry run send
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,8 +18,9 @@ from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.rights import ROLL
 from wizard.systems.access import Systems
 from wizard.systems.chart_objects import UNSCOPED, resource_of
+from wizard.systems.cluster import FIELD_MANAGER
 from wizard.systems.cluster_errors import refuses
-from wizard.systems.field_owners import applied_by_helm
+from wizard.systems.field_owners import HELM, applied_by_helm
 from wizard.systems.manifest import Key, containers_of, key_of, objects_of
 from wizard.systems.redact import redact, secret_literals
 from wizard.variables import WANTED
@@ -31,8 +31,6 @@ RIGHTS = tuple(replace(it, changes=False, optional=True) for it in ROLL)
 Body = dict[str, Any]
 
 ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
-_OF_APPLY = re.compile(r"field not declared in schema|duplicate entries for key")
-"""What is refused to an apply alone: a patch, as helm 3 sends it, drops or keeps such an entry."""
 
 
 def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
@@ -94,10 +92,12 @@ def _of_object(
         return ServerCheck(what, NOT_SIMULATED, "its name is another one at every rendering")
     resource = resource_of(it.kind, str(body.get("apiVersion", "")))
     namespace = None if it.kind in UNSCOPED else it.namespace
+    applies = systems.helm.major >= 4 and applied_by_helm(systems.workload.live())
+    manager = HELM if applies else FIELD_MANAGER
     check = _checked(
         what,
-        lambda: systems.cluster.try_apply(resource, it.name, namespace, body),
-        applies=systems.helm.major >= 4 and applied_by_helm(systems.workload.live()),
+        lambda: systems.cluster.try_apply(resource, it.name, namespace, body, manager=manager),
+        exact=applies or it.state is DiffState.ADDED,
     )
     return replace(check, because=redact(check.because, (*secrets, *_private(body))))
 
@@ -125,13 +125,13 @@ def _try_restart(systems: Systems) -> None:
     systems.workload.try_restart(at=datetime.now(UTC))
 
 
-def _checked(what: str, attempt: Callable[[], object], *, applies: bool = True) -> ServerCheck:
-    """What became of the attempt; `applies` says whether helm itself applies on the server."""
+def _checked(what: str, attempt: Callable[[], object], *, exact: bool = True) -> ServerCheck:
+    """What became of the attempt; `exact` says whether helm would send the same."""
     try:
         attempt()
     except Problem as problem:
         words = (f"{problem.what} ({problem.id})", *problem.detail)
-        if refuses(problem) and (applies or not _OF_APPLY.search(words[-1])):
+        if refuses(problem, exact=exact):
             return ServerCheck(what, REFUSED, "; ".join(problem.detail) or words[0])
         return ServerCheck(what, NOT_SIMULATED, "; ".join(words))
     return ServerCheck(what, ACCEPTED)
