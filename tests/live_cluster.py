@@ -8,6 +8,7 @@ release in whatever state is left behind by leaving its namespace.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -119,9 +120,11 @@ class LiveCluster:
             self.must(self.run_helm(*again), "helm repo add")
         self.variables = {}
         self.kubernetes.faults.allow()
-        self._write_values()
-        if self._trace is None or self._trace != self._look():
+        kept = self._trace is not None and self._trace == self._look()
+        if not kept:
             self.bare()
+        self._write_values()
+        if not kept:
             self.install()
             self._seed()
             self._trace = self._look()
@@ -267,10 +270,26 @@ class LiveCluster:
 
     def _write_values(self):
         given = self._options.values
-        text = given.read_text(encoding="utf-8") if given else _practice_values(self.namespace)
+        text = given.read_text(encoding="utf-8") if given else self._practice_values()
         self.write_private(self.values, text)
         # The wizard forwards a port to the backend: no address is needed, and none may lead astray.
         edit_values(self, {"config": {"hostname": ""}, **staging()})
+
+    def _practice_values(self):
+        return Template(template("practice/values.yaml")).substitute(
+            namespace=self.namespace, hostname="", **self._private
+        )
+
+    @functools.cached_property
+    def _private(self):
+        """The secrets of all our values: a release that is kept must find its own again."""
+        return {
+            "license_key": f"lsv1_{secrets.token_hex(20)}",
+            "api_key_salt": secrets.token_hex(16),
+            "admin_password": f"Aa1!{secrets.token_urlsafe(12)}",
+            "jwt_secret": secrets.token_hex(24),
+            "database_password": secrets.token_hex(16),
+        }
 
     def _seed(self):
         """The organizations; the tables too, where no migration has made them."""
@@ -317,18 +336,6 @@ def _settled(pod):
         return True
     conditions = pod["status"].get("conditions") or []
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-
-def _practice_values(namespace):
-    return Template(template("practice/values.yaml")).substitute(
-        namespace=namespace,
-        hostname="",
-        license_key=f"lsv1_{secrets.token_hex(20)}",
-        api_key_salt=secrets.token_hex(16),
-        admin_password=f"Aa1!{secrets.token_urlsafe(12)}",
-        jwt_secret=secrets.token_hex(24),
-        database_password=secrets.token_hex(16),
-    )
 
 
 def problem_of(options):

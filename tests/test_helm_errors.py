@@ -142,7 +142,12 @@ def test_the_object_that_a_server_repeats_is_not_told(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ['env[0].name: Invalid value: "A=B": a name', "tailLines: Invalid value: -1: must be"]
+    "said",
+    [
+        'env[0].name: Invalid value: "A=B": a name',
+        "tailLines: Invalid value: -1: must be",
+        "exceeded quota: q, requested: secrets=1, used: secrets=9, limited: secrets=9",
+    ],
 )
 def test_a_value_alone_is_told(said: str) -> None:
     assert redact(said) == said

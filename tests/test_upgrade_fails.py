@@ -114,6 +114,21 @@ def test_what_a_policy_refuses_is_known_before_the_first_change(
     assert (cluster.values.read_bytes(), revisions(cluster), len(entries(cluster))) == before
 
 
+def test_a_quota_without_room_for_helms_record_is_known_before(
+    cluster: PracticeCluster, run: Run
+) -> None:
+    before = cluster.values.read_bytes(), revisions(cluster)
+    words = "exceeded quota: q, requested: secrets=1, used: secrets=9, limited: secrets=9"
+    cluster.kubernetes.faults.deny("create", "secrets", words, name_contains="sh.helm.release")
+    answer = run(*ALL)
+    assert answer.returncode == 3, answer.stderr
+    told = " ".join(answer.stderr.replace("|", " ").split())
+    assert "LSA442" in told
+    assert "Secret sh.helm.release.v1.langsmith.v2, helm's record: " in told
+    assert "exceeded quota: q, requested: secrets=1" in told
+    assert (cluster.values.read_bytes(), revisions(cluster)) == before
+
+
 def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster, run: Run) -> None:
     cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
     handler = cluster.kubernetes.log_handler

@@ -268,11 +268,13 @@ class Cluster:
             content_type="application/apply-patch+yaml",
         )
 
-    def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Creates one object; the object as the server keeps it."""
+    def create(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Creates one object, or lets the server check it; the object as the server keeps it."""
         name = str((body.get("metadata") or {}).get("name") or "")
         call = Call("create", resource.plural, resource.group, name, namespace)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
         path = resource.path(namespace)
         return self._connection.request(call, "POST", path, query=query, body=body)
 

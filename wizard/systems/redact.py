@@ -19,6 +19,9 @@ _SECRET_KEY = rf"[\w.-]{{0,40}}?{_SENSITIVE}[\w.-]{{0,40}}"
 _REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
 _IS_SECRET_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
 
+_COUNTED = r"secrets=\d{1,9}(?![^\s,])"
+"""How a quota counts Secrets: `requested: secrets=1, used: secrets=9`."""
+
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
@@ -51,7 +54,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
-            rf"\b({_SECRET_KEY}\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)",
+            rf"\b(?!{_COUNTED})({_SECRET_KEY}\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",

@@ -5,6 +5,7 @@ Admission, quotas and types are checked for real; helm's own server dry run send
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.rights import ROLL
 from wizard.systems.access import Systems
 from wizard.systems.chart_objects import UNSCOPED, resource_of
-from wizard.systems.cluster import FIELD_MANAGER
+from wizard.systems.cluster import FIELD_MANAGER, SECRETS
 from wizard.systems.cluster_errors import refuses
 from wizard.systems.field_owners import HELM, applied_by_helm
 from wizard.systems.manifest import Key, containers_of, key_of, objects_of
@@ -55,7 +56,7 @@ def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
 
 
 def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
-    """Try every write of the changes before the first one is made.
+    """Try every write of the changes before the first one is made, helm's own record too.
 
     Raises:
         Problem: LSA442, the API server refuses one; what cannot be tried stands in nobody's way.
@@ -63,7 +64,7 @@ def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
     refused = [
         check
         for change in changes
-        for check in simulate(systems, change)
+        for check in (*simulate(systems, change), *_records(systems, change))
         if check.outcome == REFUSED
     ]
     if refused:
@@ -76,6 +77,30 @@ def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
             exit=Exit.FAILED,
             detail=tuple(f"{check.what}: {check.because}" for check in refused),
         )
+
+
+def _records(systems: Systems, change: Change) -> Iterator[ServerCheck]:
+    """The Secret in which helm records the new revision before it changes any object.
+
+    A quota may have no room for it. Source: helm's storage driver, `HELM_DRIVER`.
+    """
+    if change.step != "helm_upgrade" or not change.exact:
+        return
+    if os.environ.get("HELM_DRIVER", "") not in ("", "secret", "secrets"):
+        return
+    release = systems.release
+    name = f"sh.helm.release.v1.{release.name}.v{release.revision + 1}"
+    labels = {"owner": "helm", "name": release.name, "version": str(release.revision + 1)}
+    body = {
+        "apiVersion": "v1",
+        "kind": SECRETS.kind,
+        "metadata": {"name": name, "labels": labels},
+        "type": "helm.sh/release.v1",
+    }
+    yield _checked(
+        f"Secret {name}, helm's record",
+        lambda: systems.cluster.create(SECRETS, release.namespace, body, dry_run=True),
+    )
 
 
 def _of_object(
