@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -438,6 +439,35 @@ def test_pods_whose_probes_fail_are_given_up(cluster: PracticeCluster, workload:
     problem = refused(lambda: workload.wait(limit=60, tick=nothing, patience=0))
     assert (problem.id, problem.exit) == ("LSA602", Exit.FAILED)
     assert "its probes fail" in problem.what
+
+
+def test_pods_that_crash_a_moment_later_are_no_end(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    crash = {"name": "backend", "command": ["sh", "-c", "sleep 2; exit 1"], "args": None}
+    crash |= {"readinessProbe": None, "startupProbe": None, "livenessProbe": None}
+    change(cluster, {"replicas": 1, "template": {"spec": {"containers": [crash]}}})
+    problem = refused(lambda: workload.wait(limit=60, tick=nothing, patience=0))
+    assert (problem.id, "CrashLoopBackOff" in problem.what) == ("LSA602", True)
+    told = {one["type"]: one for one in deployment(cluster)["status"]["conditions"]}
+    assert told["Progressing"]["reason"] == "NewReplicaSetAvailable"
+
+
+def test_with_recreate_the_deadline_of_the_rollout_before_is_not_gone_by(
+    cluster: PracticeCluster, workload: Workload
+) -> None:
+    cluster.kubernetes.faults.lack_image("absent")
+    once = {"strategy": {"type": "Recreate", "rollingUpdate": None}, "progressDeadlineSeconds": 1}
+    absent, there = (
+        {"template": {"spec": {"containers": [{"name": "backend", "image": image}]}}}
+        for image in ("langchain/absent:1", "langchain/backend:2")
+    )
+    change(cluster, {**once, **absent})
+    refused(lambda: workload.wait(limit=60, tick=nothing, patience=0))
+    cluster.kubernetes.until(lambda: "timed out" in str(deployment(cluster)["status"]), timeout=20)
+    cluster.kubernetes.times = replace(cluster.kubernetes.times, pod_stops=3.0)
+    change(cluster, there)
+    assert workload.wait(limit=60, tick=nothing, patience=0).done
 
 
 def test_a_paused_rollout_is_told_with_the_command(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard.systems.cluster import DEPLOYMENTS
+from wizard.systems.workload.pods import cause_of
 from wizard.systems.workload.status import Held, Live, RolloutStatus, annotations_of, condition
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -25,7 +26,11 @@ class DeploymentKind:
         return max(sets, key=_revision, default=None)
 
     def status(self, live: Live, where: str) -> RolloutStatus:
-        """As `kubectl rollout status` decides it; `where` ends its commands (`NAME -n NS`)."""
+        """As `kubectl rollout status` decides it; `where` ends its commands (`NAME -n NS`).
+
+        Counters decide, not the reason of the condition Progressing: with Recreate it says
+        NewReplicaSetAvailable before anything has happened, and of pods that crash a moment later.
+        """
         status, desired = live.status, live.desired
         updated = int(status.get("updatedReplicas") or 0)
         available = int(status.get("availableReplicas") or 0)
@@ -33,10 +38,9 @@ class DeploymentKind:
         seen = int(status.get("observedGeneration") or 0) >= int(
             live.object["metadata"].get("generation", 0)
         )
-        late = _late(live.object)
-        done = (
-            seen and not late and updated >= desired and total <= updated and available >= updated
-        )
+        late = _late(live)
+        counted = updated >= desired and total <= updated and available >= updated
+        done = seen and counted and not late and not cause_of(live.pods, live.uid)
         held = None
         if live.spec.get("paused") and not done:
             held = Held("the Deployment is paused", f"kubectl rollout resume deployment/{where}")
@@ -81,9 +85,16 @@ class DeploymentKind:
         return f"kubectl rollout status deployment/{where}"
 
 
-def _late(live: Json) -> str:
-    progress = condition(live, "Progressing")
+def _late(live: Live) -> str:
+    """What the controller says of a rollout whose deadline is over.
+
+    With Recreate it still says so of the one before, until all pods of that one have ended.
+    """
+    progress = condition(live.object, "Progressing")
     if progress.get("reason") != "ProgressDeadlineExceeded":
+        return ""
+    recreates = (live.spec.get("strategy") or {}).get("type") == "Recreate"
+    if recreates and any(pod.terminating for pod in live.pods):
         return ""
     return str(progress.get("message") or "progress deadline exceeded")
 

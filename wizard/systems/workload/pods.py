@@ -46,6 +46,8 @@ class Pod:
         grace: seconds that startup and readiness probes allow it until it is ready: those of the
             container that is allowed most, because a pod is as ready as all of them.
         container: the one that counts, for its log.
+        probed: whether a readiness probe asks that one; without one it is ready once it runs, also
+            if it ends a second later.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Pod:
     attempts: int = 0
     grace: float = 0.0
     container: str = ""
+    probed: bool = True
 
     @property
     def words(self) -> str:
@@ -116,6 +119,7 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
         attempts=sum(int(each.get("restartCount") or 0) for each in _containers(status)),
         grace=max(map(_grace, (*containers, *_sidecars(spec)))),
         container=str(ours.get("name") or container),
+        probed=bool(ours.get("readinessProbe")),
     )
 
 

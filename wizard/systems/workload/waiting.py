@@ -18,6 +18,32 @@ NODE = 600.0
 BACK_OFF = 300.0
 """Seconds within which a kubelet tries a crashed container, or an image, again: its maximum."""
 
+STEADY = 5.0
+"""Seconds that pods which no readiness probe asks must stay up until a rollout counts as done."""
+
+
+@dataclass
+class Steady:
+    """Tells when a rollout that is done is so for good: a pod that nobody asks may end at once."""
+
+    seconds: float = STEADY
+    _since: float = field(default=0.0, init=False, repr=False)
+    _runs: frozenset[tuple[str, int]] | None = field(default=None, init=False, repr=False)
+
+    def stands(self, status: RolloutStatus) -> bool:
+        """Whether it is done, and has been for long enough with the same runs of its pods."""
+        if not status.done:
+            self._runs = None
+            return False
+        runs = frozenset(
+            (pod.uid, pod.attempts)
+            for pod in status.pods
+            if pod.owner == status.newest and not (pod.probed or pod.terminating or pod.finished)
+        )
+        if runs != self._runs:
+            self._since, self._runs = time.monotonic(), runs
+        return not runs or time.monotonic() - self._since >= self.seconds
+
 
 @dataclass
 class Patience:

@@ -21,7 +21,7 @@ from wizard.systems.workload.deployment import DeploymentKind
 from wizard.systems.workload.following import Following
 from wizard.systems.workload.pods import Pod, read_pod
 from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
-from wizard.systems.workload.waiting import PATIENCE, Patience
+from wizard.systems.workload.waiting import PATIENCE, Patience, Steady
 
 POLL_SECONDS = 1.0
 SILENCE_LIMIT = 60.0
@@ -230,7 +230,7 @@ class Workload:
         patience: float = PATIENCE,
         before: Mapping[str, int] | None = None,
     ) -> RolloutStatus:
-        """Waits until the rollout is done; calls `tick(status, elapsed seconds)` at each look.
+        """Waits until the rollout is done for good; calls `tick(status, seconds)` at each look.
 
         A look is made at each change of the workload that the API server tells, and every second.
         One that is away for a while is waited for, up to a minute.
@@ -250,6 +250,7 @@ class Workload:
             return events_about(self._cluster, self._namespace, names)
 
         hope = Patience(patience, before or {}, lambda: node_comes(announced))
+        steady = Steady()
         started = answered = time.monotonic()
         with closing(self.following()) as changing:
             while True:
@@ -262,7 +263,7 @@ class Workload:
                 elapsed = time.monotonic() - started
                 if status is not None:
                     tick(status, elapsed)
-                    if status.done:
+                    if steady.stands(status):
                         return status
                     self._give_up(status, hope.over(status))
                 if elapsed >= limit:

@@ -24,9 +24,9 @@ _PAUSED, _RESUMED, _LATE = "DeploymentPaused", "DeploymentResumed", "ProgressDea
 _TEXTS = {
     _CREATED: 'Created new replica set "{}"',
     _FOUND: 'Found new replica set "{}"',
-    _MOVES: 'ReplicaSet "{}" is progressing.',
-    _DONE: 'ReplicaSet "{}" has successfully progressed.',
-    _LATE: 'ReplicaSet "{}" has timed out progressing.',
+    _MOVES: "{} is progressing.",
+    _DONE: "{} has successfully progressed.",
+    _LATE: "{} has timed out progressing.",
     _PAUSED: "Deployment is paused",
     _RESUMED: "Deployment is resumed",
 }
@@ -155,7 +155,8 @@ class Deployments(Rolling):
 
     def _progress(self, obj: Json, status: Json, new: Json | None, wanted: int) -> None:
         """Move the condition Progressing; it stays where nothing moved, whatever it says."""
-        name = new["metadata"]["name"] if new else ""
+        name = f'ReplicaSet "{new["metadata"]["name"]}"' if new else ""
+        name = name or f'Deployment "{obj["metadata"]["name"]}"'
         before, reason = obj.get("status") or {}, _reason(status)
         updated = status.get("updatedReplicas", 0)
         if reason == _DONE and status.get("replicas", 0) == updated:

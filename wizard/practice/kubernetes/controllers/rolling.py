@@ -128,7 +128,8 @@ class Rolling(Controller):
         limits = self.limits(obj)
         if limits.recreate:
             active = [self._resize(obj, one, 0) for one in old if size(one)]
-            if active or any(count(one, "replicas") for one in old):
+            left = ("replicas", "terminatingReplicas")
+            if active or any(count(one, field) for one in old for field in left):
                 return new
         found = self._current_set(obj, new, old)
         self._scale(obj, found, old)
