@@ -77,6 +77,7 @@ class LiveFaults:
         self._kubernetes = kubernetes
         self._fail = []
         self._bans = []
+        self._granted = []
         self._policies = []
         self._config = ("", "")
 
@@ -89,6 +90,7 @@ class LiveFaults:
         for kind, name in self._policies:
             self._kubernetes.delete(kind, None, name)
         self._policies = []
+        self._revoke()
         if not self._bans:
             return
         self._kubernetes.act_as("")
@@ -157,6 +159,28 @@ class LiveFaults:
         admin.create({**about, "kind": "ClusterRole", **role})
         admin.create({**about, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": who})
         self._kubernetes.act_as(LIMITED)
+
+    def grant_only(self, roles):
+        """Act as somebody who has these Roles and nothing else."""
+        self._revoke()
+        admin = self._kubernetes.acting_as("kubectl-create")
+        for role in roles:
+            about = role["metadata"]
+            group = RBAC.split("/")[0]
+            reference = {"apiGroup": group, "kind": role["kind"], "name": about["name"]}
+            who = [{"apiGroup": group, "kind": "User", "name": LIMITED}]
+            binding = {"apiVersion": RBAC, "kind": f"{role['kind']}Binding", "metadata": about}
+            for made in (role, {**binding, "roleRef": reference, "subjects": who}):
+                self._granted.append((made["kind"], about.get("namespace"), about["name"]))
+                admin.create(made)
+        self._kubernetes.act_as(LIMITED)
+
+    def _revoke(self):
+        if self._granted:
+            self._kubernetes.act_as("")
+        for kind, namespace, name in self._granted:
+            self._kubernetes.delete(kind, namespace, name)
+        self._granted = []
 
     def _served(self):
         """The names of all resources and subresources, by group."""

@@ -110,6 +110,23 @@ def test_what_rbac_prints_suffices_for_every_walk(cluster, run, helm, source, tm
     assert "confirmed" in answer.stderr
 
 
+@pytest.mark.live_only
+def test_what_rbac_prints_suffices_on_any_cluster(cluster, run, tmp_path) -> None:
+    granted = {walk: role(cluster, walk, "--from-release") for walk in WALKS}
+    plan = str(tmp_path / "plan.json")
+    walks = (
+        ("plan", "--all", "-o", plan),
+        ("apply", plan, "--yes"),
+        ("check",),
+        ("undo", "--yes"),
+        ALL,
+    )
+    for walk, *options in walks:
+        cluster.kubernetes.faults.grant_only(granted[walk])
+        answer = run(walk, *options)
+        assert answer.returncode == 0, f"{walk}: {answer.stdout}{answer.stderr}"
+
+
 def test_a_release_that_helm_4_made(helm4, tmp_path) -> None:
     """It applies on the server's side: every object is patched, hooks are applied."""
     with practice(helm4) as cluster:
