@@ -60,17 +60,31 @@ def annotated(name: str, value: str) -> Move:
     return lambda cluster: patch(cluster, {"metadata": {"annotations": {name: value}}})
 
 
+def template(**parts: Any) -> Move:
+    return deployment(template=parts)
+
+
+def variable(name: str, value: str) -> Move:
+    containers = [{"name": "backend", "env": [{"name": name, "value": value}]}]
+    return template(spec={"containers": containers})
+
+
 def image(cluster: PracticeCluster) -> None:
     name = backend(cluster)["spec"]["template"]["spec"]["containers"][0]["name"]
     containers = [{"name": name, "image": "langchain/langsmith-backend:other"}]
     patch(cluster, {"spec": {"template": {"spec": {"containers": containers}}}})
 
 
-def made_anew(cluster: PracticeCluster) -> None:
-    """The same Deployment, deleted and created again."""
+def made_anew(cluster: PracticeCluster, **more: str) -> None:
+    """The same Deployment, deleted and created again; its selector with `more` labels."""
     body = backend(cluster)
     for name in ("uid", "resourceVersion", "creationTimestamp", "managedFields"):
         body["metadata"].pop(name, None)
+    for labels in (
+        body["spec"]["selector"]["matchLabels"],
+        body["spec"]["template"]["metadata"]["labels"],
+    ):
+        labels |= more
     live = Cluster.connect(cluster.kubeconfig, None)
     live.delete(DEPLOYMENTS, BACKEND, NAMESPACE)
     cluster.kubernetes.until(lambda: not gone(cluster), timeout=30)
@@ -150,14 +164,37 @@ STALE: dict[str, tuple[Move, str]] = {
         release(lambda it: it.update(manifest=it["manifest"] + "\n# more\n")),
         "deployed manifest +scrypt:",
     ),
-    "uid": (made_anew, "uid of Deployment langsmith-backend"),
-    "generation": (
-        deployment(minReadySeconds=1), "generation of Deployment .* langsmith-audit at 20"
+    "uid": (made_anew, "uid of Deployment langsmith-backend +[0-9a-f-]+ +[0-9a-f-]+ .* at 20"),
+    "selector": (
+        lambda it: made_anew(it, half="other"),
+        "selector of Deployment langsmith-backend: half +not set +\"other\" +langsmith-audit at 20",
     ),
-    "image": (image, "image of Deployment .*langchain/langsmith-backend:other"),
+    "pod template": (
+        template(metadata={"annotations": {"team": "audit"}}),
+        "pod template of Deployment langsmith-backend: metadata.annotations.team +"
+        'not set +"audit" +langsmith-audit at 20',
+    ),
+    "pod template, a variable": (
+        variable("LOG_LEVEL", "hunter2hunter2"),
+        r"pod template of \S+ \S+: containers\[backend\]\.env\[LOG_LEVEL\]\.value"
+        r" +(not set|scrypt:\S+) +scrypt:\S+ +langsmith-audit at 20",
+    ),
+    "rollout strategy": (
+        deployment(minReadySeconds=1),
+        "rollout strategy of Deployment langsmith-backend: minReadySeconds +not set +1 "
+        " +langsmith-audit at 20",
+    ),
+    "scale": (
+        deployment(replicas=3), "scale of Deployment langsmith-backend +2 +3 +langsmith-audit at 20"
+    ),
+    "pause": (
+        deployment(paused=True),
+        "pause of Deployment langsmith-backend +not paused +paused +langsmith-audit at 20",
+    ),
+    "image": (image, "image of Deployment .*langchain/langsmith-backend:other +langsmith-audit at"),
     "owner": (
         annotated("argocd.argoproj.io/tracking-id", "audit:apps/x"),
-        r"owner of Deployment .*Argo CD \(application audit\)",
+        r"owner of Deployment .*Argo CD \(application audit\) +langsmith-audit at 20",
     ),
     "exact command line": (
         without_address, "exact command line of helm_upgrade .* --wait --timeout 1800s"
@@ -350,7 +387,11 @@ def test_without_the_uids_another_address_is_another_target(cluster, run, apply,
 
 def test_every_precondition_of_a_plan_has_its_move(planned) -> None:
     found = {
-        re.sub(r"^(uid|generation|image|owner|row)\b.*", r"\1", one["name"])
+        re.sub(
+            r"^(uid|pod template|rollout strategy|selector|scale|pause|image|owner|row)\b.*",
+            r"\1",
+            one["name"],
+        )
         for change in by_step(planned).values()
         for one in change["preconditions"]
     }

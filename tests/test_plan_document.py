@@ -78,8 +78,8 @@ def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:
         "name": f"content of {cluster.values}", "value": file["after"], "after": "values_file"
     }  # fmt: skip
     restart = preconditions(document, "backend_restart")
-    assert restart[f"generation of {name}"]["after"] == "helm_upgrade"
-    assert restart[f"generation of {name}"]["value"] is None
+    assert restart[f"pod template of {name}"]["after"] == "helm_upgrade"
+    assert restart[f"pod template of {name}"]["value"] is None
     rows = preconditions(document, "organizations")
     assert rows["expected rows"]["value"] == "3"
     assert {f"row {cluster.organizations[it]}" for it in ("off", "null", "empty")} <= set(rows)

@@ -74,7 +74,7 @@ def test_every_face_tells_all_that_matters_and_no_secret(
         document["id"][:12], document["expires_at"][:10], "0.12.33", "AUDIT_LOGS_ENABLED",
         "helm upgrade langsmith langchain/langsmith", "UPDATE public.organizations",
         "Meridian Freight", "kubectl rollout restart", document["target"]["cluster_uid"],
-        "generation of Deployment langsmith-backend", "the prior state of each row",
+        "pod template of Deployment langsmith-backend", "the prior state of each row",
     ):  # fmt: skip
         assert words in text, words
     assert ("after step 3" in text) == (face != "json")

@@ -75,6 +75,21 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of what a change rests on.
+
+    Attributes:
+        value: as it is.
+        private: the value may be a secret.
+        by: who set it last and when; empty where nothing tells.
+    """
+
+    value: str = field(repr=False)
+    private: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class Change:
     """A change that a step proposes.
 
@@ -84,6 +99,8 @@ class Change:
         details: what the items consist of, a line each.
         exact: what will be run or written.
         preconditions: named fingerprints that the change rests on.
+        parts: what is behind some of them, by the names of places (one alone has none), in memory
+            only: it holds secrets.
         effect: what it does to the running system.
         reversible, because, undo: whether, why, and how it is put back.
         register: what undo will need and is known beforehand (plain JSON, no secret); it is in
@@ -115,6 +132,7 @@ class Change:
     by_hand: str = ""
     risk: str = ""
     moves: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, Part]] = field(default_factory=dict, repr=False, compare=False)
     expected: int | None = None
     rendered: tuple[ObjectDiff, ...] = ()
     manifest: str = field(default="", repr=False, compare=False)

@@ -13,7 +13,7 @@ from wizard.records.plain_data import to_plain
 from wizard.records.plan_json import plan_id
 from wizard.records.rendered import ObjectDiff
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Major and minor. A new minor adds members; what it adds may be passed over by a reader."""
 
 
@@ -97,18 +97,28 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class PlannedPart:
+    """A part of a precondition: its place, and its value or a keyed hash of it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Precondition:
     """Something that has to be as it was seen.
 
     Attributes:
-        name: what it is of (`generation of Deployment langsmith-backend`).
+        name: what it is of (`pod template of Deployment langsmith-backend`).
         value: as it was seen, or a keyed hash of it; null when only a step before it tells.
         after: the step after which it is so; empty when it is so now.
+        parts: what a hash is of, so that what moved can be named (since 1.1).
     """
 
     name: str
     value: str | None
     after: str = ""
+    parts: tuple[PlannedPart, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from wizard.steps.back.told import nothing
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.preconditions import of_workload
 from wizard.steps.release_state import may_go_on
-from wizard.steps.rights import BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
+from wizard.steps.rights import AUTOSCALERS, BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
 from wizard.steps.rolling import status_lines
 from wizard.steps.server_default import on_by_default
 
@@ -35,6 +35,7 @@ class BackendRestart(Step):
         *BACKEND,
         REVIEW,
         BUDGETS,
+        AUTOSCALERS,
         *ROLL,
         *FOLLOW,
     )
@@ -73,11 +74,13 @@ class BackendRestart(Step):
         backend = systems.installation.backend
         command = systems.workload.restart_command
         pods = f"{status.desired} pods" if status.desired != 1 else "pod"
+        basis = of_workload(systems)
         return Change(
             step=self.name,
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
             exact=(Exact("argv", command),),
-            preconditions=of_workload(systems),
+            preconditions=basis.preconditions,
+            parts=basis.parts,
             risk=_risk(systems),
             effect=_effect(status),
             reversible=Reversible.NO,

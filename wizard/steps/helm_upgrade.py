@@ -22,7 +22,7 @@ from wizard.steps.hazards import Hazards, hazards
 from wizard.steps.live_drift import EDITS, live_drift
 from wizard.steps.ownership import await_sync, owner_consents, owner_findings, sync_change
 from wizard.steps.pinned import chart_consents, chart_of, chart_reference
-from wizard.steps.preconditions import content_of, moved_by_rollout, of_workload
+from wizard.steps.preconditions import Basis, content_of, of_workload
 from wizard.steps.release_state import state_consents
 from wizard.steps.rights import (
     BACKEND,
@@ -108,14 +108,16 @@ class HelmUpgrade(Step):
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
         chart = chart_of(systems, upgrade)
+        basis = of_workload(systems)
         beyond = look_beyond(systems, upgrade, edit)
         upgrade = replace(upgrade, force_conflicts=beyond.forced and systems.target.accept_drift)
         return Change(
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
-            preconditions=self._preconditions(systems) | {EDITS: beyond.live.told},
-            moves=_moves(systems, upgrade),
+            preconditions=self._preconditions(systems, basis) | {EDITS: beyond.live.told},
+            parts=basis.parts,
+            moves=dict.fromkeys(OF_RELEASE, "") | basis.moved(whole=_moves_more(systems, beyond)),
             risk="a failing hook Job or a pod that does not become ready leaves the release "
             "failed; the old pods stay until the new ones are ready",
             effect=_effect(systems, beyond, ahead),
@@ -173,7 +175,7 @@ class HelmUpgrade(Step):
             wait=wait,
         )
 
-    def _preconditions(self, systems: Systems) -> dict[str, str]:
+    def _preconditions(self, systems: Systems, basis: Basis) -> dict[str, str]:
         release = systems.release
         return {
             "release revision": str(release.revision),
@@ -181,15 +183,17 @@ class HelmUpgrade(Step):
             "deployed chart": release.chart,
             "deployed values": fingerprint_of(systems.deployed_values),
             "deployed manifest": fingerprint(systems.manifest),
-            **of_workload(systems),
+            **basis.preconditions,
             **{content_of(path): fingerprint(data) for path, data in systems.values_layers},
         }
 
 
-def _moves(systems: Systems, upgrade: Upgrade) -> dict[str, str]:
-    """What the upgrade itself moves: the workload's image only with another chart version."""
-    image = upgrade.version != systems.release.chart_version
-    return dict.fromkeys(OF_RELEASE, "") | moved_by_rollout(systems, image=image)
+def _moves_more(systems: Systems, beyond: Beyond) -> bool:
+    """Whether the upgrade changes more of the backend than the two variables."""
+    backend = systems.installation.backend
+    found = (it for it in beyond.rendered.objects if it.kind == backend.kind)
+    alike = all(it.ours for it in found if it.name == backend.name)
+    return not alike or (bool(beyond.live.lines) and systems.target.accept_drift)
 
 
 def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Finding:

@@ -14,7 +14,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
-from wizard.steps.preconditions import moved_by_rollout, of_workload
+from wizard.steps.preconditions import of_workload
 from wizard.steps.rolling import status_lines
 from wizard.systems.owner_objects import owner_says
 from wizard.systems.owners import Owner, owner_of, writers
@@ -86,6 +86,7 @@ def sync_change(systems: Systems, *, after: str) -> Change | None:
     found = owner(systems)
     who = found.words if found else "whoever drives the cluster"
     files = ", ".join(str(path) for path in systems.target.values) or "your values file"
+    basis = of_workload(systems)
     return Change(
         step="helm_upgrade",
         items=(f"wait until {who} has brought the variables to the backend",),
@@ -93,8 +94,9 @@ def sync_change(systems: Systems, *, after: str) -> Change | None:
         if systems.target.values
         else (),
         exact=(),
-        preconditions=of_workload(systems),
-        moves=moved_by_rollout(systems, image=True),
+        preconditions=basis.preconditions,
+        parts=basis.parts,
+        moves=basis.moved(whole=True),
         risk="the sync brings whatever else was merged since the last one",
         effect=f"none by this tool, which runs no helm; {who} rolls the backend's pods",
         reversible=Reversible.YES,

@@ -1,16 +1,69 @@
-"""Preconditions that several steps rest on: names that a person understands, with values."""
+"""What a change of the backend's workload rests on, each with who set it, from one reading of it.
+
+Not its generation: a real API server counts annotations in it (ours among them), and an autoscaler
+that goes up and comes down again. What is stored is compared with what was stored, so that what
+the API server fills in is nobody's move.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wizard.records.changes import Part
+from wizard.steps.fingerprint import fingerprint_of
+from wizard.systems.field_owners import (
+    CONTROLLERS,
+    REPLICAS,
+    autoscaler_of,
+    last_set_by,
+    managers_of,
+)
+from wizard.systems.owners import is_helm, marks_at, owner_of
+from wizard.systems.redact import is_secret_key, redact, secret_literals
+from wizard.systems.rendering import ORDER, leaves_of
+from wizard.variables import WANTED
+
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
+    from wizard.systems.rendering import Path as At
 
 HELM = "meta.helm.sh/release-name"
 """The annotation that helm leaves on what it installs."""
+SCALE = "scale of "
+"""The precondition of how many pods there shall be, where helm alone says so."""
+TEMPLATE = "pod template of "
+SPEC = (TEMPLATE, "rollout strategy of ", "selector of ", SCALE, "pause of ", "image of ")
+"""What a change of the whole `spec` moves."""
+STRATEGY = ("strategy", "minReadySeconds", "progressDeadlineSeconds", "progressDeadlineAbort")
+SCALERS = (CONTROLLERS, "keda")
+"""Field managers that set `spec.replicas` by themselves (a HorizontalPodAutoscaler, KEDA)."""
+PRIVATE = ("command", "args")
+LONGEST = 200
+
+Parts = Mapping[str, Part]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a change of the workload rests on.
+
+    Attributes:
+        preconditions: each with its value, or with the fingerprint of its parts.
+        parts: what each consists of; of the scale also where somebody else sets it, so that one
+            that is back at what it was is known.
+    """
+
+    preconditions: Mapping[str, str]
+    parts: Mapping[str, Parts] = field(repr=False)
+
+    def moved(self, *, whole: bool) -> dict[str, str]:
+        """What a change of the template alone moves, or one of the `whole` of `spec`."""
+        wanted = SPEC if whole else (TEMPLATE,)
+        return {name: "" for name in self.parts if name.startswith(wanted)}
 
 
 def content_of(path: Path) -> str:
@@ -18,29 +71,83 @@ def content_of(path: Path) -> str:
     return f"content of {path}"
 
 
-def of_workload(systems: Systems) -> dict[str, str]:
-    """The backend's workload: uid, generation, image, and who owns it."""
+def of_workload(systems: Systems) -> Basis:
+    """The backend's workload: what it is, whose, and what of its `spec` the steps rest on."""
     backend, live = systems.installation.backend, systems.workload.live()
-    name = f"{backend.kind} {backend.name}"
-    about = live["metadata"]
-    return {
-        f"uid of {name}": str(about["uid"]),
-        f"generation of {name}": str(about.get("generation", "")),
-        f"image of {name}": _image(live, backend.container),
-        f"owner of {name}": _owner(live, backend.container),
+    about, spec, name = live["metadata"], live["spec"], f"{backend.kind} {backend.name}"
+    image, told = _image(live, backend.container), systems.release.revision
+    secrets = secret_literals(systems.deployed_values) if told else set()
+    template = {
+        at: value for at, value in leaves_of(spec["template"]) if ("template", *at) != image
     }
+    strategy = leaves_of({key: spec[key] for key in STRATEGY if key in spec})
+    parts: dict[str, Parts] = {
+        f"uid of {name}": {"": Part(str(about["uid"]), by=_maker(live))},
+        f"owner of {name}": {"": Part(_owner(live, backend.container), by=_marker(live))},
+        f"image of {name}": _one(live, image, str(_at(spec, image) or "")),
+        f"pause of {name}": _one(
+            live, ("paused",), "paused" if spec.get("paused") else "not paused"
+        ),
+        f"{TEMPLATE}{name}": _parts(live, ("template",), template.items(), secrets),
+        f"rollout strategy of {name}": _parts(live, (), strategy, secrets),
+        f"selector of {name}": _parts(
+            live, ("selector",), leaves_of(spec.get("selector") or {}), secrets
+        ),
+    }
+    found = {title: _value(each) for title, each in parts.items()}
+    others = [it for it in managers_of(live, REPLICAS) if not is_helm(it)]
+    scaled = any(it.startswith(SCALERS) for it in others)
+    if "replicas" in spec and not scaled and (others or not autoscaler_of(systems.cluster, live)):
+        parts[f"{SCALE}{name}"] = _one(live, ("replicas",), str(spec["replicas"]))
+        found |= {} if others else {f"{SCALE}{name}": str(spec["replicas"])}
+    return Basis(found, parts)
 
 
-def moved_by_rollout(systems: Systems, *, image: bool) -> dict[str, str]:
-    """Which of `of_workload` a change of the template moves; the image only where it may."""
-    parts = ("generation of ", "image of ") if image else ("generation of ",)
-    return {name: "" for name in of_workload(systems) if name.startswith(parts)}
+def _one(live: Mapping[str, Any], at: At, value: str) -> Parts:
+    return {"": Part(value, by=last_set_by(live, ("spec", *at)))}
+
+
+def _parts(
+    live: Mapping[str, Any], above: At, leaves: Iterable[tuple[At, Any]], secrets: set[str]
+) -> Parts:
+    """Each place below `spec` and `above` that has a value, by its words."""
+    found = {}
+    for at, value in leaves:
+        if value == []:
+            continue
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        set_at = at[:-1] if at[-1] == ORDER else at
+        found[_words(at)] = Part(
+            text, _private(at) or redact(text, secrets) != text,
+            last_set_by(live, ("spec", *above, *set_at)),
+        )  # fmt: skip
+    return found
+
+
+def _private(at: At) -> bool:
+    """Whether a value may be secret: variables but ours, headers, and what is run."""
+    if any(part in {f"env[{name}]" for name in WANTED} for part in at):
+        return False
+    listed = any(part.startswith(("env[", "httpHeaders[")) for part in at)
+    return (listed and at[-1] == "value") or at[-1] in PRIVATE or is_secret_key(at[-1])
+
+
+def _words(at: At) -> str:
+    return ".".join(at[1:] if at[0] in ("spec", "strategy", "matchLabels") and at[1:] else at)
+
+
+def _value(parts: Parts) -> str:
+    """The value itself where it is one or some short ones, else a fingerprint of all."""
+    if "" in parts:
+        return parts[""].value
+    text = ", ".join(f"{at}={part.value.strip(chr(34))}" for at, part in sorted(parts.items()))
+    if len(text) <= LONGEST and not any(part.private for part in parts.values()):
+        return text
+    return fingerprint_of({at: part.value for at, part in parts.items()})
 
 
 def _owner(live: Mapping[str, Any], container: str) -> str:
     """Who manages the object: an owner that would take changes back, else helm."""
-    from wizard.systems.owners import owner_of
-
     owner = owner_of(live, container)
     if owner:
         return owner.words
@@ -48,8 +155,24 @@ def _owner(live: Mapping[str, Any], container: str) -> str:
     return f"Helm release {release}" if release else "nobody"
 
 
-def _image(live: Mapping[str, Any], container: str) -> str:
-    """The image of the backend's container, else of the first one."""
+def _marker(live: Mapping[str, Any]) -> str:
+    """Who set the mark that an owner is recognised by."""
+    return next((by for at in marks_at(live) if (by := last_set_by(live, at))), "")
+
+
+def _maker(live: Mapping[str, Any]) -> str:
+    """Who made the object, and when; the selector is set once, when it is made."""
+    by = managers_of(live, ("spec", "selector"))
+    return f"{by[0] if by else 'made anew'} at {live['metadata'].get('creationTimestamp', '')}"
+
+
+def _image(live: Mapping[str, Any], container: str) -> At:
+    """Where in `spec` the image of the backend's container is, else of the first one."""
     containers = live["spec"]["template"]["spec"]["containers"]
-    named = [one for one in containers if one["name"] == container] or containers
-    return str(named[0].get("image", ""))
+    names = [str(one["name"]) for one in containers]
+    name = container if container in names else names[0]
+    return ("template", "spec", f"containers[{name}]", "image")
+
+
+def _at(spec: Mapping[str, Any], image: At) -> Any:
+    return dict(leaves_of({"template": spec["template"]})).get(image)

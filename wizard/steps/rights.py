@@ -88,13 +88,16 @@ OWNERS = (
 )
 """What an owner of the backend says itself."""
 
+AUTOSCALERS = Access("kubernetes", "list", "horizontalpodautoscalers", "autoscaling", optional=True)
+"""Whether how many pods there are is an autoscaler's to say."""
+
 BUDGETS = Access("kubernetes", "list", "poddisruptionbudgets", "policy", optional=True)
 """What may keep an Argo Rollout from restarting."""
 
 HAZARDS = (
     Access("kubernetes", "get", "services", optional=True),
     BUDGETS,
-    Access("kubernetes", "list", "horizontalpodautoscalers", "autoscaling", optional=True),
+    AUTOSCALERS,
 )
 """What may stand in the way of an upgrade, and the autoscaler that has set the replicas."""
 

@@ -26,11 +26,22 @@ def applied_by_helm(live: Mapping[str, Any]) -> bool:
 
 def managers_of(live: Mapping[str, Any], place: Sequence[str]) -> tuple[str, ...]:
     """The field managers that own a place such as `spec`, `containers[backend]`, `image`."""
-    return tuple(
-        str(it["manager"])
+    return tuple(str(it["manager"]) for it in _entries_of(live, place))
+
+
+def last_set_by(live: Mapping[str, Any], place: Sequence[str]) -> str:
+    """Who of these wrote last, and when; empty where nobody owns the place."""
+    entries = _entries_of(live, place)
+    last = max(entries, key=lambda it: str(it.get("time", "")), default=None)
+    return f"{last['manager']} at {last.get('time')}" if last else ""
+
+
+def _entries_of(live: Mapping[str, Any], place: Sequence[str]) -> list[Mapping[str, Any]]:
+    return [
+        it
         for it in live["metadata"].get("managedFields") or []
         if it.get("manager") and _owns(it.get("fieldsV1"), live, place)
-    )
+    ]
 
 
 def setter_of(
@@ -39,18 +50,26 @@ def setter_of(
     """The field manager as a person knows it: for replicas the autoscaler behind it, by name."""
     if cluster is None or by != CONTROLLERS or tuple(place) != REPLICAS:
         return by
+    return autoscaler_of(cluster, live) or by
+
+
+def autoscaler_of(cluster: Cluster, live: Mapping[str, Any]) -> str:
+    """The HorizontalPodAutoscaler of a workload (KEDA makes one, too); or "".
+
+    Those that may not be listed are none.
+    """
     from wizard.systems.cluster import AUTOSCALERS
 
     about = live["metadata"]
     try:
         found = cluster.list(AUTOSCALERS, about.get("namespace"))
     except Problem:
-        return by
+        return ""
     for each in found:
         target = (each.get("spec") or {}).get("scaleTargetRef") or {}
         if (target.get("kind"), target.get("name")) == (live.get("kind"), about["name"]):
             return f"HorizontalPodAutoscaler {each['metadata']['name']}"
-    return by
+    return ""
 
 
 def _owns(fields: Any, node: Any, place: Sequence[str]) -> bool:

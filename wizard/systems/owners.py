@@ -19,6 +19,7 @@ FLUX_NAME = "helm.toolkit.fluxcd.io/name"
 FLUX_NAMESPACE = "helm.toolkit.fluxcd.io/namespace"
 KUSTOMIZE_NAME = "kustomize.toolkit.fluxcd.io/name"
 MANAGED_BY = "app.kubernetes.io/managed-by"
+MARKS = (ARGO_TRACKING, ARGO_INSTANCE, FLUX_NAME, KUSTOMIZE_NAME, MANAGED_BY)
 
 _HELM = re.compile(r"helm[-_]?v?[\d._-]*(\.exe)?", re.IGNORECASE)
 _OURS = ("langsmith-audit", "kubectl-rollout")
@@ -44,6 +45,18 @@ class Owner:
         return f"{self.tool} ({self.name})" if self.name else self.tool
 
 
+def is_helm(manager: str) -> bool:
+    """Whether a field manager is helm, whatever its binary is called."""
+    return bool(_HELM.fullmatch(manager))
+
+
+def marks_at(live: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Where in an object the marks are by which owners are recognised."""
+    for kind in ("annotations", "labels"):
+        names = live["metadata"].get(kind) or {}
+        yield from (("metadata", kind, name) for name in MARKS if name in names)
+
+
 def owner_of(live: Mapping[str, Any], container: str) -> Owner | None:
     """The owner of a live workload, if helm is not the only one."""
     about = live["metadata"]
@@ -60,7 +73,7 @@ def writers(live: Mapping[str, Any], container: str, names: Sequence[str]) -> di
     found = {}
     for each in live["metadata"].get("managedFields") or []:
         manager = str(each.get("manager") or "")
-        if _HELM.fullmatch(manager) or manager in _OURS:
+        if is_helm(manager) or manager in _OURS:
             continue
         own = set(_env(each, container))
         found.update({name: manager for name in names if name in own})
@@ -107,7 +120,7 @@ def _applier(managers: Sequence[Mapping[str, Any]], container: str) -> Owner | N
     """Somebody who applies the container's variables again and again, not who once edited them."""
     for each in managers:
         manager = str(each["manager"])
-        mine = _HELM.fullmatch(manager) or manager in _OURS
+        mine = is_helm(manager) or manager in _OURS
         if mine or each.get("operation") != "Apply":
             continue
         names = sorted(_env(each, container))

@@ -14,6 +14,10 @@ from wizard.systems.rbac import roles_text
 from wizard.walks.differences import Difference
 from wizard.walks.rights import ROLE
 
+EARLIER = "generation of "
+"""A precondition of plans before schema version 1.1."""
+WIDEST = (90, 60, 60)
+"""Characters that the columns of the table of what moved are aligned to."""
 SHORTEST = 12
 """Characters of the id that are enough to approve it."""
 
@@ -33,6 +37,11 @@ def refuse_unfit(reading: Reading, path: Path, approved: str | None) -> None:
         raise _refused("LSA912", f"The plan is of version {plan.tool.version}, which knows more "
                        "than this one; it can be shown, not applied", path,
                        f"apply it with langsmith-audit {plan.tool.version}")  # fmt: skip
+    rests_on = [it.name for _, change in plan.planned for it in change.preconditions]
+    if any(name.startswith(EARLIER) for name in rests_on):
+        raise _refused("LSA912", f"The plan is of version {plan.tool.version}, an earlier one: it "
+                       "rests on a generation, which the mark of an apply itself raises", path,
+                       "make a new plan; plan --compare shows what differs")  # fmt: skip
     if plan.expired(datetime.now(UTC)):
         raise _refused("LSA913", f"The plan expired at {plan.expires_at}", path,
                        "make a new plan; plan --compare shows what differs")  # fmt: skip
@@ -59,7 +68,7 @@ def moved(differences: Sequence[Difference], id: str, title: str, subject: str) 
     """The refusal that shows what is not as planned, as a table."""
     rows = [("what", "planned", "now", "changed by")]
     rows += [(it.what, it.planned, it.now, it.who or "(not told)") for it in differences]
-    widths = [min(max(len(row[at]) for row in rows), 60) for at in range(3)]
+    widths = [min(max(len(row[at]) for row in rows), most) for at, most in enumerate(WIDEST)]
     lines = [
         "  ".join([*(cell.ljust(w) for cell, w in zip(row[:3], widths, strict=True)), row[3]])
         for row in rows

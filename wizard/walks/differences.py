@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from wizard.console.plan_words import short
 from wizard.problems import Problem
 from wizard.procedure import ordered
-from wizard.records.changes import Change, Exact
+from wizard.records.changes import Change, Exact, Part
 from wizard.records.keyed import Keyed
 from wizard.records.plan_file import Plan, PlannedChange, PlannedStep, Precondition
 from wizard.records.rendered import DiffState, ObjectDiff
 from wizard.steps.base import Step
+from wizard.steps.preconditions import SCALE, of_workload
 from wizard.systems.access import Systems
 from wizard.systems.rbac import Right
+from wizard.systems.rendering import ORDER
 from wizard.walks.left import NOTHING_LEFT, Left
 from wizard.walks.look import Look
-from wizard.walks.planning.changes import rests_on
+from wizard.walks.planning.changes import also_now, planned_parts, rests_on
 from wizard.walks.planning.inputs import chart_digest
 from wizard.walks.planning.simulate import REFUSED, simulate
 from wizard.walks.rights import lacking
@@ -26,6 +28,8 @@ from wizard.walks.rights import lacking
 ROW = "row "
 OTHER_PART = "another part of its config was changed"
 NOT_MADE = "nothing to do"
+NOT_SET = "not set"
+LONGEST = 160
 REACHING = ("--kubeconfig", "--kube-context")
 """How this machine reaches the cluster; which cluster it is, is told by its identity."""
 
@@ -70,7 +74,7 @@ def all_differences(
         try:
             change = step.propose(systems, tuple(earlier))
         except Problem as problem:
-            found.append(_refused(step, planned.change, problem))
+            found += [_refused(step, planned.change, problem), *_workload(systems, plan, planned)]
             failed.add(step.name)
             continue
         if step.name in left.done or (step.name in left.begun and not change):
@@ -113,16 +117,46 @@ def differences_now(
     if planned.change is None or change is None:
         return tuple(_of_step(systems, plan, planned, change, ()))
     now = {it.name: it for it in _rests_on(systems, plan, change, ())}
+    keyed = Keyed(plan.fingerprint_key)
     return (
         *(
-            Difference(it.name, short(it.value), _value(now.get(it.name)))
+            each
             for it in planned.change.preconditions
             if it.value and (not it.after or it.after in made)
+            if not _scaled_by_others(it.name, it, now.get(it.name))
             if it.name not in now or now[it.name].value != it.value
+            for each in _differences(it.name, it, now.get(it.name), planned.change, change, keyed)
         ),
         *_exactly(planned.change, change),
         *rights_now(systems, (change,)),
     )
+
+
+def _workload(systems: Systems, plan: Plan, planned: PlannedStep) -> Iterator[Difference]:
+    """What moved of the workload, where the step itself can no longer be proposed."""
+    if planned.change is None:
+        return
+    try:
+        basis = of_workload(systems)
+    except Problem:
+        return
+    change = Change(
+        step=planned.name,
+        items=(),
+        exact=(),
+        preconditions=basis.preconditions,
+        effect="",
+        reversible=planned.change.reversible,
+        because="",
+        undo="",
+        parts=basis.parts,
+    )
+    now = {it.name: it for it in _rests_on(systems, plan, change, ())}
+    for one in planned.change.preconditions:
+        other = now.get(one.name)
+        if other and not one.after and one.value != other.value:
+            keyed = Keyed(plan.fingerprint_key)
+            yield from _differences(one.name, one, other, planned.change, change, keyed)
 
 
 def _of_step(
@@ -142,12 +176,17 @@ def _of_step(
     if change is None:
         yield Difference(f"step {planned.number}", "; ".join(planned.change.items), NOT_MADE)
         return
+    keyed = Keyed(plan.fingerprint_key)
     was = {it.name: it for it in planned.change.preconditions}
     now = {it.name: it for it in _rests_on(systems, plan, change, earlier)}
     for name in dict.fromkeys((*was, *now)):
-        one = was.get(name)
-        if not _same(one, now.get(name), made) and not (one and one.after in failed):
-            yield _difference(name, was.get(name), now.get(name), planned.change, change)
+        one, other = was.get(name), now.get(name)
+        if _scaled_by_others(name, one, other) or (one and one.after in failed):
+            continue
+        if one and other and one.after != other.after and name in change.parts:
+            continue  # the step before it rests on the same, and moves it or not
+        if not _same(one, other, made):
+            yield from _differences(name, one, other, planned.change, change, keyed)
     yield from _exactly(planned.change, change)
     for consent in change.consents:
         if consent.option not in {it.option for it in planned.change.consents}:
@@ -156,9 +195,16 @@ def _of_step(
 
 def _same(was: Precondition | None, now: Precondition | None, made: Set[str]) -> bool:
     """Whether it is as planned; what one of the `made` steps moved is what it became."""
-    if was and now and was.after in made:
+    if was is None or now is None:
+        return was is now
+    if was.after in made:
         return not was.value or was.value == now.value
-    return was == now
+    return (was.value, was.after) == (now.value, now.after)
+
+
+def _scaled_by_others(name: str, was: Precondition | None, now: Precondition | None) -> bool:
+    """Whether how many pods there are was or is somebody else's to say."""
+    return name.startswith(SCALE) and (was is None or now is None)
 
 
 def _taken_back(planned: PlannedStep, change: Change | None) -> Iterator[Difference]:
@@ -174,7 +220,9 @@ def _rests_on(
     digest = ""
     if change.step == "helm_upgrade" and plan.inputs.chart_digest:
         digest = chart_digest(systems, plan.inputs.chart_version)[0] or "cannot be had"
-    return rests_on(systems, change, earlier, digest, Keyed(plan.fingerprint_key))
+    keyed = Keyed(plan.fingerprint_key)
+    found = rests_on(systems, change, earlier, digest, keyed)
+    return (*found, *also_now(change, earlier, keyed))
 
 
 def _refused_now(systems: Systems, planned: PlannedStep, change: Change) -> Iterator[Difference]:
@@ -238,6 +286,42 @@ def essence(exact: Exact) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 def _told(exact: Sequence[Exact]) -> str:
     return " | ".join(" ".join((it.text.strip(), *it.parameters)) for it in exact) or "none"
+
+
+def _differences(
+    name: str,
+    was: Precondition | None,
+    now: Precondition | None,
+    planned: PlannedChange,
+    change: Change,
+    keyed: Keyed,
+) -> Iterator[Difference]:
+    """A precondition that moved: part by part where the plan knows the parts, with who did it."""
+    parts = change.parts.get(name, {})
+    found = tuple(_of_parts(name, was, parts, keyed)) if was and was.parts and parts else ()
+    yield from found
+    if not found:
+        by = parts[""].by if "" in parts else ""
+        yield replace(_difference(name, was, now, planned, change), who=by)
+
+
+def _of_parts(
+    name: str, was: Precondition, parts: Mapping[str, Part], keyed: Keyed
+) -> Iterator[Difference]:
+    before = {it.name: it.value for it in was.parts}
+    after = {it.name: it.value for it in planned_parts(parts, keyed)}
+    moved = [at for at in dict.fromkeys((*before, *after)) if before.get(at) != after.get(at)]
+    for at in moved:
+        within = at.removesuffix(ORDER)
+        if within != at and any(it.startswith(f"{within[:-1]}[") for it in moved):
+            continue  # an entry that came or went is told itself
+        old, new = (_cut(side.get(at, NOT_SET)) for side in (before, after))
+        yield Difference(f"{name}: {at}", old, new, parts[at].by if at in parts else "")
+
+
+def _cut(text: str) -> str:
+    told = short(text)
+    return told if len(told) <= LONGEST else f"{told[:LONGEST]}…"
 
 
 def _difference(

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from wizard.problems import Problem
 from wizard.records.journal import runs
@@ -14,7 +13,6 @@ from wizard.records.plan_file import Plan
 from wizard.systems.access import Systems
 from wizard.walks.differences import Difference
 
-WORKLOAD = ("uid of ", "generation of ", "image of ", "owner of ")
 RELEASE = ("release ", "deployed ")
 FILE = "content of "
 
@@ -23,13 +21,11 @@ def attributed(
     systems: Systems, plan: Plan, differences: Iterable[Difference]
 ) -> tuple[Difference, ...]:
     """The differences, each with who changed it where something tells."""
-    return tuple(replace(it, who=_who(systems, plan, it.what)) for it in differences)
+    return tuple(replace(it, who=it.who or _who(systems, plan, it.what)) for it in differences)
 
 
 def _who(systems: Systems, plan: Plan, what: str) -> str:
     try:
-        if what.startswith(WORKLOAD):
-            return _last_manager(systems.workload.live()["metadata"])
         if what.startswith(RELEASE):
             return _last_revision(systems)
     except Problem:
@@ -39,13 +35,6 @@ def _who(systems: Systems, plan: Plan, what: str) -> str:
     if what.startswith("row "):
         return _last_run(systems, plan, "organizations")
     return ""
-
-
-def _last_manager(about: dict[str, Any]) -> str:
-    """The newest entry of managedFields that is not of the controllers' own status."""
-    fields = [it for it in about.get("managedFields") or [] if it.get("subresource") != "status"]
-    last = max(fields, key=lambda it: str(it.get("time", "")), default=None)
-    return f"{last.get('manager')} at {last.get('time')}" if last else ""
 
 
 def _last_revision(systems: Systems) -> str:

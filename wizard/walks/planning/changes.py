@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from wizard.problems import Problem
-from wizard.records.changes import Change, Consent
+from wizard.records.changes import Change, Consent, Part
 from wizard.records.durations import expected_seconds
 from wizard.records.keyed import Keyed, is_fingerprint
-from wizard.records.plan_file import Duration, Lacking, PlannedChange, Precondition
+from wizard.records.plan_file import (
+    Duration,
+    Lacking,
+    PlannedChange,
+    PlannedPart,
+    Precondition,
+)
 from wizard.systems.access import Systems
 from wizard.walks.planning.simulate import simulate
 
@@ -25,7 +34,10 @@ def planned_change(
         items=change.items,
         details=change.details,
         exact=change.exact,
-        preconditions=rests_on(systems, change, earlier, digest, keyed),
+        preconditions=tuple(
+            replace(it, parts=() if it.after else planned_parts(change.parts.get(it.name), keyed))
+            for it in rests_on(systems, change, earlier, digest, keyed)
+        ),
         effect=change.effect,
         risk=change.risk,
         expected=change.expected,
@@ -47,6 +59,28 @@ def rests_on(
     """What the change rests on, as a plan holds it; what `earlier` ones move is after them."""
     found = _facts(systems, change, digest)
     return tuple(_one(name, value, earlier, keyed) for name, value in found.items())
+
+
+def also_now(change: Change, earlier: Sequence[Change], keyed: Keyed) -> tuple[Precondition, ...]:
+    """What the change itself does not rest on any more, and a plan of it may have."""
+    known = {name: parts[""].value for name, parts in change.parts.items() if "" in parts}
+    return tuple(
+        _one(name, value, earlier, keyed)
+        for name, value in known.items()
+        if name not in change.preconditions
+    )
+
+
+def planned_parts(parts: Mapping[str, Part] | None, keyed: Keyed) -> tuple[PlannedPart, ...]:
+    """The parts as a plan holds them: of what may be secret a keyed hash; one alone has none."""
+    told = {at: part for at, part in (parts or {}).items() if at}
+    with ThreadPoolExecutor() as threads:
+        values = threads.map(lambda part: _shown(part, keyed), told.values())
+        return tuple(PlannedPart(at, value) for at, value in zip(told, values, strict=True))
+
+
+def _shown(part: Part, keyed: Keyed) -> str:
+    return keyed.of(hashlib.sha256(part.value.encode()).hexdigest()) if part.private else part.value
 
 
 def _facts(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
