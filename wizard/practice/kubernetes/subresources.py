@@ -31,6 +31,11 @@ _PULLING = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
 }
+_NUMBERS = {
+    "tailLines": "greater than or equal to 0",
+    "sinceSeconds": "greater than 0",
+    "limitBytes": "greater than 0",
+}
 _LOG_FORMS = ("text/plain", "application/json", "application/yaml", CONTENT_TYPE)
 _OWN = ("log", "scale", "eviction", "token", "finalize")
 
@@ -65,21 +70,19 @@ def _log_options(pod: Json, query: Mapping[str, str]) -> dict[str, int]:
     Raises:
         ApiError: 400 for what is no number, 422 for one that makes no sense.
     """
-    found: dict[str, int] = {}
-    for field, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
-        text = query.get(field)
-        if text is None:
-            continue
+    name, found = pod["metadata"]["name"], dict[str, int]()
+    for field, rule in _NUMBERS.items():
+        text = query.get(field, "1")
         if not re.fullmatch(r"[+-]?[0-9]+", text):
             raise ApiError(400, f'strconv.ParseInt: parsing "{text}": invalid syntax')
-        found[field] = int(text)
-        if found[field] < least:
-            rule = f"greater than or equal to {least}" if least == 0 else "greater than 0"
-            told, name = f"Invalid value: {text}: must be {rule}", pod["metadata"]["name"]
+        if int(text) < ("equal" not in rule):
+            told = f"Invalid value: {text}: must be {rule}"
             cause = {"reason": "FieldValueInvalid", "message": told, "field": field}
             details = {"name": name, "kind": "PodLogOptions", "causes": [cause]}
             message = f'PodLogOptions "{name}" is invalid: {field}: {told}'
             raise ApiError(422, message, details=details)
+        if field in query:
+            found[field] = int(text)
     return found
 
 

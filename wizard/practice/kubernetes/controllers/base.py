@@ -226,26 +226,14 @@ class Context:
 
 def _told_by(source: str, reason: str) -> Json:
     """Who tells an event, and when: the scheduler writes the later form."""
+    told = {"reportingComponent": source, "reportingInstance": ""}
     if source == SCHEDULER:
-        return {
-            "action": "Binding" if reason == "Scheduled" else "Scheduling",
-            "source": {},
-            "firstTimestamp": None,
-            "lastTimestamp": None,
-            "eventTime": _now_exactly(),
-            "reportingComponent": source,
-            "reportingInstance": f"{source}-practice",
-        }
-    moment = now()
-    return {
-        "count": 1,
-        "firstTimestamp": moment,
-        "lastTimestamp": moment,
-        "source": {"component": source},
-        "reportingComponent": source,
-        "reportingInstance": "",
-        "eventTime": None,
-    }
+        action = "Binding" if reason == "Scheduled" else "Scheduling"
+        told |= {"action": action, "reportingInstance": f"{source}-practice"}
+        moments = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": _now_exactly()}
+        return {**told, "source": {}, **moments}
+    moments = {"firstTimestamp": now(), "lastTimestamp": now(), "eventTime": None}
+    return {**told, "source": {"component": source}, "count": 1, **moments}
 
 
 def _once_more(event: Json) -> Json:

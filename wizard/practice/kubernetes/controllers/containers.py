@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 _SHELLS = ("sh", "ash", "bash", "dash")
 _UNREAD = re.compile(r"[|$`<>(){}*?]|&(?!&)")
+_VOLUMES = (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name"))
 _RESOLVER = "10.96.0.10:53"
 
 
@@ -166,10 +167,7 @@ def _lacks(api: Api, kind: str, namespace: str, reference: Json) -> str:
 def missing_volume(api: Api, pod: Json) -> str:
     """What the kubelet says of a volume whose Secret or ConfigMap is not there, or ""."""
     for volume in pod["spec"].get("volumes") or []:
-        for field, kind, name in (
-            ("secret", "Secret", "secretName"),
-            ("configMap", "ConfigMap", "name"),
-        ):
+        for kind, field, name in _VOLUMES:
             source = volume.get(field) or {}
             if source and not source.get("optional"):
                 told = _lacks(api, kind, pod["metadata"]["namespace"], {"name": source.get(name)})

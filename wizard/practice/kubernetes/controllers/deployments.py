@@ -14,12 +14,8 @@ Json = dict[str, Any]
 
 _COMPLETE = ("replicas", "updatedReplicas", "availableReplicas")
 _PROGRESS = "Progressing"
-_CREATED, _FOUND, _MOVES, _DONE = (
-    "NewReplicaSetCreated",
-    "FoundNewReplicaSet",
-    "ReplicaSetUpdated",
-    "NewReplicaSetAvailable",
-)
+_CREATED, _FOUND = "NewReplicaSetCreated", "FoundNewReplicaSet"
+_MOVES, _DONE = "ReplicaSetUpdated", "NewReplicaSetAvailable"
 _PAUSED, _RESUMED, _LATE = "DeploymentPaused", "DeploymentResumed", "ProgressDeadlineExceeded"
 _TEXTS = {
     _CREATED: 'Created new replica set "{}"',
@@ -98,11 +94,9 @@ class Deployments(Rolling):
         paused = bool(obj["spec"].get("paused"))
         reason = _reason(obj.get("status") or {})
         if _has_deadline(obj) and reason != _LATE and paused != (reason == _PAUSED):
-            told = _PAUSED if paused else _RESUMED
-            if paused or reason == _PAUSED:
-                marked = clone(obj)
-                progress(marked.setdefault("status", {}), "Unknown", told)
-                obj = self.api.change(marked)
+            obj = clone(obj)
+            progress(obj.setdefault("status", {}), "Unknown", _PAUSED if paused else _RESUMED)
+            obj = self.api.change(obj)
         super().sync(obj)
 
     def numbered(self, obj: Json, new: Json, *, created: bool) -> Json:
@@ -129,12 +123,10 @@ class Deployments(Rolling):
         status["terminatingReplicas"] = sum(count(one, "terminatingReplicas") for one in sets)
         status["conditions"] = list(before.get("conditions") or [])
         changed["status"] = status
-        if sums["availableReplicas"] >= limits.replicas - limits.unavailable:
-            text = "Deployment has minimum availability."
-            condition(status, "Available", "True", "MinimumReplicasAvailable", text)
-        else:
-            text = "Deployment does not have minimum availability."
-            condition(status, "Available", "False", "MinimumReplicasUnavailable", text)
+        up = sums["availableReplicas"] >= limits.replicas - limits.unavailable
+        text = f"Deployment {'has' if up else 'does not have'} minimum availability."
+        reason = "MinimumReplicasAvailable" if up else "MinimumReplicasUnavailable"
+        condition(status, "Available", str(up), reason, text)
         if not _has_deadline(obj):
             status["conditions"] = [one for one in status["conditions"] if one["type"] != _PROGRESS]
         elif not obj["spec"].get("paused"):
@@ -144,12 +136,8 @@ class Deployments(Rolling):
 
     def _failure(self, status: Json, sets: list[Json]) -> None:
         """What keeps a ReplicaSet from creating pods, as its own condition says it."""
-        told = [
-            one
-            for found in sets[::-1]
-            for one in dig(found, "status", "conditions", default=[])
-            if one["type"] == FAILURE and one["status"] == "True"
-        ]
+        all_of = (one for it in sets[::-1] for one in dig(it, "status", "conditions", default=[]))
+        told = [one for one in all_of if one["type"] == FAILURE and one["status"] == "True"]
         rest = [one for one in status["conditions"] if one["type"] != FAILURE]
         status["conditions"] = [*rest, *clone(told[:1])]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.controllers.base import Controller, Key, condition, is_ending
@@ -153,39 +153,24 @@ class Namespaces(Controller):
         ]
 
 
-def _remaining(left: list[tuple[tuple[str, str], Json]]) -> Iterator[tuple[str, str, str, str]]:
+def _remaining(left: list[tuple[tuple[str, str], Json]]) -> list[tuple[str, str, str, str]]:
     """The conditions of a namespace that cannot go yet."""
-    yield (
-        "NamespaceDeletionDiscoveryFailure",
-        "False",
-        "ResourcesDiscovered",
-        "All resources successfully discovered",
-    )
-    yield (
-        "NamespaceDeletionGroupVersionParsingFailure",
-        "False",
-        "ParsedGroupVersions",
-        "All legacy kube types successfully parsed",
-    )
-    yield (
-        "NamespaceDeletionContentFailure",
-        "False",
-        "ContentDeleted",
-        "All content successfully deleted, may be waiting on finalization",
-    )
     there = Counter(f"{plural}.{group}" for (group, plural), _ in left)
     held = Counter(name for _, obj in left for name in obj["metadata"].get("finalizers") or [])
-    told = ", ".join(f"{name} has {many} resource instances" for name, many in there.items())
-    yield (
-        "NamespaceContentRemaining",
-        "True",
-        "SomeResourcesRemain",
-        f"Some resources are remaining: {told}",
-    )
+    many = ", ".join(f"{name} has {number} resource instances" for name, number in there.items())
+    waits = ", ".join(f"{name} in {number} resource instances" for name, number in held.items())
+    found = "All resources successfully discovered"
+    parsed = "All legacy kube types successfully parsed"
+    gone = "All content successfully deleted, may be waiting on finalization"
+    many = f"Some resources are remaining: {many}"
+    told = [
+        ("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", found),
+        ("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions", parsed),
+        ("NamespaceDeletionContentFailure", "False", "ContentDeleted", gone),
+        ("NamespaceContentRemaining", "True", "SomeResourcesRemain", many),
+    ]
+    name, text = "NamespaceFinalizersRemaining", "All content-preserving finalizers finished"
     if held:
-        told = ", ".join(f"{name} in {many} resource instances" for name, many in held.items())
-        text = f"Some content in the namespace has finalizers remaining: {told}"
-        yield "NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", text
-    else:
-        text = "All content-preserving finalizers finished"
-        yield "NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers", text
+        text = f"Some content in the namespace has finalizers remaining: {waits}"
+        return [*told, (name, "True", "SomeFinalizersRemain", text)]
+    return [*told, (name, "False", "ContentHasNoFinalizers", text)]

@@ -64,16 +64,15 @@ def pod_address(uid: str) -> str:
     return f"10.244.{digest[0]}.{digest[1] or 1}"
 
 
-def _owner_kind(pod: Json) -> str:
+def _owner_of(pod: Json) -> Json:
+    """The reference to a pod's controller; of kind "" without one."""
     owners = pod["metadata"].get("ownerReferences") or []
-    return next((str(one["kind"]) for one in owners if one.get("controller")), "")
+    return next((one for one in owners if one.get("controller")), {"kind": "", "name": ""})
 
 
 def _job_of(pod: Json) -> str:
-    for one in pod["metadata"].get("ownerReferences") or []:
-        if one.get("controller") and one["kind"] == "Job":
-            return str(one["name"])
-    return ""
+    owner = _owner_of(pod)
+    return str(owner["name"]) if owner["kind"] == "Job" else ""
 
 
 class Pods(Controller):
@@ -163,7 +162,7 @@ class Pods(Controller):
     def _staged(self, pod: Json) -> str:
         """The fault that is staged for a pod; a crash only where its own command does not end."""
         labels = dig(pod, "metadata", "labels", default={})
-        told = self.context.faults.pod_failure(labels, _owner_kind(pod))
+        told = self.context.faults.pod_failure(labels, _owner_of(pod)["kind"])
         ends = any(map(_ends, pod["spec"]["containers"]))
         return "" if ends and told == "CrashLoopBackOff" else told
 
@@ -203,25 +202,25 @@ class Pods(Controller):
 
     def _tell_failure(self, pod: Json, container: Json, reason: str, why: str) -> None:
         image = container["image"]
-        told: list[tuple[str, str, bool]] = []
-        if reason == "ImagePullBackOff":
-            told = [
+        pulling = f'Back-off pulling image "{image}"'
+        told = {
+            "ImagePullBackOff": [
                 ("Pulling", f'Pulling image "{image}"', False),
                 ("Failed", f'Failed to pull image "{image}": {why}', True),
                 ("Failed", "Error: ErrImagePull", True),
-                ("BackOff", f'Back-off pulling image "{image}"', False),
+                ("BackOff", pulling, False),
                 ("Failed", "Error: ImagePullBackOff", True),
-            ]
-        elif reason == "CreateContainerConfigError":
-            self._tell(pod, container, "Pulled", _PULLED.format(image))
-            told = [("Failed", f"Error: {why}", True)]
-        else:
+            ],
+            "CreateContainerConfigError": [
+                ("Pulled", _PULLED.format(image), False),
+                ("Failed", f"Error: {why}", True),
+            ],
+            "CrashLoopBackOff": [("BackOff", _again(pod, container["name"]), True)],
+            NEVER_READY: [("Unhealthy", _UNHEALTHY, True)],
+        }
+        if reason in ("CrashLoopBackOff", NEVER_READY):
             self._tell_started(pod, container)
-        if reason == "CrashLoopBackOff":
-            told = [("BackOff", _again(pod, container["name"]), True)]
-        elif reason == NEVER_READY:
-            told = [("Unhealthy", _UNHEALTHY, True)]
-        for name, text, warning in told:
+        for name, text, warning in told[reason]:
             self._tell(pod, container, name, text, warning=warning)
 
     def _current(self, meta: Json) -> Json | None:
