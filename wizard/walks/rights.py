@@ -45,9 +45,11 @@ def declared(systems: Systems, step: str) -> list[Right]:
     ]
 
 
-def needed(systems: Systems, changes: Iterable[Change]) -> tuple[Right, ...]:
-    """Every right that the changes need, by this tool and by helm."""
-    found: dict[Right, None] = {}
+def needed(
+    systems: Systems, changes: Iterable[Change], *, then: Iterable[str] = ()
+) -> tuple[Right, ...]:
+    """Every right that the changes need, by this tool and by helm; `then` are steps after them."""
+    found = dict.fromkeys(right for step in then for right in declared(systems, step))
     for change in changes:
         if not change.register.get("gitops") and not change.by_hand:
             found |= dict.fromkeys(declared(systems, change.step))
@@ -62,19 +64,21 @@ def asked(systems: Systems, rights: Sequence[Right]) -> dict[Right, bool | None]
         return dict(zip(rights, threads.map(systems.may, rights), strict=True))
 
 
-def lacking(systems: Systems, changes: Iterable[Change]) -> tuple[Right, ...]:
+def lacking(
+    systems: Systems, changes: Iterable[Change], *, then: Iterable[str] = ()
+) -> tuple[Right, ...]:
     """Those that the API server does not grant; one that cannot be asked for is believed."""
-    told = asked(systems, needed(systems, changes))
+    told = asked(systems, needed(systems, changes, then=then))
     return tuple(right for right, granted in told.items() if granted is False)
 
 
-def make_sure(systems: Systems, changes: Iterable[Change]) -> None:
-    """Make sure of every right that the changes need.
+def make_sure(systems: Systems, changes: Iterable[Change], *, then: Iterable[str] = ()) -> None:
+    """Make sure of every right that the changes need, and that the steps `then` need after them.
 
     Raises:
         Problem: rights are missing; all of them are named, as the Role that grants them.
     """
-    found = lacking(systems, changes)
+    found = lacking(systems, changes, then=then)
     if found:
         raise missing(found)
 

@@ -105,7 +105,12 @@ class Undoing:
         found = self._look(systems, changes)
         if not any(isinstance(each, Change) for each in found.values()):
             return self._nothing(systems, run, found)
-        make_sure(systems, [each for each in found.values() if isinstance(each, Change)])
+        restart = isinstance(found.get("organizations"), Change)
+        make_sure(
+            systems,
+            [each for each in found.values() if isinstance(each, Change)],
+            then=(BackendRestart.name,) if restart else (),
+        )
         with locked(systems.place):
             journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)
