@@ -32,6 +32,16 @@ def _finished(job: Json) -> bool:
     )
 
 
+def _restarts(pod: Json) -> int:
+    """How often the containers of a pod were tried again, one more for each that is crashing."""
+    if pod["spec"].get("restartPolicy") != "OnFailure":
+        return 0
+    return sum(
+        int(one["restartCount"]) + ("waiting" in one["state"] and bool(one["lastState"]))
+        for one in dig(pod, "status", "containerStatuses", default=[])
+    )
+
+
 def _age(text: str) -> float:
     return (datetime.now(UTC) - parse_time(text)).total_seconds()
 
@@ -59,11 +69,12 @@ class Jobs(Controller):
         status = changed.setdefault("status", {})
         succeeded = [pod for pod in pods if dig(pod, "status", "phase") == "Succeeded"]
         failed = [pod for pod in pods if dig(pod, "status", "phase") == "Failed"]
+        again = sum(map(_restarts, pods))
         active = [pod for pod in pods if not is_done(pod) and not is_ending(pod)]
         spec, lost = obj["spec"], 0
         wanted = int(spec.get("completions") or 1)
         self._suspend(changed, suspended=bool(spec.get("suspend")))
-        verdict = self._verdict(obj, status, len(succeeded) >= wanted, len(failed))
+        verdict = self._verdict(obj, status, len(succeeded) >= wanted, len(failed) or again)
         if verdict:
             self._finish(changed, verdict)
         if verdict or spec.get("suspend"):

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 NODE = "practice-node"
 NODE_ADDRESS = "10.0.0.2"
+_UNMADE = ("ContainerCreating", "PodInitializing")
 _LISTS = (("initContainerStatuses", "initContainers"), ("containerStatuses", "containers"))
 
 
@@ -137,7 +138,8 @@ def settled(pod: Json, address: str = "") -> Json:
     phase = _phase(mains, firsts, str(pod["spec"].get("restartPolicy")))
     status["phase"] = phase
     over = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "")
-    _condition(pod, "PodReadyToStartContainers", str(not over))
+    made = any(dig(one, "state", "waiting", "reason") not in _UNMADE for one in mains + firsts)
+    _condition(pod, "PodReadyToStartContainers", str(made and not over))
     left = [one["name"] for one in firsts if not one["ready"]]
     if left:
         text = f"containers with incomplete status: [{' '.join(left)}]"

@@ -159,7 +159,8 @@ class StatefulSets(Controller):
         def of(name: str) -> int:
             return sum(1 for pod in live if pod["metadata"]["labels"].get(_REVISION_LABEL) == name)
 
-        if len(ready) == wanted == of(revision) == len(live):
+        rolls = dig(obj, "spec", "updateStrategy", "type") != "OnDelete"
+        if rolls and len(ready) == wanted == of(revision) == len(live):
             current = revision
         changed = clone(obj)
         changed["status"] = {
