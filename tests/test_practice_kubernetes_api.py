@@ -427,8 +427,10 @@ def test_tables(http: Http) -> None:
     http.ask("POST", DEPLOYMENTS, deployment())
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
     table = http.ask("GET", DEPLOYMENTS, headers={"Accept": accept}).json()
-    titles = [one["name"] for one in table["columnDefinitions"]]
+    titles = [one["name"] for one in table["columnDefinitions"] if not one["priority"]]
     assert titles == ["Name", "Ready", "Up-to-date", "Available", "Age"]
+    wide = [one["name"] for one in table["columnDefinitions"] if one["priority"]]
+    assert wide == ["Containers", "Images", "Selector"]
     assert table["rows"][0]["cells"][:2] == ["web", "0/0"]
 
 

@@ -49,9 +49,33 @@ def _pod_ready(pod: Json) -> str:
     return f"{ready}/{len(dig(pod, 'spec', 'containers', default=[]))}"
 
 
-def _restarts(pod: Json) -> int:
+def _restarts(pod: Json) -> str:
     statuses = dig(pod, "status", "containerStatuses", default=[])
-    return sum(one.get("restartCount", 0) for one in statuses)
+    number = sum(one.get("restartCount", 0) for one in statuses)
+    ended = [dig(one, "lastState", "terminated", "finishedAt", default="") for one in statuses]
+    return f"{number} ({age(max(ended))} ago)" if number and any(ended) else str(number)
+
+
+def _joined(field: str) -> Cell:
+    """A field of the containers of a workload's template."""
+
+    def cell(obj: Json) -> str:
+        containers = dig(obj, "spec", "template", "spec", "containers", default=[])
+        return ",".join(str(one.get(field, "")) for one in containers)
+
+    return cell
+
+
+def _pairs(*path: str) -> Cell:
+    """Labels as a selector is written."""
+    return lambda obj: ",".join(f"{k}={v}" for k, v in dig(obj, *path, default={}).items())
+
+
+def _duration(job: Json) -> str:
+    begun, ended = (dig(job, "status", name) for name in ("startTime", "completionTime"))
+    if not begun or not ended:
+        return age(begun) if begun else ""
+    return f"{int((parse_time(ended) - parse_time(begun)).total_seconds())}s"
 
 
 def _count(*path: str) -> Cell:
@@ -115,7 +139,7 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Current", _count("status", "replicas")),
         ("Ready", _count("status", "readyReplicas")),
     ],
-    "Job": [("Status", _job_status), ("Completions", _completions)],
+    "Job": [("Status", _job_status), ("Completions", _completions), ("Duration", _duration)],
     "Service": [
         ("Type", _text("spec", "type")),
         ("Cluster-IP", _text("spec", "clusterIP")),
@@ -131,31 +155,58 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Capacity", _text("status", "capacity", "storage", default="")),
     ],
     "Event": [
-        ("Last Seen", lambda event: age(event.get("lastTimestamp"))),
+        ("Last Seen", lambda event: age(event.get("lastTimestamp") or event.get("eventTime"))),
         ("Type", _text("type")),
         ("Reason", _text("reason")),
         ("Object", _event_object),
         ("Message", _text("message", default="")),
     ],
 }
+_TEMPLATE: list[tuple[str, Cell]] = [("Containers", _joined("name")), ("Images", _joined("image"))]
+_SELECTED: list[tuple[str, Cell]] = [
+    *_TEMPLATE,
+    ("Selector", _pairs("spec", "selector", "matchLabels")),
+]
+_WIDE: dict[str, list[tuple[str, Cell]]] = {
+    "Pod": [
+        ("IP", _text("status", "podIP")),
+        ("Node", _text("spec", "nodeName")),
+        ("Nominated Node", _text("status", "nominatedNodeName")),
+        ("Readiness Gates", lambda _: "<none>"),
+    ],
+    **dict.fromkeys(("Deployment", "ReplicaSet", "Job"), _SELECTED),
+    "StatefulSet": _TEMPLATE,
+    "Service": [("Selector", _pairs("spec", "selector"))],
+    "Event": [
+        ("Subobject", _text("involvedObject", "fieldPath", default="")),
+        ("Source", _text("source", "component", default="")),
+        ("First Seen", lambda event: age(event.get("firstTimestamp") or event.get("eventTime"))),
+        ("Count", _count("count")),
+        ("Name", _text("metadata", "name")),
+    ],
+}
+"""Columns that only a wide table shows, at its end."""
 
 
 def _columns(kind: Kind) -> list[tuple[str, Cell]]:
+    wide = _WIDE.get(kind.kind, [])
     if kind.kind == "Event":
-        return _COLUMNS["Event"]
+        shown, message = _COLUMNS["Event"][:-1], _COLUMNS["Event"][-1]
+        return [*shown, *wide[:2], message, *wide[2:]]
     name: tuple[str, Cell] = ("Name", _text("metadata", "name"))
-    return [name, *_COLUMNS.get(kind.kind, []), ("Age", _age)]
+    return [name, *_COLUMNS.get(kind.kind, []), ("Age", _age), *wide]
 
 
 def definitions(kind: Kind) -> list[Json]:
     """The columns of a kind's table."""
+    wide = dict(_WIDE.get(kind.kind, []))
     return [
         {
             "name": title,
             "type": "string",
             "format": "name" if title == "Name" else "",
             "description": title,
-            "priority": 0,
+            "priority": int(title in wide),
         }
         for title, _ in _columns(kind)
     ]
