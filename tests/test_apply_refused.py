@@ -65,6 +65,13 @@ ALTERED: dict[str, tuple[Callable[[Document], object], str, str]] = {
     ),
     "not complete": (lambda it: it.update(exit_code=3), "LSA914", "not complete"),
     "newer": (lambda it: it.update(schema_version="1.9"), "LSA912", "knows more"),
+    "of an earlier version": (
+        lambda it: by_step(it)["helm_upgrade"]["preconditions"].append(
+            {"name": "generation of Deployment langsmith-backend", "value": "1", "after": ""}
+        ),
+        "LSA912",
+        "an earlier one: it rests on a generation.*\n(.*\n)*.*next: +make a new plan",
+    ),
     "without approval": (lambda it: it.update(needs_approval=True), "LSA915", "approved by its id"),
 }  # fmt: skip
 

@@ -35,6 +35,9 @@ from wizard.walks.who import attributed
 
 IDENTITY = ("cluster_uid", "namespace_uid", "database", "system_identifier", "organizations_oid")
 
+BACK = "langsmith-audit undo puts back what was made, and a new plan goes on from there"
+OTHER_WAY = "langsmith-audit run"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The plan, and what approves it."""
@@ -178,6 +181,17 @@ class Application(Onboarding):
         self._refuse_moved(systems, differences_now(systems, self._plan, step, change, self._done))
         return change
 
+    def _change(
+        self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress
+    ) -> None:
+        """As any run; but what goes on after a failure is no run with options of its own."""
+        try:
+            super()._change(systems, step, change, journal, progress)
+        except Problem as problem:
+            if OTHER_WAY in problem.next_step:
+                problem.next_step = f"mend the cause; {BACK}"
+            raise
+
     def _agreed(self, question: str) -> bool:  # noqa: ARG002
         """The plan as a whole was agreed to."""
         return True
@@ -186,7 +200,10 @@ class Application(Onboarding):
         if found:
             count = f"{len(found)} thing{'s are' if len(found) != 1 else ' is'}"
             told = attributed(systems, self._plan, found)
-            raise moved(told, "LSA920", f"{count} not as planned", systems.release.on)
+            refusal = moved(told, "LSA920", f"{count} not as planned", systems.release.on)
+            if self._left.begun:
+                refusal.next_step = f"{BACK}; plan --compare shows what differs"
+            raise refusal
 
     def _refuse_other_target(self, systems: Systems) -> None:
         now, planned = plan_where(systems), self._plan.target
