@@ -292,6 +292,7 @@ def test_a_stateful_set_goes_in_order(kube: PracticeKubernetes) -> None:
 
 def test_a_rollout_restarts_its_pods(kube: PracticeKubernetes) -> None:
     body = workload("Rollout", strategy={"canary": {"maxSurge": 1, "maxUnavailable": 0}})
+    kube.serve_argo_rollouts()
     kube.apply(body)
 
     def healthy() -> bool:

@@ -128,7 +128,7 @@ def test_strategic_merge_directives() -> None:
         "spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}},
     }
     assert strategic_merge(target, patch) == {
-        "metadata": {"finalizers": ["b", "c"]},
+        "metadata": {"finalizers": ["c", "b"]},
         "spec": {"strategy": {"type": "Recreate"}},
     }
     replaced = strategic_merge({"data": {"a": "1"}}, {"data": {"$patch": "replace", "b": "2"}})
@@ -144,7 +144,7 @@ def test_strategic_merge_tells_service_ports_from_container_ports() -> None:
     container = {"name": "a", "ports": [{"containerPort": 80}]}
     more = {"name": "a", "ports": [{"containerPort": 81}]}
     merged = strategic_merge({"containers": [container]}, {"containers": [more]})
-    assert merged["containers"][0]["ports"] == [{"containerPort": 80}, {"containerPort": 81}]
+    assert merged["containers"][0]["ports"] == [{"containerPort": 81}, {"containerPort": 80}]
 
 
 def test_selects_by_expressions() -> None:

@@ -35,7 +35,7 @@ def kube() -> Iterator[PracticeKubernetes]:
         argv, {"PATH": "/usr/bin:/bin"}
     )
     cluster.start()
-    cluster.faults.no_load_balancer()
+    cluster.faults.forbid("*", "*", "*", "rec-rights-refused")
     yield cluster
     cluster.stop()
 

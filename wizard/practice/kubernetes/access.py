@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import dig
+from wizard.practice.kubernetes.apply import track_update
+from wizard.practice.kubernetes.errors import ApiError, invalid
+from wizard.practice.kubernetes.json_tools import dig, now
 from wizard.practice.kubernetes.kinds import VERBS, Kind, Kinds
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.faults import Faults
+    from wizard.practice.kubernetes.reading import Ask
     from wizard.practice.kubernetes.routes import Route
 
 Json = dict[str, Any]
@@ -24,23 +27,39 @@ def refuse(faults: Faults, verb: str, route: Route) -> None:
     Raises:
         ApiError: 403 with the real server's message.
     """
-    namespace = route.name if route.resource == "namespaces" else route.namespace
+    namespace = _namespace(route)
     verbs = {verb, "create"} if route.subresource in _CONNECTS else {verb}
     banned = sorted(
         one
         for one in verbs
         if faults.forbids(one, route.group, route.resource, route.subresource, namespace)
     )
-    if not banned:
-        return
+    if banned:
+        raise _forbidden(USER, banned[0], route)
+
+
+def anonymous(path: str, verb: str, route: Route | None) -> ApiError:
+    """403 for who brings no credentials."""
+    if route is not None:
+        return _forbidden("system:anonymous", verb, route)
+    told = f'forbidden: User "system:anonymous" cannot get path "{path}"'
+    return ApiError(403, told, details={})
+
+
+def _namespace(route: Route) -> str:
+    return route.name if route.resource == "namespaces" else route.namespace
+
+
+def _forbidden(user: str, verb: str, route: Route) -> ApiError:
+    namespace = _namespace(route)
     named = f"{route.resource}.{route.group}" if route.group else route.resource
     subject = f'{named} "{route.name}"' if route.name else named
     what = f"{route.resource}/{route.subresource}" if route.subresource else route.resource
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     details = {"name": route.name, "group": route.group, "kind": route.resource}
-    raise ApiError(
+    return ApiError(
         403,
-        f'{subject} is forbidden: User "{USER}" cannot {banned[0]} resource "{what}" '
+        f'{subject} is forbidden: User "{user}" cannot {verb} resource "{what}" '
         f'in API group "{route.group}" {where}',
         details={key: value for key, value in details.items() if value},
     )
@@ -58,18 +77,28 @@ def admit(faults: Faults, verb: str, resource: str, name: str) -> None:
         raise ApiError(403, told)
 
 
-def review(kind: Kind, obj: Json, faults: Faults, kinds: Kinds) -> Json:
-    """The answered review of an access question."""
-    answer = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
-    answer.setdefault("metadata", {})
+def review(kind: Kind, obj: Json, ask: Ask, faults: Faults, kinds: Kinds) -> Json:
+    """The answered review of an access question.
+
+    Raises:
+        ApiError: 422, when nothing is asked.
+    """
+    answer = {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
+    answer["metadata"] = dict(obj.get("metadata") or {})
     if kind.kind == "SelfSubjectReview":
         groups = ["system:masters", "system:authenticated"]
+        answer["metadata"]["creationTimestamp"] = now()
         answer["status"] = {"userInfo": {"username": USER, "groups": groups}}
     elif kind.kind == "SelfSubjectRulesReview":
         namespace = dig(obj, "spec", "namespace", default="")
         answer["status"] = _rules(faults, kinds, namespace)
     else:
         asked = dig(obj, "spec", "resourceAttributes", default={})
+        if not asked and not dig(obj, "spec", "nonResourceAttributes"):
+            told = "Invalid value: null: exactly one of nonResourceAttributes or "
+            told += "resourceAttributes must be specified"
+            raise invalid(replace(kind, kind=""), "", [("spec.resourceAttributes", told)])
+        track_update(None, answer, ask.manager, custom=False)
         denied = bool(asked) and faults.forbids(
             asked.get("verb", ""),
             asked.get("group", ""),
@@ -78,8 +107,6 @@ def review(kind: Kind, obj: Json, faults: Faults, kinds: Kinds) -> Json:
             asked.get("namespace", ""),
         )
         answer["status"] = {"allowed": not denied}
-        if denied:
-            answer["status"]["reason"] = "no rule of the practice cluster grants it"
     return answer
 
 

@@ -13,16 +13,18 @@ from wizard.practice.kubernetes.errors import (
     ApiError,
     already_exists,
     invalid,
-    modified,
     not_found,
-    precondition,
+    rejected,
+    unknown_path,
 )
 from wizard.practice.kubernetes.json_tools import clone, now
 from wizard.practice.kubernetes.kinds import Kind, Kinds
-from wizard.practice.kubernetes.pod_limits import admit_pod
-from wizard.practice.kubernetes.stamps import carry_over, same, stamp, status_only
+from wizard.practice.kubernetes.pod_limits import check_quotas, fill_limits
+from wizard.practice.kubernetes.policies import admit
+from wizard.practice.kubernetes.reading import Ask
+from wizard.practice.kubernetes.stamps import carry_over, check_version, same, stamp, status_only
 from wizard.practice.kubernetes.store import Store
-from wizard.practice.kubernetes.validation import validate, validate_change
+from wizard.practice.kubernetes.validation import validate, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,8 @@ SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _UNCOUNTED = frozenset(
     {"", "rbac.authorization.k8s.io", "coordination.k8s.io", "autoscaling", "storage.k8s.io"}
 )
+_CONTROLLER = Ask()
+"""How the cluster's own controllers write: they stand in no managedFields."""
 
 
 def name_suffix(length: int = 5) -> str:
@@ -56,7 +60,7 @@ class Api:
         group = str(obj.get("apiVersion", "")).rpartition("/")[0]
         kind = self.kinds.by_name(str(obj.get("kind", "")), group)
         if kind is None:
-            raise ApiError(404, "the server could not find the requested resource")
+            raise unknown_path()
         return kind
 
     def named(self, name: str) -> Kind:
@@ -106,28 +110,33 @@ class Api:
         kind: Kind,
         namespace: str,
         sent: Json,
+        ask: Ask = _CONTROLLER,
         *,
-        manager: str = "",
-        dry_run: bool = False,
         owned: bool = False,
     ) -> Json:
         """Store a new object; `owned` when its managedFields are already right.
 
         Raises:
-            ApiError: 404 no such namespace, 409 it exists, 422 it is not valid.
+            ApiError: 403 a quota or limit, 404 no such namespace, 409 it exists, 422 it is not
+                valid or a policy refuses it.
         """
         with self.store.lock:
             obj = self._prepared(kind, namespace, sent)
             meta = obj["metadata"]
             name = meta["name"]
+            if meta.pop("resourceVersion", None):
+                raise rejected("resourceVersion should not be set on objects to be created")
             self._check_namespace(kind, namespace, name)
-            if self.store.get(kind.key, namespace, name) is not None:
-                raise already_exists(kind, name)
-            if kind.key == ("", "pods"):
-                admit_pod(self.store, namespace, name)
             if "status" in kind.subresources:
                 obj.pop("status", None)
+            fill_limits(self.store, kind, obj)
             self._finish(kind, obj)
+            ask.warnings += warnings(obj) if ask.manager else ()
+            admit(self.store, kind, obj, None)
+            check_quotas(self.store, kind, obj)
+            old = self.store.get(kind.key, namespace, name)
+            if old is not None:
+                raise already_exists(kind, name, ending="deletionTimestamp" in old["metadata"])
             meta["uid"] = str(uuid.uuid4())
             meta["creationTimestamp"] = now()
             for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
@@ -138,9 +147,9 @@ class Api:
             stamp(kind, obj)
             if not owned:
                 meta.pop("managedFields", None)
-            if manager and not owned:
-                track_update(None, obj, manager, custom=kind.custom)
-            return obj if dry_run else self.store.put(kind.key, obj)
+            if ask.manager and not owned:
+                track_update(None, obj, ask.manager, custom=kind.custom, sent=sent)
+            return obj if ask.dry_run else self.store.put(kind.key, obj)
 
     def update(
         self,
@@ -148,21 +157,22 @@ class Api:
         namespace: str,
         name: str,
         sent: Json,
+        ask: Ask = _CONTROLLER,
         *,
-        manager: str = "",
-        dry_run: bool = False,
         owned: bool = False,
         subresource: str = "",
+        patched: bool = False,
     ) -> Json:
         """Replace an object, or its status alone; the same again is no write.
 
         Raises:
-            ApiError: 404 it is not there, 409 stale resourceVersion, 422 it is not valid.
+            ApiError: 404 it is not there, 409 stale resourceVersion, 422 it is not valid or a
+                policy refuses it.
         """
         with self.store.lock:
             old = self.read(kind, namespace, name)
             obj = self._prepared(kind, namespace, {**sent, "metadata": dict(sent["metadata"])})
-            self._check_version(kind, name, old, obj)
+            check_version(kind, old, obj, patched=patched)
             if subresource == "status":
                 obj = status_only(old, obj)
             elif "status" in kind.subresources:
@@ -171,22 +181,13 @@ class Api:
                     obj["status"] = old["status"]
             carry_over(kind, old, obj)
             if subresource != "status":
-                self._finish(kind, obj)
-                validate_change(kind, old, obj)
-            return self._replace(
-                kind, old, obj, manager, dry_run=dry_run, owned=owned, subresource=subresource
-            )
+                self._finish(kind, obj, old)
+                ask.warnings += warnings(obj) if ask.manager else ()
+                admit(self.store, kind, obj, old)
+            return self._replace(kind, old, obj, ask, owned=owned, subresource=subresource)
 
     def _replace(
-        self,
-        kind: Kind,
-        old: Json,
-        obj: Json,
-        manager: str,
-        *,
-        dry_run: bool,
-        owned: bool,
-        subresource: str,
+        self, kind: Kind, old: Json, obj: Json, ask: Ask, *, owned: bool, subresource: str
     ) -> Json:
         meta, before = obj["metadata"], old["metadata"]
         same_owners = meta.get("managedFields") == before.get("managedFields")
@@ -202,11 +203,11 @@ class Api:
             sent = meta.pop("managedFields", None)
             if sent and subresource != "controller":  # a client may rewrite who owns what
                 old = {**old, "metadata": {**before, "managedFields": list(filter(None, sent))}}
-            if manager:
-                track_update(old, obj, manager, custom=kind.custom, subresource=subresource)
+            if ask.manager:
+                track_update(old, obj, ask.manager, custom=kind.custom, subresource=subresource)
             elif "managedFields" in old["metadata"]:
                 meta["managedFields"] = old["metadata"]["managedFields"]
-        if dry_run:
+        if ask.dry_run:
             return obj
         stored = self.store.put(kind.key, obj)
         return self._remove_if_done(kind, stored)
@@ -222,9 +223,7 @@ class Api:
             old = self.store.get(kind.key, meta.get("namespace", ""), meta["name"])
             if old is None or old["metadata"]["uid"] != meta["uid"]:
                 return obj
-            return self._replace(
-                kind, old, obj, "", dry_run=False, owned=False, subresource="controller"
-            )
+            return self._replace(kind, old, obj, _CONTROLLER, owned=False, subresource="controller")
 
     def delete(
         self, kind: Kind, namespace: str, name: str, options: Json | None = None
@@ -271,17 +270,17 @@ class Api:
         if meta.get("namespace", namespace) != namespace:
             raise ApiError(
                 400,
-                f"the namespace of the provided object does not match the namespace sent on the "
-                f"request: {meta['namespace']} != {namespace}",
+                "the namespace of the provided object does not match the namespace sent on the "
+                "request",
             )
         if namespace:
             meta["namespace"] = namespace
         return obj
 
-    def _finish(self, kind: Kind, obj: Json) -> None:
+    def _finish(self, kind: Kind, obj: Json, old: Json | None = None) -> None:
         if not kind.custom:
             apply_defaults(obj)
-        validate(kind, obj)
+        validate(kind, obj, old)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:
@@ -307,14 +306,6 @@ class Api:
                     ],
                 },
             )
-
-    def _check_version(self, kind: Kind, name: str, old: Json, obj: Json) -> None:
-        sent = obj["metadata"].get("resourceVersion")
-        if sent and sent != old["metadata"]["resourceVersion"]:
-            raise modified(kind, name)
-        uid = obj["metadata"].get("uid")
-        if uid and uid != old["metadata"]["uid"]:
-            raise precondition(kind, name, "UID", uid, old["metadata"]["uid"])
 
     def dependents(self, uid: str) -> Iterator[tuple[Kind, Json]]:
         """Every object that names `uid` as an owner."""

@@ -10,10 +10,18 @@ from wizard.practice.kubernetes.fieldsets import FieldPath, from_fields, item_st
 from wizard.practice.kubernetes.fieldsets import to_fields as _to_fields
 from wizard.practice.kubernetes.json_tools import clone, now
 from wizard.practice.kubernetes.merge_keys import is_atomic_map, is_set, list_keys
+from wizard.practice.kubernetes.stamps import JOB_LABELS
 
 Json = dict[str, Any]
 Owner = tuple[str, str, str]  # manager, operation, subresource
 Owners = dict[Owner, set[FieldPath]]
+
+_ALLOTTED = {
+    "Service": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "nodePort"),
+    "Namespace": ("finalizers",),
+    "Job": ("selector", *JOB_LABELS),
+}
+"""Fields of a spec that the server fills in after it has noted who wrote what."""
 
 
 def _owner(entry: Json) -> Owner:
@@ -26,7 +34,9 @@ def owners_of(obj: Json | None) -> Owners:
     return {_owner(entry): from_fields(entry.get("fieldsV1") or {}) for entry in entries}
 
 
-def _write_owners(obj: Json, owners: Owners, touched: Owner, before: Json | None) -> None:
+def _write_owners(
+    obj: Json, owners: Owners, touched: Owner, before: Json | None, *, changed: bool = True
+) -> None:
     entries = ((before or {}).get("metadata") or {}).get("managedFields") or []
     known = {_owner(entry): entry for entry in entries}
     listed = []
@@ -41,10 +51,12 @@ def _write_owners(obj: Json, owners: Owners, touched: Owner, before: Json | None
             "manager": manager,
             "operation": operation,
             "apiVersion": obj["apiVersion"],
-            "time": now() if fresh or old is None else old["time"],
+            "time": now() if fresh or old is None else old.get("time"),
             "fieldsType": "FieldsV1",
             "fieldsV1": fields,
         }
+        if (fresh and not changed) or not entry["time"]:
+            del entry["time"]
         if subresource:
             entry["subresource"] = subresource
         listed.append(entry)
@@ -55,9 +67,18 @@ def _write_owners(obj: Json, owners: Owners, touched: Owner, before: Json | None
 
 
 def track_update(
-    before: Json | None, after: Json, manager: str, *, custom: bool, subresource: str = ""
+    before: Json | None,
+    after: Json,
+    manager: str,
+    *,
+    custom: bool,
+    subresource: str = "",
+    sent: Json | None = None,
 ) -> None:
-    """Note in `after` that `manager` wrote the fields in which it differs from `before`."""
+    """Note in `after` that `manager` wrote the fields in which it differs from `before`.
+
+    What the server allots belongs to nobody unless it was in what was `sent`.
+    """
     owner: Owner = (manager, "Update", subresource)
     owners = owners_of(before)
     old = leaves(before, custom=custom) if before else {}
@@ -65,6 +86,11 @@ def track_update(
     changed = {path for path, value in new.items() if path not in old or old[path] != value}
     if not subresource:
         changed = {path for path in changed if path[0] != "f:status"}
+    allotted = _ALLOTTED.get(after["kind"], ()) if not custom else ()
+    given = (sent or {}).get("spec") or {}
+    given = given if after["kind"] != "Job" or given.get("manualSelector") else {}
+    kept = {f"f:{name}" for name in allotted if name not in given}
+    changed = {path for path in changed if not kept.intersection(path)}
     for other, paths in owners.items():
         paths.intersection_update(new)
         if other != owner:
@@ -105,8 +131,18 @@ def apply_merge(
     for paths in owners.values():
         paths.intersection_update(still)
     merged["metadata"].pop("managedFields", None)
-    _write_owners(merged, owners, owner, live)
+    _write_owners(merged, owners, owner, live, changed=live is None or not _same(live, merged))
     return merged
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Whether two states differ in nothing but who owns what."""
+
+    def bare(obj: Json) -> Json:
+        kept = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+        return {**obj, "metadata": kept}
+
+    return bare(one) == bare(other)
 
 
 def _conflicts(
@@ -124,9 +160,10 @@ def _conflicts(
 def _conflict(conflicts: list[tuple[Owner, FieldPath]], api_version: str) -> ApiError:
     managers: dict[str, list[str]] = {}
     causes = []
-    for (manager, _, subresource), path in conflicts:
-        with_sub = f' with subresource "{subresource}"' if subresource else ""
-        told = f'conflict with "{manager}"{with_sub} using {api_version}'
+    for (manager, operation, subresource), path in conflicts:
+        told = f'conflict with "{manager}"'
+        told += f' with subresource "{subresource}"' if subresource else ""
+        told += f" using {api_version}" if operation == "Update" else ""
         managers.setdefault(told, []).append(spoken(path))
         causes.append({"reason": "FieldManagerConflict", "message": told, "field": spoken(path)})
     parts = []

@@ -22,7 +22,7 @@ from wizard.practice.kubernetes.defaults import apply_defaults, normalise
 from wizard.practice.kubernetes.faults import Faults
 from wizard.practice.kubernetes.handlers import Handlers
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
-from wizard.practice.kubernetes.kinds import Kinds
+from wizard.practice.kubernetes.kinds import ARGO_ROLLOUT, Kinds
 from wizard.practice.kubernetes.someone import Someone
 from wizard.practice.kubernetes.store import Event, Snapshot, Store
 
@@ -275,6 +275,21 @@ class PracticeKubernetes(Handlers):
             if namespace:
                 fresh["metadata"]["namespace"] = namespace
             return dict(clone(self._api.change(fresh)))
+
+    def serve_argo_rollouts(self) -> None:
+        """Install Argo's CustomResourceDefinition of Rollouts, whose controller is there."""
+        kind = ARGO_ROLLOUT
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        scale = {"specReplicasPath": ".spec.replicas", "labelSelectorPath": ".status.selector"}
+        scale["statusReplicasPath"] = ".status.replicas"
+        version = {"name": kind.version, "served": True, "storage": True}
+        version |= {"schema": {"openAPIV3Schema": schema}}
+        version["subresources"] = {"status": {}, "scale": scale}
+        names = {"kind": kind.kind, "plural": kind.plural, "shortNames": list(kind.short)}
+        spec = {"group": kind.group, "scope": "Namespaced", "names": names, "versions": [version]}
+        definitions = self._api.named("CustomResourceDefinition")
+        self._api.create(definitions, "", {"metadata": {"name": kind.resource}, "spec": spec})
+        self._api.kinds.define(self._api.items(definitions.kind))
 
     def until(self, true: Callable[[], bool], *, timeout: float) -> None:
         """Wait until something is true, asked anew after each change in the cluster.

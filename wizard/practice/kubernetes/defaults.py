@@ -129,8 +129,6 @@ def job_spec(spec: Json) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
-    if spec.get("manualSelector") is False:
-        del spec["manualSelector"]
     _template(spec)
 
 
@@ -185,6 +183,12 @@ def _secret(obj: Json) -> None:
     obj.setdefault("type", "Opaque")
 
 
+def _network_policy(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    egress = ["Egress"] if "egress" in spec else []
+    spec.setdefault("policyTypes", ["Ingress", *egress])
+
+
 def _claim(obj: Json) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("volumeMode", "Filesystem")
@@ -217,6 +221,18 @@ def _definition(obj: Json) -> None:
     names.setdefault("listKind", f"{names.get('kind', '')}List")
 
 
+def _limits(obj: Json) -> None:
+    for item in dig(obj, "spec", "limits", default=[]):
+        if item.get("type") == "Container":
+            most, least = item.get("max") or {}, item.get("min") or {}
+            item["default"] = {**most, **(item.get("default") or {})}
+            given = {**least, **(item.get("defaultRequest") or {})}
+            item["defaultRequest"] = {**item["default"], **given}
+            for name in ("default", "defaultRequest"):
+                if not item[name]:
+                    del item[name]
+
+
 def _pod(obj: Json) -> None:
     spec = obj.setdefault("spec", {})
     default_pod_spec(spec)
@@ -238,6 +254,7 @@ _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
     "Job": lambda obj: job_spec(obj.setdefault("spec", {})),
+    "NetworkPolicy": _network_policy,
     "CronJob": _cron_job,
     "Service": _service,
     "Secret": _secret,
@@ -247,6 +264,7 @@ _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "ClusterRoleBinding": _binding,
     "Namespace": _namespace,
     "CustomResourceDefinition": _definition,
+    "LimitRange": _limits,
     "Pod": _pod,
 }
 

@@ -29,6 +29,7 @@ VERSION: Json = {
 _SUB_KINDS = {
     "scale": ("autoscaling", "v1", "Scale", ["get", "patch", "update"]),
     "eviction": ("policy", "v1", "Eviction", ["create"]),
+    "finalize": ("", "v1", "Namespace", ["update"]),
     "token": ("authentication.k8s.io", "v1", "TokenRequest", ["create"]),
     "exec": ("", "v1", "PodExecOptions", ["create", "get"]),
     "attach": ("", "v1", "PodAttachOptions", ["create", "get"]),
@@ -81,7 +82,7 @@ def _aggregated_subresource(kind: Kind, name: str) -> Json:
     }
 
 
-def aggregated(kinds: Kinds, *, core: bool, version: str = "v2") -> Json:
+def aggregated(kinds: Kinds, *, core: bool) -> Json:
     """APIGroupDiscoveryList of /api (core) or /apis."""
     items = []
     for group, versions in _groups(kinds).items():
@@ -101,7 +102,7 @@ def aggregated(kinds: Kinds, *, core: bool, version: str = "v2") -> Json:
         items.append({"metadata": meta, "versions": listed})
     return {
         "kind": "APIGroupDiscoveryList",
-        "apiVersion": f"{AGGREGATED}/{version}",
+        "apiVersion": f"{AGGREGATED}/v2",
         "metadata": {},
         "items": items,
     }
@@ -155,7 +156,7 @@ def resource_list(kinds: Kinds, group: str, version: str) -> Json | None:
                     "name": f"{kind.plural}/{name}",
                     "singularName": "",
                     "namespaced": kind.namespaced,
-                    **sub["responseKind"],
+                    **_foreign(kind, sub["responseKind"]),
                     "verbs": sub["verbs"],
                 }
             )
@@ -166,6 +167,13 @@ def resource_list(kinds: Kinds, group: str, version: str) -> Json | None:
         "groupVersion": api_version,
         "resources": resources,
     }
+
+
+def _foreign(kind: Kind, answered: Json) -> Json:
+    """What a subresource answers with; group and version are told where they are others."""
+    if (answered["group"], answered["version"]) in ((kind.group, kind.version), ("", "v1")):
+        return {"kind": answered["kind"]}
+    return answered
 
 
 def _listed(kind: Kind) -> Json:

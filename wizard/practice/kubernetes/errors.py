@@ -18,11 +18,13 @@ REASONS = {
     406: "NotAcceptable",
     409: "Conflict",
     410: "Expired",
+    413: "RequestEntityTooLarge",
     415: "UnsupportedMediaType",
     422: "Invalid",
     429: "TooManyRequests",
     500: "InternalError",
     503: "ServiceUnavailable",
+    504: "Timeout",
 }
 
 
@@ -31,16 +33,16 @@ class ApiError(Exception):
 
     Attributes:
         code: the HTTP status.
-        reason: the word that clients test (`NotFound`, `AlreadyExists`, …).
+        reason: the word that clients test (`NotFound`, `AlreadyExists`, …); "" where there is none.
         details: the `details` field of the Status, or None.
     """
 
     def __init__(
-        self, code: int, message: str, *, reason: str = "", details: Json | None = None
+        self, code: int, message: str, *, reason: str | None = None, details: Json | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.reason = reason or REASONS.get(code, "")
+        self.reason = REASONS.get(code, "") if reason is None else reason
         self.message = message
         self.details = details
 
@@ -52,9 +54,10 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
-        if self.details:
+        if self.reason:
+            answer["reason"] = self.reason
+        if self.details is not None:
             answer["details"] = self.details
         answer["code"] = self.code
         return answer
@@ -72,15 +75,32 @@ def _details(kind: Kind, name: str) -> Json:
     }
 
 
+def rejected(message: str) -> ApiError:
+    """500 without a reason: what the real server's own code could not do with a request."""
+    return ApiError(500, message, reason="")
+
+
+def unknown_path() -> ApiError:
+    """404 for a resource or subresource that the group-version does not have."""
+    return ApiError(404, "the server could not find the requested resource", details={})
+
+
+def not_allowed() -> ApiError:
+    """405 for a method that the resource does not have."""
+    told = "the server does not allow this method on the requested resource"
+    return ApiError(405, told, details={})
+
+
 def not_found(kind: Kind, name: str) -> ApiError:
     """404 with reason NotFound."""
     message = f'{kind.resource} "{name}" not found'
     return ApiError(404, message, details=_details(kind, name))
 
 
-def already_exists(kind: Kind, name: str) -> ApiError:
+def already_exists(kind: Kind, name: str, *, ending: bool = False) -> ApiError:
     """409 with reason AlreadyExists."""
     message = f'{kind.resource} "{name}" already exists'
+    message = f"object is being deleted: {message}" if ending else message
     return ApiError(409, message, reason="AlreadyExists", details=_details(kind, name))
 
 
@@ -93,22 +113,36 @@ def modified(kind: Kind, name: str) -> ApiError:
     return ApiError(409, message, details=_details(kind, name))
 
 
+def other_uid(kind: Kind, meta: Json, sent: str) -> ApiError:
+    """409: an update of an object that has been deleted and made again."""
+    place = "/".join(filter(None, (kind.plural, meta.get("namespace", ""), meta["name"])))
+    message = (
+        f'Operation cannot be fulfilled on {kind.resource} "{meta["name"]}": StorageError: invalid '
+        f"object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {sent}, UID in object meta: {meta['uid']}"
+    )
+    return ApiError(409, message, details=_details(kind, meta["name"]))
+
+
 def precondition(kind: Kind, name: str, field: str, sent: str, found: str) -> ApiError:
     """409: a delete precondition (uid or resourceVersion) does not hold."""
+    happened = "deleted and then recreated" if field == "UID" else "modified"
     message = (
-        f'Operation cannot be fulfilled on {kind.resource} "{name}": the {field} in the '
+        f'Operation cannot be fulfilled on {kind.qualified} "{name}": the {field} in the '
         f"precondition ({sent}) does not match the {field} in record ({found}). "
-        "The object might have been deleted and then recreated"
+        f"The object might have been {happened}"
     )
-    return ApiError(409, message, details=_details(kind, name))
+    return ApiError(409, message, details={**_details(kind, name), "kind": kind.kind})
 
 
-def invalid(kind: Kind, name: str, causes: list[tuple[str, str]]) -> ApiError:
+def invalid(
+    kind: Kind, name: str, causes: list[tuple[str, str]], *, plural: bool = False
+) -> ApiError:
     """422 with reason Invalid; causes are (field, message) pairs."""
-    told = [f"{field}: {message}" for field, message in causes]
+    told = list(dict.fromkeys(f"{field}: {message}" for field, message in causes))
     text = told[0] if len(told) == 1 else "[" + ", ".join(told) + "]"
-    qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    details: Json = {"name": name, "group": kind.group, "kind": kind.kind}
+    qualified = kind.resource if plural else kind.qualified
+    details = {**_details(kind, name), **({} if plural else {"kind": kind.kind})}
     details = {key: value for key, value in details.items() if value}
     details["causes"] = [
         {"reason": _cause_reason(message), "message": message, "field": field}
@@ -117,12 +151,25 @@ def invalid(kind: Kind, name: str, causes: list[tuple[str, str]]) -> ApiError:
     return ApiError(422, f'{qualified} "{name}" is invalid: {text}', details=details)
 
 
+def invalid_options(options: str, field: str, message: str) -> ApiError:
+    """422 for what was asked beside the object (`PatchOptions`, `ListOptions`)."""
+    cause = {"reason": _cause_reason(message), "message": message, "field": field}
+    details = {"group": "meta.k8s.io", "kind": options, "causes": [cause]}
+    text = f'{options}.meta.k8s.io "" is invalid: {field}: {message}'
+    return ApiError(422, text, details=details)
+
+
 def _cause_reason(message: str) -> str:
+    if "in body must be of type" in message:
+        return "FieldValueTypeInvalid"
     for start, reason in (
         ("Required", "FieldValueRequired"),
         ("Forbidden", "FieldValueForbidden"),
         ("Duplicate", "FieldValueDuplicate"),
         ("Unsupported", "FieldValueNotSupported"),
+        ("Not found", "FieldValueNotFound"),
+        ("Too long", "FieldValueTooLong"),
+        ("Too many", "FieldValueTooMany"),
     ):
         if message.startswith(start):
             return reason

@@ -12,6 +12,7 @@ Json = dict[str, Any]
 FieldPath = tuple[str, ...]
 """Steps of FieldsV1: `f:name`, `k:{"name":"x"}`, `v:"text"`, and `.` for the item itself."""
 
+_META = ("f:metadata",)
 _OMITTED = (
     ("f:apiVersion",),
     ("f:kind",),
@@ -39,7 +40,9 @@ def leaves(obj: Json, *, custom: bool) -> dict[FieldPath, Any]:
     found: dict[FieldPath, Any] = {}
     _walk(obj, (), (), found, custom=custom)
     found.pop((), None)
-    for path in [path for path in found if path[:1] in _OMITTED or path[:2] in _OMITTED]:
+    for path in [
+        path for path in found if path[:1] in _OMITTED or path[:2] in _OMITTED or path == _META
+    ]:
         del found[path]
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Kind:
         subresources: names as in the path (`status`, `scale`, `exec`, …).
         custom: defined by a CustomResourceDefinition, so without strategic merge patch.
         verbs: what discovery offers; a review has `create` only.
+        schema: of a custom kind, the openAPIV3Schema of its version.
     """
 
     group: str
@@ -32,6 +33,7 @@ class Kind:
     categories: tuple[str, ...] = ()
     custom: bool = False
     verbs: tuple[str, ...] = VERBS
+    schema: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,12 +51,18 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def qualified(self) -> str:
+        """`Pod` or `Deployment.apps`, as messages about an invalid object name it."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    @property
     def singular(self) -> str:
         """The kind in small letters."""
         return self.kind.lower()
 
 
 REVIEW = ("create",)
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
 # group/version | kind | plural | scope | short names | subresources | categories
 _TABLE = """
@@ -94,11 +102,14 @@ storage.k8s.io/v1 StorageClass storageclasses cluster sc - -
 scheduling.k8s.io/v1 PriorityClass priorityclasses cluster pc - -
 admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration validatingwebhookconfigurations \
 cluster - - -
+admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy validatingadmissionpolicies \
+cluster - status -
+admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding \
+validatingadmissionpolicybindings cluster - - -
 admissionregistration.k8s.io/v1 MutatingWebhookConfiguration mutatingwebhookconfigurations \
 cluster - - -
 apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions cluster crd,crds \
 status -
-argoproj.io/v1alpha1 Rollout rollouts ns ro status,scale -
 """
 
 _REVIEWS = """
@@ -109,7 +120,16 @@ authorization.k8s.io/v1 LocalSubjectAccessReview localsubjectaccessreviews ns
 authentication.k8s.io/v1 SelfSubjectReview selfsubjectreviews cluster
 """
 
-CUSTOM_GROUPS = {"argoproj.io"}
+ARGO_ROLLOUT = Kind(
+    "argoproj.io",
+    "v1alpha1",
+    "Rollout",
+    "rollouts",
+    short=("ro",),
+    subresources=("status", "scale"),
+    custom=True,
+)
+"""What the cluster has a controller for, and serves once its definition is there."""
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -136,7 +156,7 @@ def _builtin() -> list[Kind]:
                 short=_words(short),
                 subresources=_words(subresources),
                 categories=_words(categories),
-                custom=group in CUSTOM_GROUPS,
+                verbs=tuple(one for one in VERBS if kind != "Namespace" or one != VERBS[2]),
             )
         )
     for line in _REVIEWS.strip().splitlines():
@@ -161,6 +181,8 @@ def custom_kind(definition: dict[str, Any]) -> Kind:
         subresources=tuple(stored.get("subresources") or ()),
         categories=tuple(names.get("categories") or ()),
         custom=True,
+        verbs=_CUSTOM_VERBS,
+        schema=(stored.get("schema") or {}).get("openAPIV3Schema") or {},
     )
 
 
@@ -181,6 +203,10 @@ class Kinds:
         """Every kind, each once."""
         return list({**self._custom, **self._builtin}.values())
 
+    def groups(self) -> set[str]:
+        """The groups that are served."""
+        return {kind.group for kind in self.all()}
+
     def by_resource(self, group: str, plural: str) -> Kind | None:
         """The kind with that plural, or None."""
         key = (group, plural)
@@ -189,7 +215,7 @@ class Kinds:
     def by_name(self, name: str, group: str | None = None) -> Kind | None:
         """The kind called `Deployment`, `deployments` or `deployment`, or None."""
         wanted = name.lower()
-        for kind in self.all():
+        for kind in (*self.all(), ARGO_ROLLOUT):
             if wanted in (kind.singular, kind.plural) and group in (None, kind.group):
                 return kind
         return None

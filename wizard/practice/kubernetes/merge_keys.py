@@ -64,7 +64,8 @@ def is_set(path: Path) -> bool:
 
 def is_atomic_map(path: Path, *, custom: bool) -> bool:
     """Whether a map is owned and replaced as a whole under server-side apply."""
-    return not custom and bool(path) and path[-1] in _ATOMIC_MAPS
+    atomic = bool(path) and (path[-1] in _ATOMIC_MAPS or tuple(path[-2:]) == ("service", "port"))
+    return not custom and atomic
 
 
 def strategic_key(path: Path) -> str:

@@ -53,16 +53,20 @@ def amount(value: str | float) -> Decimal:
     return number.scaleb(_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:]))
 
 
+def written(number: Decimal, like: str | float) -> str:
+    """A number in the canonical form of another quantity's kind."""
+    suffix = _FORM.match(str(like))[2]  # type: ignore[index]  # it is a quantity
+    if number == 0:
+        return "0"
+    if suffix in _BINARY:
+        return _binary(number)
+    return _decimal(number) if suffix in _DECIMAL else _exponent(number)
+
+
 def canonical_quantity(value: str | float) -> str:
     """`1000m` → `1`, `0.5` → `500m`, `1024Mi` → `1Gi`, `1.5Gi` → `1536Mi`.
 
     Raises:
         ValueError: the text is not a quantity.
     """
-    number = amount(value)
-    suffix = _FORM.match(str(value))[2]  # type: ignore[index]  # it has an amount
-    if number == 0:
-        return "0"
-    if suffix in _BINARY:
-        return _binary(number)
-    return _decimal(number) if suffix in _DECIMAL else _exponent(number)
+    return written(amount(value), value)

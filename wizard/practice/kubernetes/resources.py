@@ -9,12 +9,12 @@ from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.apply import apply_merge
 from wizard.practice.kubernetes.defaults import normalise
 from wizard.practice.kubernetes.deletion import answers_object
-from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import canonical, clone
+from wizard.practice.kubernetes.errors import ApiError, invalid, invalid_options
+from wizard.practice.kubernetes.json_tools import clone, compact
 from wizard.practice.kubernetes.patches import json_patch, merge_patch
+from wizard.practice.kubernetes.reading import Ask, bad_patch, read, read_patched, refuse_untyped
 from wizard.practice.kubernetes.selectors import field_selector, label_selector
 from wizard.practice.kubernetes.strategic import strategic_merge
-from wizard.practice.kubernetes.validation import go_type, mistyped
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.kinds import Kind
@@ -27,19 +27,21 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-_STATUS = "status"
+_VERSIONED = frozenset({"Lease"})
+"""Built-in kinds of which an update must say which state it is made from."""
+_LONGEST_MANAGER = 128
 
 
-def matcher(query: Mapping[str, str]) -> Callable[[Json], bool]:
+def matcher(kind: Kind, query: Mapping[str, str]) -> Callable[[Json], bool]:
     """The test of a request's label and field selectors."""
     labels = label_selector(query.get("labelSelector", ""))
-    fields = field_selector(query.get("fieldSelector", ""))
+    fields = field_selector(query.get("fieldSelector", ""), kind)
     return lambda obj: labels(obj) and fields(obj)
 
 
 def select(api: Api, kind: Kind, route: Route, query: Mapping[str, str]) -> list[Json]:
     """The objects that a list, watch or deletecollection is about."""
-    matches = matcher(query)
+    matches = matcher(kind, query)
     namespace = route.namespace or None
     found = [obj for obj in api.store.items(kind.key, namespace) if matches(obj)]
     if route.name:
@@ -80,130 +82,81 @@ class Resources:
     def __init__(self, api: Api) -> None:
         self.api = api
 
-    def create(
-        self,
-        kind: Kind,
-        route: Route,
-        body: Any,
-        manager: str,
-        *,
-        dry_run: bool,
-    ) -> Answer:
+    def create(self, kind: Kind, route: Route, body: Any, ask: Ask) -> Answer:
         """POST of a new object."""
-        obj = _object(body)
-        _check_kind(kind, obj)
-        _refuse_mistyped(kind, obj)
-        made = self.api.create(kind, route.namespace, obj, manager=manager, dry_run=dry_run)
-        return 201, made
+        _check_kind(kind, body)
+        return 201, self.api.create(kind, route.namespace, read(kind, body, ask), ask)
 
-    def update(
-        self,
-        kind: Kind,
-        route: Route,
-        body: Any,
-        manager: str,
-        *,
-        dry_run: bool,
-    ) -> Answer:
+    def update(self, kind: Kind, route: Route, body: Any, ask: Ask) -> Answer:
         """PUT of an object or of its status."""
-        obj = _object(body)
-        _check_kind(kind, obj)
-        _refuse_mistyped(kind, obj)
-        if (obj.get("metadata") or {}).get("name", route.name) != route.name:
-            raise ApiError(400, "the name of the object does not match the name on the URL")
-        obj = {**obj, "metadata": {**(obj.get("metadata") or {}), "name": route.name}}
-        done = self.api.update(
-            kind,
-            route.namespace,
-            route.name,
-            obj,
-            manager=manager,
-            dry_run=dry_run,
-            subresource=route.subresource,
-        )
-        return 200, done
+        _check_kind(kind, body)
+        obj = read(kind, body, ask)
+        if not (obj.get("metadata") or {}).get("name"):
+            told = f"the name of the object ({route.name} based on URL) was undeterminable"
+            raise ApiError(400, f"{told}: name must be provided")
+        _check_name(route, obj)
+        sent = (obj.get("metadata") or {}).get("resourceVersion")
+        if not sent and (kind.custom or kind.kind in _VERSIONED):
+            told = "Invalid value: 0: must be specified for an update"
+            self.api.read(kind, route.namespace, route.name)
+            raise invalid(kind, route.name, [("metadata.resourceVersion", told)], plural=True)
+        return 200, self._changed(kind, route, obj, ask)
 
-    def patch(
-        self,
-        kind: Kind,
-        route: Route,
-        body: Any,
-        content_type: str,
-        manager: str,
-        *,
-        dry_run: bool,
-        force: bool,
-    ) -> Answer:
+    def patch(self, kind: Kind, route: Route, body: Any, ask: Ask) -> Answer:
         """PATCH of any of the four kinds."""
-        if content_type == APPLY:
-            return self._apply(kind, route, _object(body), manager, dry_run=dry_run, force=force)
+        if ask.content_type == APPLY:
+            return self._apply(kind, route, body, ask)
         with self.api.store.lock:
             old = self.api.read(kind, route.namespace, route.name)
-            fresh = patched(kind, old, body, content_type)
-            problem = next(mistyped(fresh), None) if not kind.custom else None
-            if problem is not None:
-                told = f"cannot convert {_go_kind(problem[3])} to {problem[2]}"
-                message = f'Invalid value: "{canonical(body)}": {told}'
-                raise ApiError(422, f' "" is invalid: patch: {message}')
-            done = self.api.update(
-                kind,
-                route.namespace,
-                route.name,
-                fresh,
-                manager=manager,
-                dry_run=dry_run,
-                subresource=route.subresource,
-            )
-        return 200, done
+            fresh = patched(kind, old, body, ask.content_type)
+            if (fresh.get("apiVersion"), fresh.get("kind")) != (kind.api_version, kind.kind):
+                group_version = str(fresh.get("apiVersion"))
+                told = f'no kind "{fresh.get("kind")}" is registered for version "{group_version}"'
+                raise bad_patch(compact(fresh).decode(), told + ' in scheme "practice"')
+            fresh = read_patched(kind, fresh, body, ask)
+            _check_name(route, fresh)
+            return 200, self._changed(kind, route, fresh, ask, patched=True)
 
-    def _apply(
-        self, kind: Kind, route: Route, config: Json, manager: str, *, dry_run: bool, force: bool
-    ) -> Answer:
-        if not manager:
-            raise ApiError(400, "PatchOptions.meta.k8s.io is invalid: fieldManager is required")
-        _check_kind(kind, config)
-        self._refuse_untyped(kind, route, config)
+    def _changed(
+        self, kind: Kind, route: Route, obj: Json, ask: Ask, *, patched: bool = False
+    ) -> Json:
+        place = (route.namespace, route.name)
+        return self.api.update(
+            kind, *place, obj, ask, subresource=route.subresource, patched=patched
+        )
+
+    def _apply(self, kind: Kind, route: Route, config: Any, ask: Ask) -> Answer:
+        _check_manager(ask.manager)
+        config = config if isinstance(config, dict) else {}
+        sent = (config.get("apiVersion", ""), config.get("kind", ""))
+        if sent != (kind.api_version, kind.kind):
+            group_version = sent[0] if "/" in sent[0] or not sent[0] else f"/{sent[0]}"
+            raise ApiError(400, f"invalid object type: {group_version or '/'}, Kind={sent[1]}")
+        _check_name(route, config)
+        if "managedFields" in (config.get("metadata") or {}):
+            raise ApiError(400, "metadata.managedFields must be nil")
+        refuse_untyped(kind, config)
         config = config if kind.custom else normalise(config)
         config = {**config, "metadata": {**(config.get("metadata") or {}), "name": route.name}}
-        if "managedFields" in config["metadata"]:
-            raise ApiError(400, "metadata.managedFields must be nil")
         with self.api.store.lock:
             live = self.api.store.get(kind.key, route.namespace, route.name)
             merged = apply_merge(
                 live,
                 config,
-                manager,
+                ask.manager,
                 custom=kind.custom,
-                force=force,
+                force=ask.force,
                 subresource=route.subresource,
             )
             if live is None:
-                made = self.api.create(kind, route.namespace, merged, dry_run=dry_run, owned=True)
-                return 201, made
+                merged["metadata"].pop("resourceVersion", None)
+                return 201, self.api.create(kind, route.namespace, merged, ask, owned=True)
+            place = (route.namespace, route.name)
+            sub = route.subresource
             done = self.api.update(
-                kind,
-                route.namespace,
-                route.name,
-                merged,
-                dry_run=dry_run,
-                owned=True,
-                subresource=route.subresource,
+                kind, *place, merged, ask, owned=True, subresource=sub, patched=True
             )
         return 200, done
-
-    def _refuse_untyped(self, kind: Kind, route: Route, config: Json) -> None:
-        problem = None if kind.custom else next(mistyped(config), None)
-        if problem is None:
-            return
-        path, _, wanted, value = problem
-        wanted = "numeric (int or float)" if wanted.startswith("int") else wanted
-        told = str(value).lower() if isinstance(value, bool) else str(value)
-        raise ApiError(
-            500,
-            f"failed to create typed patch object ({route.namespace}/{route.name}; "
-            f"{kind.api_version}, Kind={kind.kind}): {path}: expected {wanted}, got "
-            f"&value.valueUnstructured{{Value:{told}}}",
-        )
 
     def delete(self, kind: Kind, route: Route, options: Json) -> Answer:
         """DELETE of one object."""
@@ -241,37 +194,33 @@ def patched(kind: Kind, old: Json, body: Any, content_type: str) -> Json:
     )
 
 
-def _object(body: Any) -> Json:
-    if not isinstance(body, dict):
-        raise ApiError(400, "the body of the request must be an object")
-    return body
-
-
 def _check_kind(kind: Kind, obj: Json) -> None:
-    sent = (obj.get("apiVersion", kind.api_version), obj.get("kind", kind.kind))
-    if sent != (kind.api_version, kind.kind):
+    version, name = obj.get("apiVersion"), obj.get("kind")
+    if name and name != kind.kind:
         raise ApiError(
             400,
-            f"the API version in the data ({sent[0]}, Kind={sent[1]}) does not match the expected "
-            f"API version ({kind.api_version}, Kind={kind.kind})",
+            f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}: converting '
+            f"(v1.{name}) to (core.{kind.kind}): unknown conversion",
+        )
+    if version and version != kind.api_version:
+        raise ApiError(
+            400,
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({kind.api_version})",
         )
 
 
-def _refuse_mistyped(kind: Kind, obj: Json) -> None:
-    problem = None if kind.custom else next(mistyped({**obj, "kind": kind.kind}), None)
-    if problem is None:
-        return
-    _, field, wanted, value = problem
-    raise ApiError(
-        400,
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: json: '
-        f"cannot unmarshal {go_type(value)} into Go struct field {field} of type {wanted}",
-    )
+def _check_name(route: Route, obj: Json) -> None:
+    name = (obj.get("metadata") or {}).get("name") or route.name
+    if name != route.name:
+        told = f"the name of the object ({name}) does not match the name on the URL ({route.name})"
+        raise ApiError(400, told)
 
 
-def _go_kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        return "int64"
-    return {float: "float64", str: "string"}.get(type(value), "interface {}")
+def _check_manager(manager: str) -> None:
+    if not manager:
+        told = "Required value: is required for apply patch"
+        raise invalid_options("PatchOptions", "fieldManager", told)
+    if len(manager) > _LONGEST_MANAGER:
+        told = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
+        raise invalid_options("PatchOptions", "fieldManager", told)

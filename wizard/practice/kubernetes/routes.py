@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from wizard.practice.kubernetes import protobuf
-from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.errors import ApiError, not_allowed
+from wizard.practice.kubernetes.reading import parse_object, parse_patch
+
+if TYPE_CHECKING:
+    from wizard.practice.kubernetes.kinds import Kind
 
 Json = dict[str, Any]
 
@@ -60,8 +64,15 @@ def parse(path: str) -> Route | None:
         return None
     if not rest or not rest[0]:
         return None
+    if rest[0] == "watch":
+        rest = rest[1:]
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+    if (
+        rest
+        and rest[0] == "namespaces"
+        and len(rest) > 2
+        and rest[2] not in _NAMESPACE_SUBRESOURCES
+    ):
         namespace, rest = rest[1], rest[2:]
     resource, name, subresource = (*rest[:3], "", "", "")[:3]
     return Route(group, version, resource, namespace, name, subresource)
@@ -74,38 +85,42 @@ def verb_of(method: str, route: Route, *, watch: bool) -> str:
         ApiError: 405 for a method that no resource has.
     """
     if method in ("GET", "HEAD"):
-        if watch:
+        if watch and not (route.name and route.subresource):
             return "watch"
         return "get" if route.name else "list"
     if method == "DELETE":
         return "delete" if route.name else "deletecollection"
-    if method in _METHODS:
+    below = bool(route.name) if method in ("PUT", "PATCH") else bool(route.subresource)
+    if method in _METHODS and (below or (method == "POST" and not route.name)):
         return _METHODS[method]
-    raise ApiError(405, "the server does not allow this method on the requested resource")
+    raise not_allowed()
 
 
-def decode_body(body: bytes, content_type: str) -> Any:
-    """The JSON value in a request body: JSON, YAML or protobuf.
+def decode_body(body: bytes, content_type: str, kind: Kind) -> Any:
+    """The value in a request body: JSON, YAML or protobuf.
 
     Raises:
         ApiError: 400, when the body cannot be read.
     """
-    if not body:
-        return None
     if content_type.startswith(protobuf.CONTENT_TYPE):
         return protobuf.decode(body)
-    try:
-        return json.loads(body)
-    except ValueError as problem:
-        if "yaml" not in content_type:
-            raise ApiError(400, f"the body could not be decoded: {problem}") from problem
-    return _yaml(body)
+    if content_type.endswith("yaml"):
+        return _yaml(body)
+    if "patch" in content_type:
+        return parse_patch(body, content_type)
+    return parse_object(body, kind)
 
 
 def _yaml(body: bytes) -> Any:
     import yaml
 
     try:
+        return json.loads(body)
+    except ValueError:
+        pass
+    try:
         return yaml.safe_load(body)
     except yaml.YAMLError as problem:
-        raise ApiError(400, f"the body could not be decoded: {problem}") from problem
+        line = getattr(getattr(problem, "problem_mark", None), "line", 0) + 1
+        told = "error decoding YAML: error converting YAML to JSON: yaml: line "
+        raise ApiError(400, f"{told}{line}: did not find expected node content") from problem

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,10 @@ from aiohttp import web
 
 from wizard.practice.kubernetes import access, discovery, tables
 from wizard.practice.kubernetes.deletion import PRESERVED, policy_of
-from wizard.practice.kubernetes.errors import ApiError, PlainError
+from wizard.practice.kubernetes.errors import ApiError, PlainError, invalid_options, unknown_path
 from wizard.practice.kubernetes.json_tools import compact, dig
-from wizard.practice.kubernetes.paging import page
+from wizard.practice.kubernetes.paging import check_version_query, page
+from wizard.practice.kubernetes.reading import Ask
 from wizard.practice.kubernetes.resources import Resources, object_list, select
 from wizard.practice.kubernetes.routes import Request, Route, decode_body, parse, verb_of
 from wizard.practice.kubernetes.subresources import Subresources
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from wizard.practice.kubernetes.handlers import Handlers
     from wizard.practice.kubernetes.kinds import Kind
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 LARGEST_BODY = 3 * 1024 * 1024
@@ -32,6 +36,52 @@ LARGEST_BODY = 3 * 1024 * 1024
 _TRUE = ("true", "1")
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _DELETE_QUERY = ("gracePeriodSeconds", "propagationPolicy", "orphanDependents")
+
+
+def _watches(request: web.BaseRequest) -> bool:
+    return request.query.get("watch") in _TRUE or "/watch/" in request.path
+
+
+def _not_found() -> web.Response:
+    """What the real server answers where no handler is."""
+    return web.Response(text="404 page not found\n", status=404)
+
+
+def _refusal(problem: ApiError) -> web.Response:
+    response = json_response(problem.status(), problem.code)
+    seconds = dig(problem.details, "retryAfterSeconds")
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _ask(request: web.BaseRequest, verb: str) -> Ask:
+    """How the client wants its write to be taken.
+
+    Raises:
+        ApiError: 422, for a dry run of another kind than `All`.
+    """
+    query = request.query
+    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    agent = request.headers.get("User-Agent", "unknown")
+    named = query.get("fieldManager", "")
+    kinds = query.getall("dryRun", [])
+    options = f"{verb.removesuffix('collection').capitalize()}Options"
+    if kinds and kinds != ["All"]:
+        told = f'Unsupported value: {json.dumps(kinds)}: supported values: "All"'
+        raise invalid_options(options, "dryRun", told)
+    validation = query.get("fieldValidation") or "Warn"
+    if validation not in ("Strict", "Warn", "Ignore"):
+        listed = '"", "Ignore", "Strict", "Warn"'
+        told = f'Unsupported value: "{validation}": supported values: {listed}'
+        raise invalid_options(options, "fieldValidation", told)
+    return Ask(
+        named or ("" if "apply" in content_type else agent.partition("/")[0]),
+        dry_run=bool(kinds),
+        force=query.get("force", "false") not in ("false", "0"),
+        content_type=content_type,
+        validation=validation,
+    )
 
 
 def json_response(body: Json, status: int = 200) -> web.Response:
@@ -72,29 +122,44 @@ class Server:
                 await asyncio.sleep(self.faults.seconds)
             if self.faults.stalled:
                 await self.stopping.wait()
-            if self.faults.credentials_refused or not self._admits(request):
-                raise ApiError(401, "Unauthorized")
             route = parse(request.path)
+            self._admit(request, route)
             if route is None:
                 return self._outside(request)
             return await self._recorded(request, route)
         except PlainError as refusal:
             return web.Response(text=refusal.message, status=refusal.code)
         except ApiError as refusal:
-            return json_response(refusal.status(), refusal.code)
+            return _refusal(refusal)
+        except web.HTTPRequestEntityTooLarge:
+            told = f"Request entity too large: limit is {LARGEST_BODY}"
+            return _refusal(ApiError(413, told))
+        except Exception as problem:
+            log.exception("%s %s", request.method, request.path)
+            return _refusal(ApiError(500, f"Internal error occurred: {problem!r}"))
 
-    def _admits(self, request: web.BaseRequest) -> bool:
+    def _admit(self, request: web.BaseRequest, route: Route | None) -> None:
         """Pods run commands of this machine, so only who can read the kubeconfig may ask."""
+        if self.faults.credentials_refused:
+            raise ApiError(401, "Unauthorized")
         if request.path.startswith((*_HEALTH, "/version")):
-            return True
+            return
         given = request.headers.get("Authorization", "")
-        return secrets.compare_digest(given.encode(), self._bearer.encode())
+        if given and not secrets.compare_digest(given.encode(), self._bearer.encode()):
+            raise ApiError(401, "Unauthorized")
+        if not given:
+            verb = "get"
+            if route is not None:
+                verb = verb_of(request.method, route, watch=_watches(request))
+            raise access.anonymous(request.path, verb, route)
 
     async def _recorded(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         query = request.query
-        watch = query.get("watch") in _TRUE
+        watch = _watches(request)
         verb = verb_of(request.method, route, watch=watch)
-        dry_run = query.get("dryRun") == "All"
+        if watch and route.name:
+            watch, verb = False, "get"
+        dry_run = "dryRun" in query
 
         def note(status: int) -> None:
             agent = request.headers.get("User-Agent", "")
@@ -113,8 +178,11 @@ class Server:
             )
 
         try:
-            kind = self._kind(route)
             access.refuse(self.faults, verb, route)
+            if route.group not in self.api.kinds.groups():
+                note(404)
+                return _not_found()
+            kind = self._kind(route)
             if watch and not route.subresource:
                 note(200)
                 return await self._watch(request, kind, route)
@@ -122,7 +190,7 @@ class Server:
                 connection = self.subresources.connection(request, route)
                 note(101)
                 return await connection()
-            answer = await self._answer(request, kind, route, verb, dry_run=dry_run)
+            answer = await self._answer(request, kind, route, verb)
         except ApiError as refusal:
             note(refusal.code)
             raise
@@ -133,20 +201,23 @@ class Server:
         kind = self.api.kinds.by_resource(route.group, route.resource)
         known = kind is not None and kind.version == route.version
         if kind is None or not known:
-            raise ApiError(404, "the server could not find the requested resource")
+            raise unknown_path()
         if route.subresource and route.subresource not in (*kind.subresources, "status"):
-            raise ApiError(404, "the server could not find the requested resource")
+            raise unknown_path()
         return kind
 
     async def _answer(
-        self, request: web.BaseRequest, kind: Kind, route: Route, verb: str, *, dry_run: bool
+        self, request: web.BaseRequest, kind: Kind, route: Route, verb: str
     ) -> web.StreamResponse:
-        content_type = request.headers.get("Content-Type", "").partition(";")[0].strip()
-        body = decode_body(await request.read(), content_type)
+        ask = _ask(request, verb)
+        body: Any = None
+        data = await request.read()
+        if verb in ("create", "update", "patch") or data:
+            body = decode_body(data, ask.content_type, kind)
         if kind.verbs == ("create",):
-            return json_response(access.review(kind, body, self.faults, self.api.kinds), 201)
+            return json_response(access.review(kind, body, ask, self.faults, self.api.kinds), 201)
         if self.subresources.knows(route):
-            return await self.subresources.answer(request, kind, route, verb, body)
+            return await self.subresources.answer(request, kind, route, verb, body, ask)
         if verb == "get":
             found = self.api.read(kind, route.namespace, route.name)
             return self._shown(request, kind, found)
@@ -154,44 +225,29 @@ class Server:
             return self._listed(request, kind, route)
         name = route.name or dig(body, "metadata", "name", default="")
         access.admit(self.faults, verb, kind.plural, name)
-        status, answer = self._write(request, kind, route, verb, body, dry_run=dry_run)
-        shown = json_response(answer, status)
+        status, answer = self._write(request, kind, route, verb, body, ask)
         if answer.get("kind") == kind.kind:
-            shown = self._shown(request, kind, answer, status)
+            response = self._shown(request, kind, answer, status)
+        else:
+            response = json_response(answer, status)
         if kind.kind == "Job" and verb.startswith("delete") and not _policy(request, body):
-            shown.headers["Warning"] = f'299 - "{PRESERVED}"'
-        return shown
+            ask.warnings.append(PRESERVED)
+        for told in ask.warnings:
+            response.headers.add("Warning", f"299 - {json.dumps(told, ensure_ascii=False)}")
+        return response
 
     def _write(
-        self,
-        request: web.BaseRequest,
-        kind: Kind,
-        route: Route,
-        verb: str,
-        body: Any,
-        *,
-        dry_run: bool,
+        self, request: web.BaseRequest, kind: Kind, route: Route, verb: str, body: Any, ask: Ask
     ) -> tuple[int, Json]:
         query = request.query
-        agent = request.headers.get("User-Agent", "unknown")
-        manager = query.get("fieldManager") or agent.partition("/")[0]
         if verb == "create":
-            return self.resources.create(kind, route, body, manager, dry_run=dry_run)
+            return self.resources.create(kind, route, body, ask)
         if verb == "update":
-            return self.resources.update(kind, route, body, manager, dry_run=dry_run)
+            return self.resources.update(kind, route, body, ask)
         if verb == "patch":
-            content_type = request.headers.get("Content-Type", "").partition(";")[0].strip()
-            return self.resources.patch(
-                kind,
-                route,
-                body,
-                content_type,
-                query.get("fieldManager", "") if "apply" in content_type else manager,
-                dry_run=dry_run,
-                force=query.get("force") in _TRUE,
-            )
+            return self.resources.patch(kind, route, body, ask)
         options = {**{key: query[key] for key in _DELETE_QUERY if key in query}, **(body or {})}
-        if dry_run:
+        if ask.dry_run:
             options["dryRun"] = ["All"]
         if verb == "delete":
             return self.resources.delete(kind, route, options)
@@ -214,6 +270,7 @@ class Server:
         return json_response(self._render(request, kind, obj), status)
 
     def _listed(self, request: web.BaseRequest, kind: Kind, route: Route) -> web.Response:
+        check_version_query(request.query, self.api.store)
         with self.api.store.lock:
             found = select(self.api, kind, route, request.query)
             found, metadata = page(found, request.query, str(self.api.store.version))
@@ -222,9 +279,9 @@ class Server:
             whole = request.query.get("includeObject") == "Object"
             return json_response(tables.table(kind, found, metadata, whole=whole, headed=True))
         if "as=PartialObjectMetadataList" in accept:
-            answer = object_list(kind, [tables.partial(obj) for obj in found], metadata)
-            answer |= {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
-            return json_response(answer)
+            answer = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+            items = [tables.partial(obj) for obj in found]
+            return json_response({**answer, "metadata": metadata, "items": items})
         return json_response(object_list(kind, found, metadata))
 
     async def _watch(
@@ -260,17 +317,22 @@ class Server:
         if path == "/version":
             return json_response(discovery.VERSION)
         document = self._document(request, path)
-        if document is None:
-            message = "the server could not find the requested resource"
-            raise ApiError(404, message)
-        return document
+        if document is not None:
+            return document
+        parts = path.split("/")
+        if parts[1] == "api" or (parts[1:2] == ["apis"] and parts[2] in self.api.kinds.groups()):
+            raise unknown_path()
+        return _not_found()
 
     def _document(self, request: web.BaseRequest, path: str) -> web.Response | None:
         kinds = self.api.kinds
         if path in ("/api", "/apis"):
             return self._discovery(request, core=path == "/api")
         if path == "/openapi/v3":
-            return json_response(discovery.openapi_index(kinds))
+            answer = json_response(discovery.openapi_index(kinds))
+            answer.content_type = "text/plain"  # as the real server says, although it is JSON
+            answer.charset = "utf-8"
+            return answer
         parts = path.strip("/").split("/")
         found: Json | None = None
         if parts[:2] == ["openapi", "v3"]:
@@ -286,16 +348,15 @@ class Server:
     def _discovery(self, request: web.BaseRequest, *, core: bool) -> web.Response:
         accept = request.headers.get("Accept", "")
         kinds = self.api.kinds
-        if discovery.AGGREGATED not in accept:
+        if f"g={discovery.AGGREGATED};v=v2;" not in accept.replace(" ", ""):
             plain = discovery.core_versions(request.host) if core else discovery.group_list(kinds)
             return json_response(plain)
-        version = "v2" if "v=v2;" in accept or accept.endswith("v=v2") else "v2beta1"
-        document = discovery.aggregated(kinds, core=core, version=version)
+        document = discovery.aggregated(kinds, core=core)
         mark = discovery.etag(document)
         headers = {"ETag": mark, "Vary": "Accept", "Cache-Control": "public"}
         if request.headers.get("If-None-Match") == mark:
             return web.Response(status=304, headers=headers)
-        form = f"application/json;g={discovery.AGGREGATED};v={version};as=APIGroupDiscoveryList"
+        form = f"application/json;g={discovery.AGGREGATED};v=v2;as=APIGroupDiscoveryList"
         headers["Content-Type"] = form
         return web.Response(body=compact(document), headers=headers)
 

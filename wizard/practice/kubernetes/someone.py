@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.json_tools import clone
+from wizard.practice.kubernetes.reading import Ask
 from wizard.practice.kubernetes.resources import MERGE_PATCH, STRATEGIC, Resources
 from wizard.practice.kubernetes.routes import Route
 
@@ -31,7 +32,7 @@ class Someone:
         """
         kind = self._api.kind_of(obj)
         route = _route(kind, obj["metadata"].get("namespace", ""))
-        return self._resources.create(kind, route, obj, self.manager, dry_run=False)[1]
+        return self._resources.create(kind, route, obj, Ask(self.manager))[1]
 
     def patch(self, kind: str, namespace: str, name: str, change: Json) -> Json:
         """Patch an object, as `kubectl patch` does: strategically, custom kinds by merge.
@@ -43,10 +44,8 @@ class Someone:
         found = self._api.named(kind)
         form = MERGE_PATCH if found.custom else STRATEGIC
         route = _route(found, namespace, name)
-        done = self._resources.patch(
-            found, route, change, form, self.manager, dry_run=False, force=False
-        )
-        return done[1]
+        ask = Ask(self.manager, content_type=form)
+        return self._resources.patch(found, route, change, ask)[1]
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wizard.practice.kubernetes.errors import invalid, modified, other_uid, rejected
 from wizard.practice.kubernetes.json_tools import clone, dig
 
 if TYPE_CHECKING:
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_NEW_STATUS: dict[str, Json] = {
+    **{kind: {} for kind in ("Deployment", "CronJob", "ResourceQuota")},
+    **{kind: {"loadBalancer": {}} for kind in ("Service", "Ingress")},
+    "ReplicaSet": {"replicas": 0},
+    "StatefulSet": {"replicas": 0, "availableReplicas": 0},
+    "PersistentVolumeClaim": {"phase": "Pending"},
+}
+"""The status of what has just been made."""
+JOB_LABELS = (
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name",
+    "controller-uid",
+    "job-name",
+)
 _KEPT_META = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -29,10 +44,35 @@ def stamp(kind: Kind, obj: Json) -> None:
     """Fill in what needs the new object's uid; changes `obj`."""
     if kind.kind == "Job":
         _stamp_job(obj)
+        obj["status"] = {}
     elif kind.kind == "Pod":
         obj["status"] = {"phase": "Pending", "qosClass": _quality(obj)}
     elif kind.kind == "Namespace":
         obj.setdefault("status", {"phase": "Active"})
+    elif kind.kind == "CustomResourceDefinition":
+        stored = [one["name"] for one in obj["spec"]["versions"] if one.get("storage")]
+        obj["status"] = {"storedVersions": stored}
+    elif kind.kind in _NEW_STATUS:
+        obj["status"] = clone(_NEW_STATUS[kind.kind])
+
+
+def check_version(kind: Kind, old: Json, obj: Json, *, patched: bool) -> None:
+    """Refuse what was made from another state, or of another object of the same name.
+
+    Raises:
+        ApiError: 409, or 422 for a patch with another uid.
+    """
+    name, before = old["metadata"]["name"], old["metadata"]
+    sent, uid = obj["metadata"].get("resourceVersion"), obj["metadata"].get("uid")
+    if sent and not sent.isdigit():
+        raise rejected(f'strconv.ParseUint: parsing "{sent}": invalid syntax')
+    if sent and sent != before["resourceVersion"]:
+        raise modified(kind, name)
+    if uid and uid != before["uid"]:
+        if patched:
+            told = f'Invalid value: "{uid}": field is immutable'
+            raise invalid(kind, name, [("metadata.uid", told)] * 2)
+        raise other_uid(kind, before, uid)
 
 
 def status_only(old: Json, sent: Json) -> Json:
@@ -62,6 +102,11 @@ def carry_over(kind: Kind, old: Json, obj: Json) -> None:
 
 def _keep_addresses(old: Json, obj: Json) -> None:
     spec = obj.setdefault("spec", {})
+    if spec.get("type", "ClusterIP") == "ClusterIP":
+        for name in ("allocateLoadBalancerNodePorts", "externalTrafficPolicy"):
+            spec.pop(name, None)
+        for port in spec.get("ports") or []:
+            port.pop("nodePort", None)
     spec.setdefault("clusterIP", old["spec"]["clusterIP"])
     ports = {one.get("port"): one.get("nodePort") for one in old["spec"].get("ports", [])}
     for port in spec.get("ports") or []:
@@ -71,12 +116,7 @@ def _keep_addresses(old: Json, obj: Json) -> None:
 
 def _stamp_job(obj: Json) -> None:
     uid, name = obj["metadata"]["uid"], obj["metadata"]["name"]
-    labels = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
+    labels = dict(zip(JOB_LABELS, (uid, name, uid, name), strict=True))
     template = obj["spec"]["template"]
     template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), **labels}
     if not obj["metadata"].get("labels"):

@@ -18,6 +18,8 @@ ObjectKey = tuple[str, str]  # namespace ("" when cluster-scoped), name
 
 HISTORY = 1000
 """Events kept for watches that start from an older resourceVersion; older ones answer 410."""
+FIRST = 1000
+"""The resourceVersion of an empty store."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Store:
         self._objects: dict[ResourceKey, dict[ObjectKey, Json]] = {}
         self._history: deque[Event] = deque(maxlen=HISTORY)
         self._listeners: list[Callable[[Event], None]] = []
-        self._version = 1000
+        self._version = FIRST
 
     @property
     def version(self) -> int:
@@ -125,8 +127,9 @@ class Store:
         """
         with self.lock:
             full = len(self._history) == HISTORY
-            if full and version < self._history[0].version - 1:
-                raise gone(version, self._history[0].version)
+            oldest = self._history[0].version - 1 if full else FIRST
+            if version < oldest:
+                raise gone(version, oldest)
             return [event for event in self._history if event.version > version]
 
     def snapshot(self) -> Snapshot:

@@ -10,22 +10,25 @@ from aiohttp import web
 
 from wizard.practice.kubernetes.controllers.containers import run_of
 from wizard.practice.kubernetes.controllers.pod_status import status_of
-from wizard.practice.kubernetes.errors import ApiError, PlainError
+from wizard.practice.kubernetes.errors import ApiError, PlainError, invalid
 from wizard.practice.kubernetes.exec import run_exec, wanted_streams
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
+from wizard.practice.kubernetes.kinds import Kind
 from wizard.practice.kubernetes.pod_limits import blocking_budget
 from wizard.practice.kubernetes.port_forward import run_port_forward, wanted_ports
 from wizard.practice.kubernetes.protobuf import CONTENT_TYPE
+from wizard.practice.kubernetes.reading import Ask, read, read_patched
 from wizard.practice.kubernetes.resources import patched
+from wizard.practice.kubernetes.rules import of_kind
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
     from wizard.practice.kubernetes.handlers import Handlers
-    from wizard.practice.kubernetes.kinds import Kind
     from wizard.practice.kubernetes.routes import Route
 
 Json = dict[str, Any]
 
+SCALE = Kind("autoscaling", "v1", "Scale", "scales")
 _CONNECTS = ("exec", "attach", "portforward")
 _PULLING = {
     "ErrImagePull": "image can't be pulled",
@@ -152,6 +155,7 @@ class Subresources:
         route: Route,
         verb: str,
         body: Any,
+        ask: Ask,
     ) -> web.Response:
         """The plain ones."""
         obj = self.api.read(kind, route.namespace, route.name)
@@ -163,7 +167,7 @@ class Subresources:
                 options["dryRun"] = ["All"]
             return self._evict(kind, obj, options)
         if route.subresource == "scale":
-            return self._scale(request, kind, obj, verb, body)
+            return self._scale(kind, obj, verb, body, ask)
         if route.subresource == "token":
             expires = {"token": "practice", "expirationTimestamp": now()}
             return _json({**(body or {}), "status": expires}, 201)
@@ -214,25 +218,27 @@ class Subresources:
         answer = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return _json({**answer, "code": 201}, 201)
 
-    def _scale(
-        self,
-        request: web.BaseRequest,
-        kind: Kind,
-        obj: Json,
-        verb: str,
-        body: Any,
-    ) -> web.Response:
+    def _scale(self, kind: Kind, obj: Json, verb: str, body: Any, ask: Ask) -> web.Response:
         meta = obj["metadata"]
-        scale = _scale_of(obj)
+        scale = _scale_of(kind, obj)
         if verb != "get":
-            content_type = request.headers.get("Content-Type", "").partition(";")[0]
-            wanted = body if verb == "update" else patched(kind, scale, body, content_type)
+            wanted = body
+            if verb == "patch":
+                wanted = read_patched(
+                    SCALE, patched(SCALE, scale, body, ask.content_type), body, ask
+                )
+            else:
+                wanted = read(SCALE, body, ask)
+            replicas = dig(wanted, "spec", "replicas", default=0)
+            if problems := list(of_kind("Scale", wanted)):
+                raise invalid(SCALE, meta["name"], problems)
+            version = dig(wanted, "metadata", "resourceVersion") or meta["resourceVersion"]
             changed = clone(obj)
-            changed["spec"]["replicas"] = dig(wanted, "spec", "replicas", default=0)
-            version = dig(wanted, "metadata", "resourceVersion")
-            changed["metadata"]["resourceVersion"] = version or meta["resourceVersion"]
-            obj = self.api.update(kind, meta["namespace"], meta["name"], changed, manager="scale")
-            scale = _scale_of(obj)
+            changed["spec"]["replicas"] = replicas
+            changed["metadata"]["resourceVersion"] = version
+            place = (meta["namespace"], meta["name"])
+            obj = self.api.update(kind, *place, changed, ask, subresource="scale")
+            scale = _scale_of(kind, obj)
         return _json(scale)
 
     def _finalize(self, kind: Kind, route: Route, body: Any) -> web.Response:
@@ -240,16 +246,19 @@ class Subresources:
         return _json(done)
 
 
-def _scale_of(obj: Json) -> Json:
+def _scale_of(kind: Kind, obj: Json) -> Json:
     fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     pairs = dig(obj, "spec", "selector", "matchLabels", default={})
+    replicas = dig(obj, "spec", "replicas", default=0)
+    selector = ",".join(f"{key}={value}" for key, value in pairs.items())
+    selector = dig(obj, "status", "selector", default="") if kind.custom else selector
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: obj["metadata"][key] for key in fields},
-        "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
+        "spec": {"replicas": replicas} if replicas else {},
         "status": {
             "replicas": dig(obj, "status", "replicas", default=0),
-            "selector": ",".join(f"{key}={value}" for key, value in pairs.items()),
+            **({"selector": selector} if selector else {}),
         },
     }

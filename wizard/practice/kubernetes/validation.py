@@ -1,13 +1,15 @@
-"""What the real server refuses: wrong types, missing fields, changes of what cannot change."""
+"""What the real server refuses: names, fields that do not fit, changes of what cannot change."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import invalid
-from wizard.practice.kubernetes.json_tools import canonical, dig
+from wizard.practice.kubernetes.json_tools import dig
+from wizard.practice.kubernetes.quantities import amount as parsed
+from wizard.practice.kubernetes.rules import misformed, of_kind, of_pod, refused, shown
+from wizard.practice.kubernetes.schema import ANY, Type, dotted, type_of, wrong
 from wizard.practice.kubernetes.selectors import selects
 
 if TYPE_CHECKING:
@@ -16,206 +18,294 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Cause = tuple[str, str]
 
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-_LABEL_LENGTH, _NAME_LENGTH, _SECRET_BYTES = 63, 253, 1024 * 1024
+_SECRET_BYTES = 1024 * 1024
 _DNS_LABEL_KINDS = {"Namespace", "Service"}
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Event"}
-_STATEFUL_MUTABLE = frozenset(
-    {
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    }
+_NODE_PORTS = (30000, 32767)
+_POD_SPECS = (
+    ("spec",),
+    ("spec", "template", "spec"),
+    ("spec", "jobTemplate", "spec", "template", "spec"),
 )
-_TEMPLATED = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"}
+_STATEFUL_MUTABLE = (
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+)
 
 
-def pod_spec_at(obj: Json) -> tuple[str, Json | None]:
-    """Where the object's pod spec is (`spec.template.spec`), and the spec."""
-    kind = obj.get("kind")
-    if kind == "Pod":
-        return "spec", dig(obj, "spec")
-    if kind == "CronJob":
-        path: tuple[str, ...] = ("spec", "jobTemplate", "spec", "template", "spec")
-    else:
-        path = ("spec", "template", "spec")
-    return ".".join(path), dig(obj, *path)
+def _name(kind: Kind, name: str) -> Iterator[Cause]:
+    told = ""
+    if kind.kind in _DNS_LABEL_KINDS:
+        told = "must not contain dots" if "." in name else misformed("label", name)
+    elif kind.kind not in _FREE_NAMES:
+        told = misformed("subdomain", name)
+    if told:
+        yield refused("metadata.name", name, told)
 
 
-def mistyped(obj: Json) -> Iterator[tuple[str, str, str, Any]]:
-    """Values of a wrong type: (path with item keys, plain path, wanted type, value)."""
-    for name in ("labels", "annotations"):
-        for key, value in (dig(obj, "metadata", name, default={}) or {}).items():
-            if not isinstance(value, str):
-                yield f".metadata.{name}.{key}", f"ObjectMeta.metadata.{name}", "string", value
-    if obj.get("kind") == "ConfigMap":
-        for key, value in (obj.get("data") or {}).items():
-            if not isinstance(value, str):
-                yield f".data.{key}", "ConfigMap.data", "string", value
-    replicas = dig(obj, "spec", "replicas")
-    if isinstance(replicas, bool | str):
-        yield ".spec.replicas", f"{obj['kind']}Spec.spec.replicas", "int32", replicas
-    where, spec = pod_spec_at(obj)
-    for listed in ("initContainers", "containers"):
-        for container in dig(spec, listed, default=[]):
-            yield from _mistyped_container(container, f"{where}.{listed}")
+def _marks(meta: Json) -> Iterator[Cause]:
+    for field in ("labels", "annotations"):
+        for key, value in (meta.get(field) or {}).items():
+            prefix, _, last = key.rpartition("/")
+            if told := misformed("key", last):
+                yield refused(f"metadata.{field}", key, told)
+            elif prefix and (told := misformed("subdomain", prefix)):
+                yield refused(f"metadata.{field}", key, f"prefix part {told}")
+            if field == "labels" and (told := misformed("value", value)):
+                yield refused(f"metadata.{field}", value, told)
+    for n, owner in enumerate(meta.get("ownerReferences") or []):
+        for name in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(name):
+                at = f"metadata.ownerReferences[{n}].{name}"
+                yield refused(at, owner.get(name) or "", "must not be empty")
 
 
-def _mistyped_container(container: Json, where: str) -> Iterator[tuple[str, str, str, Any]]:
-    at = f'.{where}[name="{container.get("name", "")}"]'
-    for variable in container.get("env") or []:
-        value = variable.get("value")
-        if value is not None and not isinstance(value, str):
-            path = f'{at}.env[name="{variable.get("name", "")}"].value'
-            yield path, f"EnvVar.{where}.env.value", "string", value
-    for name in ("command", "args"):
-        for n, value in enumerate(container.get(name) or []):
-            if not isinstance(value, str):
-                yield f"{at}.{name}[{n}]", f"Container.{where}.{name}", "string", value
-    if not isinstance(container.get("image", ""), str):
-        yield f"{at}.image", f"Container.{where}.image", "string", container["image"]
+def _data(obj: Json) -> Iterator[Cause]:
+    entries = {**(obj.get("data") or {}), **(obj.get("binaryData") or {})}
+    for key in entries:
+        if told := misformed("data", key):
+            yield refused(f"data[{key}]", key, told)
+    secret = obj["kind"] == "Secret"
+    size = sum(len(value) * (3 / 4 if secret else 1) for value in entries.values())
+    if size > _SECRET_BYTES:
+        told = f"Too long: may not be more than {_SECRET_BYTES} bytes"
+        yield "data" if secret else "[]", told
 
 
-def go_type(value: Any) -> str:
-    """The name that Go's JSON decoder gives a value's type."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, dict):
-        return "object"
-    return "array" if isinstance(value, list) else "string"
-
-
-def _required(value: Any, field: str) -> Iterator[Cause]:
-    if value in (None, "", [], {}):
-        yield field, "Required value"
-
-
-def _name_causes(kind: Kind, name: str) -> Iterator[Cause]:
-    if kind.kind in _FREE_NAMES:
-        return
-    limit = _LABEL_LENGTH if kind.kind in _DNS_LABEL_KINDS else _NAME_LENGTH
-    if len(name) > limit:
-        yield "metadata.name", f'Invalid value: "{name}": must be no more than {limit} characters'
-    if not _NAME.match(name):
-        yield (
-            "metadata.name",
-            f'Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case '
-            "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric "
-            "character",
-        )
-
-
-def _pod_spec_causes(obj: Json) -> Iterator[Cause]:
-    where, spec = pod_spec_at(obj)
-    if spec is None:
-        return
-    yield from _required(spec.get("containers"), f"{where}.containers")
+def _pods(obj: Json) -> Iterator[Cause]:
+    at = _POD_SPECS[0 if obj["kind"] == "Pod" else 2 if obj["kind"] == "CronJob" else 1]
+    place, spec = ".".join(at), dig(obj, *at, default={})
+    yield from of_pod(spec, place, dig(obj, "spec", "volumeClaimTemplates", default=[]))
     for listed in ("initContainers", "containers"):
         for n, container in enumerate(spec.get(listed) or []):
-            yield from _required(container.get("name"), f"{where}.{listed}[{n}].name")
-            yield from _required(container.get("image"), f"{where}.{listed}[{n}].image")
-            for m, variable in enumerate(container.get("env") or []):
-                yield from _required(variable.get("name"), f"{where}.{listed}[{n}].env[{m}].name")
+            yield from _container(container, f"{place}.{listed}[{n}]")
 
 
-def _selector_causes(obj: Json) -> Iterator[Cause]:
-    selector = dig(obj, "spec", "selector")
-    labels = dig(obj, "spec", "template", "metadata", "labels", default={})
-    yield from _required(selector, "spec.selector")
-    if selector and not selects(selector, labels):
-        yield (
-            "spec.template.metadata.labels",
-            f"Invalid value: {canonical(labels)}: `selector` does not match template `labels`",
-        )
+def _container(container: Json, at: str) -> Iterator[Cause]:
+    for n, variable in enumerate(container.get("env") or []):
+        if variable.get("value") and variable.get("valueFrom") is not None:
+            told = "may not be specified when `value` is not empty"
+            yield refused(f"{at}.env[{n}].valueFrom", "", told)
+    limits = dig(container, "resources", "limits", default={})
+    for name, amount in dig(container, "resources", "requests", default={}).items():
+        bound = limits.get(name)
+        if bound is not None and parsed(amount) > parsed(bound):
+            told = f"must be less than or equal to {name} limit of {bound}"
+            yield refused(f"{at}.resources.requests", amount, told)
 
 
-def _job_causes(obj: Json) -> Iterator[Cause]:
-    policy = dig(obj, "spec", "template", "spec", "restartPolicy")
-    if policy not in ("Never", "OnFailure"):
-        yield (
-            "spec.template.spec.restartPolicy",
-            f'Unsupported value: "{policy}": supported values: "OnFailure", "Never"',
-        )
+def _workload(obj: Json) -> Iterator[Cause]:
+    spec = obj["spec"]
+    selector, labels = spec.get("selector"), dig(spec, "template", "metadata", "labels")
+    if selector is None:
+        yield "spec.selector", "Required value"
+    elif not selector:
+        told = f"empty selector is invalid for {obj['kind'].lower()}"
+        yield refused("spec.selector", {}, told)
+    if not selects(selector, labels or {}):
+        told = "`selector` does not match template `labels`"
+        yield refused("spec.template.metadata.labels", labels, told)
+    yield from _pods(obj)
+    yield from _policy(spec, ("Always",))
+    if obj["kind"] == "Deployment":
+        yield from _strategy(spec)
 
 
-def validate(kind: Kind, obj: Json) -> None:
-    """Refuse what could not be stored.
+def _policy(spec: Json, supported: tuple[str, ...]) -> Iterator[Cause]:
+    policy = dig(spec, "template", "spec", "restartPolicy", default="Always")
+    if policy not in supported:
+        listed = ", ".join(shown(one) for one in supported)
+        told = f"Unsupported value: {shown(policy)}: supported values: {listed}"
+        yield "spec.template.spec.restartPolicy", told
+
+
+def _strategy(spec: Json) -> Iterator[Cause]:
+    found, at = spec.get("strategy") or {}, "spec.strategy"
+    kind, rolling = found.get("type"), found.get("rollingUpdate")
+    if kind not in ("Recreate", "RollingUpdate"):
+        value = f'{{"Type":{shown(kind)},"RollingUpdate":{shown(rolling)}}}'
+        listed = '"Recreate", "RollingUpdate"'
+        yield at, f"Unsupported value: {value}: supported values: {listed}"
+    elif kind == "Recreate" and rolling is not None:
+        told = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
+        yield f"{at}.rollingUpdate", told
+    elif rolling and all(rolling.get(one) in (0, "0%") for one in ("maxSurge", "maxUnavailable")):
+        told = "may not be 0 when `maxSurge` is 0"
+        yield refused(f"{at}.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], told)
+    deadline = spec.get("progressDeadlineSeconds")
+    if deadline is not None and deadline <= spec.get("minReadySeconds", 0):
+        told = "must be greater than minReadySeconds"
+        yield refused("spec.progressDeadlineSeconds", deadline, told)
+
+
+def _job(obj: Json) -> Iterator[Cause]:
+    yield from _pods(obj)
+    yield from _policy(obj["spec"], ("OnFailure", "Never"))
+
+
+def _service(obj: Json) -> Iterator[Cause]:
+    spec = obj["spec"]
+    ports, kind = spec.get("ports") or [], spec.get("type")
+    if not ports and spec.get("clusterIP") != "None" and kind != "ExternalName":
+        yield "spec.ports", "Required value"
+    first, last = _NODE_PORTS
+    for n, port in enumerate(ports):
+        if len(ports) > 1 and not port.get("name"):
+            yield f"spec.ports[{n}].name", "Required value"
+        if port.get("nodePort") and not first <= port["nodePort"] <= last:
+            told = "provided port is not in the valid range. The range of valid ports is "
+            yield refused(f"spec.ports[{n}].nodePort", port["nodePort"], f"{told}{first}-{last}")
+    if kind == "ExternalName" and not spec.get("externalName"):
+        yield "spec.externalName", "Required value"
+
+
+def _role(obj: Json) -> Iterator[Cause]:
+    for n, rule in enumerate(obj.get("rules") or []):
+        if not rule.get("verbs"):
+            yield f"rules[{n}].verbs", "Required value: verbs must contain at least one value"
+
+
+_RULES: dict[str, Callable[[Json], Iterator[Cause]]] = {
+    **dict.fromkeys(("Pod", "CronJob"), _pods),
+    **dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"), _workload),
+    **dict.fromkeys(("Secret", "ConfigMap"), _data),
+    **dict.fromkeys(("Role", "ClusterRole"), _role),
+    "Job": _job,
+    "Service": _service,
+}
+
+
+def _custom(kind: Kind, obj: Json) -> Iterator[Cause]:
+    """What a definition's schema says of an object."""
+    for problem in wrong(obj, type_of(kind)):
+        found = {"str": "string", "int": "integer", "bool": "boolean", "list": "array"}
+        given = found.get(type(problem.value).__name__, "object")
+        at, value = dotted(problem.path), problem.wanted.go
+        told = f'Invalid value: "{given}": {at} in body must be of type {value}: "{given}"'
+        yield at, told
+        if at == "spec.replicas" and "scale" in kind.subresources:
+            told = f".spec.replicas accessor error: {problem.value} is of the type {given}"
+            yield ".spec.replicas", f"Invalid value: 0: {told}, expected int64"
+    yield from _asked(obj, type_of(kind), "")
+
+
+def _asked(value: Any, wanted: Type, at: str) -> Iterator[Cause]:
+    rules = wanted.rules
+    listed = rules.get("enum")
+    if listed and value not in listed:
+        supported = ", ".join(shown(one) for one in listed)
+        yield at, f"Unsupported value: {shown(value)}: supported values: {supported}"
+    if isinstance(value, int) and value < rules.get("minimum", value):
+        told = f"{at} in body should be greater than or equal to {rules['minimum']}"
+        yield refused(at, value, told)
+    if not isinstance(value, dict):
+        return
+    for name in rules.get("required") or []:
+        if name not in value:
+            yield f"{at}.{name}".removeprefix("."), "Required value"
+    fields = wanted.fields()
+    for name, one in value.items():
+        yield from _asked(one, fields.get(name, ANY), f"{at}.{name}".removeprefix("."))
+
+
+def validate(kind: Kind, obj: Json, old: Json | None = None) -> None:
+    """Refuse what could not be stored, or could not come after `old`.
 
     Raises:
         ApiError: 422 with a cause for each field.
     """
-    name = obj["metadata"]["name"]
-    causes = list(_name_causes(kind, name))
-    if not kind.custom and kind.kind not in ("ControllerRevision",):
-        causes += _pod_spec_causes(obj)
-    if kind.kind in _TEMPLATED:
-        causes += _selector_causes(obj)
-    if kind.kind == "Job":
-        causes += _job_causes(obj)
-    if kind.kind == "Service" and dig(obj, "spec", "type") != "ExternalName":
-        headless = dig(obj, "spec", "clusterIP") == "None"
-        causes += [] if headless else _required(dig(obj, "spec", "ports"), "spec.ports")
-    if kind.kind in ("Secret", "ConfigMap") and _size(obj) > _SECRET_BYTES:
-        causes.append(("data", f"Too long: may not be more than {_SECRET_BYTES} bytes"))
+    causes = [] if old else list(_name(kind, obj["metadata"]["name"]))
+    causes += _marks(obj["metadata"])
+    if kind.custom:
+        causes += _custom(kind, obj)
+    else:
+        causes += of_kind(kind.kind, obj)
+        causes += _RULES[kind.kind](obj) if kind.kind in _RULES else ()
+    for change in _CHANGES.get(kind.kind, []) if old else []:
+        causes += change(old or {}, obj)
     if causes:
-        raise invalid(kind, name, causes)
+        raise invalid(kind, obj["metadata"]["name"], causes)
 
 
-def _size(obj: Json) -> int:
-    share = 3 / 4 if obj.get("kind") == "Secret" else 1
-    return int(sum(len(value) for value in (obj.get("data") or {}).values()) * share)
+def warnings(obj: Json) -> Iterator[str]:
+    """What the real server warns of although it stores it."""
+    for at in _POD_SPECS:
+        for listed in ("initContainers", "containers"):
+            for n, container in enumerate(dig(obj, *at, listed, default=[])):
+                names = [one.get("name") for one in container.get("env") or []]
+                for m, name in enumerate(names):
+                    if name in names[:m]:
+                        where = f"{'.'.join(at)}.{listed}[{n}].env[{m}]"
+                        told = f'hides previous definition of "{name}", which may be dropped'
+                        yield f"{where}: {told} when using apply"
 
 
-def _immutable(field: str, value: Any) -> Cause:
-    return field, f"Invalid value: {canonical(value)}: field is immutable"
-
-
-def _stateful_change(old: Json, new: Json) -> Iterator[Cause]:
-    fields = (set(old["spec"]) | set(new["spec"])) - _STATEFUL_MUTABLE
+def _stateful(old: Json, new: Json) -> Iterator[Cause]:
+    fields = (set(old["spec"]) | set(new["spec"])) - set(_STATEFUL_MUTABLE)
     if any(old["spec"].get(field) != new["spec"].get(field) for field in fields):
-        yield (
-            "spec",
-            "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', "
-            "'template', 'updateStrategy', 'revisionHistoryLimit', "
-            "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
-        )
+        *first, last = (f"'{name}'" for name in _STATEFUL_MUTABLE)
+        told = "Forbidden: updates to statefulset spec for fields other than "
+        yield "spec", f"{told}{', '.join(first)} and {last} are forbidden"
 
 
-def _fixed(*path: str) -> Callable[[Json, Json], Iterator[Cause]]:
+def _fixed(*path: str, told: str = "field is immutable") -> Callable[[Json, Json], Iterator[Cause]]:
     def causes(old: Json, new: Json) -> Iterator[Cause]:
         if dig(old, *path) is not None and dig(old, *path) != dig(new, *path):
-            yield _immutable(".".join(path), dig(new, *path))
+            yield refused(".".join(path), dig(new, *path), told)
 
     return causes
+
+
+def _role_ref(old: Json, new: Json) -> Iterator[Cause]:
+    if old.get("roleRef") != new.get("roleRef"):
+        given = new.get("roleRef") or {}
+        names = {"APIGroup": "apiGroup", "Kind": "kind", "Name": "name"}
+        value = {name: given.get(field, "") for name, field in names.items()}
+        yield refused("roleRef", value, "cannot change roleRef")
+
+
+def _sealed(old: Json, new: Json) -> Iterator[Cause]:
+    if not old.get("immutable"):
+        return
+    told = "Forbidden: field is immutable when `immutable` is set"
+    if not new.get("immutable"):
+        yield "immutable", told
+    if old.get("data") != new.get("data"):
+        yield "data", told
+
+
+def _job_selector(old: Json, new: Json) -> Iterator[Cause]:
+    selector = dig(new, "spec", "selector")
+    if selector != dig(old, "spec", "selector") and not dig(new, "spec", "manualSelector"):
+        yield refused("spec.selector", selector, "`selector` not auto-generated")
+        labels = dig(new, "spec", "template", "metadata", "labels")
+        told = "`selector` does not match template `labels`"
+        yield from [refused("spec.template.metadata.labels", labels, told)] * 2
+    yield from _fixed("spec", "selector")(old, new)
+
+
+def _address(old: Json, new: Json) -> Iterator[Cause]:
+    kinds = {dig(old, "spec", "type"), dig(new, "spec", "type")}
+    before, now = (dig(one, "spec", "clusterIPs", default=[]) for one in (old, new))
+    if before and before != now and "ExternalName" not in kinds:
+        yield refused("spec.clusterIPs[0]", now, "may not change once set")
 
 
 _CHANGES: dict[str, list[Callable[[Json, Json], Iterator[Cause]]]] = {
     "Deployment": [_fixed("spec", "selector")],
     "ReplicaSet": [_fixed("spec", "selector")],
     "DaemonSet": [_fixed("spec", "selector")],
-    "StatefulSet": [_stateful_change],
-    "Job": [_fixed("spec", "template"), _fixed("spec", "selector"), _fixed("spec", "completions")],
-    "Secret": [_fixed("type")],
-    "RoleBinding": [_fixed("roleRef")],
-    "ClusterRoleBinding": [_fixed("roleRef")],
+    "StatefulSet": [_stateful],
+    "Job": [_job_selector, _fixed("spec", "template", "spec"), _fixed("spec", "completions")],
+    "Secret": [_sealed, _fixed("type")],
+    "ConfigMap": [_sealed],
+    "Service": [_address],
+    "RoleBinding": [_role_ref],
+    "ClusterRoleBinding": [_role_ref],
     "PersistentVolumeClaim": [_fixed("spec", "storageClassName"), _fixed("spec", "accessModes")],
 }
-
-
-def validate_change(kind: Kind, old: Json, new: Json) -> None:
-    """Refuse a change of what cannot change.
-
-    Raises:
-        ApiError: 422 with a cause for each field.
-    """
-    causes = [cause for rule in _CHANGES.get(kind.kind, []) for cause in rule(old, new)]
-    if old.get("immutable") and old.get("data") != new.get("data"):
-        causes.append(("data", "Forbidden: field is immutable when `immutable` is set"))
-    if causes:
-        raise invalid(kind, new["metadata"]["name"], causes)

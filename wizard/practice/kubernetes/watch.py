@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import compact
+from wizard.practice.kubernetes.paging import check_version_query
 from wizard.practice.kubernetes.resources import matcher
 from wizard.practice.kubernetes.store import Event, Store
 
@@ -35,7 +36,8 @@ class Watch:
     render: Callable[[Json], Json]
 
     def __post_init__(self) -> None:
-        self.matches = matcher(self.query)
+        check_version_query(self.query, self.store, watch=True)
+        self.matches = matcher(self.kind, self.query)
         self.queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
 
@@ -125,8 +127,6 @@ class Watch:
         return lines
 
     def _backlog(self, sent: str) -> list[bytes]:
-        if not sent.isdigit():
-            raise ApiError(400, f'invalid resource version "{sent}"')
         events = self.store.since(int(sent))
         lines = [self._line(one) for one in events if one.resource == self.kind.key]
         return [line for line in lines if line is not None]

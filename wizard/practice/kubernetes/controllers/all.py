@@ -32,6 +32,7 @@ def all_controllers(context: Context) -> list[Controller]:
         small.Services,
         small.Claims,
         small.Budgets,
+        small.Quotas,
         small.Autoscalers,
         small.DaemonSets,
     ]

@@ -9,6 +9,7 @@ from wizard.practice.kubernetes.controllers.base import Controller, Key, conditi
 from wizard.practice.kubernetes.controllers.rolling import share
 from wizard.practice.kubernetes.defaults import cluster_address
 from wizard.practice.kubernetes.json_tools import clone, dig
+from wizard.practice.kubernetes.pod_limits import used_of
 from wizard.practice.kubernetes.selectors import selects
 
 if TYPE_CHECKING:
@@ -101,6 +102,25 @@ class Budgets(Controller):
         condition(status, "DisruptionAllowed", str(allowed > 0), reason, "", **told)
         status["conditions"][-1].setdefault("message", "")
         self.api.change(changed)
+
+
+class Quotas(Controller):
+    """Counts for ResourceQuotas."""
+
+    kind = "ResourceQuota"
+
+    def keys(self, event: Event, kind: str) -> Iterable[Key]:
+        """A quota, or every quota of the namespace in which something came, went or changed."""
+        meta = event.object["metadata"]
+        counts = kind != "Event" and meta.get("namespace")
+        for quota in self.api.items(self.kind, meta["namespace"]) if counts else []:
+            yield meta["namespace"], quota["metadata"]["name"]
+
+    def sync(self, obj: Json) -> None:
+        """Write the status of one quota."""
+        hard = dig(obj, "spec", "hard", default={})
+        status = {"hard": clone(hard), "used": used_of(self.api.store, obj)}
+        self.api.change({**clone(obj), "status": status})
 
 
 class Autoscalers(Controller):
