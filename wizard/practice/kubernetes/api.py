@@ -39,6 +39,15 @@ _CONTROLLER = Ask()
 """How the cluster's own controllers write: they stand in no managedFields."""
 
 
+def _notes(meta: Json) -> Json:
+    return meta.get("annotations") or {}
+
+
+def _notes_count(kind: Kind, subresource: str) -> bool:
+    """A Deployment's generation counts its annotations, unless its controller writes them."""
+    return kind.kind == "Deployment" and subresource not in ("status", "controller")
+
+
 def name_suffix(length: int = 5) -> str:
     """A random end of a name, without vowels."""
     return "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(length))
@@ -198,6 +207,7 @@ class Api:
             bare = {key: one for key, one in obj.items() if key not in ("metadata", "status")}
             bound = kind.kind == "Pod" and subresource == "controller"  # it gets its node
             changed = not bound and any(old.get(key) != one for key, one in bare.items())
+            changed |= _notes_count(kind, subresource) and _notes(meta) != _notes(before)
             meta["generation"] = before.get("generation", 1) + int(changed)
         if not owned:
             sent = meta.pop("managedFields", None)
@@ -209,8 +219,11 @@ class Api:
                 meta["managedFields"] = old["metadata"]["managedFields"]
         if ask.dry_run:
             return obj
-        stored = self.store.put(kind.key, obj)
-        return self._remove_if_done(kind, stored)
+        waits = meta.get("finalizers") or kind.kind == "Namespace"
+        if "deletionTimestamp" in meta and not waits and not meta.get("deletionGracePeriodSeconds"):
+            self.store.remove(kind.key, meta.get("namespace", ""), meta["name"])
+            return obj
+        return self.store.put(kind.key, obj)
 
     def change(self, obj: Json) -> Json:
         """Store a controller's changed copy of an object, if it still exists and differs.
@@ -236,13 +249,6 @@ class Api:
         with self.store.lock:
             old = self.read(kind, namespace, name)
             return delete(self.store, kind, old, options or {})
-
-    def _remove_if_done(self, kind: Kind, obj: Json) -> Json:
-        meta = obj["metadata"]
-        waits = meta.get("finalizers") or kind.kind == "Namespace"
-        if "deletionTimestamp" in meta and not waits and not meta.get("deletionGracePeriodSeconds"):
-            self.store.remove(kind.key, meta.get("namespace", ""), meta["name"])
-        return obj
 
     def _counts(self, kind: Kind) -> bool:
         return kind.custom or kind.group not in _UNCOUNTED or kind.kind == "Pod"

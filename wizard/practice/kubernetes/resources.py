@@ -112,7 +112,9 @@ class Resources:
             if (fresh.get("apiVersion"), fresh.get("kind")) != (kind.api_version, kind.kind):
                 group_version = str(fresh.get("apiVersion"))
                 told = f'no kind "{fresh.get("kind")}" is registered for version "{group_version}"'
-                raise bad_patch(compact(fresh).decode(), told + ' in scheme "practice"')
+                raise bad_patch(
+                    compact(fresh).decode(), told + ' in scheme "pkg/runtime/scheme.go:111"'
+                )
             fresh = read_patched(kind, fresh, body, ask)
             _check_name(route, fresh)
             return 200, self._changed(kind, route, fresh, ask, patched=True)

@@ -76,8 +76,10 @@ def check_version(kind: Kind, old: Json, obj: Json, *, patched: bool) -> None:
 
 
 def status_only(old: Json, sent: Json) -> Json:
-    """The old object with the status that was sent."""
+    """The old object with the status, and the annotations, that were sent."""
     fresh: Json = clone(old)
+    notes = sent["metadata"].get("annotations")
+    fresh["metadata"] |= {"annotations": notes} if notes else {}
     if "status" in sent:
         fresh["status"] = sent["status"]
     return fresh

@@ -20,6 +20,7 @@ Cause = tuple[str, str]
 
 _SECRET_BYTES = 1024 * 1024
 _DNS_LABEL_KINDS = {"Namespace", "Service"}
+_FINALIZERS = {"foregroundDeletion", "orphan", "kubernetes"}
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Event"}
 _NODE_PORTS = (30000, 32767)
 _POD_SPECS = (
@@ -58,6 +59,13 @@ def _marks(meta: Json) -> Iterator[Cause]:
                 yield refused(f"metadata.{field}", key, f"prefix part {told}")
             if field == "labels" and (told := misformed("value", value)):
                 yield refused(f"metadata.{field}", value, told)
+
+
+def _references(meta: Json) -> Iterator[Cause]:
+    for n, name in enumerate(meta.get("finalizers") or []):
+        if "/" not in name and name not in _FINALIZERS:
+            told = "name is neither a standard finalizer name nor is it fully qualified"
+            yield refused(f"metadata.finalizers[{n}]", name, told)
     for n, owner in enumerate(meta.get("ownerReferences") or []):
         for name in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(name):
@@ -220,16 +228,26 @@ def validate(kind: Kind, obj: Json, old: Json | None = None) -> None:
         ApiError: 422 with a cause for each field.
     """
     causes = [] if old else list(_name(kind, obj["metadata"]["name"]))
-    causes += _marks(obj["metadata"])
+    causes += [*_marks(obj["metadata"]), *_references(obj["metadata"])]
     if kind.custom:
         causes += _custom(kind, obj)
     else:
         causes += of_kind(kind.kind, obj)
         causes += _RULES[kind.kind](obj) if kind.kind in _RULES else ()
+    causes += _late_finalizers(old["metadata"], obj["metadata"]) if old else ()
     for change in _CHANGES.get(kind.kind, []) if old else []:
         causes += change(old or {}, obj)
     if causes:
         raise invalid(kind, obj["metadata"]["name"], causes)
+
+
+def _late_finalizers(old: Json, new: Json) -> Iterator[Cause]:
+    fresh = [one for one in new.get("finalizers") or [] if one not in (old.get("finalizers") or [])]
+    if fresh and "deletionTimestamp" in old:
+        listed = ", ".join(shown(one) for one in fresh)
+        told = "Forbidden: no new finalizers can be added if the object is being deleted, "
+        told += f"found new finalizers []string{{{listed}}}"
+        yield from [("metadata.finalizers", told)] * 2  # the real server looks twice
 
 
 def warnings(obj: Json) -> Iterator[str]:
