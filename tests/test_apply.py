@@ -22,6 +22,7 @@ from traces import (
 
 from wizard.options import STEP_NAMES
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios import SCENARIOS, stage
 
 MARK = "langsmith-audit/applied-plan"
 APPLY = ("apply", "--yes")
@@ -85,6 +86,23 @@ def test_a_plan_is_applied_to_what_it_names_in_its_order_and_can_be_undone(
     assert {name: row[0] for name, row in after.rows.items()} == {
         name: row[0] for name, row in before.rows.items()
     }
+
+
+def test_a_chart_that_is_too_old_is_raised_by_the_plan_and_put_back_by_undo(
+    cluster, run, tmp_path
+) -> None:
+    stage(cluster, SCENARIOS["too-old-chart"])
+    plan = str(tmp_path / "plan.json")
+    assert run("plan", "--all", "-o", plan).returncode == 3
+    made = run("plan", "--all", "--accept-chart-change", "-o", plan)
+    assert made.returncode == 0, made.stderr
+    answer = run(*APPLY, plan)
+    assert answer.returncode == 0, answer.stderr
+    assert "Chart 0.12.33 can record audit logs" in answer.stderr
+    answer = run("undo", "--yes")
+    assert answer.returncode == 0, answer.stderr
+    listed = cluster.run_helm("list", "-n", "langsmith", "-o", "json")
+    assert json.loads(listed.stdout)[0]["chart"] == "langsmith-0.12.32"
 
 
 def test_without_the_right_to_mark_the_journal_alone_tells(cluster, run, tmp_path) -> None:

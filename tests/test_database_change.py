@@ -103,9 +103,12 @@ def test_a_lock_that_does_not_come_names_its_holder(world: World, held: str) -> 
         assert "within 0.3 seconds" in caught.value.what
         assert nothing_changed(caught.value)
         assert f"server process {holder}" in told(caught.value)
-        assert "the other one" in told(caught.value)
+        (line,) = (it for it in caught.value.detail if "held by" in it)
+        assert "the other one" in line
         assert world.configs() == before
-        assert len(database.enable(shown).changes) == 3
+        changed = sorted(str(it.id) for it in database.enable(shown).changes)
+        assert len(changed) == 3
+        assert ("UPDATE" not in held) or line.endswith(f", 3 rows: {', '.join(changed)}")
 
 
 def test_a_statement_that_takes_too_long(world: World) -> None:

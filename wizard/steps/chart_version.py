@@ -40,11 +40,12 @@ class ChartVersion(Step):
         if release.status == NOT_READABLE:
             return self._by_label(systems, release, subject)
         finding = self._finding(release, subject, evidence)
-        if finding.id == "LSA101" and release.status not in ("deployed", NO_RELEASE):
+        right = finding.id == "LSA101"
+        goes_on = right or (finding.id == "LSA102" and raises(systems))
+        if goes_on and release.status not in ("deployed", NO_RELEASE):
             found = (state_finding(systems), finding)
             return Observation(found, right=False, blocked=not may_go_on(systems))
-        blocked = finding.id != "LSA101"
-        return Observation((finding,), right=not blocked, blocked=blocked)
+        return Observation((finding,), right=right, blocked=not goes_on)
 
     def _by_label(self, systems: Systems, release: Release, subject: str) -> Observation:
         """The chart as the live objects tell it; the release itself is unknown."""
@@ -69,10 +70,18 @@ class ChartVersion(Step):
                 subject,
                 f"Chart {release.chart_version} is older than {OLDEST}, the first with audit logs",
                 *evidence,
-                next_step=f"upgrade LangSmith to chart {OLDEST} or later first",
+                next_step=f"upgrade LangSmith to chart {OLDEST} or later first, or in the same "
+                f"upgrade: langsmith-audit run --chart-version {OLDEST}",
             )
         message = f"Chart {release.chart_version} can record audit logs ({OLDEST} or later)"
         return passed("LSA101", subject, message, *evidence)
+
+
+def raises(systems: Systems) -> bool:
+    """Whether the upgrade takes a chart that is new enough, whatever is deployed."""
+    target = systems.target
+    upgrades = bool(target.values) and not target.gitops and "helm_upgrade" not in target.skip
+    return upgrades and new_enough(target.chart_version or "")
 
 
 def new_enough(version: str) -> bool:

@@ -16,6 +16,7 @@ from wizard.steps.back import release as back
 from wizard.steps.back.told import cannot
 from wizard.steps.base import Access, Step, Watch, pending
 from wizard.steps.beyond import Beyond, look_beyond
+from wizard.steps.chart_version import new_enough, raises
 from wizard.steps.drift import fingerprint_of_values
 from wizard.steps.fingerprint import fingerprint, fingerprint_of
 from wizard.steps.hazards import Hazards, hazards
@@ -101,7 +102,11 @@ class HelmUpgrade(Step):
         if systems.target.gitops:
             return sync_change(systems, after="values_file" if edit else "")
         release = systems.release
-        settled = release.status == "deployed" and self.observe(systems).right
+        settled = (
+            release.status == "deployed"
+            and (new_enough(release.chart_version) or not raises(systems))
+            and self.observe(systems).right
+        )
         if not systems.target.values or (not edit and settled):
             return None
         systems.workload.must_roll()

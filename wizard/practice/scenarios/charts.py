@@ -38,6 +38,14 @@ def version_gone(cluster: PracticeCluster) -> None:
 
 
 @scenario
+def too_old_chart(cluster: PracticeCluster) -> None:
+    """The deployed chart is 0.12.32, which has no audit logs, and the same upgrade is to raise it
+    to 0.12.33: done with --accept-chart-change, and not without."""
+    reinstall(cluster, chart_version="0.12.32")
+    cluster.variables["LANGSMITH_AUDIT_CHART_VERSION"] = "0.12.33"
+
+
+@scenario
 def values_of_another_line(cluster: PracticeCluster) -> None:
     """The chart is to be raised to 0.13.37, which refuses the value autoscaling.enabled: the key is
     named, and nothing is raised without --accept-chart-change."""

@@ -26,6 +26,7 @@ SETTLE_LIMIT = 60.0
 """Seconds within which the outcome of a commit must be known after the connection was lost."""
 _PAUSE = 0.5
 _HOLDER_LIMIT = 2.0
+_IDS_TOLD = 3  # as many as row_lock_holders.sql gives
 
 
 class Made(Protocol):
@@ -158,4 +159,13 @@ def _holder(row: dict[str, object]) -> str:
     parts += [str(row["state"])] if row["state"] else []
     seconds = row["seconds"]
     parts += [f"its transaction is {seconds:.0f} s old"] if isinstance(seconds, int | float) else []
-    return ", ".join(parts)
+    return ", ".join([*parts, *_held(row)])
+
+
+def _held(row: dict[str, object]) -> list[str]:
+    """How many of our rows it holds, and which; nothing where it holds the whole table."""
+    count = row.get("rows")
+    if not isinstance(count, int):
+        return []
+    more = f" and {count - _IDS_TOLD} more" if count > _IDS_TOLD else ""
+    return [f"{count} row{'s' if count > 1 else ''}: {row['ids']}{more}"]
