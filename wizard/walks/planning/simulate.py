@@ -24,6 +24,7 @@ from wizard.systems.cluster_errors import refuses
 from wizard.systems.field_owners import HELM, applied_by_helm
 from wizard.systems.manifest import Key, containers_of, key_of, objects_of
 from wizard.systems.redact import redact, secret_literals
+from wizard.systems.release_secrets import DRIVERS
 from wizard.variables import WANTED
 
 RIGHTS = tuple(replace(it, changes=False, optional=True) for it in ROLL)
@@ -86,7 +87,7 @@ def _records(systems: Systems, change: Change) -> Iterator[ServerCheck]:
     """
     if change.step != "helm_upgrade" or not change.exact:
         return
-    if os.environ.get("HELM_DRIVER", "") not in ("", "secret", "secrets"):
+    if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
         return
     release = systems.release
     name = f"sh.helm.release.v1.{release.name}.v{release.revision + 1}"
