@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from traces import OURS
@@ -13,6 +14,8 @@ from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Problem
 from wizard.systems.access import Systems
+from wizard.systems.calls import LOGGER
+from wizard.systems.helm import Upgrade
 from wizard.target import target_from
 
 NAME = "langsmith-backend"
@@ -57,9 +60,10 @@ def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
     answer = run(*ALL)
     assert answer.returncode == 0, answer.stderr
     found = helms(cluster)
-    assert sum(found.values()) <= 16, found
+    assert sum(found.values()) <= 14, found
     assert found["list"] == 2, found  # at the start, and after the upgrade
     assert found["upgrade"] == 1, found
+    assert (found["show"], found["template"]) == (1, 3), found
     assert readings(cluster) <= 14
 
 
@@ -110,6 +114,39 @@ def test_where_the_labels_cannot_tell_helm_is_asked(
     assert systems.revisions() == ()
     with pytest.raises(Problem):  # helm may not list them either, or knows no release there
         _ = systems.release
+
+
+def test_what_is_read_of_a_release_is_of_the_revision_that_was_listed(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    assert systems.release.revision == 1
+    assert cluster.run_helm(*SAME, "--set", "added=true").returncode == 0
+    assert "added" not in systems.deployed_values
+    assert "added" not in systems.computed_values
+    systems.forget()
+    assert systems.deployed_values["added"] is True
+
+
+def test_a_rendering_is_made_again_where_anything_differs(
+    cluster: PracticeCluster, systems: Systems, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", LOGGER)
+    upgrade = Upgrade("langsmith", "langsmith", cluster.chart, "0.12.33", (cluster.values,))
+
+    def made(edited: tuple[Path, bytes] | None = None) -> tuple[set[str], int]:
+        systems.forget()
+        caplog.clear()
+        both = systems.renderings(upgrade, edited)
+        return set(both), sum("/helm template " in it.message for it in caplog.records)
+
+    first, count = made()
+    assert (len(first), count) == (1, 2)
+    assert made() == (first, 1)
+    other = cluster.values.read_bytes().replace(b"ASYNCPG_POOL_MAX_SIZE", b"ANOTHER")
+    then, count = made((cluster.values, other))
+    assert (then != first, count) == (True, 2)
+    cluster.values.write_bytes(other)
+    assert made() == (then, 1)  # the edit has come true
 
 
 def test_the_values_files_are_read_once_a_look(cluster: PracticeCluster, systems: Systems) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SETTLES = 30.0
 """Seconds within which the API must answer after a restart: old pods may still be leaving."""
 
+PAUSE = 0.25
+"""Seconds between two questions: old pods that still answer leave within moments."""
+
 LASTING = frozenset(
     {
         *("LSA801", "LSA802", "LSA803", "LSA804", "LSA808", "LSA809", "LSA811", "LSA812"),
@@ -85,7 +88,7 @@ class AuditApi(Step):
             watch.waiting(
                 f"the API does not answer as it should yet (limit {SETTLES:.0f} s)", waited
             )
-            time.sleep(1.0)
+            time.sleep(PAUSE)
             systems.forget()
 
 

@@ -189,7 +189,7 @@ def _image(systems: Systems) -> Iterator[_Hazard]:
         return
     old = new = release.app_version
     if target.chart_version not in (None, release.chart_version):
-        new = systems.helm.chart_versions(target.chart, str(target.chart_version)).app_version
+        new = systems.chart_facts(target.chart, str(target.chart_version)).app_version
     old, new = _tag(systems.deployed_values) or old, _tag(systems.file_values) or new
     if new == old:
         return

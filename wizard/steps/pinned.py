@@ -72,7 +72,7 @@ def chart_of(systems: Systems, upgrade: Upgrade) -> Chart:
         why = f"{STORED} means the deployed chart {deployed}, and --chart-version another one"
         raise not_understood("--chart", why)
     _not_older(deployed, upgrade.version)
-    return systems.helm.chart_versions(upgrade.chart, upgrade.version)
+    return systems.chart_facts(upgrade.chart, upgrade.version)
 
 
 def chart_consents(systems: Systems, upgrade: Upgrade, chart: Chart) -> tuple[Consent, ...]:
@@ -94,7 +94,7 @@ def chart_consents(systems: Systems, upgrade: Upgrade, chart: Chart) -> tuple[Co
 
 def _deployed_one(systems: Systems, upgrade: Upgrade) -> Chart:
     try:
-        return systems.helm.chart_versions(upgrade.chart, upgrade.version)
+        return systems.chart_facts(upgrade.chart, upgrade.version)
     except Problem as problem:
         if problem.id == "LSA120":
             problem.what += ", which is deployed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,9 +83,8 @@ def rendered(systems: Systems, upgrade: Upgrade, edited: tuple[Path, bytes] | No
         Problem: the chart cannot be rendered with these values, or the upgrade would not give the
             backend the variables.
     """
-    helm, release = systems.helm, systems.release
-    with ThreadPoolExecutor(2) as both:
-        new, again = both.map(lambda _: helm.template(upgrade, edited), range(2))
+    release = systems.release
+    new, again = systems.renderings(upgrade, edited)
     _make_sure_of_variables(systems, new)
     old = f"{systems.manifest}\n---\n{systems.hooks}"
     texts = Renderings(old, new, again, release.namespace)

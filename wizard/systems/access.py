@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from wizard.exits import Exit
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from wizard.systems.cluster import Cluster, Resource
     from wizard.systems.database import Database
     from wizard.systems.forward import LocalForward
-    from wizard.systems.helm import Helm, Release
+    from wizard.systems.helm import Chart, Helm, Release, Upgrade
     from wizard.systems.installation import Installation
     from wizard.systems.rbac import Right
     from wizard.systems.release_secrets import Stored
@@ -60,6 +61,8 @@ class Systems:
         self._problems: dict[str, Problem] = {}
         self._recorded: tuple[Release | None, dict[str, Any]] = (None, {})
         self._listed: tuple[tuple[Stored, ...], Release | None] = ((), None)
+        self._charts: dict[tuple[str, str], Chart] = {}
+        self._rendered: tuple[tuple[Any, ...], str] = ((), "")
 
     def __enter__(self) -> Systems:
         return self
@@ -111,26 +114,21 @@ class Systems:
     @property
     def deployed_values(self) -> dict[str, Any]:
         """The values that the user gave to the deployed release; they hold secrets."""
-        target = self.target
-        return self._of_revision(
-            "deployed_values", lambda: self.helm.user_values(target.release, target.namespace)
-        )
+        return self._of_revision("deployed_values", lambda: self.helm.user_values(*self._revision))
 
     @property
     def computed_values(self) -> dict[str, Any]:
         """The same with the chart's defaults; none where helm has no release. Secrets as well."""
-        target = self.target
         if not self.release.revision:
             return {}
         return self._of_revision(
-            "computed_values",
-            lambda: self.helm.computed_values(target.release, target.namespace),
+            "computed_values", lambda: self.helm.computed_values(*self._revision)
         )
 
     def read_together(self, *names: str) -> None:
         """Read several of these properties at once; what cannot be read is told when it is used."""
         try:
-            _ = self.release  # what keeps helm from it is waited for once
+            self._records()  # what keeps helm from it is waited for once
         except Problem:
             return
         with ThreadPoolExecutor(len(names)) as pool:
@@ -152,8 +150,7 @@ class Systems:
     @property
     def hooks(self) -> str:
         """The deployed release's hooks, as YAML."""
-        target = self.target
-        return self._of_revision("hooks", lambda: self.helm.hooks(target.release, target.namespace))
+        return self._of_revision("hooks", lambda: self.helm.hooks(*self._revision))
 
     @property
     def values_layers(self) -> list[tuple[Path, bytes]]:
@@ -274,6 +271,38 @@ class Systems:
                 raise
             return None
 
+    def chart_facts(self, chart: str, version: str) -> Chart:
+        """What `helm show chart` tells of the chart in exactly this version, read once a run.
+
+        Raises:
+            Problem: see `Helm.chart_versions`.
+        """
+        known = self._charts.get((chart, version))
+        if known is None:
+            known = self._charts[chart, version] = self.helm.chart_versions(chart, version)
+        return known
+
+    def renderings(self, upgrade: Upgrade, edited: tuple[Path, bytes] | None) -> tuple[str, str]:
+        """The chart as the upgrade would render it, twice: what is not the same never is.
+
+        A rendering that is to the letter the same as at an earlier look, from the same files, is
+        not made once more. `edited` gives other bytes for one of the values files.
+
+        Raises:
+            Problem: the chart cannot be rendered with these values.
+        """
+        helm = self.helm
+        files = dict(self.values_layers) | (dict([edited]) if edited else {})
+        given = upgrade.chart, upgrade.version, *files.items()
+        if self._rendered[0] == given:
+            new = helm.template(upgrade, edited)
+            return new, new if new == self._rendered[1] else helm.template(upgrade, edited)
+        with ThreadPoolExecutor(2) as both:
+            new, again = both.map(lambda _: helm.template(upgrade, edited), range(2))
+        if new == again:
+            self._rendered = given, new
+        return new, again
+
     def chart_digest(self, chart: str, version: str) -> str:
         """`sha256:…` of the packaged chart.
 
@@ -301,23 +330,30 @@ class Systems:
         """Kept beyond one look, while helm lists the release as before: records do not change."""
 
         def read() -> T:
-            release = self.release
-            if not release.revision:
+            if not self.release.revision:
                 return make()
-            if self._recorded[0] != release:
-                self._recorded = release, {}
-            known = self._recorded[1]
+            known = self._records()
             if name not in known:
                 known[name] = make()
             return cast("T", known[name])
 
         return self._once(name, read)
 
+    def _records(self) -> dict[str, Any]:
+        """What was read of the release as helm lists it now; of any other it is forgotten."""
+        release = self.release
+        if self._recorded[0] != release:
+            self._recorded = release, {}
+        return self._recorded[1]
+
+    @property
+    def _revision(self) -> tuple[str, str, int]:
+        return self.target.release, self.target.namespace, self.release.revision
+
     def _open_helm(self) -> Helm:
-        from wizard.systems.cluster import import_client
         from wizard.systems.helm import Helm
 
-        threading.Thread(target=import_client).start()  # while helm answers
+        threading.Thread(target=_import_ahead).start()  # while helm answers
         return Helm.find(
             kubeconfig=self.target.kubeconfig,
             context=self.cluster.context or None,  # as shown, whatever becomes the current one
@@ -378,10 +414,9 @@ class Systems:
     def _read_manifest(self) -> str:
         from wizard.systems.by_labels import live_manifest
 
-        target, release = self.target, self.release
-        if not release.revision:
-            return live_manifest(self.cluster, release)
-        return self.helm.manifest(target.release, target.namespace)
+        if not self.release.revision:
+            return live_manifest(self.cluster, self.release)
+        return self.helm.manifest(*self._revision)
 
     def _read_installation(self) -> Installation:
         from wizard.systems.by_labels import live_manifest
@@ -455,6 +490,15 @@ class Systems:
         pod = ready_pod(self.workload)
         port = self.installation.backend.port
         return self.cluster.forward(pod.name, self.installation.namespace, port)
+
+
+def _import_ahead() -> None:
+    """Import what every look needs, which takes as long as helm to answer."""
+    from wizard.systems.cluster import import_client
+
+    import_client()
+    for name in ("values_yaml", "langsmith_api", "database.database"):
+        import_module(f"wizard.systems.{name}")
 
 
 def not_understood(option: str, why: str) -> Problem:

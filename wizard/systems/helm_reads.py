@@ -113,17 +113,20 @@ class HelmReads:
             exit=Exit.FAILED,
         )
 
-    def user_values(self, name: str, namespace: str) -> dict[str, Any]:
-        """The values that the user gave (`helm get values`); they hold secrets."""
-        return self._values(name, namespace, [])
+    def user_values(self, name: str, namespace: str, revision: int = 0) -> dict[str, Any]:
+        """The values that the user gave (`helm get values`); they hold secrets.
 
-    def computed_values(self, name: str, namespace: str) -> dict[str, Any]:
+        Here and below the newest revision is read where none is named; helm then looks at all.
+        """
+        return self._values(name, namespace, of(revision))
+
+    def computed_values(self, name: str, namespace: str, revision: int = 0) -> dict[str, Any]:
         """The values with the chart's defaults (`helm get values --all`); they hold secrets."""
-        return self._values(name, namespace, ["--all"])
+        return self._values(name, namespace, ["--all", *of(revision)])
 
-    def manifest(self, name: str, namespace: str) -> str:
+    def manifest(self, name: str, namespace: str, revision: int = 0) -> str:
         """The deployed manifest, without hooks; its Secrets hold secrets."""
-        argv = ["get", "manifest", name, "--namespace", namespace]
+        argv = ["get", "manifest", name, "--namespace", namespace, *of(revision)]
         return self._read(argv, Call("helm get manifest", on_release(name, namespace)))
 
     def last_took(self, name: str, namespace: str) -> float | None:
@@ -135,9 +138,9 @@ class HelmReads:
         answer = self._json(argv, Call("helm status", on_release(name, namespace)))
         return took(answer) if isinstance(answer, dict) else None
 
-    def hooks(self, name: str, namespace: str) -> str:
+    def hooks(self, name: str, namespace: str, revision: int = 0) -> str:
         """The hooks of the deployed release, which run at each upgrade."""
-        argv = ["get", "hooks", name, "--namespace", namespace]
+        argv = ["get", "hooks", name, "--namespace", namespace, *of(revision)]
         return self._read(argv, Call("helm get hooks", on_release(name, namespace)))
 
     def rendered_as(self, name: str, namespace: str, revision: int) -> tuple[str, str]:
@@ -187,6 +190,11 @@ class HelmReads:
             return json.loads(text)
         except ValueError:
             raise unreadable(call) from None
+
+
+def of(revision: int) -> list[str]:
+    """The flag that names a revision; none for the newest."""
+    return ["--revision", str(revision)] if revision else []
 
 
 def unreadable(call: Call) -> Problem:

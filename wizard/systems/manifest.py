@@ -7,6 +7,7 @@ backend by its port's name, the others by what refers to them.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -121,9 +122,8 @@ def parsed(text: str, release: Release) -> dict[str, Any]:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the fast one
+        return _loaded(text)
     except (yaml.YAMLError, RecursionError):
         raise Problem(
             "LSA142",
@@ -131,6 +131,15 @@ def parsed(text: str, release: Release) -> dict[str, Any]:
             on=release.on,
             next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}",
         ) from None
+
+
+@functools.lru_cache(maxsize=512)
+def _loaded(text: str) -> dict[str, Any]:
+    """Each look reads the same documents again; nobody changes what is read."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the fast one
     return document if isinstance(document, dict) else {}
 
 
