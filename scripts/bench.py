@@ -3,6 +3,7 @@
 scripts/bench             all of them
 scripts/bench start       --help and --version against `helm version`
 scripts/bench check       `check` against the article's three read-only commands
+scripts/bench run         what a run asks for: requests and helm processes, by kind; and its seconds
 scripts/bench practice    the practice cluster: seconds until ready, memory
 scripts/bench values      the values file editor
 scripts/bench orgs        list, search and change organizations, against psql; with --large 1 M
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -98,6 +101,38 @@ def _article(cluster: PracticeCluster, kubectl: str) -> list[list[str]]:
     ]
 
 
+def run() -> None:
+    """What a run asks for; the seconds are mostly those of the practice pods and hook Jobs."""
+    for options in ((), ("--one-rollout",)):
+        with _home() as home:
+            cluster = PracticeCluster(home, helm=helm_binary())
+            cluster.up()
+            try:
+                cluster.kubernetes.requests.clear()
+                began = time.perf_counter()
+                argv = [TOOL, "run", "--yes", "--no-input", "--all", *options]
+                done = subprocess.run(
+                    argv, env=cluster.environment(), capture_output=True, check=False
+                )
+                seconds = time.perf_counter() - began
+                print(f"run {' '.join(options)}: exit code {done.returncode}, {seconds:.1f} s")
+                _asked(cluster)
+            finally:
+                cluster.down()
+
+
+def _asked(cluster: PracticeCluster) -> None:
+    """The commonest requests of ours, and the helm processes, each with its number."""
+    ours = [it for it in cluster.kubernetes.requests if it.user_agent.startswith("langsmith-audit")]
+    found = Counter(f"{it.verb} {it.resource} {it.name if it.verb == 'get' else ''}" for it in ours)
+    for what, number in found.most_common(8):
+        print(f"{number:5} {what}")
+    (log,) = (cluster.home / "state" / "runs").glob("*/debug.log")
+    helms = re.findall(r"\] helm \S*/helm ((?:get )?\S+)", log.read_text(encoding="utf-8"))
+    told = ", ".join(f"{name} {number}" for name, number in Counter(helms).most_common())
+    print(f"{len(helms):5} helm processes: {told}")
+
+
 def practice() -> None:
     """The practice cluster: seconds from nothing to ready, and its memory."""
     taken = []
@@ -130,6 +165,7 @@ def orgs() -> None:
 PARTS: dict[str, Callable[[], None]] = {
     "start": start,
     "check": check,
+    "run": run,
     "practice": practice,
     "values": values,
     "orgs": orgs,
