@@ -60,7 +60,7 @@ def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
     answer = run(*ALL)
     assert answer.returncode == 0, answer.stderr
     found = helms(cluster)
-    assert sum(found.values()) <= 14, found
+    assert sum(found.values()) <= 15, found
     assert found["list"] == 2, found  # at the start, and after the upgrade
     assert found["upgrade"] == 1, found
     assert (found["show"], found["template"]) == (1, 3), found

@@ -496,9 +496,10 @@ def _import_ahead() -> None:
     """Import what every look needs, which takes as long as helm to answer."""
     from wizard.systems.cluster import import_client
 
-    import_client()
-    for name in ("values_yaml", "langsmith_api", "database.database"):
-        import_module(f"wizard.systems.{name}")
+    with contextlib.suppress(ImportError):  # told where it is needed
+        import_client()
+        for name in ("values_yaml", "langsmith_api", "database.database"):
+            import_module(f"wizard.systems.{name}")
 
 
 def not_understood(option: str, why: str) -> Problem:
