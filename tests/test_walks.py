@@ -24,9 +24,13 @@ from traces import (
     writes,
 )
 
+from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.procedure import STEPS
+from wizard.records.changes import Observation
+from wizard.records.findings import Finding, State
 from wizard.systems.cluster import DEPLOYMENTS, Cluster
+from wizard.walks.look import all_findings, closing, nothing_to_do, verdict
 
 VARIABLES = {"AUDIT_LOGS_ENABLED": "true", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS": "true"}
 BOTH = list(VARIABLES)
@@ -361,3 +365,57 @@ def test_the_file_to_edit_among_several_is_named(cluster: PracticeCluster, run) 
     refused = run("plan", "--all", *layers, "--edit-file", str(cluster.values))
     assert refused.returncode == 2
     assert "is not one of the values files" in refused.stderr
+
+
+SKIPPED = ("helm_upgrade", "backend_restart", "audit_api")
+LEFT = "helm_upgrade, backend_restart, audit_api"
+
+
+def seen_with(state: State, *names: str) -> dict[str, Observation]:
+    """All steps right, but for these."""
+    return {
+        name: Observation((Finding("LSA999", state if name in names else State.PASS, name, ""),),
+                          right=True)
+        for name in NAMES
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seen", "exit", "changed", "done", "nothing"),
+    [
+        (seen_with(State.PASS), 0, True, "Done: audit logs are on, and confirmed.",
+         "Nothing to do: everything is right already."),
+        (seen_with(State.SKIP, *SKIPPED), 0, True,
+         f"Done: what was looked at is right. Not looked at, and so not confirmed: {LEFT}.",
+         f"Nothing to do: what was looked at is right already. Not looked at: {LEFT}."),
+        (seen_with(State.SKIP, "chart_version"), 0, True,
+         "Done: what was looked at is right. Not looked at, and so not confirmed: chart_version.",
+         "Nothing to do: what was looked at is right already. Not looked at: chart_version."),
+        (seen_with(State.SKIP, *NAMES), 5, True,
+         "The changes were made, but not everything could be checked; see above.", None),
+        (seen_with(State.FAIL, "audit_api"), 3, True,
+         "The changes were made, but a check failed; see above.", None),
+        (seen_with(State.UNKNOWN, "audit_api"), 5, False,
+         "Nothing was left to change, but not everything could be checked; see above.", None),
+    ],
+)  # fmt: skip
+def test_a_run_ends_with_what_was_measured(seen, exit, changed, done, nothing) -> None:
+    assert verdict(all_findings(seen)) == exit
+    assert closing(seen, Exit(exit), changed=changed) == done
+    assert nothing is None or nothing_to_do(seen) == nothing
+
+
+def test_what_is_left_out_is_never_confirmed(cluster, run, tmp_path) -> None:
+    skip = [word for name in SKIPPED for word in ("--skip", name)]
+    plan = str(tmp_path / "plan.json")
+    assert run("plan", "--all", *skip, "-o", plan).returncode == 0
+    applied = run("apply", "--yes", plan)
+    again = run(*ALL, *skip)
+    planned = run("plan", "--all", *skip)
+    for answer in (applied, again, planned):
+        assert answer.returncode == 0, answer.stderr
+    assert f"so not confirmed: {LEFT}" in " ".join(applied.stderr.split())
+    assert applied.stderr.count("  confirmed\n") == len(NAMES) - len(SKIPPED)
+    assert f"Not looked at: {LEFT}" in " ".join(again.stderr.split())
+    assert again.stderr.count("  already right\n") == len(NAMES) - len(SKIPPED)
+    assert f"left out: {LEFT}" in " ".join(planned.stdout.split())

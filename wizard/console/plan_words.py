@@ -29,6 +29,10 @@ SHORT = 12
 """Characters of an id or a hash that are enough to tell it from others."""
 
 
+LEFT_OUT = "left out"
+NOTHING_TO_DO = "Nothing to do."
+
+
 def verdict(plan: Plan) -> str:
     """The plan in one line."""
     if plan.consents:
@@ -37,7 +41,8 @@ def verdict(plan: Plan) -> str:
     if plan.exit_code != Exit.OK:
         return f"No complete plan: {_meaning(plan.exit_code)}. Exit code {plan.exit_code}."
     if not plan.planned:
-        return "Nothing to do."
+        left = ", ".join(step.name for step in plan.steps if state_of(step) == LEFT_OUT)
+        return f"Nothing to do in what was looked at; left out: {left}." if left else NOTHING_TO_DO
     count = f"{several(plan.changes, 'change')} in {several(len(plan.planned), 'step')}"
     rollouts = f"{several(plan.rollouts, 'rollout')} of the backend"
     rollouts += " (1 with --one-rollout)" if plan.rollouts > 1 else ""
@@ -51,7 +56,7 @@ def state_of(step: PlannedStep) -> str:
     if step.change:
         return several(len(step.change.items), "change")
     if all(finding.state is State.SKIP for finding in step.findings):
-        return "left out"
+        return LEFT_OUT
     return "right already" if step.right else "looked at"
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from wizard.problems import Problem
-from wizard.records.findings import Finding
+from wizard.records.findings import Finding, State
 from wizard.records.rendered import ObjectDiff
 
 
@@ -33,6 +33,11 @@ class Observation:
     findings: tuple[Finding, ...]
     right: bool
     blocked: bool = False
+
+    @property
+    def left_out(self) -> bool:
+        """Whether nothing of it was looked at."""
+        return {finding.state for finding in self.findings} == {State.SKIP}
 
 
 @dataclass(frozen=True)

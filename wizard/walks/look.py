@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from wizard.console.report import MEANING
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.records.changes import Observation
@@ -68,6 +69,29 @@ def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
     if State.WARN in states and fail_on_warn:
         return Exit.WARNED
     return Exit.OK
+
+
+def nothing_to_do(seen: Mapping[str, Observation]) -> str:
+    """The words for a look that found all of it right, without what was left out."""
+    left = _left_out(seen)
+    if not left:
+        return "Nothing to do: everything is right already."
+    return f"Nothing to do: what was looked at is right already. Not looked at: {left}."
+
+
+def closing(seen: Mapping[str, Observation], exit: Exit, *, changed: bool) -> str:
+    """The words after the last look of a run: they claim only what it has measured."""
+    if exit != Exit.OK:
+        what = "The changes were made" if changed else "Nothing was left to change"
+        return f"{what}, but {MEANING[exit]}; see above."
+    left = _left_out(seen)
+    if not left:
+        return "Done: audit logs are on, and confirmed."
+    return f"Done: what was looked at is right. Not looked at, and so not confirmed: {left}."
+
+
+def _left_out(seen: Mapping[str, Observation]) -> str:
+    return ", ".join(name for name, observation in seen.items() if observation.left_out)
 
 
 def all_findings(seen: dict[str, Observation]) -> list[Finding]:

@@ -27,7 +27,7 @@ from wizard.walks.charting import with_chart
 from wizard.walks.consents import obtain
 from wizard.walks.holding import leased, refuse_if_held
 from wizard.walks.leaving import carried_out
-from wizard.walks.look import Look, all_findings, look, verdict
+from wizard.walks.look import Look, all_findings, closing, look, nothing_to_do, verdict
 from wizard.walks.planning.proposals import ask_for_missing, foresee, stops
 from wizard.walks.taking_back import TakenBack, offer
 from wizard.walks.undo import Undoing
@@ -90,7 +90,7 @@ class Onboarding:
         if stops(seen):
             return self._blocked(seen)
         if all(observation.right for observation in seen.values()):
-            return self._nothing_to_do(systems, left)
+            return self._nothing_to_do(systems, left, seen)
         changes = with_chart(systems, self._answers, lambda: foresee(systems))
         obtain(systems, self._answers, changes)
         with locked(systems.place):
@@ -120,16 +120,18 @@ class Onboarding:
                 number,
                 step,
                 seen[step.name],
-                "already right" if right else "",
+                "already right" if right and not seen[step.name].left_out else "",
                 next_steps=right or stops(seen),
             )
         return seen
 
-    def _nothing_to_do(self, systems: Systems, left: Run | None) -> Exit:
+    def _nothing_to_do(
+        self, systems: Systems, left: Run | None, seen: Mapping[str, Observation]
+    ) -> Exit:
         if left:  # a run that ends after it, so that it is not told of for ever
             with locked(systems.place):
                 self._journal(systems, left).end(Exit.OK)
-        return self._end("Nothing to do: everything is right already.", Exit.OK)
+        return self._end(nothing_to_do(seen), Exit.OK)
 
     def _journal(self, systems: Systems, left: Run | None = None, **about: str) -> Journal:
         """The journal of the run that is gone on with, or a new one."""
@@ -196,13 +198,10 @@ class Onboarding:
         for number, step in enumerate(STEPS, 1):
             with progress.running():
                 seen[step.name] = looking.at(step, confirming=progress)
-            note = "confirmed" if seen[step.name].right else ""
-            self._show(number, step, seen[step.name], note)
+            confirmed = seen[step.name].right and not seen[step.name].left_out
+            self._show(number, step, seen[step.name], "confirmed" if confirmed else "")
         exit = verdict(all_findings(seen))
-        if exit == Exit.OK:
-            return self._end("Done: audit logs are on, and confirmed.", exit)
-        meaning = report.MEANING[exit]
-        return self._end(f"The changes were made, but {meaning}; see above.", exit)
+        return self._end(closing(seen, exit, changed=self._changing.touched), exit)
 
     def _blocked(self, seen: Mapping[str, Observation]) -> Exit:
         blocked = [f for observation in seen.values() if observation.blocked
