@@ -75,7 +75,7 @@ def _step(old: Plan, new: Plan, before: PlannedStep, after: PlannedStep) -> Iter
     yield from _pair(name, _items(was), _items(now))
     if not was or not now:
         return
-    yield from _maps("", _rests_on(old, was), _rests_on(new, now))
+    yield from _maps("", _rests_on(old, was, now), _rests_on(new, now, was))
     yield from rendered_otherwise(was.rendered, now.rendered)
     if [essence(it) for it in was.exact] != [essence(it) for it in now.exact]:
         texts = [it.text for it in was.exact] != [it.text for it in now.exact]
@@ -107,11 +107,16 @@ def _items(change: PlannedChange | None) -> str:
     return "; ".join(change.items) if change else "nothing to do"
 
 
-def _rests_on(plan: Plan, change: PlannedChange) -> dict[str, str]:
-    return {
-        it.name: it.value if it.value and not it.after else precondition_value(plan, it)
-        for it in change.preconditions
-    }
+def _rests_on(plan: Plan, change: PlannedChange, other: PlannedChange) -> dict[str, str]:
+    """Each precondition; part by part where both plans know the parts."""
+    known = {it.name for it in other.preconditions if it.parts}
+    found: dict[str, str] = {}
+    for it in change.preconditions:
+        if it.parts and it.name in known:
+            found |= {f"{it.name}: {part.name}": part.value for part in it.parts}
+        else:
+            found[it.name] = it.value if it.value and not it.after else precondition_value(plan, it)
+    return found
 
 
 def _exact(exact: Sequence[Exact]) -> str:
