@@ -7,6 +7,8 @@ import json
 from plans import by_step, written
 from traces import secrets_of, told_secrets, trace, writes
 
+from wizard.practice.scenarios.tools import patch_backend, settled
+
 
 def test_the_same_and_then_not(cluster, run, tmp_path) -> None:
     answer = run("plan", "--all", "--format", "json")
@@ -22,6 +24,9 @@ def test_the_same_and_then_not(cluster, run, tmp_path) -> None:
             " VALUES (gen_random_uuid(), 'new', false, '{}')"
         )
     cluster.values.write_text(cluster.values.read_text() + "# more\n")
+    note = {"metadata": {"annotations": {"team": "audit"}}}
+    patch_backend(cluster, {"spec": {"template": note}})
+    settled(cluster)
     before = trace(cluster)
     cluster.kubernetes.requests.clear()
     file = tmp_path / "new.json"
@@ -33,6 +38,8 @@ def test_the_same_and_then_not(cluster, run, tmp_path) -> None:
         "changed by: written at 20",
         "--timeout 900s",
         "answer upgrade_limit",
+        "pod template of Deployment langsmith-backend: metadata.annotations.team\n"
+        '      approved: none\n           now: "audit"',
         f"things differ from plan {json.loads(plan.read_text())['id'][:12]}",
     ):
         assert words in other.stdout, other.stdout
