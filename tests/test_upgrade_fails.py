@@ -76,7 +76,7 @@ def test_a_helm_that_is_killed_alone_is_undone_as_told(
     before = cluster.values.read_bytes()
     cluster.kubernetes.faults.slow(jobs=600)
     wizard = in_background(cluster, "run", "--yes", "--all")
-    wait_for(lambda: "langsmith 2 pending-upgrade" in revisions(cluster))
+    wait_for(lambda: "langsmith 2 pending-upgrade" in revisions(cluster), limit=300)
     wait_for(lambda: [it for it in entries(cluster) if "helm" in it])
     os.kill(next(it["helm"] for it in entries(cluster) if "helm" in it), signal.SIGKILL)
     said, _ = wizard.communicate()
