@@ -41,7 +41,7 @@ def env(*entries: dict) -> dict:
         ({"config": {"a": 1}}, {"config": {"a": 1}}),
         ({}, env(*OURS)),
         (env({"name": "X", "value": "1"}), env({"name": "X", "value": "1"}, *OURS)),
-        ({"config": {"a": None}}, {}),
+        ({"config": {"a": None}}, {"config": {"a": None}}),
         ({"config": {}}, {}),
     ],
 )
@@ -56,6 +56,9 @@ def test_nothing_else_changes(deployed: dict, files: dict) -> None:
         ({"a": 1}, {"a": 2}, ["changed: a"]),
         ({"a": 1}, {"a": True}, ["changed: a"]),
         ({}, {"a": {"b": []}}, ["added: a.b"]),
+        ({"a": {"b": None}}, {}, ["dropped: a.b (null)"]),
+        ({"a": {"b": None}}, {"a": {"b": 1}}, ["changed: a.b"]),
+        ({}, {"a": None}, ["added: a (null)"]),
         (env({"name": "X", "value": "1"}), env(*OURS), ["changed: backend.deployment.extraEnv"]),
     ],
 )
@@ -304,3 +307,22 @@ def test_kinds_that_helm_knows_no_schema_of_are_told_apart() -> None:
     assert [*map(is_custom, (*custom, *own))] == [True] * 3 + [False] * 4
     plurals = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "Gateway": "gateways"}
     assert {kind: resource_of(kind, "v1").plural for kind in plurals} == plurals
+
+
+@pytest.mark.parametrize("major", [3, 4])
+def test_a_null_that_is_deployed_and_not_in_the_files(cluster, run, request, major) -> None:
+    """It took a default of the chart away, and the upgrade would bring that back."""
+    if major == 4:
+        cluster.use_helm(request.getfixturevalue("helm4"))
+    kept = cluster.values.read_text()
+    deployed = kept + "\nfrontend: {deployment: {replicas: null}}\n"
+    cluster.values.write_text(deployed)
+    reinstall(cluster)
+    same = run("plan", "--all")
+    assert same.returncode == 0, same.stdout + same.stderr
+    cluster.values.write_text(kept)
+    answer = run("plan", "--all")
+    assert answer.returncode == 3
+    assert "LSA410" in answer.stdout + answer.stderr
+    assert "dropped: frontend.deployment.replicas (null)" in answer.stdout + answer.stderr
+    assert "LSA411" not in answer.stdout + answer.stderr

@@ -65,7 +65,7 @@ def look_beyond(systems: Systems, upgrade: Upgrade, edit: Change | None) -> Beyo
         Problem: the files would lose what nobody can bring back, or the chart cannot be rendered
             with these values.
     """
-    drifted = drift(systems.deployed_values, systems.file_values)
+    drifted = drift(systems.deployed_values, systems.given_values)
     drifted.refuse_losses()
     layered = systems.values_edit if edit else None
     edited = (layered.path, layered.edit.data) if layered else None

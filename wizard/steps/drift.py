@@ -93,8 +93,11 @@ class Drift:
 
 
 def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:
-    """Compare the deployed user values with the files' effective values, ours left out."""
-    old, new = dict(_leaves(deployed)), dict(_leaves(files))
+    """Compare the deployed user values with those of the files, ours left out.
+
+    A null is a value here: it takes the chart's own away.
+    """
+    old, new = dict(_leaves(deployed, nulls=True)), dict(_leaves(files, nulls=True))
     for side in (old, new):
         for key in [key for key in side if key == OURS or OURS.startswith(key + ".")]:
             side.pop(key)
@@ -103,9 +106,9 @@ def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:
     if _exact(ours[0]) != _exact(ours[1]):
         changed.append(OURS)
     return Drift(
-        tuple(key for key in old if key not in new),
+        tuple(_told(key, value) for key, value in old.items() if key not in new),
         tuple(changed),
-        tuple(key for key in new if key not in old),
+        tuple(_told(key, value) for key, value in new.items() if key not in old),
     )
 
 
@@ -114,12 +117,18 @@ def fingerprint_of_values(values: Mapping[str, Any]) -> str:
     return fingerprint_of(sorted((name, _exact(value)) for name, value in _leaves(values)))
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _told(key: str, value: Any) -> str:
+    return f"{key} (null)" if value is None else key
+
+
+def _leaves(
+    values: Mapping[str, Any], prefix: str = "", *, nulls: bool = False
+) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{name}.")
-        elif value is not None and value != {}:
+            yield from _leaves(value, f"{name}.", nulls=nulls)
+        elif value != {} and (nulls or value is not None):
             yield name, value
 
 

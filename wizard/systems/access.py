@@ -183,6 +183,14 @@ class Systems:
         return self._once("file_values", lambda: effective_values([data for _, data in layers]))
 
     @property
+    def given_values(self) -> dict[str, Any]:
+        """The same with the nulls in them, as helm would record them; they hold secrets."""
+        from wizard.systems.values_yaml import given_values
+
+        layers = self.values_layers
+        return self._once("given_values", lambda: given_values([data for _, data in layers]))
+
+    @property
     def lacking(self) -> tuple[str, ...]:
         """The variables that the release's own manifest does not give the backend as "true"."""
         env = self.installation.backend.env

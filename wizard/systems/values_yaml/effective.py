@@ -12,7 +12,16 @@ from wizard.systems.values_yaml.reading import invalid
 
 
 def effective_values(layers: Sequence[bytes]) -> dict[str, Any]:
-    """The values of several files as helm merges them: maps deep, lists replaced, null deletes.
+    """The values of several files as the chart gets them: merged, and what is null deleted.
+
+    Raises:
+        Refusal: a file that cannot be read as values.
+    """
+    return _without_nulls(given_values(layers))
+
+
+def given_values(layers: Sequence[bytes]) -> dict[str, Any]:
+    """The values of several files as helm records them: maps deep, lists replaced, nulls kept.
 
     Scalars are read as YAML 1.1, except that dates and sexagesimals are text, as for helm.
 
@@ -27,7 +36,7 @@ def effective_values(layers: Sequence[bytes]) -> dict[str, Any]:
         if not isinstance(values, dict):
             raise Refusal("LSA314", "The top level of the file is not a mapping", "", line=1)
         merged = _merge(merged, values)
-    return _without_nulls(merged)
+    return merged
 
 
 def construct(text: str) -> Any:
