@@ -22,6 +22,7 @@ ROLLOUT = f"{BACKEND}  rollout:\n    enabled: true\n"
 
 @pytest.fixture
 def argo(cluster: PracticeCluster) -> PracticeCluster:
+    cluster.kubernetes.serve_argo_rollouts()
     cluster.values.write_text(cluster.values.read_text().replace(BACKEND, ROLLOUT))
     answer = cluster.run_helm(
         *("upgrade", NAMESPACE, "langchain/langsmith", "--namespace", NAMESPACE),

@@ -47,6 +47,15 @@ def _not_found() -> web.Response:
     return web.Response(text="404 page not found\n", status=404)
 
 
+def _openapi_v2(accept: str) -> web.Response:
+    """A document without a schema: helm looks here for kinds that v3 lacks, before it says so."""
+    form = accept.partition(",")[0]
+    if "protobuf" in form:
+        # "@" is no part of a media type, so that the real server says it otherwise than it is asked
+        return web.Response(body=b"\x0a\x032.0", headers={"Content-Type": form.replace("@", ".")})
+    return json_response({"swagger": "2.0"})
+
+
 def _refusal(problem: ApiError) -> web.Response:
     response = json_response(problem.status(), problem.code)
     seconds = dig(problem.details, "retryAfterSeconds")
@@ -333,6 +342,8 @@ class Server:
             answer.content_type = "text/plain"  # as the real server says, although it is JSON
             answer.charset = "utf-8"
             return answer
+        if path == "/openapi/v2":
+            return _openapi_v2(request.headers.get("Accept", ""))
         parts = path.strip("/").split("/")
         found: Json | None = None
         if parts[:2] == ["openapi", "v3"]:
