@@ -18,6 +18,9 @@ _NEW_STATUS: dict[str, Json] = {
     "ReplicaSet": {"replicas": 0},
     "StatefulSet": {"replicas": 0, "availableReplicas": 0},
     "PersistentVolumeClaim": {"phase": "Pending"},
+    "PodDisruptionBudget": dict.fromkeys(
+        ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
+    ),
 }
 """The status of what has just been made."""
 JOB_LABELS = (
