@@ -53,7 +53,7 @@ install_project() {
 # hash. It is made anew when the lock or pyproject.toml has changed since.
 use_venv() {
     venv=$1
-    lock=$root/requirements/$2.txt
+    lock=$root/requirements-$2.txt
     wanted="$2 $(cat "$lock" "$root/pyproject.toml" | cksum) $root"
     if fits "$wanted"; then
         return

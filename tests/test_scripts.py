@@ -20,9 +20,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sh")
 
 @pytest.fixture
 def checkout(tmp_path):
-    for folder in ("scripts", "requirements"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    for name in ("pyproject.toml", *(f"requirements-{extra}.txt" for extra in LOCKS)):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 
@@ -81,14 +81,14 @@ def test_an_environment_that_fits_is_used_again(checkout, tools, python, script)
     extra = {"practice": "practice", "test": "dev"}[script]
     venv = checkout / {"practice": ".venv-practice", "test": ".venv"}[script]
     installing = call(checkout, script, tools, "--list")
-    assert f"--require-hashes --requirement {checkout}/requirements/{extra}.txt" in (
+    assert f"--require-hashes --requirement {checkout}/requirements-{extra}.txt" in (
         installing.stdout
     )
     (venv / "left").touch()
     again = call(checkout, script, tools, "--keep", "a b")
     program = {"practice": "langsmith-audit practice", "test": "python -m pytest"}[script]
     assert again.stdout == f"{program} --keep a b\n"
-    for changed in ("pyproject.toml", f"requirements/{extra}.txt"):
+    for changed in ("pyproject.toml", f"requirements-{extra}.txt"):
         (venv / "left").touch()
         with (checkout / changed).open("a") as file:
             file.write("\n")
@@ -113,7 +113,7 @@ def test_the_newest_and_the_oldest_have_environments_of_their_own(checkout, tool
 
 def locked(name):
     """Each requirement of a lock, and its hashes; every line of the file is one of these."""
-    text = (ROOT / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
+    text = (ROOT / f"requirements-{name}.txt").read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     found = {}
     for line in lines:
