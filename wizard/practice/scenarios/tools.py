@@ -54,12 +54,21 @@ def enable_in_values(cluster: PracticeCluster) -> None:
 
 
 def reinstall(
-    cluster: PracticeCluster, change: Mapping[str, Any] | None = None, **more: str
+    cluster: PracticeCluster,
+    change: Mapping[str, Any] | None = None,
+    *,
+    rollouts: bool = False,
+    **more: str,
 ) -> None:
-    """Install anew with keys merged into the values file; `more` as `PracticeCluster.install`."""
+    """Install anew with keys merged into the values file; `more` as `PracticeCluster.install`.
+
+    `rollouts` installs Argo Rollouts before.
+    """
     if change:
         edit_values(cluster, change)
     cluster.bare()
+    if rollouts:
+        cluster.kubernetes.serve_argo_rollouts()
     cluster.install(**more)
 
 

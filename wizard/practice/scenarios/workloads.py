@@ -20,8 +20,7 @@ ROLLOUT = {"rollout": {"enabled": True}}
 def argo_rollout(cluster: PracticeCluster) -> None:
     """The backend is an Argo Rollout: it is restarted by spec.restartAt, and with helm 4 the
     wizard waits by itself."""
-    cluster.kubernetes.serve_argo_rollouts()
-    reinstall(cluster, {"backend": ROLLOUT})
+    reinstall(cluster, {"backend": ROLLOUT}, rollouts=True)
 
 
 @scenario
@@ -68,8 +67,7 @@ def budget_one_replica(cluster: PracticeCluster) -> None:
 def budget_blocks(cluster: PracticeCluster) -> None:
     """An Argo Rollout with one pod and a budget that wants it: its restart evicts, and so never
     gets on."""
-    cluster.kubernetes.serve_argo_rollouts()
-    reinstall(cluster, {"backend": {**ONE, **BUDGET, **ROLLOUT}})
+    reinstall(cluster, {"backend": {**ONE, **BUDGET, **ROLLOUT}}, rollouts=True)
 
 
 @scenario
