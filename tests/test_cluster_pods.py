@@ -16,7 +16,7 @@ import requests
 
 from wizard.exits import Exit
 from wizard.practice.cluster import DATABASE, PracticeCluster
-from wizard.practice.kubernetes.handlers import LocalCommand
+from wizard.practice.kubernetes.faults import LocalCommand
 from wizard.problems import Problem
 from wizard.systems.cluster import Cluster
 from wizard.systems.forward import THREAD, LocalForward

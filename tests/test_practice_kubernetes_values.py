@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wizard.practice.kubernetes.apply import from_fields, leaves, to_fields
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.fieldsets import from_fields, leaves, to_fields
-from wizard.practice.kubernetes.patches import json_patch, merge_patch
-from wizard.practice.kubernetes.quantities import canonical_quantity
+from wizard.practice.kubernetes.json_tools import canonical_quantity
+from wizard.practice.kubernetes.patches import json_patch, merge_patch, strategic_merge
 from wizard.practice.kubernetes.routes import parse
 from wizard.practice.kubernetes.selectors import selects
-from wizard.practice.kubernetes.strategic import strategic_merge
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),

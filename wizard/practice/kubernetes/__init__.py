@@ -2,8 +2,7 @@
 
 from wizard.practice.kubernetes.cluster import CLUSTER_UID, PracticeKubernetes
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.faults import POD_FAILURES, Faults
-from wizard.practice.kubernetes.handlers import LocalCommand
+from wizard.practice.kubernetes.faults import POD_FAILURES, Faults, LocalCommand
 from wizard.practice.kubernetes.routes import Request
 from wizard.practice.kubernetes.store import Snapshot
 

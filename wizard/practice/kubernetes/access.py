@@ -22,11 +22,7 @@ _CONNECTS = ("exec", "attach", "portforward")
 
 
 def refuse(faults: Faults, verb: str, route: Route) -> None:
-    """Refuse what is forbidden.
-
-    Raises:
-        ApiError: 403 with the real server's message.
-    """
+    """Refuse what is forbidden."""
     namespace = _namespace(route)
     verbs = {verb, "create"} if route.subresource in _CONNECTS else {verb}
     banned = sorted(
@@ -66,11 +62,7 @@ def _forbidden(user: str, verb: str, route: Route) -> ApiError:
 
 
 def admit(faults: Faults, verb: str, resource: str, name: str) -> None:
-    """Refuse what a staged admission webhook denies.
-
-    Raises:
-        ApiError: 403 with the webhook's name and message, as the real server words it.
-    """
+    """Refuse what a staged admission webhook denies."""
     denial = faults.denial(verb, resource, name)
     if denial is not None:
         told = f'admission webhook "{denial.webhook}" denied the request: {denial.message}'
@@ -78,11 +70,7 @@ def admit(faults: Faults, verb: str, resource: str, name: str) -> None:
 
 
 def review(kind: Kind, obj: Json, ask: Ask, faults: Faults, kinds: Kinds) -> Json:
-    """The answered review of an access question.
-
-    Raises:
-        ApiError: 422, when nothing is asked.
-    """
+    """The answered review of an access question."""
     answer = {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
     answer["metadata"] = dict(obj.get("metadata") or {})
     if kind.kind == "SelfSubjectReview":

@@ -61,11 +61,7 @@ class Api:
         self.kinds = kinds
 
     def kind_of(self, obj: Json) -> Kind:
-        """The kind of an object, by its apiVersion and kind.
-
-        Raises:
-            ApiError: 404, when no such kind is served.
-        """
+        """The kind of an object, by its apiVersion and kind."""
         group = str(obj.get("apiVersion", "")).rpartition("/")[0]
         kind = self.kinds.by_name(str(obj.get("kind", "")), group)
         if kind is None:
@@ -73,11 +69,7 @@ class Api:
         return kind
 
     def named(self, name: str) -> Kind:
-        """The kind called `Pod` or `pods`; for the program's own use.
-
-        Raises:
-            KeyError: no such kind is served.
-        """
+        """The kind called `Pod` or `pods`; for the program's own use."""
         kind = self.kinds.by_name(name)
         if kind is None:
             raise KeyError(name)
@@ -104,31 +96,16 @@ class Api:
         ]
 
     def read(self, kind: Kind, namespace: str, name: str) -> Json:
-        """The stored object itself.
-
-        Raises:
-            ApiError: 404, when it is not there.
-        """
+        """The stored object itself."""
         found = self.store.get(kind.key, namespace, name)
         if found is None:
             raise not_found(kind, name)
         return found
 
     def create(
-        self,
-        kind: Kind,
-        namespace: str,
-        sent: Json,
-        ask: Ask = _CONTROLLER,
-        *,
-        owned: bool = False,
+        self, kind: Kind, namespace: str, sent: Json, ask: Ask = _CONTROLLER, *, owned: bool = False
     ) -> Json:
-        """Store a new object; `owned` when its managedFields are already right.
-
-        Raises:
-            ApiError: 403 a quota or limit, 404 no such namespace, 409 it exists, 422 it is not
-                valid or a policy refuses it.
-        """
+        """Store a new object; `owned` when its managedFields are already right."""
         with self.store.lock:
             obj = self._prepared(kind, namespace, sent)
             meta = obj["metadata"]
@@ -172,12 +149,7 @@ class Api:
         subresource: str = "",
         patched: bool = False,
     ) -> Json:
-        """Replace an object, or its status alone; the same again is no write.
-
-        Raises:
-            ApiError: 404 it is not there, 409 stale resourceVersion, 422 it is not valid or a
-                policy refuses it.
-        """
+        """Replace an object, or its status alone; the same again is no write."""
         with self.store.lock:
             old = self.read(kind, namespace, name)
             obj = self._prepared(kind, namespace, {**sent, "metadata": dict(sent["metadata"])})
@@ -241,11 +213,7 @@ class Api:
     def delete(
         self, kind: Kind, namespace: str, name: str, options: Json | None = None
     ) -> tuple[Json, bool]:
-        """Delete, or mark as being deleted: (the object, whether it is gone).
-
-        Raises:
-            ApiError: 404 it is not there, 409 a precondition does not hold.
-        """
+        """Delete, or mark as being deleted: (the object, whether it is gone)."""
         with self.store.lock:
             old = self.read(kind, namespace, name)
             return delete(self.store, kind, old, options or {})

@@ -30,11 +30,7 @@ PRESERVED = (
 
 
 def delete(store: Store, kind: Kind, old: Json, options: Json) -> tuple[Json, bool]:
-    """Delete, or mark as being deleted: (the object, whether it is gone). Wants the lock held.
-
-    Raises:
-        ApiError: 409, when a precondition does not hold.
-    """
+    """Delete, or mark as being deleted: (the object, whether it is gone). Wants the lock held."""
     meta = old["metadata"]
     _check_preconditions(kind, old, options.get("preconditions") or {})
     if "All" in (options.get("dryRun") or []):

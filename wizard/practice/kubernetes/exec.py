@@ -14,7 +14,7 @@ from wizard.practice.kubernetes.errors import PlainError
 from wizard.practice.kubernetes.json_tools import clone, compact
 
 if TYPE_CHECKING:
-    from wizard.practice.kubernetes.handlers import Handlers, LocalCommand
+    from wizard.practice.kubernetes.faults import Handlers, LocalCommand
 
 Json = dict[str, Any]
 
@@ -124,11 +124,7 @@ class _Session:
 
 
 def wanted_streams(request: web.BaseRequest) -> set[int]:
-    """The channels that a request asks for.
-
-    Raises:
-        PlainError: 400 when there is none, 403 when no sub-protocol of the client is known.
-    """
+    """The channels that a request asks for."""
     query = request.query
     names = {"stdin": STDIN, "stdout": STDOUT, "stderr": STDERR}
     wanted = {channel for name, channel in names.items() if query.get(name) in ("true", "1")}

@@ -8,9 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import dig
-from wizard.practice.kubernetes.quantities import amount as parsed
-from wizard.practice.kubernetes.quantities import written
+from wizard.practice.kubernetes.json_tools import amount as parsed
+from wizard.practice.kubernetes.json_tools import dig, written
 from wizard.practice.kubernetes.selectors import selects
 
 if TYPE_CHECKING:
@@ -75,11 +74,7 @@ def used_of(store: Store, quota: Json) -> Json:
 
 
 def check_quotas(store: Store, kind: Kind, obj: Json) -> None:
-    """Refuse a new object that a quota of its namespace has no room for.
-
-    Raises:
-        ApiError: 403 with the real server's message.
-    """
+    """Refuse a new object that a quota of its namespace has no room for."""
     meta = obj["metadata"]
     for quota in store.items(("", "resourcequotas"), meta.get("namespace", "")):
         hard, name = dig(quota, "spec", "hard", default={}), quota["metadata"]["name"]
@@ -118,11 +113,7 @@ def _unsaid(pod: Json, hard: Json) -> Iterator[str]:
 
 
 def fill_limits(store: Store, kind: Kind, pod: Json) -> None:
-    """Fill in what LimitRanges give a new pod's containers, and refuse what they do not allow.
-
-    Raises:
-        ApiError: 403 with the real server's message.
-    """
+    """Fill in what LimitRanges give a new pod's containers, and refuse what they do not allow."""
     meta = pod["metadata"]
     ranges = store.items(("", "limitranges"), meta["namespace"]) if kind.kind == "Pod" else []
     limits = [

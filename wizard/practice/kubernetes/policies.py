@@ -41,11 +41,7 @@ _CALLED: dict[str, Callable[..., Any]] = {
 
 
 def admit(store: Store, kind: Kind, obj: Json, old: Json | None) -> None:
-    """Refuse a write that a policy with a binding of action Deny refuses.
-
-    Raises:
-        ApiError: 422, or what the policy names as its reason.
-    """
+    """Refuse a write that a policy with a binding of action Deny refuses."""
     doing = "UPDATE" if old else "CREATE"
     for binding in store.items((_GROUP, "validatingadmissionpolicybindings")):
         spec = binding["spec"]
@@ -109,12 +105,7 @@ def _judge(spec: Json, names: str, kind: Kind, obj: Json, old: Json | None, oper
 
 
 def evaluate(expression: str, known: Json) -> Any:
-    """The value of a CEL expression, as far as Python's grammar has the like of it.
-
-    Raises:
-        KeyError: a field that is not there.
-        ValueError: what is not understood here.
-    """
+    """The value of a CEL expression, as far as Python's grammar has the like of it."""
     text = _MARKS.sub(lambda found: found[1] or _PYTHON.get(found[0], "None"), expression)
     try:
         return _value(ast.parse(text.strip(), mode="eval").body, known)

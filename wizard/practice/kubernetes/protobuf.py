@@ -177,11 +177,7 @@ def _message(data: bytes, schema: Schema) -> Json:
 
 
 def decode(body: bytes) -> Json:
-    """The object in a protobuf request body.
-
-    Raises:
-        ApiError: 400 when the body is not Kubernetes protobuf, 415 for a kind not known here.
-    """
+    """The object in a protobuf request body."""
     if not body.startswith(MAGIC):
         raise ApiError(400, "the body is not in the Kubernetes protobuf form")
     try:

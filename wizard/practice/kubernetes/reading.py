@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import ApiError, rejected
 from wizard.practice.kubernetes.json_tools import canonical, compact
-from wizard.practice.kubernetes.merge_keys import is_set, list_keys
 from wizard.practice.kubernetes.schema import (
     ANY,
     Path,
     Type,
     Wrong,
     dotted,
+    is_set,
+    list_keys,
     pruned,
     type_of,
     unknown,
@@ -78,11 +79,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> Json:
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON value of a body.
-
-    Raises:
-        ValueError: with the text that Go's decoder has for it.
-    """
+    """The JSON value of a body."""
     text = body.decode(errors="replace")
     try:
         return json.loads(text, object_pairs_hook=_pairs)
@@ -94,11 +91,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_object(body: bytes, kind: Kind) -> Json:
-    """The object in the body of a POST or PUT.
-
-    Raises:
-        ApiError: 400, when there is none in it.
-    """
+    """The object in the body of a POST or PUT."""
     try:
         found = parse_json(body)
         if isinstance(found, dict):
@@ -118,11 +111,7 @@ def parse_object(body: bytes, kind: Kind) -> Json:
 
 
 def parse_patch(body: bytes, content_type: str) -> Any:
-    """The patch in a body: a list for JSON patch, else an object.
-
-    Raises:
-        ApiError: 400, when there is none in it.
-    """
+    """The patch in a body: a list for JSON patch, else an object."""
     prefix = "" if "strategic" in content_type else "error decoding patch: "
     try:
         found = parse_json(body)
@@ -150,11 +139,7 @@ def _twice(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def read(kind: Kind, obj: Json, ask: Ask) -> Json:
-    """The object of a POST or PUT, checked for types, without what the kind does not know.
-
-    Raises:
-        ApiError: 400 for a wrong type, and for unknown or doubled fields under Strict.
-    """
+    """The object of a POST or PUT, checked for types, without what the kind does not know."""
     wanted = type_of(kind)
     told = ""
     if not kind.custom and (problem := next(wrong(obj, wanted), None)) is not None:
@@ -169,11 +154,7 @@ def read(kind: Kind, obj: Json, ask: Ask) -> Json:
 
 
 def read_patched(kind: Kind, obj: Json, patch: Any, ask: Ask) -> Json:
-    """As `read`, of what a patch has made of an object.
-
-    Raises:
-        ApiError: 422, with the patch or (as the real server) the whole object in the message.
-    """
+    """As `read`, of what a patch has made of an object."""
     wanted = type_of(kind)
     strategic = "strategic" in ask.content_type
     told = ""
@@ -242,11 +223,7 @@ def _unconverted(problem: Wrong) -> str:
 
 
 def refuse_untyped(kind: Kind, config: Json) -> None:
-    """Refuse an applied configuration that its schema does not take.
-
-    Raises:
-        ApiError: 500, whatever fieldValidation says.
-    """
+    """Refuse an applied configuration that its schema does not take."""
     told = list(_untyped(config, type_of(kind), (), ""))
     if told:
         group_version = kind.api_version if kind.group else f"/{kind.version}"

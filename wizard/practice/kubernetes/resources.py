@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +12,82 @@ from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.apply import apply_merge
 from wizard.practice.kubernetes.defaults import normalise
 from wizard.practice.kubernetes.deletion import answers_object
-from wizard.practice.kubernetes.errors import ApiError, invalid, invalid_options
+from wizard.practice.kubernetes.errors import ApiError, invalid, invalid_options, rejected
 from wizard.practice.kubernetes.json_tools import clone, compact
-from wizard.practice.kubernetes.patches import json_patch, merge_patch
+from wizard.practice.kubernetes.patches import json_patch, merge_patch, strategic_merge
 from wizard.practice.kubernetes.reading import Ask, bad_patch, read, read_patched, refuse_untyped
 from wizard.practice.kubernetes.selectors import field_selector, label_selector
-from wizard.practice.kubernetes.strategic import strategic_merge
+from wizard.practice.kubernetes.store import Store, object_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wizard.practice.kubernetes.kinds import Kind
     from wizard.practice.kubernetes.routes import Route
 
 Json = dict[str, Any]
+
+
+def _unreadable(text: str) -> ApiError:
+    return ApiError(400, f'strconv.ParseInt: parsing "{text}": invalid syntax')
+
+
+def check_version_query(query: Mapping[str, str], store: Store, *, watch: bool = False) -> None:
+    """Refuse what cannot be listed, or watched from."""
+    sent, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    if query.get("sendInitialEvents") and match != "NotOlderThan":
+        told = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise invalid_options("ListOptions", "resourceVersionMatch", told)
+    if match and not sent and not watch:
+        told = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise invalid_options("ListOptions", "resourceVersionMatch", told)
+    seconds = query.get("timeoutSeconds") or "0"
+    if not seconds.isdigit():
+        raise _unreadable(seconds)
+    if sent and not sent.isdigit():
+        told = f'resourceVersion: Invalid value: "{sent}": strconv.ParseUint: '
+        told += f'parsing "{sent}": invalid syntax'
+        raise rejected(told) if watch else ApiError(400, f"invalid resource version: {told}")
+    if sent and not watch and int(sent) > store.version:
+        told = f"Timeout: Too large resource version: {sent}, current: {store.version}"
+        cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+        raise ApiError(504, told, details={"causes": [cause], "retryAfterSeconds": 1})
+    if match == "Exact" and not watch and int(sent) != store.version:
+        raise ApiError(410, "The resourceVersion for the provided list is too old.")
+
+
+def page(objects: list[Json], query: Mapping[str, str], version: str) -> tuple[list[Json], Json]:
+    """The part of a list that was asked for (`limit`, `continue`), and the list's metadata.
+
+    As for a real server's cache, a list from resourceVersion 0 is never in parts.
+    """
+    try:
+        size = int(query.get("limit") or "0")
+    except ValueError:
+        raise _unreadable(query["limit"]) from None
+    try:
+        after = json.loads(base64.urlsafe_b64decode(query.get("continue", "") or b"W10="))
+    except ValueError:
+        told = "invalid continue token: continue key is not valid"
+        with contextlib.suppress(ValueError):
+            first = base64.urlsafe_b64decode(query["continue"])[:1]
+            shown = f"'\\x{first.hex()}'" if first > b"\x7f" else repr(first.decode())
+            told += f": invalid character {shown} looking for beginning of value"
+        raise ApiError(400, told) from None
+    if not isinstance(after, list):
+        raise ApiError(400, "continue key is not valid")
+    left = [obj for obj in objects if list(object_key(obj)) > after]
+    size = 0 if query.get("resourceVersion") == "0" else size
+    if not 0 < size < len(left):
+        return left, {"resourceVersion": version}
+    last = json.dumps(object_key(left[size - 1])).encode()
+    token = base64.urlsafe_b64encode(last).decode()
+    metadata: Json = {"resourceVersion": version, "continue": token}
+    if not (query.get("labelSelector") or query.get("fieldSelector")):
+        metadata["remainingItemCount"] = len(left) - size
+    return left[:size], metadata
+
+
 Answer = tuple[int, Json]
 
 JSON_PATCH = "application/json-patch+json"
@@ -177,11 +244,7 @@ class Resources:
 
 
 def patched(kind: Kind, old: Json, body: Any, content_type: str) -> Json:
-    """The object after a JSON, merge or strategic merge patch.
-
-    Raises:
-        ApiError: 415 for a patch type that the kind does not take.
-    """
+    """The object after a JSON, merge or strategic merge patch."""
     if content_type == JSON_PATCH and isinstance(body, list):
         return json_patch(old, body)
     if content_type == MERGE_PATCH and isinstance(body, dict):

@@ -79,11 +79,7 @@ def parse(path: str) -> Route | None:
 
 
 def verb_of(method: str, route: Route, *, watch: bool) -> str:
-    """The RBAC verb of a request.
-
-    Raises:
-        ApiError: 405 for a method that no resource has.
-    """
+    """The RBAC verb of a request."""
     if method in ("GET", "HEAD"):
         if watch and not (route.name and route.subresource):
             return "watch"
@@ -97,11 +93,7 @@ def verb_of(method: str, route: Route, *, watch: bool) -> str:
 
 
 def decode_body(body: bytes, content_type: str, kind: Kind) -> Any:
-    """The value in a request body: JSON, YAML or protobuf.
-
-    Raises:
-        ApiError: 400, when the body cannot be read.
-    """
+    """The value in a request body: JSON, YAML or protobuf."""
     if content_type.startswith(protobuf.CONTENT_TYPE):
         return protobuf.decode(body)
     if content_type.endswith("yaml"):

@@ -3,58 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from wizard.practice.kubernetes.json_tools import words
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.kinds import Kind
 
 Json = dict[str, Any]
+
 Path = tuple[str | int, ...]
 
 _PLAIN = {"str": "string", "bool": "bool", "int": "int32", "datetime": "time", "bytes": "bytes"}
 _LIST = re.compile(r"[Ll]ist\[(.*)\]")
 _MAP = re.compile(r"[Dd]ict[(\[]str, (.*)[)\]]")
-_LONG = frozenset(
-    {
-        "generation",
-        "observedGeneration",
-        "terminationGracePeriodSeconds",
-        "activeDeadlineSeconds",
-        "deletionGracePeriodSeconds",
-        "expirationSeconds",
-        "tolerationSeconds",
-        "runAsUser",
-        "runAsGroup",
-        "fsGroup",
-    }
+_LONG = words(
+    "generation observedGeneration terminationGracePeriodSeconds activeDeadlineSeconds "
+    "deletionGracePeriodSeconds expirationSeconds tolerationSeconds runAsUser runAsGroup fsGroup"
 )
 """Numbers of 64 bits, which the models do not tell apart."""
 _MICRO = frozenset({"renewTime", "acquireTime", "eventTime"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _MICRO_TIME = re.compile(_TIME.pattern.replace(r"(\.\d+)?", r"\.\d{6}"))
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_QUANTITIES = frozenset(
-    {
-        "limits",
-        "requests",
-        "capacity",
-        "hard",
-        "used",
-        "allocatable",
-        "overhead",
-        "default",
-        "defaultRequest",
-        "max",
-        "min",
-        "sizeLimit",
-        "averageValue",
-        "divisor",
-    }
+_QUANTITIES = words(
+    "limits requests capacity hard used allocatable overhead default defaultRequest max min "
+    "sizeLimit averageValue divisor"
 )
-_OPEN_FIELDS: Mapping[str, Type] = {}
 
 
 def _any() -> Type:
@@ -76,7 +54,7 @@ class Type:
 
     kind: str
     go: str = ""
-    fields: Callable[[], Mapping[str, Type]] = lambda: _OPEN_FIELDS
+    fields: Callable[[], Mapping[str, Type]] = dict
     item: Callable[[], Type] = _any
     open: bool = False
     rules: Json = field(default_factory=dict, compare=False)
@@ -234,3 +212,57 @@ def dotted(path: Path) -> str:
     """`spec.containers[0].env`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+Names = Sequence[str]
+
+# Which lists are merged by key, which are sets, and which maps are replaced whole: the real schemas
+# say it field by field (`x-kubernetes-patch-merge-key`, `x-kubernetes-list-map-keys`,
+# `x-kubernetes-map-type`); here by the field's name and, where one name means different things, by
+# what stands above it.
+CONTAINER_LISTS = frozenset({"containers", "initContainers", "ephemeralContainers"})
+
+_BY_NAME: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(CONTAINER_LISTS, ("name",)),
+    **dict.fromkeys(("env", "volumes", "resourceClaims", "schedulingGates"), ("name",)),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "hostAliases": ("ip",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "conditions": ("type",),
+    "ownerReferences": ("uid",),
+}
+_ATOMIC_MAPS = words(
+    "selector nodeSelector secretKeyRef configMapKeyRef fieldRef resourceFieldRef roleRef "
+    "scaleTargetRef podSelector namespaceSelector labelSelector"
+)
+
+
+def list_keys(path: Names, *, custom: bool) -> tuple[str, ...]:
+    """The keys by which server-side apply tells a list's items apart; () for an atomic list."""
+    name = path[-1] if path else ""
+    if custom and path[:1] != ("metadata",) and path[:1] != ["metadata"]:
+        return ()
+    if name == "ports":
+        inside = CONTAINER_LISTS.intersection(path)
+        return ("containerPort", "protocol") if inside else ("port", "protocol")
+    if (name == "imagePullSecrets" and len(path) > 1) or tuple(path) == ("secrets",):
+        return ("name",)
+    return _BY_NAME.get(name, ())
+
+
+def is_set(path: Names) -> bool:
+    """Whether the list is a set of plain values."""
+    return bool(path) and path[-1] == "finalizers"
+
+
+def is_atomic_map(path: Names, *, custom: bool) -> bool:
+    """Whether a map is owned and replaced as a whole under server-side apply."""
+    atomic = bool(path) and (path[-1] in _ATOMIC_MAPS or tuple(path[-2:]) == ("service", "port"))
+    return not custom and atomic
+
+
+def strategic_key(path: Names) -> str:
+    """The one key by which a strategic merge patch tells a list's items apart, or ""."""
+    keys = list_keys(path, custom=False)
+    return keys[0] if keys else ""

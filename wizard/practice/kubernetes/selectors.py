@@ -121,11 +121,7 @@ class _Labels:
 
 
 def label_selector(text: str) -> Callable[[Json], bool]:
-    """A test for `app=x,tier in (a,b),!old`.
-
-    Raises:
-        ApiError: 400, when the text is not a selector.
-    """
+    """A test for `app=x,tier in (a,b),!old`."""
     requirements = _Labels(text).tests()
 
     def matches(obj: Json) -> bool:
@@ -136,11 +132,7 @@ def label_selector(text: str) -> Callable[[Json], bool]:
 
 
 def field_selector(text: str, kind: Kind) -> Callable[[Json], bool]:
-    """A test for `metadata.name=x,status.phase!=Running`.
-
-    Raises:
-        ApiError: 400, when the text is not a selector, or names what the kind has not.
-    """
+    """A test for `metadata.name=x,status.phase!=Running`."""
     wanted: list[tuple[list[str], bool, str]] = []
     for part in filter(str.strip, text.split(",")):
         found = _FIELD.fullmatch(part)

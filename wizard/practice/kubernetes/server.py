@@ -15,17 +15,21 @@ from wizard.practice.kubernetes import access, discovery, tables
 from wizard.practice.kubernetes.deletion import PRESERVED, policy_of
 from wizard.practice.kubernetes.errors import ApiError, PlainError, invalid_options, unknown_path
 from wizard.practice.kubernetes.json_tools import compact, dig
-from wizard.practice.kubernetes.paging import check_version_query, page
 from wizard.practice.kubernetes.reading import Ask
-from wizard.practice.kubernetes.resources import Resources, object_list, select
+from wizard.practice.kubernetes.resources import (
+    Resources,
+    check_version_query,
+    object_list,
+    page,
+    select,
+)
 from wizard.practice.kubernetes.routes import Request, Route, decode_body, parse, verb_of
 from wizard.practice.kubernetes.subresources import Subresources
 from wizard.practice.kubernetes.watch import Watch
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
-    from wizard.practice.kubernetes.faults import Faults
-    from wizard.practice.kubernetes.handlers import Handlers
+    from wizard.practice.kubernetes.faults import Faults, Handlers
     from wizard.practice.kubernetes.kinds import Kind
 
 log = logging.getLogger(__name__)
@@ -65,11 +69,7 @@ def _refusal(problem: ApiError) -> web.Response:
 
 
 def _ask(request: web.BaseRequest, verb: str) -> Ask:
-    """How the client wants its write to be taken.
-
-    Raises:
-        ApiError: 422, for a dry run of another kind than `All`.
-    """
+    """How the client wants its write to be taken."""
     query = request.query
     content_type = request.headers.get("Content-Type", "").partition(";")[0].strip()
     agent = request.headers.get("User-Agent", "unknown")
@@ -102,12 +102,7 @@ class Server:
     """Answers requests from the store, within its event loop."""
 
     def __init__(
-        self,
-        api: Api,
-        faults: Faults,
-        handlers: Handlers,
-        requests: list[Request],
-        token: str,
+        self, api: Api, faults: Faults, handlers: Handlers, requests: list[Request], token: str
     ) -> None:
         self.api = api
         self.faults = faults
@@ -297,11 +292,7 @@ class Server:
         self, request: web.BaseRequest, kind: Kind, route: Route
     ) -> web.StreamResponse:
         watch = Watch(
-            self.api.store,
-            kind,
-            route,
-            request.query,
-            lambda obj: self._render(request, kind, obj),
+            self.api.store, kind, route, request.query, lambda obj: self._render(request, kind, obj)
         )
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()

@@ -60,11 +60,7 @@ def stamp(kind: Kind, obj: Json) -> None:
 
 
 def check_version(kind: Kind, old: Json, obj: Json, *, patched: bool) -> None:
-    """Refuse what was made from another state, or of another object of the same name.
-
-    Raises:
-        ApiError: 409, or 422 for a patch with another uid.
-    """
+    """Refuse what was made from another state, or of another object of the same name."""
     name, before = old["metadata"]["name"], old["metadata"]
     sent, uid = obj["metadata"].get("resourceVersion"), obj["metadata"].get("uid")
     if sent and not sent.isdigit():

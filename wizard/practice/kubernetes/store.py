@@ -120,11 +120,7 @@ class Store:
             self._listeners.remove(listener)
 
     def since(self, version: int) -> list[Event]:
-        """The changes after a resourceVersion.
-
-        Raises:
-            ApiError: 410, when the history no longer reaches back that far.
-        """
+        """The changes after a resourceVersion."""
         with self.lock:
             full = len(self._history) == HISTORY
             oldest = self._history[0].version - 1 if full else FIRST

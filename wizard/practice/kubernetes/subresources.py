@@ -23,7 +23,7 @@ from wizard.practice.kubernetes.rules import of_kind
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
-    from wizard.practice.kubernetes.handlers import Handlers
+    from wizard.practice.kubernetes.faults import Handlers
     from wizard.practice.kubernetes.routes import Route
 
 Json = dict[str, Any]
@@ -48,11 +48,7 @@ def _json(body: Json, status: int = 200) -> web.Response:
 
 
 def container_of(pod: Json, wanted: str) -> str:
-    """The container meant: the one named, or the only one beside init containers.
-
-    Raises:
-        ApiError: 400, when the pod has no such container, or several and none was named.
-    """
+    """The container meant: the one named, or the only one beside init containers."""
     mains = [one["name"] for one in dig(pod, "spec", "containers", default=[])]
     names = [one["name"] for one in dig(pod, "spec", "initContainers", default=[])] + mains
     name = pod["metadata"]["name"]
@@ -68,11 +64,7 @@ def container_of(pod: Json, wanted: str) -> str:
 
 
 def _log_options(pod: Json, query: Mapping[str, str]) -> dict[str, int]:
-    """The numbers that a log is asked for with.
-
-    Raises:
-        ApiError: 400 for what is no number, 422 for one that makes no sense.
-    """
+    """The numbers that a log is asked for with."""
     name, found = pod["metadata"]["name"], dict[str, int]()
     for field, rule in _NUMBERS.items():
         text = query.get(field, "1")
@@ -90,11 +82,7 @@ def _log_options(pod: Json, query: Mapping[str, str]) -> dict[str, int]:
 
 
 def _refuse_log(pod: Json, container: str, *, previous: bool) -> None:
-    """Refuse the log of what never ran.
-
-    Raises:
-        ApiError: 400 with what the kubelet says.
-    """
+    """Refuse the log of what never ran."""
     status = status_of(pod, container)
     place = f'container "{container}" in pod "{pod["metadata"]["name"]}"'
     if previous:
@@ -125,11 +113,7 @@ class Subresources:
     def connection(
         self, request: web.BaseRequest, route: Route
     ) -> Callable[[], Awaitable[web.StreamResponse]]:
-        """Exec or port-forward over a WebSocket, ready to be run.
-
-        Raises:
-            ApiError: the connection is refused.
-        """
+        """Exec or port-forward over a WebSocket, ready to be run."""
         pod = self.api.read(self.api.named("Pod"), route.namespace, route.name)
         container = ""
         if route.subresource != "portforward":
@@ -149,13 +133,7 @@ class Subresources:
         return lambda: run_exec(request, pod, container, wanted, self.handlers)
 
     async def answer(
-        self,
-        request: web.BaseRequest,
-        kind: Kind,
-        route: Route,
-        verb: str,
-        body: Any,
-        ask: Ask,
+        self, request: web.BaseRequest, kind: Kind, route: Route, verb: str, body: Any, ask: Ask
     ) -> web.Response:
         """The plain ones."""
         obj = self.api.read(kind, route.namespace, route.name)

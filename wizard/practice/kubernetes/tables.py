@@ -230,10 +230,7 @@ def table(kind: Kind, objects: list[Json], metadata: Json, *, whole: bool, heade
         "metadata": metadata,
         "columnDefinitions": definitions(kind) if headed else None,
         "rows": [
-            {
-                "cells": [cell(obj) for _, cell in columns],
-                "object": obj if whole else partial(obj),
-            }
+            {"cells": [cell(obj) for _, cell in columns], "object": obj if whole else partial(obj)}
             for obj in objects
         ],
     }

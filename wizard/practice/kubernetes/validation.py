@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import invalid
+from wizard.practice.kubernetes.json_tools import amount as parsed
 from wizard.practice.kubernetes.json_tools import dig
-from wizard.practice.kubernetes.quantities import amount as parsed
 from wizard.practice.kubernetes.rules import misformed, of_kind, of_pod, refused, shown
 from wizard.practice.kubernetes.schema import ANY, Type, dotted, type_of, wrong
 from wizard.practice.kubernetes.selectors import selects
@@ -222,11 +222,7 @@ def _asked(value: Any, wanted: Type, at: str) -> Iterator[Cause]:
 
 
 def validate(kind: Kind, obj: Json, old: Json | None = None) -> None:
-    """Refuse what could not be stored, or could not come after `old`.
-
-    Raises:
-        ApiError: 422 with a cause for each field.
-    """
+    """Refuse what could not be stored, or could not come after `old`."""
     causes = [] if old else list(_name(kind, obj["metadata"]["name"]))
     causes += [*_marks(obj["metadata"]), *_references(obj["metadata"])]
     if kind.custom:

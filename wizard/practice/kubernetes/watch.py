@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import ApiError
 from wizard.practice.kubernetes.json_tools import compact
-from wizard.practice.kubernetes.paging import check_version_query
-from wizard.practice.kubernetes.resources import matcher
+from wizard.practice.kubernetes.resources import check_version_query, matcher
 from wizard.practice.kubernetes.store import Event, Store
 
 if TYPE_CHECKING:

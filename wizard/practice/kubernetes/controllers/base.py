@@ -17,8 +17,7 @@ from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
-    from wizard.practice.kubernetes.faults import Faults
-    from wizard.practice.kubernetes.handlers import Handlers
+    from wizard.practice.kubernetes.faults import Faults, Handlers
     from wizard.practice.kubernetes.store import Event
 
 Json = dict[str, Any]

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.json_tools import dig
-from wizard.practice.kubernetes.quantities import amount
+from wizard.practice.kubernetes.json_tools import amount, dig
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
