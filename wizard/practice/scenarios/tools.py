@@ -1,16 +1,26 @@
-"""What scenarios are made of: edits of the values file, the live backend, and helm cut short."""
+"""The registry of scenarios, and what they are made of: edits, the live backend, helm cut short."""
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import io
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from wizard.exits import Exit
+from wizard.problems import Problem
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
 
 Json = dict[str, Any]
+Stage = Callable[["PracticeCluster"], None]
+
+SCENARIOS: dict[str, Scenario] = {}
+"""Every scenario by its name, in the order in which they are listed."""
 
 BACKEND = "langsmith-backend"
 SEEN_LIMIT = 30.0
@@ -20,6 +30,55 @@ VARIABLES = (
     {"name": "AUDIT_LOGS_ENABLED", "value": "true"},
     {"name": "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS", "value": "true"},
 )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A situation to rehearse: what it stages and, after the colon, what a user should see."""
+
+    name: str
+    line: str
+    stage: Stage
+
+
+def scenario(stage: Stage) -> Stage:
+    """Register a function: `lost_salt` becomes `lost-salt`, the docstring becomes the line."""
+    line = " ".join((inspect.getdoc(stage) or "").split())
+    add(stage.__name__.replace("_", "-"), line, stage)
+    return stage
+
+
+def add(name: str, line: str, stage: Stage) -> None:
+    """Register a scenario of a table."""
+    SCENARIOS[name] = Scenario(name, line, stage)
+
+
+def named(name: str) -> Scenario:
+    """The scenario of that name; a Problem when there is none."""
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    near = difflib.get_close_matches(name, SCENARIOS, n=3, cutoff=0.5)
+    meant = f"perhaps {' or '.join(near)}; " if near else ""
+    raise Problem(
+        "LSA958",
+        f"there is no scenario {name}",
+        on="--scenario",
+        next_step=f"{meant}langsmith-audit practice --list shows them all",
+        exit=Exit.USAGE,
+    )
+
+
+def stage(cluster: PracticeCluster, scenario: Scenario) -> None:
+    """Bring a cluster that has just come up into the situation, without waiting for slow pods."""
+    cluster.say(f"Scenario {scenario.name}. {scenario.line}")
+    with cluster.at_once():
+        scenario.stage(cluster)
+
+
+def listing() -> str:
+    """Every name with its line, for `--list`."""
+    width = max(map(len, SCENARIOS))
+    return "".join(f"{one.name:<{width}}  {one.line}\n" for one in SCENARIOS.values())
 
 
 def edit_values(cluster: PracticeCluster, change: Mapping[str, Any]) -> None:

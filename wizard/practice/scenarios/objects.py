@@ -1,36 +1,41 @@
-"""Scenarios in which somebody else owns the release's objects and would take our change back."""
+"""Scenarios of the release's objects: who else owns them, and what workloads they are."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from string import Template
+from typing import TYPE_CHECKING
 
-from wizard.practice.scenarios.registry import scenario
+from wizard.practice.kubernetes.controllers.base import owner_reference
+from wizard.practice.scenarios.releases import BUDGET, ONE
 from wizard.practice.scenarios.tools import (
     BACKEND,
     VARIABLES,
+    Json,
     backend_env,
+    backend_of,
     make_namespace,
     patch_backend,
+    reinstall,
+    scenario,
     set_env,
 )
+from wizard.resources import template
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
 
-Json = dict[str, Any]
-
+ROLLOUT = {"rollout": {"enabled": True}}
 ARGO = "argocd-controller"
-FLUX = "helm-controller"
-TERRAFORM = "terraform-provider-helm_v2.17.0_x5"
 
 
 @scenario
 def argocd(cluster: PracticeCluster) -> None:
     """An Argo CD Application with selfHeal has taken over the objects: it is named with the marks
     it left, and the way through git is offered."""
-    _application(cluster)
+    make_namespace(cluster, "argocd")
+    _custom(cluster, "Application")
     argo = cluster.kubernetes.acting_as(ARGO)
     for obj in _manifest(cluster, "get", "manifest", cluster.release):
         marks = {"metadata": {"annotations": _tracked(obj)}}
@@ -44,7 +49,8 @@ def argocd_without_release(cluster: PracticeCluster) -> None:
     helm.sh/chart tells the version; the way through git is offered."""
     cluster.bare()
     make_namespace(cluster, cluster.namespace)
-    _application(cluster)
+    make_namespace(cluster, "argocd")
+    _custom(cluster, "Application")
     argo = cluster.kubernetes.acting_as(ARGO)
     chart = (cluster.chart, "--version", cluster.chart_version, "--no-hooks")
     values = ("--values", str(cluster.values))
@@ -57,15 +63,8 @@ def argocd_without_release(cluster: PracticeCluster) -> None:
 @scenario
 def flux(cluster: PracticeCluster) -> None:
     """A Flux HelmRelease owns the release: it is named, and the way through git is offered."""
-    spec = {"chart": {"spec": {"chart": "langsmith", "version": cluster.chart_version}}}
-    release = {
-        "apiVersion": "helm.toolkit.fluxcd.io/v2",
-        "kind": "HelmRelease",
-        "metadata": {"name": cluster.release, "namespace": cluster.namespace},
-        "spec": {"interval": "10m", **spec, "driftDetection": {"mode": "enabled"}},
-    }
-    _custom(cluster, release, "helmreleases")
-    controller = cluster.kubernetes.acting_as(FLUX)
+    _custom(cluster, "HelmRelease")
+    controller = cluster.kubernetes.acting_as("helm-controller")
     controller.take_over("helm")
     labels = {
         "helm.toolkit.fluxcd.io/name": cluster.release,
@@ -73,16 +72,15 @@ def flux(cluster: PracticeCluster) -> None:
     }
     for obj in _manifest(cluster, "get", "manifest", cluster.release):
         meta = obj["metadata"]
-        controller.patch(
-            obj["kind"], meta["namespace"], meta["name"], {"metadata": {"labels": labels}}
-        )
+        change = {"metadata": {"labels": labels}}
+        controller.patch(obj["kind"], meta["namespace"], meta["name"], change)
 
 
 @scenario
 def terraform(cluster: PracticeCluster) -> None:
     """Terraform's helm provider installed the release: its field manager tells, and the way
     through its configuration is offered."""
-    cluster.kubernetes.acting_as(TERRAFORM).take_over("helm")
+    cluster.kubernetes.acting_as("terraform-provider-helm_v2.17.0_x5").take_over("helm")
 
 
 @scenario
@@ -109,6 +107,95 @@ def owner_reverts(cluster: PracticeCluster) -> None:
     cluster.kubernetes.whenever(revert)
 
 
+@scenario
+def argo_rollout(cluster: PracticeCluster) -> None:
+    """The backend is an Argo Rollout: it is restarted by spec.restartAt, and with helm 4 the
+    wizard waits by itself."""
+    reinstall(cluster, {"backend": ROLLOUT}, rollouts=True)
+
+
+@scenario
+def keda(cluster: PracticeCluster) -> None:
+    """A KEDA ScaledObject sets the number of pods: all goes well."""
+    reinstall(cluster, {"backend": {"autoscaling": {"enabled": True, "createHpa": False}}})
+    scaled = _custom(cluster, "ScaledObject")
+    meta, spec = scaled["metadata"], scaled["spec"]
+    least, most = spec["minReplicaCount"], spec["maxReplicaCount"]
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {
+            "name": f"keda-hpa-{meta['name']}",
+            "namespace": meta["namespace"],
+            "ownerReferences": [owner_reference(scaled)],
+        },
+        "spec": {
+            "scaleTargetRef": spec["scaleTargetRef"],
+            "minReplicas": least,
+            "maxReplicas": most,
+        },
+    }
+    cluster.kubernetes.acting_as("keda").create(autoscaler)
+    cluster.kubernetes.until(
+        lambda: backend_of(cluster)["spec"].get("replicas", 1) == least, timeout=10
+    )
+    cluster.settle()
+
+
+@scenario
+def budget_blocks(cluster: PracticeCluster) -> None:
+    """An Argo Rollout with one pod and a budget that wants it: its restart evicts, and so never
+    gets on."""
+    reinstall(cluster, {"backend": {**ONE, **BUDGET, **ROLLOUT}}, rollouts=True)
+
+
+@scenario
+def paused(cluster: PracticeCluster) -> None:
+    """Somebody paused the Deployment: nothing rolls, which is told with the way to resume it."""
+    patch_backend(cluster, {"spec": {"paused": True}}, manager="kubectl-rollout")
+
+
+@scenario
+def rolling_already(cluster: PracticeCluster) -> None:
+    """A rollout is on, and its pods are slow: that is told, and no restart is added to it."""
+    cluster.kubernetes.faults.slow(pods=20.0)
+    notes = {"kubectl.kubernetes.io/restartedAt": "2026-02-11T09:30:00Z"}
+    change = {"spec": {"template": {"metadata": {"annotations": notes}}}}
+    patch_backend(cluster, change, manager="kubectl-rollout")
+    cluster.kubernetes.until(
+        lambda: backend_of(cluster)["status"].get("unavailableReplicas", 0) > 0, timeout=10
+    )
+
+
+@scenario
+def on_delete(cluster: PracticeCluster) -> None:
+    """PostgreSQL's StatefulSet updates OnDelete: helm waits for no pod of it, and the backend is
+    as usual (a Deployment knows no OnDelete)."""
+    strategy: Json = {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}
+    cluster.kubernetes.acting_as("kubectl-patch").patch(
+        "StatefulSet", cluster.namespace, "langsmith-postgres", {"spec": strategy}
+    )
+
+
+@scenario
+def slow_pods(cluster: PracticeCluster) -> None:
+    """Each pod takes 12 s and each Job 4 s: the live view has something to show."""
+    cluster.kubernetes.faults.slow(pods=12.0, jobs=4.0)
+
+
+@scenario
+def no_load_balancer(cluster: PracticeCluster) -> None:
+    """The frontend's Service gets no address, so helm 3 --wait would run into its limit: the
+    wizard waits for the backend by itself."""
+    cluster.kubernetes.faults.no_load_balancer()
+
+    def has_none() -> bool:
+        service = cluster.kubernetes.get("Service", cluster.namespace, "langsmith-frontend") or {}
+        return not service.get("status", {}).get("loadBalancer", {}).get("ingress")
+
+    cluster.kubernetes.until(has_none, timeout=10)
+
+
 def _manifest(cluster: PracticeCluster, *arguments: str) -> Iterator[Json]:
     """The objects that helm prints."""
     import yaml
@@ -129,36 +216,21 @@ def _tracked(obj: Json) -> dict[str, str]:
     }
 
 
-def _application(cluster: PracticeCluster) -> None:
-    make_namespace(cluster, "argocd")
-    source = {
-        "repoURL": "https://git.example.com/platform/deployments.git",
-        "path": "langsmith",
-        "targetRevision": "main",
-        "helm": {"valueFiles": ["values.yaml"]},
-    }
-    server = "https://kubernetes.default.svc"
-    application = {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": {"name": "langsmith", "namespace": "argocd"},
-        "spec": {
-            "project": "default",
-            "source": source,
-            "destination": {"server": server, "namespace": cluster.namespace},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
-        },
-    }
-    _custom(cluster, application, "applications")
+def _custom(cluster: PracticeCluster, kind: str) -> Json:
+    """Define a custom kind, and create the object of it that is in templates/practice/custom."""
+    import yaml
+
+    text = Template(template(f"practice/custom/{kind.lower()}.yaml")).substitute(
+        namespace=cluster.namespace,
+        release=cluster.release,
+        chart_version=cluster.chart_version,
+    )
+    obj = yaml.safe_load(text)
+    _define(cluster, obj, f"{kind.lower()}s")
+    return cluster.kubernetes.acting_as("kubectl-create").create(obj)
 
 
-def _custom(cluster: PracticeCluster, obj: Json, plural: str) -> None:
-    """Define a custom kind, and create an object of it."""
-    define(cluster, obj, plural)
-    cluster.kubernetes.acting_as("kubectl-create").create(obj)
-
-
-def define(cluster: PracticeCluster, obj: Json, plural: str) -> None:
+def _define(cluster: PracticeCluster, obj: Json, plural: str) -> None:
     """Create the CustomResourceDefinition of an object's kind, and wait until it is served."""
     group, _, version = obj["apiVersion"].rpartition("/")
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
