@@ -20,11 +20,9 @@ from string import Template
 from live_faults import CannotStage, staging
 from live_kubernetes import SLOWER, LiveKubernetes
 
-from wizard.practice.chart_repository import ChartRepository
-from wizard.practice.environment import led_to
-from wizard.practice.helm_home import HelmHome
+from wizard.practice.chart_repository import ChartRepository, HelmHome, led_to
+from wizard.practice.langsmith_store import ORGANIZATIONS
 from wizard.practice.scenarios.tools import edit_values
-from wizard.practice.seed import ORGANIZATIONS
 from wizard.resources import template
 
 COMMAND_LIMIT = 900

@@ -19,8 +19,8 @@ from traces import backend, entries, in_background, refused, revisions, rows, tr
 
 from wizard.practice.chart_repository import packaged
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.langsmith_store import plant
 from wizard.practice.postgres import PracticePostgres
-from wizard.practice.seed import plant
 from wizard.systems.cluster import DEPLOYMENTS, NAMESPACES, SECRETS, Cluster
 from wizard.walks.apply import IDENTITY
 

@@ -13,8 +13,7 @@ from psycopg import sql
 
 from wizard.practice.certificates import self_signed
 from wizard.practice.langsmith import LangSmith
-from wizard.practice.langsmith_store import Store
-from wizard.practice.seed import ORGANIZATIONS, Keys, migrate, plant
+from wizard.practice.langsmith_store import ORGANIZATIONS, Keys, Store, migrate, plant
 
 SALT = "a-salt"
 BOTH = {"AUDIT_LOGS_ENABLED": "true", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS": "true"}

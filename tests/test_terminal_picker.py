@@ -21,7 +21,7 @@ from terminal import (
 )
 
 from wizard.practice.cluster import PracticeCluster
-from wizard.practice.seed import USERS
+from wizard.practice.langsmith_store import USERS
 
 ODD = {
     "quotes": 'O\'Neil "& Sons" \\ Co',

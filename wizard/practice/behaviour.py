@@ -7,18 +7,17 @@ from string import Template
 from typing import Any
 
 import psycopg
-import semver
 
 from wizard.practice.kubernetes import LocalCommand, PracticeKubernetes
 from wizard.practice.langsmith import LangSmith
-from wizard.practice.pods import Get, environment_of, port_of
+from wizard.practice.langsmith_store import migrate
+from wizard.practice.pods import Get, environment_of, port_of, reaches
 from wizard.practice.postgres import PracticePostgres
-from wizard.practice.seed import migrate
 from wizard.resources import template
 
 Pod = Mapping[str, Any]
 
-AUDIT_TABLE_FROM = semver.Version.parse("0.12.72")
+AUDIT_TABLE_FROM = "0.12.72"
 """The first app version whose migrations make the table audit_logs."""
 
 
@@ -45,22 +44,16 @@ class Behaviour:
     def run_in_pod(self, pod: Pod, container: str, argv: list[str]) -> LocalCommand | None:
         """Where a PostgreSQL client is, a command sees the real server, and the pod's variables."""
         found = next(one for one in pod["spec"]["containers"] if one["name"] == container)
-        if port_of(pod, "postgres") is None:
-            return self._run_beside(pod, found, argv)
-        own = environment_of(found, pod["metadata"]["namespace"], self._get)
+        beside = port_of(pod, "postgres") is None
+        if beside and "postgres:" not in found["image"]:
+            return None
         reach = self._postgres.psql_env()
         # In the real pod a local connection is trusted, whatever the user is called.
         del reach["PGUSER"]
+        if beside:  # over the network, with the pod's own login
+            del reach["PGPASSWORD"], reach["PGCONNECT_TIMEOUT"]
+        own = environment_of(found, pod["metadata"]["namespace"], self._get)
         return LocalCommand(list(argv), own | reach)
-
-    def _run_beside(self, pod: Pod, container: Pod, argv: list[str]) -> LocalCommand | None:
-        """In another pod of the PostgreSQL image: over the network, with the pod's own login."""
-        if "postgres:" not in container["image"]:
-            return None
-        own = environment_of(container, pod["metadata"]["namespace"], self._get)
-        reach = self._postgres.psql_env()
-        there = {name: reach[name] for name in ("PATH", "PGHOST", "PGPORT", "PSQLRC", "LC_ALL")}
-        return LocalCommand(list(argv), own | there)
 
     def port(self, pod: Pod, port: int) -> tuple[str, int] | None:
         """Where a pod's port really is."""
@@ -79,7 +72,7 @@ class Behaviour:
         if template["spec"]["containers"][0]["name"] != "pg-migrations":
             return True
         version = template["metadata"]["labels"].get("app.kubernetes.io/version", "")
-        if not _makes_audit_table(version):
+        if not reaches(version, AUDIT_TABLE_FROM):
             return True
         dsn = self._postgres.dsn(self._database)
         try:
@@ -91,10 +84,9 @@ class Behaviour:
 
     def log(self, pod: Pod, container: str) -> str:
         """The log of a container: which pod it is, and why it ended when it did not end well."""
-        name, image = pod["metadata"]["name"], ""
-        for one in pod["spec"]["containers"]:
-            if one["name"] == container:
-                image = one["image"]
+        name = pod["metadata"]["name"]
+        images = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
+        image = images.get(container, "")
         started = f"practice: {name} started {container} from {image}\n"
         return started + (self._last_words(pod) if failed(pod, container) else "")
 
@@ -115,9 +107,3 @@ def failed(pod: Pod, container: str) -> bool:
         if status["name"] == container and any(codes):
             return True
     return False
-
-
-def _makes_audit_table(app_version: str) -> bool:
-    if not semver.Version.is_valid(app_version):
-        return False
-    return semver.Version.parse(app_version) >= AUDIT_TABLE_FROM

@@ -13,35 +13,23 @@ DAYS = 2
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
     """Make a certificate and its key (0600) in a folder; their files, in PEM."""
+    from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509 import (
-        AuthorityKeyIdentifier,
-        BasicConstraints,
-        CertificateBuilder,
-        DNSName,
-        IPAddress,
-        Name,
-        NameAttribute,
-        SubjectAlternativeName,
-        SubjectKeyIdentifier,
-        random_serial_number,
-    )
-    from cryptography.x509.oid import NameOID
 
     private = ec.generate_private_key(ec.SECP256R1())
     public = private.public_key()
-    name = Name([NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [DNSName("localhost"), IPAddress(ip_address("127.0.0.1"))]
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "localhost")])
+    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
     now = datetime.now(UTC)
-    builder = CertificateBuilder(name, name, public, random_serial_number())
+    builder = x509.CertificateBuilder(name, name, public, x509.random_serial_number())
     builder = builder.not_valid_before(now - timedelta(hours=1))
     builder = builder.not_valid_after(now + timedelta(days=DAYS))
     for extension, critical in (
-        (BasicConstraints(ca=True, path_length=0), True),
-        (SubjectAlternativeName(names), False),
-        (SubjectKeyIdentifier.from_public_key(public), False),
-        (AuthorityKeyIdentifier.from_issuer_public_key(public), False),
+        (x509.BasicConstraints(ca=True, path_length=0), True),
+        (x509.SubjectAlternativeName(names), False),
+        (x509.SubjectKeyIdentifier.from_public_key(public), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False),
     ):
         builder = builder.add_extension(extension, critical)
     pem = serialization.Encoding.PEM

@@ -1,4 +1,4 @@
-"""A chart repository on loopback, with the practice chart in several versions."""
+"""What helm sees in practice: the environment, its home, and a chart repository on loopback."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import functools
 import hashlib
 import io
 import json
+import os
+import re
 import tarfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +27,53 @@ APP_VERSIONS = {
 }
 """The chart versions that are offered, and the app version of each, as in the real repository."""
 
+FOREIGN = ("HELM_", "KUBE", "LANGSMITH", "PG")
+"""Variables that would lead a tool elsewhere start like this."""
+
+
+def led_to(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, in which helm, kubectl and langsmith-audit see the cluster."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return {**mine, **settings}
+
+
+@dataclass(frozen=True)
+class HelmHome:
+    """Where helm finds `langchain`, apart from the helm of who works on this machine."""
+
+    folder: Path
+
+    @property
+    def repositories(self) -> Path:
+        """The file with the repositories and their aliases."""
+        return self.folder / "config" / "repositories.yaml"
+
+    @property
+    def index(self) -> Path:
+        """The index of `langchain`, as helm last fetched it."""
+        return self.folder / "cache" / "repository" / "langchain-index.yaml"
+
+    def settings(self) -> dict[str, str]:
+        """The variables that lead helm here."""
+        return {
+            "HELM_CACHE_HOME": str(self.folder / "cache"),
+            "HELM_CONFIG_HOME": str(self.folder / "config"),
+            "HELM_DATA_HOME": str(self.folder / "data"),
+            "HELM_REPOSITORY_CONFIG": str(self.repositories),
+            "HELM_REPOSITORY_CACHE": str(self.index.parent),
+        }
+
+    def keep(self) -> dict[Path, bytes]:
+        """The repositories and the index as they are now."""
+        return {file: file.read_bytes() for file in (self.repositories, self.index)}
+
+    def put_back(self, kept: Mapping[Path, bytes]) -> None:
+        """Make them again what `keep` gave, and forget charts that were fetched since."""
+        for file in self.index.parent.glob("*.tgz"):
+            file.unlink()
+        for file, content in kept.items():
+            file.write_bytes(content)
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: ARG002 - the base's signature
@@ -31,11 +81,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class ChartRepository:
-    """Packages the chart into `folder` and serves it; `url` is known after start().
-
-    Attributes:
-        offered: the versions that the index lists.
-    """
+    """Packages the chart into `folder` and serves it at `url`; the index lists what is offered."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -121,8 +167,6 @@ def packaged(
 
 def _with_versions(text: str, chart_version: str, app_version: str) -> str:
     versions = {"version": chart_version, "appVersion": json.dumps(app_version)}
-    lines = []
-    for line in text.splitlines():
-        key = line.partition(":")[0]
-        lines.append(f"{key}: {versions[key]}" if key in versions else line)
-    return "\n".join(lines) + "\n"
+    for key, version in versions.items():
+        text = re.sub(rf"^{key}:.*$", f"{key}: {version}", text, flags=re.MULTILINE)
+    return text

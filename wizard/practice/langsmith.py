@@ -93,11 +93,7 @@ class LangSmith:
         return f"https://127.0.0.1:{port}"
 
     def pod_ready(self, pod: Mapping[str, Any]) -> None:
-        """Take in a pod: from now on it answers with what it finds at this moment.
-
-        Raises:
-            psycopg.Error: the database cannot be read, so the pod cannot start.
-        """
+        """Take in a pod: from now on it answers with what it finds at this moment."""
         if backend_container(pod) is None or pod["metadata"]["uid"] in self._backends:
             return
         view = view_of(pod, self._get, self._store.configs())

@@ -17,10 +17,9 @@ from uuid import UUID
 
 import psycopg
 
-from wizard.practice.langsmith_store import Principal, Search, Store
+from wizard.practice.langsmith_store import Principal, Search, Store, hashed
 from wizard.practice.ocsf import OPERATIONS, entry
 from wizard.practice.pods import PodView
-from wizard.practice.seed import hashed
 
 PERMISSIONS = {
     "ORGANIZATION_ADMIN": (

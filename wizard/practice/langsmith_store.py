@@ -1,12 +1,15 @@
-"""The stand-in's way to the database: every call opens a connection and closes it again."""
+"""The practice database: what is in it at the start, and the stand-in's way to it."""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -15,11 +18,30 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from wizard.practice.ocsf import Entry, plausible_activity
+from wizard.resources import template
 
 if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     Connection = psycopg.Connection[DictRow]
+
+ORGANIZATIONS: Mapping[str, UUID] = MappingProxyType(
+    {
+        "off": UUID("3f1c2b8e-5a47-4d0c-9c3e-7b1f64a2d905"),
+        "null": UUID("8b7d40f2-16e9-4c55-8a0d-52c9e3f7b1a6"),
+        "empty": UUID("c2a95e17-7d34-4b8f-b6e1-0f4d8a6c3b72"),
+        "personal": UUID("e60d3c94-8f12-4a7b-95d8-1a2c7e5b4f30"),
+        "on": UUID("5d84f7a1-2c6b-4e39-8d17-9e0b3c5a6f48"),
+    }
+)
+"""The seeded organizations by what their config holds: false, NULL, {}, personal, true."""
+
+USERS: Mapping[str, UUID] = MappingProxyType(
+    {
+        "admin_user": UUID("1a6e9d52-0b73-4f8c-a4d9-6c2f8e7b5301"),
+        "viewer_user": UUID("94c0b7e3-5d28-4a16-8f7e-3b9d1c6a2e85"),
+    }
+)
 
 CONNECT_LIMIT = 10
 """Seconds to connect."""
@@ -29,15 +51,48 @@ ACTIVITY = 14
 
 SEARCH = """
     SELECT id, created_at, ocsf FROM audit_logs
-    WHERE organization_id = %(organization)s
+    WHERE organization_id = %(organization_id)s
       AND created_at BETWEEN %(start)s AND %(end)s
       AND (%(after_id)s::uuid IS NULL
            OR (created_at, id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
-      AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s::uuid)
+      AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s::uuid)
       AND (%(operations)s::text[] IS NULL OR operation_name = ANY(%(operations)s::text[]))
     ORDER BY created_at DESC, id DESC
     LIMIT %(count)s
 """
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Fresh API keys: tokens of an admin and a viewer (`lsv2_pt_…`), `off`'s service key."""
+
+    admin: str = field(default_factory=lambda: _new_key("pt"), repr=False)
+    viewer: str = field(default_factory=lambda: _new_key("pt"), repr=False)
+    service: str = field(default_factory=lambda: _new_key("sk"), repr=False)
+
+
+def hashed(key: str, salt: str) -> str:
+    """How a key is stored; with another salt (`config.apiKeySalt`) no key is known any more."""
+    return hashlib.sha256(f"{salt}:{key}".encode()).hexdigest()
+
+
+def plant(connection: psycopg.Connection, keys: Keys, salt: str) -> None:
+    """Create the tables of an older LangSmith and fill them."""
+    values: dict[str, object] = {**ORGANIZATIONS, **USERS}
+    for name in ("admin", "viewer", "service"):
+        values[f"{name}_hash"] = hashed(getattr(keys, name), salt)
+    cursor = psycopg.ClientCursor(connection)
+    cursor.execute(template("practice/sql/schema.sql"))
+    cursor.execute(template("practice/sql/seed.sql"), values)
+
+
+def migrate(connection: psycopg.Connection) -> None:
+    """What the migrations Job of chart 0.12.33 does: the table audit_logs."""
+    connection.execute(template("practice/sql/audit_logs.sql"))
+
+
+def _new_key(kind: str) -> str:
+    return f"lsv2_{kind}_{secrets.token_hex(16)}_{secrets.token_hex(5)}"
 
 
 @dataclass(frozen=True)
@@ -90,74 +145,49 @@ class Store:
 
     def first_organization(self, user_id: UUID) -> UUID | None:
         """The oldest shared organization of a person: what a token means without a header."""
-        row = self._one(
+        query = (
             "SELECT id FROM organizations JOIN identities ON organization_id = id "
-            "WHERE user_id = %s AND NOT is_personal ORDER BY created_at, id LIMIT 1",
-            user_id,
+            "WHERE user_id = %s AND NOT is_personal ORDER BY created_at, id LIMIT 1"
         )
-        return None if row is None else row["id"]
+        return (self._one(query, user_id) or {}).get("id")
 
     def role(self, user_id: UUID, organization_id: UUID) -> str | None:
         """A person's role in an organization; None for who is no member."""
-        row = self._one(
-            "SELECT role FROM identities WHERE user_id = %s AND organization_id = %s",
-            user_id,
-            organization_id,
-        )
-        return None if row is None else row["role"]
+        query = "SELECT role FROM identities WHERE user_id = %s AND organization_id = %s"
+        return (self._one(query, user_id, organization_id) or {}).get("role")
 
     def tenant(self, tenant_id: UUID, organization_id: UUID) -> UUID | None:
         """The workspace's id when it belongs to the organization."""
-        row = self._one(
-            "SELECT id FROM tenants WHERE id = %s AND organization_id = %s",
-            tenant_id,
-            organization_id,
-        )
-        return None if row is None else row["id"]
+        query = "SELECT id FROM tenants WHERE id = %s AND organization_id = %s"
+        return (self._one(query, tenant_id, organization_id) or {}).get("id")
 
     def workspaces(self, organization_id: UUID) -> list[Mapping[str, Any]]:
         """id, display_name and organization_id of an organization's workspaces."""
+        query = (
+            "SELECT id, display_name, organization_id FROM tenants "
+            "WHERE organization_id = %s ORDER BY created_at, id"
+        )
         with self._connect() as connection:
-            return list(
-                connection.execute(
-                    "SELECT id, display_name, organization_id FROM tenants "
-                    "WHERE organization_id = %s ORDER BY created_at, id",
-                    (organization_id,),
-                )
-            )
+            return list(connection.execute(query, (organization_id,)))
 
     def add_tag_key(self, tenant_id: UUID, key: str, description: str | None) -> DictRow | None:
         """The new tag key; None when there is one of that name."""
-        return self._one(
+        query = (
             "INSERT INTO tag_keys (tenant_id, key, description) VALUES (%s, %s, %s) "
-            "ON CONFLICT DO NOTHING RETURNING id, key, description, created_at",
-            tenant_id,
-            key,
-            description,
+            "ON CONFLICT DO NOTHING RETURNING id, key, description, created_at"
         )
+        return self._one(query, tenant_id, key, description)
 
     def remove_tag_key(self, tenant_id: UUID, tag_key_id: UUID) -> bool:
         """Whether there was such a tag key; it is gone."""
-        row = self._one(
-            "DELETE FROM tag_keys WHERE tenant_id = %s AND id = %s RETURNING id",
-            tenant_id,
-            tag_key_id,
-        )
-        return row is not None
+        query = "DELETE FROM tag_keys WHERE tenant_id = %s AND id = %s RETURNING id"
+        return self._one(query, tenant_id, tag_key_id) is not None
 
     def audit_logs(self, search: Search) -> list[DictRow]:
         """`id`, `created_at` and `ocsf` of one entry more than the limit, newest first."""
         after_time, after_id = search.after or (None, None)
-        values = {
-            "organization": search.organization_id,
-            "start": search.start,
-            "end": search.end,
-            "after_time": after_time,
-            "after_id": after_id,
-            "tenant": search.tenant_id,
-            "operations": list(search.operations) or None,
-            "count": search.limit + 1,
-        }
+        more = {"after_time": after_time, "after_id": after_id, "count": search.limit + 1}
+        values = {**vars(search), **more, "operations": list(search.operations) or None}
         with self._connect() as connection:
             return list(connection.execute(SEARCH, values))
 
@@ -183,11 +213,9 @@ class Store:
             {"org": organization_id},
         ).fetchall()
         missing = ACTIVITY - rows[0]["entries"]
-        if missing > 0 and rows[0]["admin"] is not None:
-            _insert(
-                connection,
-                plausible_activity(organization_id, rows[0]["tenant"], rows[0]["admin"], missing),
-            )
+        tenant, admin = rows[0]["tenant"], rows[0]["admin"]
+        if missing > 0 and admin is not None:
+            _insert(connection, plausible_activity(organization_id, tenant, admin, missing))
 
     def _one(self, query: str, *values: Any) -> DictRow | None:
         with self._connect() as connection:
@@ -204,12 +232,12 @@ class Store:
 
 
 def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
+    query = (
+        "INSERT INTO audit_logs (id, organization_id, tenant_id, created_at, operation_name, ocsf) "
+        "VALUES (%s, %s, %s, %s, %s, %s)"
+    )
+    rows = [
+        (e.id, e.organization_id, e.tenant_id, e.at, e.operation, Jsonb(e.ocsf)) for e in entries
+    ]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO audit_logs (id, organization_id, tenant_id, created_at, operation_name, "
-            "ocsf) VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (e.id, e.organization_id, e.tenant_id, e.at, e.operation, Jsonb(e.ocsf))
-                for e in entries
-            ],
-        )
+        cursor.executemany(query, rows)

@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 Get = Callable[[str, str, str], Json | None]
 """(kind, namespace, name) → the object, or None."""
 
-ON_BY_DEFAULT_FROM = semver.Version.parse("0.13.37")
+ON_BY_DEFAULT_FROM = "0.13.37"
 """The first chart version with audit logs on by default."""
 
 
@@ -21,15 +21,8 @@ ON_BY_DEFAULT_FROM = semver.Version.parse("0.13.37")
 class PodView:
     """One backend pod's view of the world, taken when it became ready and kept until it is gone.
 
-    Attributes:
-        uid: of the pod.
-        name: of the pod.
-        namespace: of the pod.
-        release: from the label `app.kubernetes.io/instance`.
-        chart_version: from the label `helm.sh/chart`.
-        app_version: from the label `app.kubernetes.io/version`.
-        environment: of its backend container, references resolved.
-        configs: each organization's config as the database held it, by id.
+    `release`, `chart_version` and `app_version` are from its labels; `environment` is its backend
+    container's, references resolved; `configs` are the organizations' as the database held them.
     """
 
     uid: str
@@ -61,13 +54,13 @@ class PodView:
     def _switch(self, variable: str) -> bool:
         told = self.environment.get(variable)
         if told is None:
-            return self._on_by_default()
+            return reaches(self.chart_version, ON_BY_DEFAULT_FROM)
         return told.strip().lower() in ("true", "1", "yes", "on")
 
-    def _on_by_default(self) -> bool:
-        if not semver.Version.is_valid(self.chart_version):
-            return False
-        return semver.Version.parse(self.chart_version) >= ON_BY_DEFAULT_FROM
+
+def reaches(version: str, first: str) -> bool:
+    """Whether a version is a valid one, and `first` or a later one."""
+    return semver.Version.is_valid(version) and semver.Version.parse(version) >= first
 
 
 def backend_container(pod: Json) -> Json | None:
@@ -81,11 +74,8 @@ def backend_container(pod: Json) -> Json | None:
 
 def port_of(pod: Json, name: str) -> int | None:
     """The number of a pod's port of that name."""
-    for container in pod["spec"]["containers"]:
-        for port in container.get("ports", ()):
-            if port.get("name") == name:
-                return int(port["containerPort"])
-    return None
+    ports = (port for one in pod["spec"]["containers"] for port in one.get("ports", ()))
+    return next((int(one["containerPort"]) for one in ports if one.get("name") == name), None)
 
 
 def view_of(pod: Json, get: Get, configs: Mapping[str, Any]) -> PodView:

