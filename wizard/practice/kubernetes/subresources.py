@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from wizard.practice.kubernetes.controllers.containers import run_of
-from wizard.practice.kubernetes.controllers.pod_status import status_of
+from wizard.practice.kubernetes.controllers.containers import run_of, status_of
 from wizard.practice.kubernetes.errors import ApiError, PlainError, invalid
 from wizard.practice.kubernetes.exec import run_exec, wanted_streams
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from wizard.practice.kubernetes.api import name_suffix
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time
+from wizard.practice.kubernetes.json_tools import clone, dig, now, parse_time, without_empty
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.api import Api
@@ -31,14 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """How long things take, in seconds.
-
-    Attributes:
-        pod_ready: from a pod's creation to Ready.
-        pod_stops: from the wish to delete a pod to its end.
-        job: what the container of a Job's pod runs for.
-        retry: until a failed pod or Job is tried again.
-    """
+    """Seconds until a pod is ready, a Job's pod ends, a pod stops, a failed one is tried again."""
 
     pod_ready: float = 1.0
     job: float = 0.5
@@ -50,6 +44,8 @@ class Controller:
     """Brings the state of one kind of object to what its spec asks for."""
 
     kind = ""
+    source = ""
+    """As which its Events are told."""
     owns: tuple[str, ...] = ()
     """Kinds whose changes concern the object that controls them."""
 
@@ -59,20 +55,16 @@ class Controller:
 
     def keys(self, event: Event, kind: str) -> Iterable[Key]:
         """The objects that a change concerns."""
-        meta = event.object["metadata"]
         if kind == self.kind:
-            yield meta.get("namespace", ""), meta["name"]
+            yield key_of(event.object)
         elif kind in self.owns:
-            for one in meta.get("ownerReferences") or []:
-                if one.get("controller") and one["kind"] == self.kind:
-                    yield meta.get("namespace", ""), one["name"]
+            owner = owner_of(event.object)
+            if owner["kind"] == self.kind:
+                yield event.object["metadata"].get("namespace", ""), owner["name"]
 
     def every_key(self) -> Iterable[Key]:
         """Every object that there is to look after."""
-        return [
-            (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-            for obj in self.api.items(self.kind)
-        ]
+        return map(key_of, self.api.items(self.kind))
 
     def reconcile(self, key: Key) -> None:
         """Do what is to be done for one object now."""
@@ -86,6 +78,37 @@ class Controller:
     def again(self, key: Key, seconds: float) -> None:
         """Reconcile an object once more, later."""
         self.context.later(seconds, self, key)
+
+    def retry(self, obj: Json) -> None:
+        """Reconcile an object once more when the time for another try has come."""
+        self.again(key_of(obj), self.context.times.retry)
+
+    def tell(self, obj: Json, reason: str, message: str, *, warning: bool = False) -> None:
+        """Record an Event about an object."""
+        self.context.event(obj, reason, message, source=self.source, warning=warning)
+
+    def delete(self, obj: Json, **options: str) -> None:
+        """Delete an object."""
+        self.api.delete(self.api.named(obj["kind"]), *key_of(obj), options or None)
+
+    def start_pods(self, owner: Json, number: int) -> tuple[list[Json], str]:
+        """Create pods from a template; gives them, and the server's words when it refuses one."""
+        meta, pods = owner["metadata"], list[Json]()
+        for _ in range(number):
+            name = f"{meta['name']}-{name_suffix()}"
+            pod = pod_from(owner["spec"]["template"], owner, name)
+            pod["metadata"]["generateName"] = f"{meta['name']}-"
+            try:
+                pods.append(self.api.create(self.api.named("Pod"), meta["namespace"], pod))
+            except ApiError as refusal:
+                if refusal.code != 403:
+                    raise
+                text = f"Error creating: {refusal.message}"
+                self.tell(owner, "FailedCreate", text, warning=True)
+                self.retry(owner)
+                return pods, refusal.message
+            self.tell(owner, "SuccessfulCreate", f"Created pod: {name}")
+        return pods, ""
 
 
 class Context:
@@ -252,16 +275,9 @@ def _now_exactly() -> str:
 
 def _reference(obj: Json) -> Json:
     meta = obj["metadata"]
-    reference = {
-        "kind": obj["kind"],
-        "apiVersion": obj["apiVersion"],
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "resourceVersion": meta["resourceVersion"],
-    }
-    if "namespace" in meta:
-        reference["namespace"] = meta["namespace"]
-    return reference
+    fields = ("name", "uid", "resourceVersion", "namespace")
+    named = {field: meta[field] for field in fields if field in meta}
+    return {"kind": obj["kind"], "apiVersion": obj["apiVersion"], **named}
 
 
 def owner_reference(owner: Json) -> Json:
@@ -280,11 +296,8 @@ def condition(
     status: Json, type_name: str, value: str, reason: str, message: str, **more: Any
 ) -> None:
     """Set one condition ("True", "False") in a status; its times move only when it changes."""
-    fresh: Json = {"type": type_name, "status": value, **more}
-    if reason:
-        fresh["reason"] = reason
-    if message:
-        fresh["message"] = message
+    words = without_empty(reason=reason, message=message)
+    fresh: Json = {"type": type_name, "status": value, **more, **words}
     conditions = [dict(one) for one in status.get("conditions") or []]
     old = next((one for one in conditions if one["type"] == type_name), None)
     told = ("reason", "message", *fresh)
@@ -298,18 +311,33 @@ def condition(
     status["conditions"] = [one for one in conditions if one["type"] != type_name] + [fresh]
 
 
-def is_ready(pod: Json) -> bool:
-    """Whether a pod's Ready condition is true."""
-    return any(
-        one["type"] == "Ready" and one["status"] == "True"
-        for one in dig(pod, "status", "conditions", default=[])
+def told_true(obj: Json, *types: str) -> Json | None:
+    """The first condition of these types that is true."""
+    conditions = dig(obj, "status", "conditions", default=[])
+    return next(
+        (one for one in conditions if one["type"] in types and one["status"] == "True"), None
     )
 
 
-def ready_for(pod: Json) -> float:
-    """Seconds since a ready pod became ready."""
-    told = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
-    return (datetime.now(UTC) - parse_time(told["lastTransitionTime"])).total_seconds()
+def is_ready(pod: Json) -> bool:
+    """Whether a pod's Ready condition is true."""
+    return told_true(pod, "Ready") is not None
+
+
+def age(text: str) -> float:
+    """Seconds since a time as Kubernetes writes it."""
+    return (datetime.now(UTC) - parse_time(text)).total_seconds()
+
+
+def key_of(obj: Json) -> Key:
+    """The namespace ("" without one) and name of an object."""
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def owner_of(obj: Json) -> Json:
+    """The reference to an object's controller; of kind "" without one."""
+    owners = obj["metadata"].get("ownerReferences") or []
+    return next((one for one in owners if one.get("controller")), {"kind": "", "name": ""})
 
 
 def is_ending(obj: Json) -> bool:

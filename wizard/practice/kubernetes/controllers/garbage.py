@@ -7,7 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.controllers.base import Controller, Key, condition, is_ending
+from wizard.practice.kubernetes.controllers.base import (
+    Controller,
+    Key,
+    condition,
+    is_ending,
+    key_of,
+)
 from wizard.practice.kubernetes.deletion import FOREGROUND, ORPHAN
 from wizard.practice.kubernetes.json_tools import clone
 
@@ -95,8 +101,7 @@ class Garbage(Controller):
             blocking = True
             if not is_ending(obj):
                 policy = "Foreground" if foreground else "Background"
-                namespace = meta.get("namespace", "")
-                self.api.delete(kind, namespace, meta["name"], {"propagationPolicy": policy})
+                self.api.delete(kind, *key_of(obj), {"propagationPolicy": policy})
         return blocking and foreground and any(self.api.dependents(uid))
 
     def _any_alive(self, uids: set[str]) -> bool:

@@ -15,31 +15,31 @@ from wizard.practice.kubernetes.controllers.base import (
     is_done,
     is_ending,
     is_ready,
+    key_of,
     log,
+    owner_of,
 )
 from wizard.practice.kubernetes.controllers.containers import (
-    Run,
-    missing_reference,
-    missing_volume,
-    never_ready,
-    no_node,
-    pull_problem,
-    run_of,
-    unschedulable,
-)
-from wizard.practice.kubernetes.controllers.pod_status import (
     NODE,
+    Run,
     back_off,
     ended,
     exited,
     failing,
     full_name,
+    missing_reference,
+    missing_volume,
+    never_ready,
+    no_node,
+    pull_problem,
     ready,
     restarted,
+    run_of,
     scheduled,
     settled,
     started,
     status_of,
+    unschedulable,
     unscheduled,
 )
 from wizard.practice.kubernetes.faults import NEVER_READY
@@ -64,14 +64,8 @@ def pod_address(uid: str) -> str:
     return f"10.244.{digest[0]}.{digest[1] or 1}"
 
 
-def _owner_of(pod: Json) -> Json:
-    """The reference to a pod's controller; of kind "" without one."""
-    owners = pod["metadata"].get("ownerReferences") or []
-    return next((one for one in owners if one.get("controller")), {"kind": "", "name": ""})
-
-
 def _job_of(pod: Json) -> str:
-    owner = _owner_of(pod)
+    owner = owner_of(pod)
     return str(owner["name"]) if owner["kind"] == "Job" else ""
 
 
@@ -79,6 +73,7 @@ class Pods(Controller):
     """Moves pods through their life."""
 
     kind = "Pod"
+    source = KUBELET
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -91,7 +86,7 @@ class Pods(Controller):
         if kind == self.kind:
             if event.type == "DELETED":
                 self._lost.append(event.object)
-            yield event.object["metadata"]["namespace"], event.object["metadata"]["name"]
+            yield key_of(event.object)
 
     def reconcile(self, key: Key) -> None:
         """Tell of pods that were taken away at once, then look after the one that is there."""
@@ -119,8 +114,8 @@ class Pods(Controller):
             self._bind(pod, staged)
             return
         if unmounted := missing_volume(self.api, pod):
-            self.context.event(pod, "FailedMount", unmounted, source=KUBELET, warning=True)
-            self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+            self.tell(pod, "FailedMount", unmounted, warning=True)
+            self.retry(pod)
             return
         reason, messages = self._failure(pod, staged)
         if reason:
@@ -151,7 +146,7 @@ class Pods(Controller):
         if changed["status"] != pod["status"]:
             self.api.change(changed)
             self.context.event(pod, "FailedScheduling", why, source=SCHEDULER, warning=True)
-        self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+        self.retry(pod)
 
     def _takes(self, pod: Json) -> float:
         times, faults = self.context.times, self.context.faults
@@ -162,7 +157,7 @@ class Pods(Controller):
     def _staged(self, pod: Json) -> str:
         """The fault that is staged for a pod; a crash only where its own command does not end."""
         labels = dig(pod, "metadata", "labels", default={})
-        told = self.context.faults.pod_failure(labels, _owner_of(pod)["kind"])
+        told = self.context.faults.pod_failure(labels, owner_of(pod)["kind"])
         ends = any(map(_ends, pod["spec"]["containers"]))
         return "" if ends and told == "CrashLoopBackOff" else told
 
@@ -198,7 +193,7 @@ class Pods(Controller):
             for container in pod["spec"]["containers"]:
                 if container["name"] in messages:
                     self._tell_failure(pod, container, reason, messages[container["name"]])
-        self.again((meta["namespace"], meta["name"]), self.context.times.retry)
+        self.retry(pod)
 
     def _tell_failure(self, pod: Json, container: Json, reason: str, why: str) -> None:
         image = container["image"]

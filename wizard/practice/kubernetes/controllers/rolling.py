@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from wizard.practice.kubernetes.api import SUFFIX_ALPHABET
-from wizard.practice.kubernetes.controllers.base import Controller, is_ending, owner_reference
+from wizard.practice.kubernetes.controllers.base import (
+    Controller,
+    is_ending,
+    key_of,
+    owner_reference,
+)
 from wizard.practice.kubernetes.json_tools import canonical, clone, dig
 
 Json = dict[str, Any]
@@ -103,7 +108,7 @@ class Rolling(Controller):
             new = self._roll(obj, new, old)
             self._forget(obj, old)
         sets = self.api.owned("ReplicaSet", obj)
-        live = self.api.find(self.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+        live = self.api.find(self.kind, *key_of(obj))
         if live is None:
             return
         if new is not None:
@@ -141,17 +146,12 @@ class Rolling(Controller):
 
     def _matching(self, obj: Json, sets: list[Json]) -> Json | None:
         wanted = template_hash(obj["spec"]["template"])
-        for one in sets:
-            if one["metadata"]["labels"].get(self.hash_label) == wanted:
-                return one
-        return None
+        same = (one for one in sets if one["metadata"]["labels"].get(self.hash_label) == wanted)
+        return next(same, None)
 
     def _current_set(self, obj: Json, found: Json | None, old: list[Json]) -> Json:
         revision = max(map(revision_of, old), default=0) + 1
-        if found is None:
-            new = self._create_set(obj, old, revision)
-        else:
-            new = self._noted(obj, found, revision)
+        new = self._noted(obj, found, revision) if found else self._create_set(obj, old, revision)
         self.api.change(self.numbered(obj, new, created=found is None))
         return new
 
@@ -199,7 +199,7 @@ class Rolling(Controller):
         direction = "up" if wanted > had else "down"
         name = replica_set["metadata"]["name"]
         text = f"Scaled {direction} replica set {name} from {had} to {wanted}"
-        self.context.event(obj, "ScalingReplicaSet", text, source=self.source)
+        self.tell(obj, "ScalingReplicaSet", text)
 
     def _resize(self, obj: Json, replica_set: Json, wanted: int) -> Json:
         had, limits = size(replica_set), self.limits(obj)
@@ -247,5 +247,4 @@ class Rolling(Controller):
         limit = int(dig(obj, "spec", "revisionHistoryLimit", default=10))
         idle = [one for one in old if not size(one) and not count(one, "replicas")]
         for one in sorted(idle, key=revision_of)[: max(0, len(idle) - limit)]:
-            meta = one["metadata"]
-            self.api.delete(self.api.named("ReplicaSet"), meta["namespace"], meta["name"])
+            self.delete(one)

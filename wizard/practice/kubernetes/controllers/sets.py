@@ -1,4 +1,4 @@
-"""StatefulSets: pods with ordinals, their claims, and rolling from the highest ordinal down."""
+"""ReplicaSets and StatefulSets: as many pods as they ask for, plain or with ordinals and claims."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Any
 
 from wizard.practice.kubernetes.controllers.base import (
     Controller,
+    age,
+    condition,
     is_done,
     is_ending,
     is_ready,
+    key_of,
     owner_reference,
     pod_from,
+    told_true,
 )
 from wizard.practice.kubernetes.controllers.rolling import template_hash
 from wizard.practice.kubernetes.json_tools import clone, dig, without_empty
@@ -19,17 +23,72 @@ Json = dict[str, Any]
 
 _REVISION_LABEL = "controller-revision-hash"
 _HASH_LABEL = "controller.kubernetes.io/hash"
-_SOURCE = "statefulset-controller"
+FAILURE = "ReplicaFailure"
+"""The condition that tells that a pod could not be created; Deployments repeat it."""
+
+
+class ReplicaSets(Controller):
+    """The ReplicaSet controller."""
+
+    kind = "ReplicaSet"
+    source = "replicaset-controller"
+    owns = ("Pod",)
+
+    def sync(self, obj: Json) -> None:
+        """Count the pods as they are, then create or delete some."""
+        pods = self.api.owned("Pod", obj)
+        live = [pod for pod in pods if not is_done(pod) and not is_ending(pod)]
+        wanted = int(dig(obj, "spec", "replicas", default=1))
+        refused = ""
+        if not is_ending(obj):
+            _, refused = self.start_pods(obj, wanted - len(live))
+            for pod in self._least_wanted(live)[: max(0, len(live) - wanted)]:
+                self.delete(pod)
+                self.tell(obj, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+        self._report(obj, pods, live, refused)
+
+    def _least_wanted(self, pods: list[Json]) -> list[Json]:
+        """Pods that are not ready come first, then the youngest."""
+        youngest = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))[::-1]
+        return sorted(youngest, key=is_ready)
+
+    def _report(self, obj: Json, pods: list[Json], live: list[Json], refused: str) -> None:
+        wait = float(obj["spec"].get("minReadySeconds", 0))
+        ready = filter(None, (told_true(pod, "Ready") for pod in live))
+        left = [wait - age(one["lastTransitionTime"]) for one in ready]
+        if any(one > 0 for one in left):
+            self.again(key_of(obj), min(one for one in left if one > 0))
+        changed = clone(obj)
+        changed["status"] = {
+            "replicas": len(live),
+            **without_empty(
+                fullyLabeledReplicas=len(live),
+                readyReplicas=len(left),
+                availableReplicas=sum(one <= 0 for one in left),
+                observedGeneration=obj["metadata"].get("generation"),
+            ),
+            "terminatingReplicas": sum(is_ending(pod) and not is_done(pod) for pod in pods),
+        }
+        if refused:
+            status = changed["status"]
+            status["conditions"] = dig(obj, "status", "conditions", default=[])
+            condition(status, FAILURE, "True", "FailedCreate", refused)
+        self.api.change(changed)
 
 
 def _ordinal(pod: Json) -> int:
     return int(str(pod["metadata"]["name"]).rpartition("-")[2])
 
 
+def _revision_of(pod: Json) -> str:
+    return str(dig(pod, "metadata", "labels", _REVISION_LABEL, default=""))
+
+
 class StatefulSets(Controller):
     """The StatefulSet controller."""
 
     kind = "StatefulSet"
+    source = "statefulset-controller"
     owns = ("Pod",)
 
     def sync(self, obj: Json) -> None:
@@ -70,30 +129,24 @@ class StatefulSets(Controller):
         for ordinal in range(wanted):
             pod = pods.get(ordinal)
             if pod is not None and is_done(pod) and not is_ending(pod):
-                self._delete(obj, pod)
+                self._remove(obj, pod)
             elif pod is None:
                 self._create(obj, ordinal, revision)
             elif is_ready(pod) and not is_ending(pod):
                 continue
             complete = False
-            if pod is not None and not is_ending(pod) and not parallel:
-                return self._unblock(obj, pod, revision)
             if not parallel:
+                # One of an older revision that is not ready is replaced, so that a mend can take.
+                if pod is not None and _revision_of(pod) != revision:
+                    self._remove(obj, pod)
                 return False
         return complete
 
-    def _unblock(self, obj: Json, pod: Json, revision: str) -> bool:
-        """A pod of an older revision that is not ready is replaced, so that a mend can take."""
-        labels = dig(pod, "metadata", "labels", default={})
-        if labels.get(_REVISION_LABEL) != revision:
-            self._delete(obj, pod)
-        return False
-
     def _shrink(self, obj: Json, pods: dict[int, Json], wanted: int) -> bool:
-        surplus = sorted((n for n in pods if n >= wanted), reverse=True)
-        if surplus and not is_ending(pods[surplus[0]]):
-            self._delete(obj, pods[surplus[0]])
-        return not surplus
+        surplus = max((number for number in pods if number >= wanted), default=None)
+        if surplus is not None:
+            self._remove(obj, pods[surplus])
+        return surplus is None
 
     def _roll(self, obj: Json, pods: dict[int, Json], revision: str) -> None:
         update = obj["spec"].get("updateStrategy") or {}
@@ -101,9 +154,8 @@ class StatefulSets(Controller):
             return
         partition = int(dig(update, "rollingUpdate", "partition", default=0))
         for ordinal in sorted(pods, reverse=True):
-            labels = dig(pods[ordinal], "metadata", "labels", default={})
-            if ordinal >= partition and labels.get(_REVISION_LABEL) != revision:
-                self._delete(obj, pods[ordinal])
+            if ordinal >= partition and _revision_of(pods[ordinal]) != revision:
+                self._remove(obj, pods[ordinal])
                 return
 
     def _create(self, obj: Json, ordinal: int, revision: str) -> None:
@@ -124,7 +176,7 @@ class StatefulSets(Controller):
             self._claim(obj, claim, pod, name)
         self.api.create(self.api.named("Pod"), meta["namespace"], pod)
         text = f"Create Pod {name} in StatefulSet {meta['name']} successful"
-        self.context.event(obj, "SuccessfulCreate", text, source=_SOURCE)
+        self.tell(obj, "SuccessfulCreate", text)
 
     def _claim(self, obj: Json, claim: Json, pod: Json, pod_name: str) -> None:
         namespace, short = obj["metadata"]["namespace"], claim["metadata"]["name"]
@@ -134,21 +186,17 @@ class StatefulSets(Controller):
         pod["spec"]["volumes"] = [*volumes, volume]
         if self.api.find("PersistentVolumeClaim", namespace, name) is None:
             labels = dig(obj, "spec", "selector", "matchLabels", default={})
-            body = {
-                "metadata": {**clone(claim["metadata"]), "name": name},
-                "spec": clone(claim["spec"]),
-            }
-            body["metadata"]["labels"] = {**labels, **(claim["metadata"].get("labels") or {})}
-            kind = self.api.named("PersistentVolumeClaim")
-            self.api.create(kind, namespace, body)
+            labels = {**labels, **(claim["metadata"].get("labels") or {})}
+            meta = {**clone(claim["metadata"]), "name": name, "labels": labels}
+            body = {"metadata": meta, "spec": clone(claim["spec"])}
+            self.api.create(self.api.named("PersistentVolumeClaim"), namespace, body)
 
-    def _delete(self, obj: Json, pod: Json) -> None:
-        meta = pod["metadata"]
-        if is_ending(pod):
-            return
-        self.api.delete(self.api.named("Pod"), meta["namespace"], meta["name"])
-        text = f"Delete Pod {meta['name']} in StatefulSet {obj['metadata']['name']} successful"
-        self.context.event(obj, "SuccessfulDelete", text, source=_SOURCE)
+    def _remove(self, obj: Json, pod: Json) -> None:
+        if not is_ending(pod):
+            self.delete(pod)
+            name, its_set = pod["metadata"]["name"], obj["metadata"]["name"]
+            text = f"Delete Pod {name} in StatefulSet {its_set} successful"
+            self.tell(obj, "SuccessfulDelete", text)
 
     def _report(self, obj: Json, revision: str, wanted: int) -> None:
         pods = self.api.owned("Pod", obj)
@@ -157,7 +205,7 @@ class StatefulSets(Controller):
         current = str(dig(obj, "status", "currentRevision", default="")) or revision
 
         def of(name: str) -> int:
-            return sum(1 for pod in live if pod["metadata"]["labels"].get(_REVISION_LABEL) == name)
+            return sum(_revision_of(pod) == name for pod in live)
 
         rolls = dig(obj, "spec", "updateStrategy", "type") != "OnDelete"
         if rolls and len(ready) == wanted == of(revision) == len(live):
