@@ -4,127 +4,108 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.json_tools import canonical_quantity, dig
+from wizard.practice.kubernetes.json_tools import canonical_quantity, clone, dig, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Json = dict[str, Any]
 
-_MODE = 0o644
-_FALSE_OMITTED = ("hostNetwork", "hostPID", "hostIPC")
-
-
-def _probe(probe: Json) -> None:
-    probe.setdefault("timeoutSeconds", 1)
-    probe.setdefault("periodSeconds", 10)
-    probe.setdefault("successThreshold", 1)
-    probe.setdefault("failureThreshold", 3)
-    if "httpGet" in probe:
-        probe["httpGet"].setdefault("path", "/")
-        probe["httpGet"].setdefault("scheme", "HTTP")
-    if "grpc" in probe:
-        probe["grpc"].setdefault("service", "")
-    if probe.get("initialDelaySeconds") == 0:
-        del probe["initialDelaySeconds"]
-
-
-def _pull_policy(image: str) -> str:
-    tail = image.rsplit("/", 1)[-1]
-    latest = "@" not in tail and (":" not in tail or tail.endswith(":latest"))
-    return "Always" if latest else "IfNotPresent"
-
-
-def _variable(variable: Json) -> None:
-    if variable.get("value") == "":
-        del variable["value"]
-    source = variable.get("valueFrom") or {}
-    if "fieldRef" in source:
-        source["fieldRef"].setdefault("apiVersion", "v1")
-    if "resourceFieldRef" in source:
-        source["resourceFieldRef"].setdefault("divisor", "0")
-
-
-def _hooks(container: Json) -> None:
-    """Probes and lifecycle hooks."""
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if name in container:
-            _probe(container[name])
-    for moment in ("postStart", "preStop"):
-        request = dig(container, "lifecycle", moment, "httpGet")
-        if request is not None:
-            request.setdefault("path", "/")
-            request.setdefault("scheme", "HTTP")
-
-
-def _container(container: Json) -> None:
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-    container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
-    container.setdefault("resources", {})
-    for port in container.get("ports") or []:
-        port.setdefault("protocol", "TCP")
-    for variable in container.get("env") or []:
-        _variable(variable)
-    for mount in container.get("volumeMounts") or []:
-        if mount.get("readOnly") is False:
-            del mount["readOnly"]
-    _hooks(container)
-    for flag in ("stdin", "stdinOnce", "tty"):
-        if container.get(flag) is False:
-            del container[flag]
-
-
-def _volume(volume: Json) -> None:
-    if not set(volume) - {"name"}:
-        volume["emptyDir"] = {}
-    for source in ("secret", "configMap", "downwardAPI", "projected"):
-        if source in volume:
-            volume[source].setdefault("defaultMode", _MODE)
-    if "hostPath" in volume:
-        volume["hostPath"].setdefault("type", "")
-    for source in dig(volume, "projected", "sources", default=[]):
-        if "serviceAccountToken" in source:
-            source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
-
-
-def default_pod_spec(spec: Json) -> None:
-    """Fill in what the server fills in; changes `spec`."""
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("securityContext", {})
-    spec.setdefault("schedulerName", "default-scheduler")
-    if spec.get("serviceAccountName"):
-        spec["serviceAccount"] = spec["serviceAccountName"]
-    for flag in _FALSE_OMITTED:
-        if spec.get(flag) is False:
-            del spec[flag]
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        _container(container)
-    for volume in spec.get("volumes") or []:
-        _volume(volume)
-
-
-_EMPTY_MAPS = frozenset(
-    {
-        "labels",
-        "annotations",
-        "nodeSelector",
-        "matchLabels",
-        "data",
-        "stringData",
-        "binaryData",
-        "limits",
-        "requests",
-    }
+_EMPTY_MAPS = words(
+    "labels annotations nodeSelector matchLabels data stringData binaryData limits requests"
 )
-_KEPT_LISTS = frozenset({"rules", "containers"})
-_QUANTITY_MAPS = frozenset({"limits", "requests", "capacity", "hard", "used"})
-_QUANTITY_FIELDS = frozenset({"sizeLimit", "averageValue", "divisor"})
-_RBAC = "rbac.authorization.k8s.io"
+_QUANTITY_MAPS = words("limits requests capacity hard used")
+_QUANTITY_FIELDS = words("sizeLimit averageValue divisor")
+
+# Of each place the defaults, `name=JSON`; `name!JSON` drops that value instead. Maps on the way are
+# made; `?` is only for a map that is there, `(name=a|b)` for one that says so, `[]` for each item.
+_POD_SPEC = """
+. restartPolicy="Always" terminationGracePeriodSeconds=30 dnsPolicy="ClusterFirst"
+. securityContext={} schedulerName="default-scheduler"
+. hostNetwork!false hostPID!false hostIPC!false
+{c}[] terminationMessagePath="/dev/termination-log" terminationMessagePolicy="File" resources={}
+{c}[] stdin!false stdinOnce!false tty!false
+{c}[].ports[] protocol="TCP"
+{c}[].env[] value!""
+{c}[].env[].valueFrom?.fieldRef? apiVersion="v1"
+{c}[].env[].valueFrom?.resourceFieldRef? divisor="0"
+{c}[].volumeMounts[] readOnly!false
+{c}[].{p}? timeoutSeconds=1 periodSeconds=10 successThreshold=1 failureThreshold=3
+{c}[].{p}? initialDelaySeconds!0
+{c}[].{p}?.grpc? service=""
+{c}[].{p}?.httpGet? path="/" scheme="HTTP"
+{c}[].lifecycle?.{postStart,preStop}?.httpGet? path="/" scheme="HTTP"
+volumes[].{secret,configMap,downwardAPI,projected}? defaultMode=420
+volumes[].hostPath? type=""
+volumes[].projected?.sources[].serviceAccountToken? expirationSeconds=3600
+""".replace("{c}", "{initContainers,containers}").replace(
+    "{p}", "{livenessProbe,readinessProbe,startupProbe}"
+)
+_JOB = """
+spec parallelism=1 backoffLimit=6 completionMode="NonIndexed" suspend=false
+spec podReplacementPolicy="TerminatingOrFailed"
+spec.template metadata={}
+"""
+_BINDING = """
+roleRef apiGroup="rbac.authorization.k8s.io"
+subjects[](kind=User|Group) apiGroup="rbac.authorization.k8s.io"
+"""
+_TABLE = {
+    "Deployment": """
+spec replicas=1 revisionHistoryLimit=10 progressDeadlineSeconds=600 paused!false minReadySeconds!0
+spec.strategy type="RollingUpdate"
+spec.strategy(type=RollingUpdate).rollingUpdate maxUnavailable="25%" maxSurge="25%"
+spec.template metadata={}
+""",
+    "ReplicaSet": "spec replicas=1\nspec.template metadata={}",
+    "StatefulSet": """
+spec replicas=1 podManagementPolicy="OrderedReady" revisionHistoryLimit=10 serviceName=""
+spec persistentVolumeClaimRetentionPolicy={"whenDeleted":"Retain","whenScaled":"Retain"}
+spec.updateStrategy type="RollingUpdate"
+spec.updateStrategy(type=RollingUpdate).rollingUpdate partition=0
+spec.volumeClaimTemplates[] kind="PersistentVolumeClaim" apiVersion="v1" status={"phase":"Pending"}
+spec.volumeClaimTemplates[].spec volumeMode="Filesystem"
+spec.template metadata={}
+""",
+    "DaemonSet": """
+spec updateStrategy={"type":"RollingUpdate"} revisionHistoryLimit=10
+spec.updateStrategy(type=RollingUpdate) rollingUpdate={"maxSurge":0,"maxUnavailable":1}
+spec.template metadata={}
+""",
+    "Job": _JOB,
+    "CronJob": """
+spec concurrencyPolicy="Allow" suspend=false successfulJobsHistoryLimit=3 failedJobsHistoryLimit=1
+"""
+    + _JOB.replace("spec", "spec.jobTemplate.spec"),
+    "Service": """
+spec type="ClusterIP" sessionAffinity="None"
+spec.ports[] protocol="TCP"
+spec(type=ClusterIP|NodePort|LoadBalancer) ipFamilies=["IPv4"] ipFamilyPolicy="SingleStack"
+spec(type=ClusterIP|NodePort|LoadBalancer) internalTrafficPolicy="Cluster"
+spec(type=NodePort|LoadBalancer) externalTrafficPolicy="Cluster"
+spec(type=LoadBalancer) allocateLoadBalancerNodePorts=true
+""",
+    "Secret": '. type="Opaque"',
+    "PersistentVolumeClaim": 'spec volumeMode="Filesystem" storageClassName="standard"',
+    "HorizontalPodAutoscaler": "spec minReplicas=1",
+    "RoleBinding": _BINDING,
+    "ClusterRoleBinding": _BINDING,
+    "Namespace": 'spec finalizers=["kubernetes"]\nstatus phase="Active"',
+    "CustomResourceDefinition": 'spec conversion={"strategy":"None"}',
+    "Pod": 'spec enableServiceLinks=true priority=0 preemptionPolicy="PreemptLowerPriority"',
+}
+_TEMPLATE = ("spec", "template", "spec")
+_POD_AT = {
+    "Pod": ("spec",),
+    "CronJob": ("spec", "jobTemplate", *_TEMPLATE),
+    **dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"), _TEMPLATE),
+}
+_STEP = re.compile(r"(\w+)(\[\])?(\?)?(?:\((\w+)=(.*)\))?")
 
 
 def normalise(value: Any, name: str = "") -> Any:
@@ -145,89 +126,46 @@ def normalise(value: Any, name: str = "") -> Any:
 
 
 def _omitted(key: str, value: Any) -> bool:
-    if value == [] and isinstance(value, list):
-        return key not in _KEPT_LISTS
-    return value == {} and isinstance(value, dict) and key in _EMPTY_MAPS
-
-
-def _deployment(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("replicas", 1)
-    strategy = spec.setdefault("strategy", {})
-    strategy.setdefault("type", "RollingUpdate")
-    if strategy["type"] == "RollingUpdate":
-        rolling = strategy.setdefault("rollingUpdate", {})
-        rolling.setdefault("maxUnavailable", "25%")
-        rolling.setdefault("maxSurge", "25%")
-    spec.setdefault("revisionHistoryLimit", 10)
-    spec.setdefault("progressDeadlineSeconds", 600)
-    for field in ("paused", "minReadySeconds"):
-        if not spec.get(field, True):
-            del spec[field]
-    _template(spec)
-
-
-def _template(spec: Json) -> None:
-    template = spec.setdefault("template", {})
-    template.setdefault("metadata", {})
-    default_pod_spec(template.setdefault("spec", {}))
-
-
-def _replica_set(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("replicas", 1)
-    _template(spec)
-
-
-def _stateful_set(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("replicas", 1)
-    spec.setdefault("podManagementPolicy", "OrderedReady")
-    update = spec.setdefault("updateStrategy", {})
-    update.setdefault("type", "RollingUpdate")
-    if update["type"] == "RollingUpdate":
-        update.setdefault("rollingUpdate", {}).setdefault("partition", 0)
-    spec.setdefault("revisionHistoryLimit", 10)
-    spec.setdefault("serviceName", "")
-    spec.setdefault(
-        "persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    return (value == [] and key not in ("rules", "containers")) or (
+        value == {} and key in _EMPTY_MAPS
     )
-    for claim in spec.get("volumeClaimTemplates") or []:
-        claim.setdefault("kind", "PersistentVolumeClaim")
-        claim.setdefault("apiVersion", "v1")
-        claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-        claim.setdefault("status", {"phase": "Pending"})
-    _template(spec)
 
 
-def _daemon_set(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    update = spec.setdefault("updateStrategy", {"type": "RollingUpdate"})
-    if update.get("type") == "RollingUpdate":
-        update.setdefault("rollingUpdate", {"maxSurge": 0, "maxUnavailable": 1})
-    spec.setdefault("revisionHistoryLimit", 10)
-    _template(spec)
+def _paths(path: str) -> list[str]:
+    """A path for each of the names in braces."""
+    found = re.search(r"\{(.*?)\}", path)
+    if found is None:
+        return [path]
+    ways = (path.replace(found[0], name, 1) for name in found[1].split(","))
+    return [one for way in ways for one in _paths(way)]
 
 
-def job_spec(spec: Json) -> None:
-    """Defaults of a Job's spec, also inside a CronJob."""
-    if "completions" not in spec and "parallelism" not in spec:
-        spec["completions"] = 1
-    spec.setdefault("parallelism", 1)
-    spec.setdefault("backoffLimit", 6)
-    spec.setdefault("completionMode", "NonIndexed")
-    spec.setdefault("suspend", False)
-    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
-    _template(spec)
+@cache
+def _lines(table: str) -> list[tuple[tuple[str, ...], bool, Any]]:
+    """Of each default: the steps to it, whether it is dropped, and the value."""
+    listed = []
+    for line in table.strip().splitlines():
+        place, *pairs = line.split(" ")
+        for at in _paths(place):
+            for pair in pairs:
+                name, mark, value = re.split("([=!])", pair, maxsplit=1)
+                steps = (*at.split("."), name) if at != "." else (name,)
+                listed.append((steps, mark == "!", json.loads(value)))
+    return listed
 
 
-def _cron_job(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("concurrencyPolicy", "Allow")
-    spec.setdefault("suspend", False)
-    spec.setdefault("successfulJobsHistoryLimit", 3)
-    spec.setdefault("failedJobsHistoryLimit", 1)
-    job_spec(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
+def _fill(holder: Any, steps: tuple[str, ...], drop: bool, value: Any) -> None:  # noqa: FBT001
+    name, each, there, key, words_of = _STEP.fullmatch(steps[0]).groups()  # type: ignore[union-attr]
+    if len(steps) > 1:
+        optional = drop or each or there or key
+        found = holder.get(name) if optional else holder.setdefault(name, {})
+        for one in (found if each else [found]) if found is not None else []:
+            if not key or one.get(key) in words_of.split("|"):
+                _fill(one, steps[1:], drop, value)
+    elif not drop:
+        holder.setdefault(name, clone(value))
+    elif name in holder and holder[name] == value:
+        del holder[name]
 
 
 def cluster_address(namespace: str, name: str) -> str:
@@ -236,32 +174,38 @@ def cluster_address(namespace: str, name: str) -> str:
     return f"10.{96 + digest[0] % 16}.{digest[1]}.{digest[2] or 1}"
 
 
+def _pod_spec(spec: Json) -> None:
+    """What depends on other fields of a pod's spec."""
+    if spec.get("serviceAccountName"):
+        spec["serviceAccount"] = spec["serviceAccountName"]
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        tail = str(container.get("image", "")).rsplit("/", 1)[-1]
+        latest = "@" not in tail and (":" not in tail or tail.endswith(":latest"))
+        container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
+    for volume in spec.get("volumes") or []:
+        if not set(volume) - {"name"}:
+            volume["emptyDir"] = {}
+
+
+def _job(obj: Json) -> None:
+    spec = obj["spec"]["jobTemplate"]["spec"] if obj["kind"] == "CronJob" else obj["spec"]
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+
+
 def _service(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    kind = spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
-    for port in spec.get("ports") or []:
-        port.setdefault("protocol", "TCP")
+    spec, name = obj.setdefault("spec", {}), obj["metadata"]["name"]
+    ports, kind = spec.get("ports") or [], spec.get("type", "ClusterIP")
+    for port in ports:
         port.setdefault("targetPort", port.get("port"))
-    if kind == "ExternalName":
-        return
-    address = cluster_address(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-    spec["clusterIP"] = spec.get("clusterIP") or address
-    spec["clusterIPs"] = [spec["clusterIP"]]
-    spec.setdefault("ipFamilies", ["IPv4"])
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
-    spec.setdefault("internalTrafficPolicy", "Cluster")
+    if kind != "ExternalName":
+        address = cluster_address(obj["metadata"].get("namespace", ""), name)
+        spec["clusterIP"] = spec.get("clusterIP") or address
+        spec["clusterIPs"] = [spec["clusterIP"]]
     if kind in ("NodePort", "LoadBalancer"):
-        spec.setdefault("externalTrafficPolicy", "Cluster")
-        _node_ports(obj, spec)
-    if kind == "LoadBalancer":
-        spec.setdefault("allocateLoadBalancerNodePorts", True)
-
-
-def _node_ports(obj: Json, spec: Json) -> None:
-    digest = hashlib.sha256(obj["metadata"]["name"].encode()).digest()
-    for n, port in enumerate(spec.get("ports") or []):
-        port.setdefault("nodePort", 30000 + (digest[0] * 256 + digest[1] + n) % 2768)
+        digest = hashlib.sha256(name.encode()).digest()
+        for n, port in enumerate(ports):
+            port.setdefault("nodePort", 30000 + (digest[0] * 256 + digest[1] + n) % 2768)
 
 
 def _secret(obj: Json) -> None:
@@ -269,43 +213,20 @@ def _secret(obj: Json) -> None:
     encoded = {key: base64.b64encode(str(one).encode()).decode() for key, one in plain.items()}
     if encoded or obj.get("data"):
         obj["data"] = {**(obj.get("data") or {}), **encoded}
-    obj.setdefault("type", "Opaque")
 
 
 def _network_policy(obj: Json) -> None:
     spec = obj.setdefault("spec", {})
-    egress = ["Egress"] if "egress" in spec else []
-    spec.setdefault("policyTypes", ["Ingress", *egress])
-
-
-def _claim(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("volumeMode", "Filesystem")
-    spec.setdefault("storageClassName", "standard")
-
-
-def _autoscaler(obj: Json) -> None:
-    obj.setdefault("spec", {}).setdefault("minReplicas", 1)
-
-
-def _binding(obj: Json) -> None:
-    obj.setdefault("roleRef", {}).setdefault("apiGroup", _RBAC)
-    for subject in obj.get("subjects") or []:
-        if subject.get("kind") in ("User", "Group"):
-            subject.setdefault("apiGroup", _RBAC)
+    spec.setdefault("policyTypes", ["Ingress", *(["Egress"] if "egress" in spec else [])])
 
 
 def _namespace(obj: Json) -> None:
     labels = obj["metadata"].setdefault("labels", {})
     labels["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
-    obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-    obj.setdefault("status", {}).setdefault("phase", "Active")
 
 
 def _definition(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("conversion", {"strategy": "None"})
-    names = spec.setdefault("names", {})
+    names = obj.setdefault("spec", {}).setdefault("names", {})
     names.setdefault("singular", str(names.get("kind", "")).lower())
     names.setdefault("listKind", f"{names.get('kind', '')}List")
 
@@ -323,43 +244,41 @@ def _limits(obj: Json) -> None:
 
 
 def _pod(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
-    default_pod_spec(spec)
-    spec.setdefault("enableServiceLinks", True)
-    spec.setdefault("priority", 0)
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    spec = obj["spec"]
     if not spec.get("serviceAccountName"):
         spec["serviceAccountName"] = spec["serviceAccount"] = "default"
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        limits = dig(container, "resources", "limits", default={})
-        if limits:
-            requests = container["resources"].setdefault("requests", {})
+        if limits := dig(container, "resources", "limits", default={}):
+            requests = container["resources"].get("requests") or {}
             container["resources"]["requests"] = {**limits, **requests}
 
 
-_DEFAULTS: dict[str, Callable[[Json], None]] = {
-    "Deployment": _deployment,
-    "ReplicaSet": _replica_set,
-    "StatefulSet": _stateful_set,
-    "DaemonSet": _daemon_set,
-    "Job": lambda obj: job_spec(obj.setdefault("spec", {})),
+_COMPUTED: dict[str, Callable[[Json], None]] = {
+    "Job": _job,
+    "CronJob": _job,
     "NetworkPolicy": _network_policy,
-    "CronJob": _cron_job,
     "Service": _service,
     "Secret": _secret,
-    "PersistentVolumeClaim": _claim,
-    "HorizontalPodAutoscaler": _autoscaler,
-    "RoleBinding": _binding,
-    "ClusterRoleBinding": _binding,
     "Namespace": _namespace,
     "CustomResourceDefinition": _definition,
     "LimitRange": _limits,
     "Pod": _pod,
 }
+"""What no line can say; before the lines."""
 
 
 def apply_defaults(obj: Json) -> Json:
     """The object with its kind's defaults filled in; changes and returns `obj`."""
-    if (setter := _DEFAULTS.get(obj.get("kind", ""))) is not None:
-        setter(obj)
+    kind = obj.get("kind", "")
+    spec = obj
+    for step in _POD_AT.get(kind, ()):
+        spec = spec.setdefault(step, {})
+    if kind in _COMPUTED:
+        _COMPUTED[kind](obj)
+    if kind in _POD_AT:
+        _pod_spec(spec)
+        for line in _lines(_POD_SPEC):
+            _fill(spec, *line)
+    for line in _lines(_TABLE.get(kind, "")):
+        _fill(obj, *line)
     return obj
