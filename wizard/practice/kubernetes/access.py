@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.apply import track_update
 from wizard.practice.kubernetes.errors import ApiError, invalid
-from wizard.practice.kubernetes.json_tools import dig, now
+from wizard.practice.kubernetes.json_tools import dig, now, without_empty
 from wizard.practice.kubernetes.kinds import VERBS, Kind, Kinds
 
 if TYPE_CHECKING:
@@ -52,12 +52,11 @@ def _forbidden(user: str, verb: str, route: Route) -> ApiError:
     subject = f'{named} "{route.name}"' if route.name else named
     what = f"{route.resource}/{route.subresource}" if route.subresource else route.resource
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    details = {"name": route.name, "group": route.group, "kind": route.resource}
     return ApiError(
         403,
         f'{subject} is forbidden: User "{user}" cannot {verb} resource "{what}" '
         f'in API group "{route.group}" {where}',
-        details={key: value for key, value in details.items() if value},
+        details=without_empty(name=route.name, group=route.group, kind=route.resource),
     )
 
 

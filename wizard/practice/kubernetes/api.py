@@ -12,6 +12,7 @@ from wizard.practice.kubernetes.deletion import delete
 from wizard.practice.kubernetes.errors import (
     ApiError,
     already_exists,
+    forbidden,
     invalid,
     not_found,
     rejected,
@@ -263,22 +264,14 @@ class Api:
         if home is None:
             raise not_found(self.named("Namespace"), namespace)
         if "deletionTimestamp" in home["metadata"]:
-            raise ApiError(
-                403,
-                f'{kind.resource} "{name}" is forbidden: unable to create new content in namespace '
-                f"{namespace} because it is being terminated",
-                details={
-                    "name": name,
-                    **({"group": kind.group} if kind.group else {}),
-                    "kind": kind.plural,
-                    "causes": [
-                        {
-                            "reason": "NamespaceTerminating",
-                            "message": f"namespace {namespace} is being terminated",
-                            "field": "metadata.namespace",
-                        }
-                    ],
-                },
+            told = f"namespace {namespace} is being terminated"
+            cause = {"reason": "NamespaceTerminating", "message": told}
+            raise forbidden(
+                kind,
+                name,
+                f"unable to create new content in namespace {namespace} because it is being "
+                "terminated",
+                causes=[{**cause, "field": "metadata.namespace"}],
             )
 
     def dependents(self, uid: str) -> Iterator[tuple[Kind, Json]]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from wizard.practice.kubernetes.json_tools import canonical
+from wizard.practice.kubernetes.json_tools import canonical, without_empty
 from wizard.practice.kubernetes.kinds import Kind, Kinds
 
 Json = dict[str, Any]
 
 AGGREGATED = "apidiscovery.k8s.io"
 VERSION: Json = {
-    "major": "1",
+    **dict.fromkeys(("major", "emulationMajor", "minCompatibilityMajor"), "1"),
     "minor": "33",
-    "emulationMajor": "1",
     "emulationMinor": "33",
-    "minCompatibilityMajor": "1",
     "minCompatibilityMinor": "32",
     "gitVersion": "v1.33.4",
     "gitCommit": "0" * 40,
@@ -61,15 +59,16 @@ def _aggregated_resource(kind: Kind) -> Json:
         "responseKind": _gvk(kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": list(kind.verbs),
+        **_offered(kind),
     }
-    if kind.short:
-        entry["shortNames"] = list(kind.short)
-    if kind.categories:
-        entry["categories"] = list(kind.categories)
     if kind.subresources:
         entry["subresources"] = [_aggregated_subresource(kind, one) for one in kind.subresources]
     return entry
+
+
+def _offered(kind: Kind) -> Json:
+    more = without_empty(shortNames=list(kind.short), categories=list(kind.categories))
+    return {"verbs": list(kind.verbs), **more}
 
 
 def _aggregated_subresource(kind: Kind, name: str) -> Json:
@@ -100,12 +99,8 @@ def aggregated(kinds: Kinds, *, core: bool) -> Json:
         if group:
             meta["name"] = group
         items.append({"metadata": meta, "versions": listed})
-    return {
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": f"{AGGREGATED}/v2",
-        "metadata": {},
-        "items": items,
-    }
+    answer = {"kind": "APIGroupDiscoveryList", "apiVersion": f"{AGGREGATED}/v2"}
+    return {**answer, "metadata": {}, "items": items}
 
 
 def etag(document: Json) -> str:
@@ -160,13 +155,8 @@ def resource_list(kinds: Kinds, group: str, version: str) -> Json | None:
                     "verbs": sub["verbs"],
                 }
             )
-    api_version = f"{group}/{version}" if group else version
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": api_version,
-        "resources": resources,
-    }
+    answer = {"kind": "APIResourceList", "apiVersion": "v1", "resources": resources}
+    return {**answer, "groupVersion": f"{group}/{version}" if group else version}
 
 
 def _foreign(kind: Kind, answered: Json) -> Json:
@@ -177,18 +167,13 @@ def _foreign(kind: Kind, answered: Json) -> Json:
 
 
 def _listed(kind: Kind) -> Json:
-    entry: Json = {
+    return {
         "name": kind.plural,
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": list(kind.verbs),
+        **_offered(kind),
     }
-    if kind.short:
-        entry["shortNames"] = list(kind.short)
-    if kind.categories:
-        entry["categories"] = list(kind.categories)
-    return entry
 
 
 def openapi_index(kinds: Kinds) -> Json:
@@ -203,16 +188,11 @@ def openapi_index(kinds: Kinds) -> Json:
 
 
 def _parameters(kind: Kind) -> list[Json]:
-    names = ["dryRun", "fieldManager", "fieldValidation", "force"]
-    listed: list[Json] = [
-        {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-        for name in names
-    ]
-    places = ["namespace", "name"] if kind.namespaced else ["name"]
-    return listed + [
-        {"name": place, "in": "path", "required": True, "schema": {"type": "string"}}
-        for place in places
-    ]
+    asked: Json = {"in": "query", "schema": {"type": "string", "uniqueItems": True}}
+    place: Json = {"in": "path", "required": True, "schema": {"type": "string"}}
+    names = ("dryRun", "fieldManager", "fieldValidation", "force")
+    places = ("namespace", "name") if kind.namespaced else ("name",)
+    return [{"name": one, **asked} for one in names] + [{"name": one, **place} for one in places]
 
 
 def openapi_document(kinds: Kinds, group: str, version: str) -> Json | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wizard.practice.kubernetes.json_tools import without_empty
+
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.kinds import Kind
 
@@ -26,6 +28,7 @@ REASONS = {
     503: "ServiceUnavailable",
     504: "Timeout",
 }
+STATUS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
 
 
 class ApiError(Exception):
@@ -48,31 +51,25 @@ class ApiError(Exception):
 
     def status(self) -> Json:
         """The Status object, ready to be sent."""
-        answer: Json = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-        }
-        if self.reason:
-            answer["reason"] = self.reason
-        if self.details is not None:
-            answer["details"] = self.details
-        answer["code"] = self.code
-        return answer
+        answer = {**STATUS, "status": "Failure", "message": self.message}
+        answer |= {"reason": self.reason} if self.reason else {}
+        answer |= {"details": self.details} if self.details is not None else {}
+        return {**answer, "code": self.code}
 
 
 class PlainError(ApiError):
     """A refusal that is answered as plain text, not as a Status."""
 
 
-def _details(kind: Kind, name: str) -> Json:
-    return {
-        key: value
-        for key, value in (("name", name), ("group", kind.group), ("kind", kind.plural))
-        if value
-    }
+def details_of(kind: Kind, name: str, **more: Any) -> Json:
+    """The details of a Status about an object; what is empty is left out."""
+    return without_empty(name=name, group=kind.group, kind=kind.plural, **more)
+
+
+def forbidden(kind: Kind, name: str, told: str, **more: Any) -> ApiError:
+    """403 for an object that something in the cluster does not admit."""
+    message = f'{kind.resource} "{name}" is forbidden: {told}'
+    return ApiError(403, message, details=details_of(kind, name, **more))
 
 
 def rejected(message: str) -> ApiError:
@@ -94,14 +91,14 @@ def not_allowed() -> ApiError:
 def not_found(kind: Kind, name: str) -> ApiError:
     """404 with reason NotFound."""
     message = f'{kind.resource} "{name}" not found'
-    return ApiError(404, message, details=_details(kind, name))
+    return ApiError(404, message, details=details_of(kind, name))
 
 
 def already_exists(kind: Kind, name: str, *, ending: bool = False) -> ApiError:
     """409 with reason AlreadyExists."""
     message = f'{kind.resource} "{name}" already exists'
     message = f"object is being deleted: {message}" if ending else message
-    return ApiError(409, message, reason="AlreadyExists", details=_details(kind, name))
+    return ApiError(409, message, reason="AlreadyExists", details=details_of(kind, name))
 
 
 def modified(kind: Kind, name: str) -> ApiError:
@@ -110,7 +107,7 @@ def modified(kind: Kind, name: str) -> ApiError:
         f'Operation cannot be fulfilled on {kind.resource} "{name}": the object has been modified; '
         "please apply your changes to the latest version and try again"
     )
-    return ApiError(409, message, details=_details(kind, name))
+    return ApiError(409, message, details=details_of(kind, name))
 
 
 def other_uid(kind: Kind, meta: Json, sent: str) -> ApiError:
@@ -121,7 +118,7 @@ def other_uid(kind: Kind, meta: Json, sent: str) -> ApiError:
         f"object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "
         f"Precondition failed: UID in precondition: {sent}, UID in object meta: {meta['uid']}"
     )
-    return ApiError(409, message, details=_details(kind, meta["name"]))
+    return ApiError(409, message, details=details_of(kind, meta["name"]))
 
 
 def precondition(kind: Kind, name: str, field: str, sent: str, found: str) -> ApiError:
@@ -132,7 +129,7 @@ def precondition(kind: Kind, name: str, field: str, sent: str, found: str) -> Ap
         f"precondition ({sent}) does not match the {field} in record ({found}). "
         f"The object might have been {happened}"
     )
-    return ApiError(409, message, details={**_details(kind, name), "kind": kind.kind})
+    return ApiError(409, message, details={**details_of(kind, name), "kind": kind.kind})
 
 
 def invalid(
@@ -142,37 +139,31 @@ def invalid(
     told = list(dict.fromkeys(f"{field}: {message}" for field, message in causes))
     text = told[0] if len(told) == 1 else "[" + ", ".join(told) + "]"
     qualified = kind.resource if plural else kind.qualified
-    details = {**_details(kind, name), **({} if plural else {"kind": kind.kind})}
-    details = {key: value for key, value in details.items() if value}
-    details["causes"] = [
-        {"reason": _cause_reason(message), "message": message, "field": field}
-        for field, message in causes
-    ]
+    details = without_empty(name=name, group=kind.group, kind=kind.plural if plural else kind.kind)
+    details["causes"] = [cause(field, message) for field, message in causes]
     return ApiError(422, f'{qualified} "{name}" is invalid: {text}', details=details)
 
 
 def invalid_options(options: str, field: str, message: str) -> ApiError:
     """422 for what was asked beside the object (`PatchOptions`, `ListOptions`)."""
-    cause = {"reason": _cause_reason(message), "message": message, "field": field}
-    details = {"group": "meta.k8s.io", "kind": options, "causes": [cause]}
+    details = {"group": "meta.k8s.io", "kind": options, "causes": [cause(field, message)]}
     text = f'{options}.meta.k8s.io "" is invalid: {field}: {message}'
     return ApiError(422, text, details=details)
+
+
+def cause(field: str, message: str) -> Json:
+    """What one field is refused for, as the details of a Status list it."""
+    return {"reason": _cause_reason(message), "message": message, "field": field}
 
 
 def _cause_reason(message: str) -> str:
     if "in body must be of type" in message:
         return "FieldValueTypeInvalid"
-    for start, reason in (
-        ("Required", "FieldValueRequired"),
-        ("Forbidden", "FieldValueForbidden"),
-        ("Duplicate", "FieldValueDuplicate"),
-        ("Unsupported", "FieldValueNotSupported"),
-        ("Not found", "FieldValueNotFound"),
-        ("Too long", "FieldValueTooLong"),
-        ("Too many", "FieldValueTooMany"),
-    ):
+    if message.startswith("Unsupported"):
+        return "FieldValueNotSupported"
+    for start in ("Required", "Forbidden", "Duplicate", "Not found", "Too long", "Too many"):
         if message.startswith(start):
-            return reason
+            return f"FieldValue{start.title().replace(' ', '')}"
     return "FieldValueInvalid"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.errors import ApiError
+from wizard.practice.kubernetes.errors import forbidden
 from wizard.practice.kubernetes.json_tools import amount as parsed
 from wizard.practice.kubernetes.json_tools import dig, written
 from wizard.practice.kubernetes.selectors import selects
@@ -21,12 +21,6 @@ Usage = dict[str, Decimal]
 
 _ENDED = ("Succeeded", "Failed")
 _COMPUTED = tuple(f"{part}.{name}" for part in ("requests", "limits") for name in ("cpu", "memory"))
-
-
-def _forbidden(kind: Kind, name: str, told: str) -> ApiError:
-    details = {"name": name, "group": kind.group, "kind": kind.plural}
-    details = {key: value for key, value in details.items() if value}
-    return ApiError(403, f'{kind.resource} "{name}" is forbidden: {told}', details=details)
 
 
 def _containers(pod: Json) -> list[Json]:
@@ -83,7 +77,7 @@ def check_quotas(store: Store, kind: Kind, obj: Json) -> None:
             lacking = "; ".join(_unsaid(obj, hard))
             if lacking:
                 told = f"failed quota: {name}: must specify {lacking}"
-                raise _forbidden(kind, meta["name"], told)
+                raise forbidden(kind, meta["name"], told)
         wanted = {one: amount for one, amount in wanted.items() if amount}
         if not wanted:
             continue
@@ -100,7 +94,7 @@ def check_quotas(store: Store, kind: Kind, obj: Json) -> None:
                 f"{title}: " + ",".join(f"{one}={values[one]}" for one in over)
                 for title, values in parts
             )
-            raise _forbidden(kind, meta["name"], f"exceeded quota: {name}, {told}")
+            raise forbidden(kind, meta["name"], f"exceeded quota: {name}, {told}")
 
 
 def _unsaid(pod: Json, hard: Json) -> Iterator[str]:
@@ -129,7 +123,7 @@ def fill_limits(store: Store, kind: Kind, pod: Json) -> None:
     broken = [it for item in limits for one in _containers(pod) for it in _broken(one, item)]
     if broken:
         text = broken[0] if len(broken) == 1 else f"[{', '.join(broken)}]"
-        raise _forbidden(kind, meta["name"], text)
+        raise forbidden(kind, meta["name"], text)
 
 
 def _fill(container: Json, item: Json, done: dict[str, list[str]]) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.errors import REASONS, ApiError
+from wizard.practice.kubernetes.errors import REASONS, ApiError, forbidden
 from wizard.practice.kubernetes.json_tools import dig
 from wizard.practice.kubernetes.selectors import selects
 
@@ -94,14 +94,8 @@ def _judge(spec: Json, names: str, kind: Kind, obj: Json, old: Json | None, oper
             reason = one.get("reason", "Invalid")
             code = next((code for code, name in REASONS.items() if name == reason), 422)
             told = f"ValidatingAdmissionPolicy {names} denied request: {told}"
-            details = {"name": meta["name"], "group": kind.group, "kind": kind.plural}
-            details = {key: value for key, value in details.items() if value}
-            raise ApiError(
-                code,
-                f'{kind.resource} "{meta["name"]}" is forbidden: {told}',
-                reason=reason,
-                details={**details, "causes": [{"message": told}]},
-            )
+            refusal = forbidden(kind, meta["name"], told, causes=[{"message": told}])
+            raise ApiError(code, refusal.message, reason=reason, details=refusal.details)
 
 
 def evaluate(expression: str, known: Json) -> Any:

@@ -14,91 +14,45 @@ from typing import Any
 from wizard.practice.kubernetes.errors import ApiError
 
 Json = dict[str, Any]
-Field = tuple[str, str]  # JSON name, type
-Schema = dict[int, Field]
 
 MAGIC = b"k8s\x00"
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 
-_TIME: Schema = {1: ("seconds", "int")}
-_OWNER: Schema = {
-    1: ("kind", "string"),
-    3: ("name", "string"),
-    4: ("uid", "string"),
-    5: ("apiVersion", "string"),
-    6: ("controller", "bool"),
-    7: ("blockOwnerDeletion", "bool"),
+_SCHEMAS = {
+    name: {int(one.split(":")[0]): one.split(":", 2)[1:] for one in fields.split()}
+    for name, fields in (
+        line.split(" ", 1)
+        for line in """
+time 1:seconds:int
+owner 1:kind:string 3:name:string 4:uid:string 5:apiVersion:string 6:controller:bool \
+7:blockOwnerDeletion:bool
+meta 1:name:string 2:generateName:string 3:namespace:string 5:uid:string 6:resourceVersion:string \
+7:generation:int 8:creationTimestamp:time 9:deletionTimestamp:time \
+10:deletionGracePeriodSeconds:int 11:labels:map:string 12:annotations:map:string \
+13:ownerReferences:list:owner 14:finalizers:list:string
+attributes 1:namespace:string 2:verb:string 3:group:string 4:version:string 5:resource:string \
+6:subresource:string 7:name:string
+nonresource 1:path:string 2:verb:string
+preconditions 1:uid:string 2:resourceVersion:string
+access 1:resourceAttributes:attributes 2:nonResourceAttributes:nonresource
+rules 1:namespace:string
+finalizers 1:finalizers:list:string
+phase 1:phase:string
+lease 1:holderIdentity:string 2:leaseDurationSeconds:int 5:leaseTransitions:int
+Secret 1:metadata:meta 2:data:map:bytes 3:type:string 4:stringData:map:string 5:immutable:bool
+ConfigMap 1:metadata:meta 2:data:map:string 3:binaryData:map:bytes 4:immutable:bool
+Namespace 1:metadata:meta 2:spec:finalizers 3:status:phase
+SelfSubjectAccessReview 1:metadata:meta 2:spec:access
+SelfSubjectRulesReview 1:metadata:meta 2:spec:rules
+SelfSubjectReview 1:metadata:meta
+Lease 1:metadata:meta 2:spec:lease
+Eviction 1:metadata:meta 2:deleteOptions:DeleteOptions
+DeleteOptions 1:gracePeriodSeconds:int 2:preconditions:preconditions 3:orphanDependents:bool \
+4:propagationPolicy:string 5:dryRun:list:string
+""".strip().splitlines()
+    )
 }
-_META: Schema = {
-    1: ("name", "string"),
-    2: ("generateName", "string"),
-    3: ("namespace", "string"),
-    5: ("uid", "string"),
-    6: ("resourceVersion", "string"),
-    7: ("generation", "int"),
-    8: ("creationTimestamp", "time"),
-    9: ("deletionTimestamp", "time"),
-    10: ("deletionGracePeriodSeconds", "int"),
-    11: ("labels", "map:string"),
-    12: ("annotations", "map:string"),
-    13: ("ownerReferences", "list:owner"),
-    14: ("finalizers", "list:string"),
-}
-_ATTRIBUTES: Schema = {
-    1: ("namespace", "string"),
-    2: ("verb", "string"),
-    3: ("group", "string"),
-    4: ("version", "string"),
-    5: ("resource", "string"),
-    6: ("subresource", "string"),
-    7: ("name", "string"),
-}
-_SCHEMAS: dict[str, Schema] = {
-    "time": _TIME,
-    "owner": _OWNER,
-    "meta": _META,
-    "attributes": _ATTRIBUTES,
-    "nonresource": {1: ("path", "string"), 2: ("verb", "string")},
-    "preconditions": {1: ("uid", "string"), 2: ("resourceVersion", "string")},
-    "access": {
-        1: ("resourceAttributes", "attributes"),
-        2: ("nonResourceAttributes", "nonresource"),
-    },
-    "rules": {1: ("namespace", "string")},
-    "finalizers": {1: ("finalizers", "list:string")},
-    "phase": {1: ("phase", "string")},
-    "lease": {
-        1: ("holderIdentity", "string"),
-        2: ("leaseDurationSeconds", "int"),
-        5: ("leaseTransitions", "int"),
-    },
-    "Secret": {
-        1: ("metadata", "meta"),
-        2: ("data", "map:bytes"),
-        3: ("type", "string"),
-        4: ("stringData", "map:string"),
-        5: ("immutable", "bool"),
-    },
-    "ConfigMap": {
-        1: ("metadata", "meta"),
-        2: ("data", "map:string"),
-        3: ("binaryData", "map:bytes"),
-        4: ("immutable", "bool"),
-    },
-    "Namespace": {1: ("metadata", "meta"), 2: ("spec", "finalizers"), 3: ("status", "phase")},
-    "SelfSubjectAccessReview": {1: ("metadata", "meta"), 2: ("spec", "access")},
-    "SelfSubjectRulesReview": {1: ("metadata", "meta"), 2: ("spec", "rules")},
-    "SelfSubjectReview": {1: ("metadata", "meta")},
-    "Lease": {1: ("metadata", "meta"), 2: ("spec", "lease")},
-    "Eviction": {1: ("metadata", "meta"), 2: ("deleteOptions", "DeleteOptions")},
-    "DeleteOptions": {
-        1: ("gracePeriodSeconds", "int"),
-        2: ("preconditions", "preconditions"),
-        3: ("orphanDependents", "bool"),
-        4: ("propagationPolicy", "string"),
-        5: ("dryRun", "list:string"),
-    },
-}
+"""Of each message the fields: number, JSON name and type."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -133,12 +87,6 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         at += size
 
 
-def _entry(data: bytes, value_type: str) -> tuple[str, Any]:
-    parts = dict(_fields(data))
-    value = parts.get(2, b"")
-    return _plain(parts.get(1, b""), "string"), _plain(value, value_type)
-
-
 def _plain(value: int | bytes, type_name: str) -> Any:
     if type_name == "bool":
         return bool(value)
@@ -154,7 +102,7 @@ def _plain(value: int | bytes, type_name: str) -> Any:
     return _message(value, _SCHEMAS[type_name])
 
 
-def _message(data: bytes, schema: Schema) -> Json:
+def _message(data: bytes, schema: dict[int, list[str]]) -> Json:
     found: Json = {}
     for number, value in _fields(data):
         if number not in schema:
@@ -162,7 +110,8 @@ def _message(data: bytes, schema: Schema) -> Json:
         name, type_name = schema[number]
         shape, _, inner = type_name.partition(":")
         if shape == "map" and isinstance(value, bytes):
-            key, one = _entry(value, inner)
+            entry = dict(_fields(value))
+            key, one = _plain(entry.get(1, b""), "string"), _plain(entry.get(2, b""), inner)
             found.setdefault(name, {})[key] = one
         elif shape == "list":
             found.setdefault(name, []).append(_plain(value, inner))

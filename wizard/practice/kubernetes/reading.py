@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.kubernetes.errors import ApiError, rejected
+from wizard.practice.kubernetes.errors import ApiError, cause, rejected
 from wizard.practice.kubernetes.json_tools import canonical, compact
 from wizard.practice.kubernetes.schema import (
     ANY,
@@ -171,8 +171,8 @@ def read_patched(kind: Kind, obj: Json, patch: Any, ask: Ask) -> Json:
 def bad_patch(shown: str, told: str) -> ApiError:
     """422 for a patch whose outcome is no object of the kind."""
     message = f"Invalid value: {json.dumps(shown, ensure_ascii=False)}: {told}"
-    cause = {"reason": "FieldValueInvalid", "message": message, "field": "patch"}
-    return ApiError(422, f' "" is invalid: patch: {message}', details={"causes": [cause]})
+    details = {"causes": [cause("patch", message)]}
+    return ApiError(422, f' "" is invalid: patch: {message}', details=details)
 
 
 def _strict(obj: Json, wanted: Type) -> list[str]:

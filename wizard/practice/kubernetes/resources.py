@@ -12,7 +12,14 @@ from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.apply import apply_merge
 from wizard.practice.kubernetes.defaults import normalise
 from wizard.practice.kubernetes.deletion import answers_object
-from wizard.practice.kubernetes.errors import ApiError, invalid, invalid_options, rejected
+from wizard.practice.kubernetes.errors import (
+    STATUS,
+    ApiError,
+    details_of,
+    invalid,
+    invalid_options,
+    rejected,
+)
 from wizard.practice.kubernetes.json_tools import clone, compact
 from wizard.practice.kubernetes.patches import json_patch, merge_patch, strategic_merge
 from wizard.practice.kubernetes.reading import Ask, bad_patch, read, read_patched, refuse_untyped
@@ -132,15 +139,9 @@ def object_list(kind: Kind, objects: list[Json], metadata: Json) -> Json:
 
 def success(kind: Kind, obj: Json) -> Json:
     """The Status that answers a finished delete."""
-    details = {"name": obj["metadata"]["name"], "group": kind.group, "kind": kind.plural}
-    details["uid"] = obj["metadata"]["uid"]
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": {key: value for key, value in details.items() if value},
-    }
+    meta = obj["metadata"]
+    details = details_of(kind, meta["name"], uid=meta["uid"])
+    return {**STATUS, "status": "Success", "details": details}
 
 
 class Resources:

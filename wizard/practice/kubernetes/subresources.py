@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wizard.practice.kubernetes.controllers.containers import run_of, status_of
-from wizard.practice.kubernetes.errors import ApiError, PlainError, invalid
+from wizard.practice.kubernetes.errors import STATUS, ApiError, PlainError, cause, invalid
 from wizard.practice.kubernetes.exec import run_exec, wanted_streams
 from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
 from wizard.practice.kubernetes.kinds import Kind
@@ -71,8 +71,7 @@ def _log_options(pod: Json, query: Mapping[str, str]) -> dict[str, int]:
             raise ApiError(400, f'strconv.ParseInt: parsing "{text}": invalid syntax')
         if int(text) < ("equal" not in rule):
             told = f"Invalid value: {text}: must be {rule}"
-            cause = {"reason": "FieldValueInvalid", "message": told, "field": field}
-            details = {"name": name, "kind": "PodLogOptions", "causes": [cause]}
+            details = {"name": name, "kind": "PodLogOptions", "causes": [cause(field, told)]}
             message = f'PodLogOptions "{name}" is invalid: {field}: {told}'
             raise ApiError(422, message, details=details)
         if field in query:
@@ -192,8 +191,7 @@ class Subresources:
                 details={"causes": [{"reason": "DisruptionBudget", "message": told}]},
             )
         self.api.delete(kind, namespace, name, options)
-        answer = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-        return _json({**answer, "code": 201}, 201)
+        return _json({**STATUS, "status": "Success", "code": 201}, 201)
 
     def _scale(self, kind: Kind, obj: Json, verb: str, body: Any, ask: Ask) -> web.Response:
         meta = obj["metadata"]

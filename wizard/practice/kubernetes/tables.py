@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.json_tools import dig, parse_time
@@ -66,24 +67,11 @@ def _joined(field: str) -> Cell:
     return cell
 
 
-def _pairs(*path: str) -> Cell:
-    """Labels as a selector is written."""
-    return lambda obj: ",".join(f"{k}={v}" for k, v in dig(obj, *path, default={}).items())
-
-
 def _duration(job: Json) -> str:
     begun, ended = (dig(job, "status", name) for name in ("startTime", "completionTime"))
     if not begun or not ended:
         return age(begun) if begun else ""
     return f"{int((parse_time(ended) - parse_time(begun)).total_seconds())}s"
-
-
-def _count(*path: str) -> Cell:
-    return lambda obj: dig(obj, *path, default=0)
-
-
-def _text(*path: str, default: str = "<none>") -> Cell:
-    return lambda obj: dig(obj, *path, default=default)
 
 
 def _ready_of(obj: Json) -> str:
@@ -124,114 +112,90 @@ def _event_object(event: Json) -> str:
     return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
 
 
-_WORKLOAD: list[tuple[str, Cell]] = [
-    ("Ready", _ready_of),
-    ("Up-to-date", _count("status", "updatedReplicas")),
-    ("Available", _count("status", "availableReplicas")),
-]
-_SIZE: Cell = lambda obj: len(obj.get("data") or {})  # noqa: E731
-_COLUMNS: dict[str, list[tuple[str, Cell]]] = {
-    "Pod": [("Ready", _pod_ready), ("Status", _pod_status), ("Restarts", _restarts)],
-    "Deployment": _WORKLOAD,
-    "StatefulSet": [("Ready", _ready_of)],
-    "ReplicaSet": [
-        ("Desired", _count("spec", "replicas")),
-        ("Current", _count("status", "replicas")),
-        ("Ready", _count("status", "readyReplicas")),
-    ],
-    "Job": [("Status", _job_status), ("Completions", _completions), ("Duration", _duration)],
-    "Service": [
-        ("Type", _text("spec", "type")),
-        ("Cluster-IP", _text("spec", "clusterIP")),
-        ("External-IP", _external),
-        ("Port(s)", _ports),
-    ],
-    "Secret": [("Type", _text("type")), ("Data", _SIZE)],
-    "ConfigMap": [("Data", _SIZE)],
-    "Namespace": [("Status", _text("status", "phase"))],
-    "PersistentVolumeClaim": [
-        ("Status", _text("status", "phase")),
-        ("Volume", _text("spec", "volumeName", default="")),
-        ("Capacity", _text("status", "capacity", "storage", default="")),
-    ],
-    "Event": [
-        ("Last Seen", lambda event: age(event.get("lastTimestamp") or event.get("eventTime"))),
-        ("Type", _text("type")),
-        ("Reason", _text("reason")),
-        ("Object", _event_object),
-        ("Message", _text("message", default="")),
-    ],
+_CELLS: dict[str, Cell] = {
+    "age": _age,
+    "ready": _ready_of,
+    "pod-ready": _pod_ready,
+    "pod-status": _pod_status,
+    "restarts": _restarts,
+    "job-status": _job_status,
+    "completions": _completions,
+    "duration": _duration,
+    "external": _external,
+    "ports": _ports,
+    "size": lambda obj: len(obj.get("data") or {}),
+    "about": _event_object,
+    "last": lambda event: age(event.get("lastTimestamp") or event.get("eventTime")),
+    "first": lambda event: age(event.get("firstTimestamp") or event.get("eventTime")),
+    "names": _joined("name"),
+    "images": _joined("image"),
+    "none": lambda _: "<none>",
 }
-_TEMPLATE: list[tuple[str, Cell]] = [("Containers", _joined("name")), ("Images", _joined("image"))]
-_SELECTED: list[tuple[str, Cell]] = [
-    *_TEMPLATE,
-    ("Selector", _pairs("spec", "selector", "matchLabels")),
-]
-_WIDE: dict[str, list[tuple[str, Cell]]] = {
-    "Pod": [
-        ("IP", _text("status", "podIP")),
-        ("Node", _text("spec", "nodeName")),
-        ("Nominated Node", _text("status", "nominatedNodeName")),
-        ("Readiness Gates", lambda _: "<none>"),
-    ],
-    **dict.fromkeys(("Deployment", "ReplicaSet", "Job"), _SELECTED),
-    "StatefulSet": _TEMPLATE,
-    "Service": [("Selector", _pairs("spec", "selector"))],
-    "Event": [
-        ("Subobject", _text("involvedObject", "fieldPath", default="")),
-        ("Source", _text("source", "component", default="")),
-        ("First Seen", lambda event: age(event.get("firstTimestamp") or event.get("eventTime"))),
-        ("Count", _count("count")),
-        ("Name", _text("metadata", "name")),
-    ],
+_TEMPLATE = "Containers*=names Images*=images"
+_SELECTED = f"{_TEMPLATE} Selector*=,spec.selector.matchLabels"
+_COLUMNS = {
+    "Pod": "Ready=pod-ready Status=pod-status Restarts=restarts Age=age IP*=status.podIP "
+    "Node*=spec.nodeName Nominated_Node*=status.nominatedNodeName Readiness_Gates*=none",
+    "Deployment": "Ready=ready Up-to-date=#status.updatedReplicas "
+    f"Available=#status.availableReplicas Age=age {_SELECTED}",
+    "StatefulSet": f"Ready=ready Age=age {_TEMPLATE}",
+    "ReplicaSet": "Desired=#spec.replicas Current=#status.replicas Ready=#status.readyReplicas "
+    f"Age=age {_SELECTED}",
+    "Job": "Status=job-status Completions=completions Duration=duration Age=age " + _SELECTED,
+    "Service": "Type=spec.type Cluster-IP=spec.clusterIP External-IP=external Port(s)=ports "
+    "Age=age Selector*=,spec.selector",
+    "Secret": "Type=type Data=size Age=age",
+    "ConfigMap": "Data=size Age=age",
+    "Namespace": "Status=status.phase Age=age",
+    "PersistentVolumeClaim": "Status=status.phase Volume=?spec.volumeName "
+    "Capacity=?status.capacity.storage Age=age",
+    "Event": "Last_Seen=last Type=type Reason=reason Object=about "
+    "Subobject*=?involvedObject.fieldPath Source*=?source.component Message=?message "
+    "First_Seen*=first Count*=#count Name*=metadata.name",
 }
-"""Columns that only a wide table shows, at its end."""
+"""`Title=cell` or `Title=path` (`#` a number, `?` else nothing, `,` pairs); `*`: only when wide."""
 
 
-def _columns(kind: Kind) -> list[tuple[str, Cell]]:
-    wide = _WIDE.get(kind.kind, [])
-    if kind.kind == "Event":
-        shown, message = _COLUMNS["Event"][:-1], _COLUMNS["Event"][-1]
-        return [*shown, *wide[:2], message, *wide[2:]]
-    name: tuple[str, Cell] = ("Name", _text("metadata", "name"))
-    return [name, *_COLUMNS.get(kind.kind, []), ("Age", _age), *wide]
+def _cell(told: str) -> Cell:
+    path = told.lstrip("#?,").split(".")
+    if told.startswith(","):
+        return lambda obj: ",".join(f"{k}={v}" for k, v in dig(obj, *path, default={}).items())
+    default: Any = {"#": 0, "?": ""}.get(told[0], "<none>")
+    return _CELLS.get(told) or (lambda obj: dig(obj, *path, default=default))
 
 
-def definitions(kind: Kind) -> list[Json]:
-    """The columns of a kind's table."""
-    wide = dict(_WIDE.get(kind.kind, []))
-    return [
+@cache
+def _columns(kind: str) -> list[tuple[str, bool, Cell]]:
+    """Of each column the title, whether only a wide table shows it, and its cells."""
+    found = []
+    for column in _COLUMNS.get(kind, "Age=age").split():
+        title, _, told = column.partition("=")
+        found.append((title.rstrip("*").replace("_", " "), title.endswith("*"), _cell(told)))
+    return found if kind == "Event" else [("Name", False, _cell("metadata.name")), *found]
+
+
+def partial(obj: Json) -> Json:
+    """PartialObjectMetadata of an object."""
+    answer = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    return {**answer, "metadata": obj["metadata"]}
+
+
+def table(kind: Kind, objects: list[Json], metadata: Json, *, whole: bool, headed: bool) -> Json:
+    """A Table of objects; `whole` puts the objects themselves into the rows."""
+    columns = _columns(kind.kind)
+    titles = [
         {
             "name": title,
             "type": "string",
             "format": "name" if title == "Name" else "",
             "description": title,
-            "priority": int(title in wide),
+            "priority": int(wide),
         }
-        for title, _ in _columns(kind)
+        for title, wide, _ in columns
     ]
-
-
-def partial(obj: Json) -> Json:
-    """PartialObjectMetadata of an object."""
-    return {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": obj["metadata"],
-    }
-
-
-def table(kind: Kind, objects: list[Json], metadata: Json, *, whole: bool, headed: bool) -> Json:
-    """A Table of objects; `whole` puts the objects themselves into the rows."""
-    columns = _columns(kind)
-    answer: Json = {
-        "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": metadata,
-        "columnDefinitions": definitions(kind) if headed else None,
-        "rows": [
-            {"cells": [cell(obj) for _, cell in columns], "object": obj if whole else partial(obj)}
-            for obj in objects
-        ],
-    }
-    return answer
+    rows = [
+        {"cells": [cell(obj) for *_, cell in columns], "object": obj if whole else partial(obj)}
+        for obj in objects
+    ]
+    answer = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
+    return {**answer, "columnDefinitions": titles if headed else None, "rows": rows}
