@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -21,6 +20,7 @@ from wizard.practice.behaviour import Behaviour
 from wizard.practice.chart_repository import ChartRepository, HelmHome, led_to
 from wizard.practice.kubernetes import PracticeKubernetes
 from wizard.practice.kubernetes import Snapshot as KubernetesSnapshot
+from wizard.practice.kubernetes.controllers.base import is_ready
 from wizard.practice.langsmith import LangSmith
 from wizard.practice.langsmith_store import ORGANIZATIONS, Keys, Store, plant
 from wizard.practice.pods import PodView
@@ -65,16 +65,8 @@ class Snapshot:
 class PracticeCluster:
     """A Kubernetes API, PostgreSQL, helm repository and LangSmith on loopback, in this process.
 
-    Attributes:
-        home: the folder that holds all of it; nothing is written elsewhere.
-        kubeconfig: a kubeconfig for it.
-        namespace, release, chart: of the release.
-        values: the release's values file, in which the two variables are missing.
-        say: takes a line for who waits.
-        variables: more variables for who works on this cluster; they go before the settings.
-        url: LangSmith's URL.
-        organizations: ids by what the config holds: off, null, empty, personal, on.
-        kubernetes, postgres, langsmith: the parts, for staging and looking.
+    Nothing is written outside the folder `home`. `variables` go before the settings for who works
+    on this cluster; `organizations` are by what the config holds: off, null, empty, personal, on.
     """
 
     def __init__(
@@ -109,7 +101,7 @@ class PracticeCluster:
         self.kubernetes = PracticeKubernetes(pod_ready_after=pod_ready_after, job_takes=job_takes)
         self.langsmith = LangSmith(
             Store(lambda: self.postgres.dsn(DATABASE)),
-            self._object,
+            self.kubernetes.get,
             serves=lambda view: view.release == self.release,
         )
 
@@ -141,7 +133,8 @@ class PracticeCluster:
         with ThreadPoolExecutor(2) as pool:
             database = pool.submit(self._start_database)
             charts = pool.submit(self._start_repository)
-            self._wire()
+            behaviour = Behaviour(self.postgres, self.langsmith, self.kubernetes.get, DATABASE)
+            behaviour.attach(self.kubernetes)
             self.kubernetes.start()
             self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=NAMESPACE)
             self.langsmith.start()
@@ -248,15 +241,12 @@ class PracticeCluster:
     def snapshot(self, name: str = KEPT) -> Snapshot:
         """Keep the present state, the database included; a later one of that name replaces it."""
         self._copy_database(DATABASE, name)
-        values = self.values.read_text(encoding="utf-8")
-        files = frozenset(path.name for path in self.home.iterdir())
-        views = self.langsmith.views()
         return Snapshot(
             self.kubernetes.snapshot(),
-            views,
-            values,
+            self.langsmith.views(),
+            self.values.read_text(encoding="utf-8"),
             self.helm,
-            files,
+            frozenset(path.name for path in self.home.iterdir()),
             (self.namespace, self.release),
             dict(self.variables),
             self.repository.offered,
@@ -283,22 +273,12 @@ class PracticeCluster:
         self.variables = dict(snapshot.variables)
         self.repository.offer(snapshot.charts)
         self.helm_home.put_back(snapshot.helm_files)
-        self._restore_files(snapshot)
-
-    def _restore_files(self, snapshot: Snapshot) -> None:
         for path in self.home.iterdir():
             if path.name not in snapshot.files:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.write_private(self.values, snapshot.values)
         self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=self.namespace)
         self.use_helm(snapshot.helm)
-
-    def _object(self, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
-        return self.kubernetes.get(kind, namespace, name)
-
-    def _wire(self) -> None:
-        behaviour = Behaviour(self.postgres, self.langsmith, self._object, DATABASE)
-        behaviour.attach(self.kubernetes)
 
     def _start_database(self) -> None:
         self.postgres.start()
@@ -332,7 +312,9 @@ class PracticeCluster:
 
     def _all_ready(self) -> bool:
         pods = self.kubernetes.list("Pod")
-        return all(pod.get("status", {}).get("phase") == "Succeeded" or _ready(pod) for pod in pods)
+        return all(
+            pod.get("status", {}).get("phase") == "Succeeded" or is_ready(pod) for pod in pods
+        )
 
     def _copy_database(self, source: str, target: str) -> None:
         with psycopg.connect(self.postgres.dsn("template1"), autocommit=True) as connection:
@@ -357,8 +339,3 @@ class PracticeCluster:
             next_step="start again; if it stays so, report it with the lines above",
             detail=detail,
         )
-
-
-def _ready(pod: Mapping[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     if args.scenario:
         scenarios.named(args.scenario)
     _need_extra()
-    with _sigterm_as_exit():
+    with _on(signal.SIGTERM, _exit):
         return _practise(args, helm_binary(args.helm, say=_say))
 
 
@@ -182,25 +182,21 @@ def _how_to(server: ServerProcess) -> str:
 
 
 @contextlib.contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
-    def end(*_: object) -> None:
-        raise SystemExit(int(Exit.TERMINATED))
-
-    before = signal.signal(signal.SIGTERM, end)
+def _on(signum: int, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = signal.signal(signum, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signum, before)
 
 
-@contextlib.contextmanager
-def _no_interrupts() -> Iterator[None]:
+def _exit(*_: object) -> None:
+    raise SystemExit(int(Exit.TERMINATED))
+
+
+def _no_interrupts() -> contextlib.AbstractContextManager[None]:
     # A function, not SIG_IGN: a child would inherit that.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return _on(signal.SIGINT, lambda *_: None)
 
 
 @contextlib.contextmanager
@@ -219,11 +215,8 @@ def _forwarded_sigterm() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
         if asked:
             child.terminate()
 
-    before = signal.signal(signal.SIGTERM, forward)
-    try:
+    with _on(signal.SIGTERM, forward):
         yield attach
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> None:

@@ -43,10 +43,7 @@ class LangSmith:
     """Serves LangSmith's API on 127.0.0.1, in a thread of its own.
 
     Requests to `url` pass the frontend, which spreads them over the ready backend pods. Each pod
-    also has a port of its own, for port-forwards.
-
-    Attributes:
-        delay: seconds by which every answer is held back; for rehearsing time-outs.
+    also has a port of its own, for port-forwards. Answers are held back for `delay` seconds.
     """
 
     def __init__(
@@ -97,7 +94,10 @@ class LangSmith:
         if backend_container(pod) is None or pod["metadata"]["uid"] in self._backends:
             return
         view = view_of(pod, self._get, self._store.configs())
-        self._have_activity(view)
+        if view.serves_audit_logs:
+            self._store.have_activity(
+                UUID(org) for org in view.configs if view.can_use_audit_logs(org)
+            )
         self._in_loop(self._add(view))
 
     def pod_gone(self, pod: Mapping[str, Any]) -> None:
@@ -119,12 +119,6 @@ class LangSmith:
         """Make the ready pods those of an earlier `views()`."""
         self.delay = 0.0
         self._in_loop(self._restore(views))
-
-    def _have_activity(self, view: PodView) -> None:
-        if not view.serves_audit_logs:
-            return
-        on = [UUID(org) for org in view.configs if view.can_use_audit_logs(org)]
-        self._store.have_activity(on)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -144,10 +144,10 @@ class Api:
             raise _Refused(403, "Audit logs are not enabled for this organization")
         self.store.have_activity([caller.organization_id])
         rows = self.store.audit_logs(search)
-        page = rows[: search.limit]
-        cursor = None
+        page, cursor = rows[: search.limit], None
         if len(rows) > search.limit:
-            cursor = _cursor(page[-1]["created_at"], page[-1]["id"])
+            place = f"{page[-1]['created_at'].isoformat()} {page[-1]['id']}"
+            cursor = base64.urlsafe_b64encode(place.encode()).decode()
         return Answer(200, {"items": [row["ocsf"] for row in page], "cursor": cursor})
 
     def _create_tag_key(self, view: PodView, call: Call) -> Answer:
@@ -173,11 +173,8 @@ class Api:
     def _record(
         self, view: PodView, caller: _Caller, tenant_id: UUID, operation: str, resource_id: UUID
     ) -> None:
-        on = view.serves_audit_logs and view.can_use_audit_logs(str(caller.organization_id))
-        if not on:
-            return
-        self.store.record(
-            entry(
+        if view.serves_audit_logs and view.can_use_audit_logs(str(caller.organization_id)):
+            done = entry(
                 OPERATIONS[operation],
                 organization_id=caller.organization_id,
                 tenant_id=tenant_id,
@@ -187,20 +184,16 @@ class Api:
                 at=datetime.now(UTC),
                 ip="127.0.0.1",
             )
-        )
+            self.store.record(done)
 
     def _workspace_manager(self, view: PodView, call: Call) -> tuple[_Caller, UUID]:
         caller = self._caller(view, call)
         caller.must("workspaces:manage")
         told = call.headers.get("x-tenant-id")
-        if told is None:
+        wanted = _uuid(told, ["header", "x-tenant-id"]) if told is not None else None
+        if wanted is None or self.store.tenant(wanted, caller.organization_id) is None:
             raise _Refused(403, "Forbidden")
-        tenant_id = self.store.tenant(
-            _uuid(told, ["header", "x-tenant-id"]), caller.organization_id
-        )
-        if tenant_id is None:
-            raise _Refused(403, "Forbidden")
-        return caller, tenant_id
+        return caller, wanted
 
     def _caller(self, view: PodView, call: Call) -> _Caller:
         key = call.headers.get("x-api-key", "")
@@ -213,15 +206,10 @@ class Api:
             if wanted not in (None, principal.organization_id):
                 raise _Refused(403, "Forbidden")
             return _Caller(principal, principal.organization_id, PERMISSIONS["ORGANIZATION_ADMIN"])
-        return self._person(principal, wanted)
-
-    def _person(self, principal: Principal, wanted: UUID | None) -> _Caller:
         assert principal.user_id is not None  # noqa: S101 - the table's CHECK says so
         organization_id = wanted or self.store.first_organization(principal.user_id)
-        if organization_id is None:
-            raise _Refused(403, "Forbidden")
-        role = self.store.role(principal.user_id, organization_id)
-        if role is None:
+        role = self.store.role(principal.user_id, organization_id) if organization_id else None
+        if organization_id is None or role is None:
             raise _Refused(403, "Forbidden")
         return _Caller(principal, organization_id, PERMISSIONS[role])
 
@@ -262,19 +250,14 @@ def _limit(told: str | None) -> int:
     try:
         limit = int(told)
     except ValueError:
-        message = "Input should be a valid integer"
-        raise _invalid("int_parsing", ["query", "limit"], message, told) from None
-    if limit < 1:
-        message = "Input should be greater than or equal to 1"
-        raise _invalid("greater_than_equal", ["query", "limit"], message, told)
-    if limit > MAX_LIMIT:
-        message = f"Input should be less than or equal to {MAX_LIMIT}"
-        raise _invalid("less_than_equal", ["query", "limit"], message, told)
-    return limit
-
-
-def _cursor(at: datetime, id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {id}".encode()).decode()
+        kind, wish = "int_parsing", "a valid integer"
+    else:
+        if 1 <= limit <= MAX_LIMIT:
+            return limit
+        kind, wish = "greater_than_equal", "greater than or equal to 1"
+        if limit > MAX_LIMIT:
+            kind, wish = "less_than_equal", f"less than or equal to {MAX_LIMIT}"
+    raise _invalid(kind, ["query", "limit"], f"Input should be {wish}", told)
 
 
 def _place(cursor: str) -> tuple[datetime, UUID]:

@@ -15,14 +15,7 @@ ACTIVITIES = {0: "Unknown", 1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation that is recorded.
-
-    Attributes:
-        name: as in `api.operation`.
-        activity: OCSF's activity_id.
-        method: the HTTP method.
-        path: the URL's path; `{id}` stands for the resource.
-    """
+    """An operation that is recorded: as in `api.operation`, its activity_id, its HTTP request."""
 
     name: str
     activity: int
