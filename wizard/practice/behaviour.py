@@ -101,9 +101,9 @@ class Behaviour:
 
 def failed(pod: Pod, container: str) -> bool:
     """Whether a container of a pod ended with another exit code than 0, now or before."""
-    for status in pod.get("status", {}).get("containerStatuses", ()):
-        states = (status.get("state", {}), status.get("lastState", {}))
-        codes = [state.get("terminated", {}).get("exitCode", 0) for state in states]
-        if status["name"] == container and any(codes):
-            return True
-    return False
+    return any(
+        status.get(state, {}).get("terminated", {}).get("exitCode")
+        for status in pod.get("status", {}).get("containerStatuses", ())
+        for state in ("state", "lastState")
+        if status["name"] == container
+    )

@@ -175,7 +175,7 @@ class PracticePostgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            **self._as_user(),
+            **_as_user(),
         )
 
     def _run(self, tool: str, *rest: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -192,7 +192,7 @@ class PracticePostgres:
                     timeout=START_LIMIT + 5,
                     check=False,
                     start_new_session=True,
-                    **self._as_user(),
+                    **_as_user(),
                 )
                 failure = answer.returncode
             except subprocess.TimeoutExpired:
@@ -204,9 +204,6 @@ class PracticePostgres:
         if check and failure != 0:
             raise _not_working(tool, f"ended with exit code {failure}", words)
         return answer
-
-    def _as_user(self) -> dict[str, Any]:
-        return _nobody() if _is_root() else {}
 
 
 def find_bin_dir() -> Path:
@@ -247,7 +244,10 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _nobody() -> dict[str, Any]:
+def _as_user() -> dict[str, Any]:
+    """How a child is started: as `nobody` when this process is root's."""
+    if not _is_root():
+        return {}
     import pwd
 
     entry = pwd.getpwnam("nobody")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from string import Template
 from typing import TYPE_CHECKING
 
-from wizard.practice.kubernetes.controllers.base import owner_reference
+from wizard.practice.kubernetes.controllers.base import owner_reference, told_true
 from wizard.practice.scenarios.releases import BUDGET, ONE
 from wizard.practice.scenarios.tools import (
     BACKEND,
@@ -217,41 +217,24 @@ def _tracked(obj: Json) -> dict[str, str]:
 
 
 def _custom(cluster: PracticeCluster, kind: str) -> Json:
-    """Define a custom kind, and create the object of it that is in templates/practice/custom."""
+    """Define a custom kind of templates/practice/custom, and create the object that is there."""
     import yaml
 
-    text = Template(template(f"practice/custom/{kind.lower()}.yaml")).substitute(
-        namespace=cluster.namespace,
-        release=cluster.release,
-        chart_version=cluster.chart_version,
-    )
-    obj = yaml.safe_load(text)
-    _define(cluster, obj, f"{kind.lower()}s")
-    return cluster.kubernetes.acting_as("kubectl-create").create(obj)
+    def text(file: str, **more: str) -> Json:
+        named = {name: getattr(cluster, name) for name in ("namespace", "release", "chart_version")}
+        filled = Template(template(f"practice/custom/{file}.yaml")).substitute(named, **more)
+        parsed: Json = yaml.safe_load(filled)
+        return parsed
 
-
-def _define(cluster: PracticeCluster, obj: Json, plural: str) -> None:
-    """Create the CustomResourceDefinition of an object's kind, and wait until it is served."""
+    someone, obj = cluster.kubernetes.acting_as("kubectl-create"), text(kind.lower())
     group, _, version = obj["apiVersion"].rpartition("/")
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    served = {"name": version, "served": True, "storage": True}
-    name = f"{plural}.{group}"
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": name},
-        "spec": {
-            "group": group,
-            "names": {"kind": obj["kind"], "plural": plural, "singular": obj["kind"].lower()},
-            "scope": "Namespaced",
-            "versions": [{**served, "schema": {"openAPIV3Schema": schema}}],
-        },
-    }
-    cluster.kubernetes.acting_as("kubectl-create").create(definition)
+    definition = text("definition", kind=kind, name=kind.lower(), group=group, version=version)
+    someone.create(definition)
 
     def established() -> bool:
-        found = cluster.kubernetes.get("CustomResourceDefinition", None, name) or {}
-        conditions = found.get("status", {}).get("conditions") or []  # null at first
-        return any(one["type"] == "Established" for one in conditions)
+        name = definition["metadata"]["name"]
+        found = cluster.kubernetes.get("CustomResourceDefinition", None, name)
+        return told_true(found or {}, "Established") is not None
 
     cluster.kubernetes.until(established, timeout=10)
+    return someone.create(obj)

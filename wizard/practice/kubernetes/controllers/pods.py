@@ -197,13 +197,12 @@ class Pods(Controller):
 
     def _tell_failure(self, pod: Json, container: Json, reason: str, why: str) -> None:
         image = container["image"]
-        pulling = f'Back-off pulling image "{image}"'
         told = {
             "ImagePullBackOff": [
                 ("Pulling", f'Pulling image "{image}"', False),
                 ("Failed", f'Failed to pull image "{image}": {why}', True),
                 ("Failed", "Error: ErrImagePull", True),
-                ("BackOff", pulling, False),
+                ("BackOff", f'Back-off pulling image "{image}"', False),
                 ("Failed", "Error: ImagePullBackOff", True),
             ],
             "CreateContainerConfigError": [
