@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from string import Template
 from typing import Any
 from uuid import UUID, uuid4
+
+from wizard.resources import template
 
 ACTIVITIES = {0: "Unknown", 1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99: "Other"}
 """OCSF's activity_id of the class API Activity."""
@@ -74,43 +78,24 @@ def entry(
 ) -> Entry:
     """An operation that succeeded; without a credential it was done in the UI."""
     uid = uuid4()
-    path = operation.path.replace("{id}", str(resource_id))
-    document = {
-        "class_uid": 6003,
-        "class_name": "API Activity",
-        "category_uid": 6,
-        "category_name": "Application Activity",
+    values = {
+        "uid": uid,
+        "time": int(at.timestamp()),
         "type_uid": 600300 + operation.activity,
         "activity_id": operation.activity,
         "activity_name": ACTIVITIES[operation.activity],
-        "severity_id": 99,
-        "status_id": 1,
-        "status": "Success",
-        "time": int(at.timestamp()),
-        "metadata": {
-            "uid": str(uid),
-            "version": "1.7.0",
-            "product": {"name": "LangSmith", "vendor_name": "LangChain"},
-        },
-        "api": {"operation": operation.name},
-        "http_request": {"http_method": operation.method, "url": {"path": path}},
-        "http_response": {"code": 200},
-        "actor": {
-            "user": {
-                "uid": str(user_id) if user_id else None,
-                "credential_uid": str(credential_id) if credential_id else None,
-            }
-        },
-        "src_endpoint": {"ip": ip} if ip else None,
-        "resources": [{"uid": str(resource_id)}],
-        "unmapped": {
-            "original_audit_log": {
-                "organization_id": str(organization_id),
-                "tenant_id": str(tenant_id) if tenant_id else None,
-                "operation_succeeded": True,
-            }
-        },
+        "operation": operation.name,
+        "method": operation.method,
+        "path": operation.path.replace("{id}", str(resource_id)),
+        "user_id": user_id,
+        "credential_id": credential_id,
+        "endpoint": {"ip": ip} if ip else None,
+        "resource_id": resource_id,
+        "organization_id": organization_id,
+        "tenant_id": tenant_id,
     }
+    told = {name: json.dumps(value, default=str) for name, value in values.items()}
+    document = json.loads(Template(template("practice/ocsf.json")).substitute(told))
     return Entry(uid, organization_id, tenant_id, at, operation.name, document)
 
 

@@ -111,8 +111,7 @@ def _all_of(source: Json, namespace: str, get: Get) -> dict[str, str]:
     prefix = source.get("prefix", "")
     for reference, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
         if reference in source:
-            found = get(kind, namespace, source[reference]["name"])
-            data = _data(kind, found)
+            data = _data(kind, get(kind, namespace, source[reference]["name"]))
             return {prefix + key: value for key, value in data.items()}
     return {}
 

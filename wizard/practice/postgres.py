@@ -16,28 +16,12 @@ from typing import Any
 from urllib.parse import quote
 
 from wizard.problems import Problem
+from wizard.resources import template
 
 START_LIMIT = 60
 """Seconds that initdb, the start and the stop of the server may take each."""
 
 DEBIAN = Path("/usr/lib/postgresql")
-
-SETTINGS = {
-    # There is no Unix socket: a practice folder may lie deeper than a socket's path may be long.
-    "unix_socket_directories": "",
-    "listen_addresses": "127.0.0.1",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "shared_buffers": "16MB",
-    "max_connections": "60",
-    "max_wal_size": "64MB",
-    "min_wal_size": "8MB",
-    "jit": "off",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_min_messages": "warning",
-}
 
 
 class PracticePostgres:
@@ -135,9 +119,8 @@ class PracticePostgres:
                 *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"),
                 *("--no-instructions", "--wal-segsize=1"),
             )
-        lines = [f"{name} = '{value}'" for name, value in SETTINGS.items()]
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as config:
-            config.write("\n" + "\n".join(lines) + "\n")
+            config.write(template("practice/postgresql.conf"))
 
     @contextlib.contextmanager
     def _password_file(self) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,12 @@ Json = dict[str, Any]
 _SHELLS = ("sh", "ash", "bash", "dash")
 _UNREAD = re.compile(r"[|$`<>(){}*?]|&(?!&)")
 _VOLUMES = (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name"))
+_REFERENCES = {
+    "secretKeyRef": "Secret",
+    "configMapKeyRef": "ConfigMap",
+    "secretRef": "Secret",
+    "configMapRef": "ConfigMap",
+}
 _RESOLVER = "10.96.0.10:53"
 NODE = "practice-node"
 NODE_ADDRESS = "10.0.0.2"
@@ -106,7 +112,7 @@ def pull_problem(image: str, *, absent: bool) -> str:
 
 def unschedulable(nodes: list[Json], pod: Json) -> str:
     """Why no node takes a pod, or ""; each pod is weighed alone."""
-    causes: dict[str, int] = {}
+    causes = Counter[str]()
     for node in nodes:
         labels = dig(node, "metadata", "labels", default={})
         if not dig(pod, "spec", "nodeSelector", default={}).items() <= labels.items():
@@ -117,8 +123,7 @@ def unschedulable(nodes: list[Json], pod: Json) -> str:
                 for name, most in dig(node, "status", "allocatable", default={}).items()
                 if _requested(pod, name) > amount(most)
             ]
-        for cause in told:
-            causes[cause] = causes.get(cause, 0) + 1
+        causes.update(told)
         if not told:
             return ""
     return no_node(", ".join(f"{number} {cause}" for cause, number in sorted(causes.items())))
@@ -133,30 +138,20 @@ def no_node(causes: str) -> str:
 
 
 def _requested(pod: Json, name: str) -> float:
-    found = [
-        dig(one, "resources", "requests", name, default="0") for one in pod["spec"]["containers"]
-    ]
-    return sum(float(amount(one)) for one in found)
-
-
-def _references(container: Json) -> Iterator[tuple[str, Json]]:
-    """The Secrets and ConfigMaps that a container's environment refers to."""
-    for variable in container.get("env") or []:
-        source = variable.get("valueFrom") or {}
-        yield "Secret", source.get("secretKeyRef") or {}
-        yield "ConfigMap", source.get("configMapKeyRef") or {}
-    for source in container.get("envFrom") or []:
-        yield "Secret", source.get("secretRef") or {}
-        yield "ConfigMap", source.get("configMapRef") or {}
+    requests = (dig(one, "resources", "requests", default={}) for one in pod["spec"]["containers"])
+    return sum(float(amount(one.get(name) or "0")) for one in requests)
 
 
 def missing_reference(api: Api, pod: Json, container: Json) -> str:
     """What a required Secret or ConfigMap reference of the environment lacks, or ""."""
-    for kind, reference in _references(container):
-        if reference and not reference.get("optional"):
-            told = _lacks(api, kind, pod["metadata"]["namespace"], reference)
-            if told:
-                return told
+    sources = [one.get("valueFrom") or {} for one in container.get("env") or []]
+    for source in [*sources, *(container.get("envFrom") or [])]:
+        for field, kind in _REFERENCES.items():
+            reference = source.get(field) or {}
+            if reference and not reference.get("optional"):
+                told = _lacks(api, kind, pod["metadata"]["namespace"], reference)
+                if told:
+                    return told
     return ""
 
 
@@ -190,12 +185,10 @@ def full_name(pod: Json) -> str:
 
 def status_of(pod: Json, name: str) -> Json:
     """The status of a container, init containers too; {} when there is none."""
-    for field, _ in _LISTS:
-        for one in dig(pod, "status", field, default=[]):
-            if one["name"] == name:
-                found: Json = one
-                return found
-    return {}
+    every: list[Json] = [
+        one for field, _ in _LISTS for one in dig(pod, "status", field, default=[])
+    ]
+    return next((one for one in every if one["name"] == name), {})
 
 
 def scheduled(pod: Json) -> Json:
@@ -247,7 +240,15 @@ def exited(pod: Json, name: str, code: int) -> None:
         return
     begun = dig(one, "state", "running", "startedAt", default=now())
     _created(pod, one)
-    one["state"] = {"terminated": _terminated(code, begun, one["containerID"])}
+    one["state"] = {
+        "terminated": {
+            "exitCode": code,
+            "reason": "Error" if code else "Completed",
+            "startedAt": begun,
+            "finishedAt": now(),
+            "containerID": one["containerID"],
+        }
+    }
     one |= {"started": False, "ready": code == 0 and one in _init_statuses(pod)}
 
 
@@ -349,25 +350,12 @@ def _init_statuses(pod: Json) -> list[Json]:
     return found
 
 
-def _terminated(code: int, begun: str, container_id: str) -> Json:
-    return {
-        "exitCode": code,
-        "reason": "Error" if code else "Completed",
-        "startedAt": begun,
-        "finishedAt": now(),
-        "containerID": container_id,
-    }
-
-
 def _digest(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
 
 def _image_id(image: str) -> str:
-    repository = image.partition("@")[0]
-    head, colon, tag = repository.rpartition(":")
-    if colon and "/" not in tag:
-        repository = head
+    repository = re.sub(r":[^/:]*$", "", image.partition("@")[0])
     return f"{repository}@sha256:{_digest(image)}"
 
 
