@@ -83,26 +83,20 @@ def main(args: argparse.Namespace) -> int:
 def _practise(args: argparse.Namespace, helm: Path) -> int:
     started = time.monotonic()
     _say("A practice cluster is coming up.")
-    with _serving(args, helm) as server:
+    server = ServerProcess(helm, chart_version=args.chart_version, scenario=args.scenario)
+    try:
         server.wait_until_ready(_say)
         _say(f"The practice cluster is ready after {time.monotonic() - started:.1f} s.")
         code = Exit.OK if args.no_wizard else _run_wizard(server, args)
         if args.keep:
             server.keep()
             _say(_how_to(server))
-    return code
-
-
-@contextlib.contextmanager
-def _serving(args: argparse.Namespace, helm: Path) -> Iterator[ServerProcess]:
-    server = ServerProcess(helm, chart_version=args.chart_version, scenario=args.scenario)
-    try:
-        yield server
     finally:
         if not server.kept:
             with _no_interrupts():
                 server.end()
             _say("The practice cluster is gone.")
+    return code
 
 
 def _run_wizard(server: ServerProcess, args: argparse.Namespace) -> int:

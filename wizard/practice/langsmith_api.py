@@ -17,8 +17,7 @@ from uuid import UUID
 
 import psycopg
 
-from wizard.practice.langsmith_store import Principal, Search, Store, hashed
-from wizard.practice.ocsf import OPERATIONS, entry
+from wizard.practice.langsmith_store import OPERATIONS, Principal, Search, Store, entry, hashed
 from wizard.practice.pods import PodView
 
 PERMISSIONS = {

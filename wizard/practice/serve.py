@@ -104,15 +104,10 @@ def _serve(order: dict[str, Any], home: Path, ending: threading.Event) -> int:
 
 def _hold(stdin: TextIO, home: Path, ending: threading.Event) -> None:
     """Wait for the end of the lifeline."""
-    for line in stdin:
-        if line.strip() == "keep":
-            _let_go(home)
-            return
-    ending.set()
-
-
-def _let_go(home: Path) -> None:
-    """Nobody reads from here on: write to a file instead of to a broken pipe."""
+    if not any(line.strip() == "keep" for line in stdin):
+        ending.set()
+        return
+    # Nobody reads from here on: write to a file instead of to a broken pipe.
     log = os.open(home / "serve.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
@@ -155,14 +150,8 @@ def _tell(message: dict[str, Any]) -> None:
 
 
 def _as_json(problem: Problem) -> dict[str, Any]:
-    return {
-        "id": problem.id,
-        "what": problem.what,
-        "on": problem.on,
-        "next_step": problem.next_step,
-        "exit": int(problem.exit),
-        "detail": list(problem.detail),
-    }
+    fields = ("id", "what", "on", "next_step", "exit", "detail")
+    return {name: getattr(problem, name) for name in fields}
 
 
 class ServerProcess:

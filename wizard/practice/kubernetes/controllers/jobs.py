@@ -16,7 +16,7 @@ from wizard.practice.kubernetes.controllers.base import (
     key_of,
     told_true,
 )
-from wizard.practice.kubernetes.json_tools import clone, dig, now
+from wizard.practice.kubernetes.json_tools import clone, dig, now, without_empty
 
 Json = dict[str, Any]
 
@@ -133,14 +133,11 @@ class Jobs(Controller):
         return [*active, *self.start_pods(job, room)[0]]
 
     def _count(self, status: Json, active: list[Json], succeeded: int, failed: int) -> None:
-        numbers = {"active": len(active), "succeeded": succeeded, "failed": failed}
-        for field, number in numbers.items():
+        for field in ("active", "succeeded", "failed"):
             status.pop(field, None)
-            if number:
-                status[field] = number
-        status["ready"] = sum(map(is_ready, active))
-        status["terminating"] = 0
-        status["uncountedTerminatedPods"] = {}
+        status |= without_empty(active=len(active), succeeded=succeeded, failed=failed)
+        ready = sum(map(is_ready, active))
+        status |= {"ready": ready, "terminating": 0, "uncountedTerminatedPods": {}}
 
     def _expire(self, job: Json, ended: str) -> None:
         """Delete a finished Job once its ttlSecondsAfterFinished is over."""
