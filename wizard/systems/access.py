@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOT_REACHED = ("LSA804", "LSA805", "LSA806")
-"""The API's address is of no use from here: no such name, nobody listens, nothing in time."""
-
 
 class Systems:
     """Helm, the cluster, the database and the API of one target.
@@ -214,11 +211,7 @@ class Systems:
 
     @property
     def unread(self) -> Problem | None:
-        """Why helm's records cannot be read, where the live objects stand for them.
-
-        Raises:
-            Problem: neither can be read.
-        """
+        """Why helm's records cannot be read, where the live objects stand for them."""
         if self._by_labels and self._unread is None:
             _ = self.installation
         return self._unread
@@ -470,22 +463,7 @@ class Systems:
         url = self.target.url or self.installation.url
         if not url:
             return self._asking.served_through(self._forward())
-        try:
-            return self._asking.served(url)
-        except Problem as problem:
-            if problem.id in NOT_REACHED:
-                problem.next_step += f"; or go to the backend itself: {self._past_the_front()}"
-            raise
-
-    def _past_the_front(self) -> str:
-        """How a person forwards a port of the backend, which serves the API by itself."""
-        backend = self.installation.backend
-        kind = "deployment" if backend.kind == "Deployment" else "service"
-        what = f"{kind}/{backend.name} {backend.port}:{backend.port}"
-        namespace = self.installation.namespace
-        return (
-            f"kubectl port-forward -n {namespace} {what}, and --url http://127.0.0.1:{backend.port}"
-        )
+        return self._asking.served(url, lambda: self.installation)
 
     @property
     def _asking(self) -> Asking:

@@ -8,15 +8,19 @@ from wizard.problems import Problem
 from wizard.systems.served import Served, what_it_serves
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager, ExitStack
     from uuid import UUID
 
     from wizard.systems.forward import LocalForward
+    from wizard.systems.installation import Installation
     from wizard.systems.langsmith_api import CurrentOrganization, LangSmithApi
     from wizard.target import Target
 
 API_FACTOR = 2
 """LangSmith may think about an answer for this times the limit to connect."""
+NOT_REACHED = ("LSA804", "LSA805", "LSA806")
+"""The API's address is of no use from here: no such name, nobody listens, nothing in time."""
 
 
 class Asking:
@@ -26,14 +30,20 @@ class Asking:
         self._target = target
         self._looks = looks
 
-    def served(self, url: str) -> Served:
+    def served(self, url: str, installation: Callable[[], Installation]) -> Served:
         """What it says of the one chosen organization; of several of the key's own, or the first.
 
         Raises:
-            Problem: it does not answer as documented.
+            Problem: it does not answer as documented; an address that cannot be reached is told
+                with the way past what is in front of the backend.
         """
-        api, organization = self._chosen(url)
-        return what_it_serves(api, organization)
+        try:
+            return what_it_serves(*self._chosen(url))
+        except Problem as problem:
+            if problem.id in NOT_REACHED:
+                past = _past_the_front(installation())
+                problem.next_step += f"; or go to the backend itself: {past}"
+            raise
 
     def served_through(self, opening: AbstractContextManager[LocalForward]) -> Served:
         """The same through a forwarded port.
@@ -43,7 +53,7 @@ class Asking:
         """
         forward = self._looks.enter_context(opening)
         try:
-            return self.served(f"http://{forward.host}:{forward.port}")
+            return what_it_serves(*self._chosen(f"http://{forward.host}:{forward.port}"))
         except Problem:
             if forward.problem:
                 raise forward.problem from None
@@ -81,3 +91,12 @@ class Asking:
         )
         self._looks.callback(api.close)
         return api
+
+
+def _past_the_front(installation: Installation) -> str:
+    """How a person forwards a port of the backend, which serves the API by itself."""
+    backend = installation.backend
+    kind = "deployment" if backend.kind == "Deployment" else "service"
+    what = f"{kind}/{backend.name} {backend.port}:{backend.port}"
+    url = f"http://127.0.0.1:{backend.port}"
+    return f"kubectl port-forward -n {installation.namespace} {what}, and --url {url}"
