@@ -81,6 +81,7 @@ def test_helm_4_does_not_mind_a_load_balancer_without_address(cluster, systems, 
 
 
 def test_an_argo_rollout_is_not_waited_for_by_helm_4(cluster, systems, helm4) -> None:
+    cluster.kubernetes.serve_argo_rollouts()
     upgraded(cluster, backend={"rollout": {"enabled": True}})
     assert hazards(systems).wait
     cluster.use_helm(helm4)

@@ -127,6 +127,12 @@ def _(cluster):
     }
 
 
+@seen("too-old-chart")
+def _(cluster):
+    assert backend_of(cluster)["metadata"]["labels"]["helm.sh/chart"] == "langsmith-0.12.32"
+    assert show_chart(cluster).returncode == 0
+
+
 @seen("repo-missing")
 def _(cluster):
     assert "repo langchain not found" in show_chart(cluster).stderr
