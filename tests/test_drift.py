@@ -285,9 +285,8 @@ def image_of(cluster: PracticeCluster) -> str:
 
 
 def test_an_argo_rollout_loses_what_was_added_to_its_containers(cluster, systems) -> None:
-    cluster.kubernetes.serve_argo_rollouts()
     rollouts = {"rollout": {"enabled": True}}
-    reinstall(cluster, {"backend": rollouts, "platformBackend": rollouts})
+    reinstall(cluster, {"backend": rollouts, "platformBackend": rollouts}, rollouts=True)
     rollout = cluster.kubernetes.get("Rollout", "langsmith", "langsmith-backend")
     containers = rollout["spec"]["template"]["spec"]["containers"]
     containers[0]["env"].append({"name": "X", "value": "1"})
