@@ -25,13 +25,9 @@ def refuse(faults: Faults, verb: str, route: Route) -> None:
     """Refuse what is forbidden."""
     namespace = _namespace(route)
     verbs = {verb, "create"} if route.subresource in _CONNECTS else {verb}
-    banned = sorted(
-        one
-        for one in verbs
-        if faults.forbids(one, route.group, route.resource, route.subresource, namespace)
-    )
-    if banned:
-        raise _forbidden(USER, banned[0], route)
+    for one in sorted(verbs):
+        if faults.forbids(one, route.group, route.resource, route.subresource, namespace):
+            raise _forbidden(USER, one, route)
 
 
 def anonymous(path: str, verb: str, route: Route | None) -> ApiError:
@@ -86,13 +82,8 @@ def review(kind: Kind, obj: Json, ask: Ask, faults: Faults, kinds: Kinds) -> Jso
             told += "resourceAttributes must be specified"
             raise invalid(replace(kind, kind=""), "", [("spec.resourceAttributes", told)])
         track_update(None, answer, ask.manager, custom=False)
-        denied = bool(asked) and faults.forbids(
-            asked.get("verb", ""),
-            asked.get("group", ""),
-            asked.get("resource", ""),
-            asked.get("subresource", ""),
-            asked.get("namespace", ""),
-        )
+        names = ("verb", "group", "resource", "subresource", "namespace")
+        denied = bool(asked) and faults.forbids(*(asked.get(name, "") for name in names))
         answer["status"] = {"allowed": not denied}
     return answer
 
@@ -110,9 +101,7 @@ def _rules(faults: Faults, kinds: Kinds, namespace: str) -> Json:
                     for verb in VERBS
                     if not faults.forbids(verb, kind.group, kind.plural, subresource, namespace)
                 ]
-                if granted:
-                    rules.append(
-                        {"verbs": granted, "apiGroups": [kind.group], "resources": [named]}
-                    )
+                rule = {"verbs": granted, "apiGroups": [kind.group], "resources": [named]}
+                rules += [rule] if granted else []
     paths = {"verbs": ["get"], "nonResourceURLs": ["*"]}
     return {"resourceRules": rules, "nonResourceRules": [paths], "incomplete": False}

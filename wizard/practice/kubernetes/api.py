@@ -36,17 +36,9 @@ SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _UNCOUNTED = frozenset(
     {"", "rbac.authorization.k8s.io", "coordination.k8s.io", "autoscaling", "storage.k8s.io"}
 )
+_ENDING = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _CONTROLLER = Ask()
 """How the cluster's own controllers write: they stand in no managedFields."""
-
-
-def _notes(meta: Json) -> Json:
-    return meta.get("annotations") or {}
-
-
-def _notes_count(kind: Kind, subresource: str) -> bool:
-    """A Deployment's generation counts its annotations, unless its controller writes them."""
-    return kind.kind == "Deployment" and subresource not in ("status", "controller")
 
 
 def name_suffix(length: int = 5) -> str:
@@ -126,9 +118,13 @@ class Api:
                 raise already_exists(kind, name, ending="deletionTimestamp" in old["metadata"])
             meta["uid"] = str(uuid.uuid4())
             meta["creationTimestamp"] = now()
-            for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
-                meta.pop(field, None)
-            meta.pop("generation", None)
+            for name in (
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+                "selfLink",
+                "generation",
+            ):
+                meta.pop(name, None)
             if self._counts(kind):
                 meta["generation"] = 1
             stamp(kind, obj)
@@ -180,7 +176,8 @@ class Api:
             bare = {key: one for key, one in obj.items() if key not in ("metadata", "status")}
             bound = kind.kind == "Pod" and subresource == "controller"  # it gets its node
             changed = not bound and any(old.get(key) != one for key, one in bare.items())
-            changed |= _notes_count(kind, subresource) and _notes(meta) != _notes(before)
+            if kind.kind == "Deployment" and subresource not in ("status", "controller"):
+                changed |= (meta.get("annotations") or {}) != (before.get("annotations") or {})
             meta["generation"] = before.get("generation", 1) + int(changed)
         if not owned:
             sent = meta.pop("managedFields", None)
@@ -225,8 +222,7 @@ class Api:
     def _prepared(self, kind: Kind, namespace: str, sent: Json) -> Json:
         obj: Json = clone(sent)
         meta = obj.get("metadata")
-        if not isinstance(meta, dict):
-            meta = obj["metadata"] = {}
+        meta = obj["metadata"] = meta if isinstance(meta, dict) else {}
         if not kind.custom:
             try:
                 obj = normalise(obj)
@@ -243,11 +239,8 @@ class Api:
             told = "Required value: name or generateName is required"
             raise invalid(kind, "", [("metadata.name", told)])
         if meta.get("namespace", namespace) != namespace:
-            raise ApiError(
-                400,
-                "the namespace of the provided object does not match the namespace sent on the "
-                "request",
-            )
+            told = "the namespace of the provided object does not match the namespace sent on the "
+            raise ApiError(400, told + "request")
         if namespace:
             meta["namespace"] = namespace
         return obj

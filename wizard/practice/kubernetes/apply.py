@@ -6,28 +6,19 @@ import json
 from typing import Any
 
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import canonical, clone, now
+from wizard.practice.kubernetes.json_tools import canonical, clone, now, words
 from wizard.practice.kubernetes.schema import is_atomic_map, is_set, list_keys
-from wizard.practice.kubernetes.stamps import JOB_LABELS
+from wizard.practice.kubernetes.stamps import JOB_LABELS, same
 
 Json = dict[str, Any]
 
 FieldPath = tuple[str, ...]
 """Steps of FieldsV1: `f:name`, `k:{"name":"x"}`, `v:"text"`, and `.` for the item itself."""
 
-_META = ("f:metadata",)
-_OMITTED = (
-    ("f:apiVersion",),
-    ("f:kind",),
-    ("f:metadata", "f:name"),
-    ("f:metadata", "f:namespace"),
-    ("f:metadata", "f:uid"),
-    ("f:metadata", "f:creationTimestamp"),
-    ("f:metadata", "f:resourceVersion"),
-    ("f:metadata", "f:generation"),
-    ("f:metadata", "f:managedFields"),
-    ("f:metadata", "f:selfLink"),
+_SERVERS = words(
+    "name namespace uid creationTimestamp resourceVersion generation managedFields selfLink"
 )
+"""Fields of the metadata that nobody owns."""
 
 
 def item_step(item: Json, keys: tuple[str, ...]) -> str:
@@ -42,12 +33,13 @@ def leaves(obj: Json, *, custom: bool) -> dict[FieldPath, Any]:
     """Every field that can be owned, with its value."""
     found: dict[FieldPath, Any] = {}
     _walk(obj, (), (), found, custom=custom)
-    found.pop((), None)
-    for path in [
-        path for path in found if path[:1] in _OMITTED or path[:2] in _OMITTED or path == _META
-    ]:
-        del found[path]
-    return found
+    return {path: value for path, value in found.items() if not _unowned(path)}
+
+
+def _unowned(path: FieldPath) -> bool:
+    if path[:1] == ("f:metadata",):
+        return len(path) == 1 or path[1].removeprefix("f:") in _SERVERS
+    return path[:1] in ((), ("f:apiVersion",), ("f:kind",))
 
 
 def _walk(
@@ -161,10 +153,8 @@ def _write_owners(
         if subresource:
             entry["subresource"] = subresource
         listed.append(entry)
-    if listed:
-        obj["metadata"]["managedFields"] = listed
-    else:
-        obj["metadata"].pop("managedFields", None)
+    obj["metadata"].pop("managedFields", None)
+    obj["metadata"] |= {"managedFields": listed} if listed else {}
 
 
 def track_update(
@@ -214,7 +204,13 @@ def apply_merge(
     owners = owners_of(live)
     wanted = leaves(config, custom=custom)
     present = leaves(live, custom=custom) if live else {}
-    conflicts = _conflicts(owners, owner, wanted, present)
+    conflicts = [
+        (other, path)
+        for other, paths in owners.items()
+        if other != owner
+        for path in sorted(paths)
+        if path in wanted and path in present and wanted[path] != present[path]
+    ]
     if conflicts and not force:
         raise _conflict(conflicts, config["apiVersion"])
     merged: Json = _merge(clone(live) if live else {}, config, (), custom=custom)
@@ -227,30 +223,8 @@ def apply_merge(
     for paths in owners.values():
         paths.intersection_update(still)
     merged["metadata"].pop("managedFields", None)
-    _write_owners(merged, owners, owner, live, changed=live is None or not _same(live, merged))
+    _write_owners(merged, owners, owner, live, changed=live is None or not same(live, merged))
     return merged
-
-
-def _same(one: Json, other: Json) -> bool:
-    """Whether two states differ in nothing but who owns what."""
-
-    def bare(obj: Json) -> Json:
-        kept = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-        return {**obj, "metadata": kept}
-
-    return bare(one) == bare(other)
-
-
-def _conflicts(
-    owners: Owners, owner: Owner, wanted: dict[FieldPath, Any], present: dict[FieldPath, Any]
-) -> list[tuple[Owner, FieldPath]]:
-    return [
-        (other, path)
-        for other, paths in owners.items()
-        if other != owner
-        for path in sorted(paths)
-        if path in wanted and path in present and wanted[path] != present[path]
-    ]
 
 
 def _conflict(conflicts: list[tuple[Owner, FieldPath]], api_version: str) -> ApiError:

@@ -148,28 +148,22 @@ class PracticeKubernetes(Handlers):
         for name in _NAMESPACES:
             made = self._api.create(self._api.named("Namespace"), "", {"metadata": {"name": name}})
             if name == "kube-system":
-                self._store.put(
-                    ("", "namespaces"),
-                    {**made, "metadata": {**made["metadata"], "uid": CLUSTER_UID}},
-                )
+                meta = {**made["metadata"], "uid": CLUSTER_UID}
+                self._store.put(("", "namespaces"), {**made, "metadata": meta})
         ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
         ready["lastTransitionTime"] = now()
-        node = self._api.create(
-            self._api.named("Node"), "", {"metadata": {"name": "practice-node"}, "spec": {}}
-        )
+        named = {"metadata": {"name": "practice-node"}, "spec": {}}
+        node = self._api.create(self._api.named("Node"), "", named)
         room = {"allocatable": {"cpu": "64", "memory": "512Gi"}}
         self._api.change({**clone(node), "status": {"conditions": [ready], **room}})
         notes = {"storageclass.kubernetes.io/is-default-class": "true"}
-        self._api.create(
-            self._api.named("StorageClass"),
-            "",
-            {
-                "metadata": {"name": "standard", "annotations": notes},
-                "provisioner": "practice.local/volumes",
-                "reclaimPolicy": "Delete",
-                "volumeBindingMode": "Immediate",
-            },
-        )
+        volumes = {
+            "metadata": {"name": "standard", "annotations": notes},
+            "provisioner": "practice.local/volumes",
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "Immediate",
+        }
+        self._api.create(self._api.named("StorageClass"), "", volumes)
 
     @property
     def times(self) -> Times:
@@ -266,19 +260,15 @@ class PracticeKubernetes(Handlers):
     ) -> None:
         """Write a kubeconfig (0600) that points here; JSON, which is YAML."""
         authority = base64.b64encode(self.certificate.encode()).decode()
-        trusted = {"certificate-authority-data": authority}
+        cluster = {"server": self.url, "certificate-authority-data": authority}
+        chosen = {"cluster": context, "user": context, "namespace": namespace}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": context,
-            "clusters": [{"name": context, "cluster": {"server": self.url, **trusted}}],
+            "clusters": [{"name": context, "cluster": cluster}],
             "users": [{"name": context, "user": {"token": self.token}}],
-            "contexts": [
-                {
-                    "name": context,
-                    "context": {"cluster": context, "user": context, "namespace": namespace},
-                }
-            ],
+            "contexts": [{"name": context, "context": chosen}],
         }
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import precondition
-from wizard.practice.kubernetes.json_tools import clone, dig, now
+from wizard.practice.kubernetes.json_tools import clone, dig, now, words
 from wizard.practice.kubernetes.stamps import same
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 """Finalizers of an object that waits until its dependents are gone, or let go."""
 _FINALIZERS = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN], "Background": []}
 _ORPHAN_BY_DEFAULT = "Job"
-_ANSWERED = frozenset(
-    {"Pod", "Service", "ServiceAccount", "PersistentVolumeClaim", "ResourceQuota"}
-)
+_ANSWERED = words("Pod Service ServiceAccount PersistentVolumeClaim ResourceQuota")
 """Kinds of which a delete answers the object, also when it is gone."""
 PRESERVED = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
@@ -40,7 +38,8 @@ def delete(store: Store, kind: Kind, old: Json, options: Json) -> tuple[Json, bo
         return (old if same(old, marked) else store.put(kind.key, marked)), False
     gone = store.remove(kind.key, meta.get("namespace", ""), meta["name"]) or old
     if kind.kind == "Pod":
-        gone = {**marked, "metadata": {**marked["metadata"], "resourceVersion": _version(gone)}}
+        version = gone["metadata"]["resourceVersion"]
+        gone = {**marked, "metadata": {**marked["metadata"], "resourceVersion": version}}
     return gone, True
 
 
@@ -54,10 +53,6 @@ def policy_of(options: Json) -> str:
     orphans = options.get("orphanDependents")
     told = {None: "", True: "Orphan", "true": "Orphan"}.get(orphans, "Background")
     return str(options.get("propagationPolicy") or told)
-
-
-def _version(obj: Json) -> str:
-    return str(obj["metadata"]["resourceVersion"])
 
 
 def _mark(kind: Kind, obj: Json, options: Json) -> bool:

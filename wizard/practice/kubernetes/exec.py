@@ -62,6 +62,13 @@ def _not_runnable(argv: Sequence[str]) -> Json:
     }
 
 
+async def send(socket: web.WebSocketResponse, data: bytes) -> None:
+    """Send bytes unless the client has gone."""
+    if not socket.closed:
+        with contextlib.suppress(ConnectionError):
+            await socket.send_bytes(data)
+
+
 class _Session:
     """One command and the WebSocket that it talks through."""
 
@@ -70,9 +77,7 @@ class _Session:
         self.wanted = wanted
 
     async def send(self, channel: int, data: bytes) -> None:
-        if not self.socket.closed:
-            with contextlib.suppress(ConnectionError):
-                await self.socket.send_bytes(bytes([channel]) + data)
+        await send(self.socket, bytes([channel]) + data)
 
     async def run(self, command: LocalCommand) -> Json:
         pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL

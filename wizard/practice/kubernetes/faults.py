@@ -62,12 +62,9 @@ class Ban:
 
     def covers(self, verb: str, resource: str, subresource: str, namespace: str) -> bool:
         """Whether a request falls under it."""
-        return (
-            self.verb in ("*", verb)
-            and self.resource in ("*", resource)
-            and self.subresource in ("*", subresource)
-            and self.namespace in ("*", namespace)
-        )
+        mine = (self.verb, self.resource, self.subresource, self.namespace)
+        asked = (verb, resource, subresource, namespace)
+        return all(one in ("*", other) for one, other in zip(mine, asked, strict=True))
 
 
 @dataclass(frozen=True)
@@ -81,12 +78,9 @@ class Grant:
 
     def covers(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """Whether a request falls under it; the resource with its subresource."""
-        return (
-            bool({"*", verb} & self.verbs)
-            and bool({"*", group} & self.groups)
-            and bool({"*", resource} & self.resources)
-            and self.namespace in ("", namespace)
-        )
+        pairs = ((verb, self.verbs), (group, self.groups), (resource, self.resources))
+        granted = all({"*", asked} & listed for asked, listed in pairs)
+        return granted and self.namespace in ("", namespace)
 
 
 @dataclass(frozen=True)
@@ -110,6 +104,10 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.changed: Callable[[], None] | None = None
+        self._none()
+
+    def _none(self) -> None:
         self._bans: list[Ban] = []
         self._grants: list[Grant] | None = None
         self._pods: list[tuple[dict[str, str], str, str]] = []
@@ -122,7 +120,6 @@ class Faults:
         self.seconds = 0.0
         self.stalled = False
         self.load_balancer = True
-        self.changed: Callable[[], None] | None = None
 
     def _tell(self) -> None:
         if self.changed is not None:
@@ -220,16 +217,7 @@ class Faults:
     def clear(self) -> None:
         """Take every fault back; waiting pods then become ready."""
         with self._lock:
-            self._bans.clear()
-            self._grants = None
-            self._pods.clear()
-            self._jobs.clear()
-            self._images.clear()
-            self._denials.clear()
-        self.pods_take = self.jobs_take = None
-        self.credentials_refused = self.stalled = False
-        self.seconds = 0.0
-        self.load_balancer = True
+            self._none()
         self._tell()
 
     def forbids(

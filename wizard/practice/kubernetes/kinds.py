@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -61,7 +61,6 @@ class Kind:
         return self.kind.lower()
 
 
-REVIEW = ("create",)
 _CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
 # group/version | kind | plural | scope | short names | subresources | categories
@@ -111,8 +110,7 @@ cluster - - -
 apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions cluster crd,crds \
 status -
 """
-
-_REVIEWS = """
+_REVIEWS = """\
 authorization.k8s.io/v1 SelfSubjectAccessReview selfsubjectaccessreviews cluster
 authorization.k8s.io/v1 SelfSubjectRulesReview selfsubjectrulesreviews cluster
 authorization.k8s.io/v1 SubjectAccessReview subjectaccessreviews cluster
@@ -136,34 +134,23 @@ def _words(text: str) -> tuple[str, ...]:
     return () if text == "-" else tuple(text.split(","))
 
 
-def _split_version(api_version: str) -> tuple[str, str]:
-    group, _, version = api_version.rpartition("/")
-    return group, version
-
-
-def _builtin() -> list[Kind]:
-    kinds = []
-    for line in _TABLE.strip().splitlines():
-        api_version, kind, plural, scope, short, subresources, categories = line.split()
-        group, version = _split_version(api_version)
-        kinds.append(
-            Kind(
-                group,
-                version,
-                kind,
-                plural,
-                namespaced=scope == "ns",
-                short=_words(short),
-                subresources=_words(subresources),
-                categories=_words(categories),
-                verbs=tuple(one for one in VERBS if kind != "Namespace" or one != VERBS[2]),
-            )
+def _builtin() -> Iterator[Kind]:
+    for line in (_TABLE + _REVIEWS).strip().splitlines():
+        api_version, kind, plural, scope, *more = line.split()
+        group, _, version = api_version.rpartition("/")
+        short, subresources, categories = map(_words, more or ("-", "-", "-"))
+        verbs = tuple(one for one in VERBS if kind != "Namespace" or one != "deletecollection")
+        yield Kind(
+            group,
+            version,
+            kind,
+            plural,
+            namespaced=scope == "ns",
+            short=short,
+            subresources=subresources,
+            categories=categories,
+            verbs=verbs if more else ("create",),
         )
-    for line in _REVIEWS.strip().splitlines():
-        api_version, kind, plural, scope = line.split()
-        group, version = _split_version(api_version)
-        kinds.append(Kind(group, version, kind, plural, namespaced=scope == "ns", verbs=REVIEW))
-    return kinds
 
 
 def custom_kind(definition: dict[str, Any]) -> Kind:

@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 
 from wizard.practice.kubernetes import spdy
 from wizard.practice.kubernetes.errors import ApiError, PlainError
+from wizard.practice.kubernetes.exec import send
 from wizard.practice.kubernetes.json_tools import clone, dig
 
 if TYPE_CHECKING:
@@ -74,17 +75,12 @@ class Tunnel:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send(self, frame: bytes) -> None:
-        if not self.socket.closed:
-            with contextlib.suppress(ConnectionError):
-                await self.socket.send_bytes(frame)
-
     async def _take(self, frame: spdy.Frame) -> None:
         if frame.kind == spdy.SYN_STREAM:
-            await self._send(self._codec.reply(frame.stream))
+            await send(self.socket, self._codec.reply(frame.stream))
             self._open(frame)
         elif frame.kind == spdy.PING:
-            await self._send(spdy.control(spdy.PING, frame.payload))
+            await send(self.socket, spdy.control(spdy.PING, frame.payload))
         elif frame.kind in (spdy.DATA, spdy.RST_STREAM) and frame.stream in self._inputs:
             queue = self._inputs[frame.stream]
             if frame.kind == spdy.DATA and frame.payload:
@@ -114,12 +110,12 @@ class Tunnel:
             try:
                 with contextlib.suppress(ConnectionError):
                     while chunk := await reader.read(CHUNK):
-                        await self._send(spdy.data(stream, chunk))
+                        await send(self.socket, spdy.data(stream, chunk))
             finally:
                 feeding.cancel()
                 writer.close()
-        await self._send(spdy.data(error, told, ends=True))
-        await self._send(spdy.data(stream, b"", ends=True))
+        await send(self.socket, spdy.data(error, told, ends=True))
+        await send(self.socket, spdy.data(stream, b"", ends=True))
         self._inputs.pop(stream, None)
 
     async def _feed(self, stream: int, writer: asyncio.StreamWriter) -> None:
@@ -143,9 +139,7 @@ class _Channels:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def send(self, channel: int, data: bytes) -> None:
-        if not self.socket.closed:
-            with contextlib.suppress(ConnectionError):
-                await self.socket.send_bytes(bytes([channel]) + data)
+        await send(self.socket, bytes([channel]) + data)
 
     async def open(self, index: int, port: int, pod: Json, handlers: Handlers) -> None:
         for channel in (2 * index, 2 * index + 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,32 +140,34 @@ def _twice(value: Any, path: Path = ()) -> Iterator[Path]:
 
 def read(kind: Kind, obj: Json, ask: Ask) -> Json:
     """The object of a POST or PUT, checked for types, without what the kind does not know."""
-    wanted = type_of(kind)
-    told = ""
-    if not kind.custom and (problem := next(wrong(obj, wanted), None)) is not None:
-        told = unmarshalled(problem)
-    strict = _strict(obj, wanted)
-    if not told and strict and ask.validation == "Strict":
-        told = f"strict decoding error: {', '.join(strict)}"
+    told, found = _checked(kind, obj, ask, unmarshalled)
     if told:
         kept = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {told}'
         raise ApiError(400, kept)
-    return _warned(obj, wanted, strict, ask)
+    return found
 
 
 def read_patched(kind: Kind, obj: Json, patch: Any, ask: Ask) -> Json:
-    """As `read`, of what a patch has made of an object."""
-    wanted = type_of(kind)
+    """As `read`, of what a patch has made of an object; 422 tells the patch or the whole object."""
     strategic = "strategic" in ask.content_type
-    told = ""
-    if not kind.custom and (problem := next(wrong(obj, wanted), None)) is not None:
-        told = _unconverted(problem) if strategic else unmarshalled(problem)
-    strict = _strict(obj, wanted)
-    if not told and strict and ask.validation == "Strict":
-        told = f"strict decoding error: {', '.join(strict)}"
+    told, found = _checked(kind, obj, ask, _unconverted if strategic else unmarshalled)
     if told:
         raise bad_patch(go_print(patch) if strategic else compact(obj).decode(), told)
-    return _warned(obj, wanted, strict, ask)
+    return found
+
+
+def _checked(kind: Kind, obj: Json, ask: Ask, worded: Callable[[Wrong], str]) -> tuple[str, Json]:
+    """What is wrong with an object, or "", and the object without what its kind does not know."""
+    wanted = type_of(kind)
+    if not kind.custom and (problem := next(wrong(obj, wanted), None)) is not None:
+        return worded(problem), obj
+    strict = [f'unknown field "{dotted(path)}"' for path in unknown(obj, wanted)]
+    strict += [f'duplicate field "{dotted(path)}"' for path in _twice(obj)]
+    if strict and ask.validation == "Strict":
+        return f"strict decoding error: {', '.join(strict)}", obj
+    if ask.validation != "Ignore":
+        ask.warnings += strict
+    return "", dict(pruned(obj, wanted))
 
 
 def bad_patch(shown: str, told: str) -> ApiError:
@@ -173,18 +175,6 @@ def bad_patch(shown: str, told: str) -> ApiError:
     message = f"Invalid value: {json.dumps(shown, ensure_ascii=False)}: {told}"
     details = {"causes": [cause("patch", message)]}
     return ApiError(422, f' "" is invalid: patch: {message}', details=details)
-
-
-def _strict(obj: Json, wanted: Type) -> list[str]:
-    """What Strict refuses and Warn warns of."""
-    told = [f'unknown field "{dotted(path)}"' for path in unknown(obj, wanted)]
-    return [*told, *(f'duplicate field "{dotted(path)}"' for path in _twice(obj))]
-
-
-def _warned(obj: Json, wanted: Type, strict: list[str], ask: Ask) -> Json:
-    if ask.validation not in ("Ignore", "Strict"):
-        ask.warnings += strict
-    return dict(pruned(obj, wanted))
 
 
 def unmarshalled(problem: Wrong) -> str:

@@ -116,11 +116,8 @@ def matcher(kind: Kind, query: Mapping[str, str]) -> Callable[[Json], bool]:
 def select(api: Api, kind: Kind, route: Route, query: Mapping[str, str]) -> list[Json]:
     """The objects that a list, watch or deletecollection is about."""
     matches = matcher(kind, query)
-    namespace = route.namespace or None
-    found = [obj for obj in api.store.items(kind.key, namespace) if matches(obj)]
-    if route.name:
-        found = [obj for obj in found if obj["metadata"]["name"] == route.name]
-    return found
+    found = filter(matches, api.store.items(kind.key, route.namespace or None))
+    return [obj for obj in found if route.name in ("", obj["metadata"]["name"])]
 
 
 def object_list(kind: Kind, objects: list[Json], metadata: Json) -> Json:
@@ -129,12 +126,8 @@ def object_list(kind: Kind, objects: list[Json], metadata: Json) -> Json:
     if not kind.custom:
         repeated = ("kind", "apiVersion")
         items = [{key: one for key, one in obj.items() if key not in repeated} for obj in objects]
-    return {
-        "kind": f"{kind.kind}List",
-        "apiVersion": kind.api_version,
-        "metadata": metadata,
-        "items": items,
-    }
+    answer: Json = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
+    return {**answer, "metadata": metadata, "items": items}
 
 
 def success(kind: Kind, obj: Json) -> Json:
@@ -284,9 +277,7 @@ def _check_name(route: Route, obj: Json) -> None:
 
 
 def _check_manager(manager: str) -> None:
-    if not manager:
-        told = "Required value: is required for apply patch"
-        raise invalid_options("PatchOptions", "fieldManager", told)
-    if len(manager) > _LONGEST_MANAGER:
-        told = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
+    told = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
+    told = told if manager else "Required value: is required for apply patch"
+    if not manager or len(manager) > _LONGEST_MANAGER:
         raise invalid_options("PatchOptions", "fieldManager", told)

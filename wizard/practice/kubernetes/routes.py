@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,12 +68,7 @@ def parse(path: str) -> Route | None:
     if rest[0] == "watch":
         rest = rest[1:]
     namespace = ""
-    if (
-        rest
-        and rest[0] == "namespaces"
-        and len(rest) > 2
-        and rest[2] not in _NAMESPACE_SUBRESOURCES
-    ):
+    if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
         namespace, rest = rest[1], rest[2:]
     resource, name, subresource = (*rest[:3], "", "", "")[:3]
     return Route(group, version, resource, namespace, name, subresource)
@@ -106,10 +102,8 @@ def decode_body(body: bytes, content_type: str, kind: Kind) -> Any:
 def _yaml(body: bytes) -> Any:
     import yaml
 
-    try:
+    with contextlib.suppress(ValueError):
         return json.loads(body)
-    except ValueError:
-        pass
     try:
         return yaml.safe_load(body)
     except yaml.YAMLError as problem:

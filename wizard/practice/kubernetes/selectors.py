@@ -123,12 +123,7 @@ class _Labels:
 def label_selector(text: str) -> Callable[[Json], bool]:
     """A test for `app=x,tier in (a,b),!old`."""
     requirements = _Labels(text).tests()
-
-    def matches(obj: Json) -> bool:
-        labels = dig(obj, "metadata", "labels", default={})
-        return all(requirement(labels) for requirement in requirements)
-
-    return matches
+    return lambda obj: all(one(dig(obj, "metadata", "labels", default={})) for one in requirements)
 
 
 def field_selector(text: str, kind: Kind) -> Callable[[Json], bool]:
@@ -147,13 +142,9 @@ def field_selector(text: str, kind: Kind) -> Callable[[Json], bool]:
             )
         path = "status.succeeded" if path == "status.successful" else path
         wanted.append((path.split("."), operator != "!=", value))
-
-    def matches(obj: Json) -> bool:
-        return all(
-            (str(dig(obj, *path, default="")) == value) is equal for path, equal, value in wanted
-        )
-
-    return matches
+    return lambda obj: all(
+        (str(dig(obj, *path, default="")) == value) is equal for path, equal, value in wanted
+    )
 
 
 def _expression(expression: Json, labels: Mapping[str, str]) -> bool:

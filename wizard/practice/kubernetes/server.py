@@ -24,7 +24,7 @@ from wizard.practice.kubernetes.resources import (
     select,
 )
 from wizard.practice.kubernetes.routes import Request, Route, decode_body, parse, verb_of
-from wizard.practice.kubernetes.subresources import Subresources
+from wizard.practice.kubernetes.subresources import Subresources, json_response
 from wizard.practice.kubernetes.watch import Watch
 
 if TYPE_CHECKING:
@@ -93,11 +93,6 @@ def _ask(request: web.BaseRequest, verb: str) -> Ask:
     )
 
 
-def json_response(body: Json, status: int = 200) -> web.Response:
-    """A JSON answer."""
-    return web.Response(body=compact(body), status=status, content_type="application/json")
-
-
 class Server:
     """Answers requests from the store, within its event loop."""
 
@@ -163,23 +158,11 @@ class Server:
         verb = verb_of(request.method, route, watch=watch)
         if watch and route.name:
             watch, verb = False, "get"
-        dry_run = "dryRun" in query
 
         def note(status: int) -> None:
             agent = request.headers.get("User-Agent", "")
-            self.requests.append(
-                Request(
-                    verb,
-                    route.group,
-                    route.resource,
-                    route.subresource,
-                    route.namespace,
-                    route.name,
-                    agent,
-                    status,
-                    dry_run,
-                )
-            )
+            names = (route.group, route.resource, route.subresource, route.namespace, route.name)
+            self.requests.append(Request(verb, *names, agent, status, "dryRun" in query))
 
         try:
             access.refuse(self.faults, verb, route)
@@ -203,8 +186,7 @@ class Server:
 
     def _kind(self, route: Route) -> Kind:
         kind = self.api.kinds.by_resource(route.group, route.resource)
-        known = kind is not None and kind.version == route.version
-        if kind is None or not known:
+        if kind is None or kind.version != route.version:
             raise unknown_path()
         if route.subresource and route.subresource not in (*kind.subresources, "status"):
             raise unknown_path()
@@ -224,16 +206,15 @@ class Server:
             return await self.subresources.answer(request, kind, route, verb, body, ask)
         if verb == "get":
             found = self.api.read(kind, route.namespace, route.name)
-            return self._shown(request, kind, found)
+            return json_response(self._render(request, kind, found))
         if verb == "list":
             return self._listed(request, kind, route)
         name = route.name or dig(body, "metadata", "name", default="")
         access.admit(self.faults, verb, kind.plural, name)
         status, answer = self._write(request, kind, route, verb, body, ask)
         if answer.get("kind") == kind.kind:
-            response = self._shown(request, kind, answer, status)
-        else:
-            response = json_response(answer, status)
+            answer = self._render(request, kind, answer)
+        response = json_response(answer, status)
         if kind.kind == "Job" and verb.startswith("delete") and not _policy(request, body):
             ask.warnings.append(PRESERVED)
         for told in ask.warnings:
@@ -243,13 +224,10 @@ class Server:
     def _write(
         self, request: web.BaseRequest, kind: Kind, route: Route, verb: str, body: Any, ask: Ask
     ) -> tuple[int, Json]:
-        query = request.query
-        if verb == "create":
-            return self.resources.create(kind, route, body, ask)
-        if verb == "update":
-            return self.resources.update(kind, route, body, ask)
-        if verb == "patch":
-            return self.resources.patch(kind, route, body, ask)
+        query, does = request.query, self.resources
+        writes = {"create": does.create, "update": does.update, "patch": does.patch}
+        if verb in writes:
+            return writes[verb](kind, route, body, ask)
         options = {**{key: query[key] for key in _DELETE_QUERY if key in query}, **(body or {})}
         if ask.dry_run:
             options["dryRun"] = ["All"]
@@ -267,11 +245,6 @@ class Server:
         if "as=PartialObjectMetadata" in accept:
             return tables.partial(obj)
         return obj
-
-    def _shown(
-        self, request: web.BaseRequest, kind: Kind, obj: Json, status: int = 200
-    ) -> web.Response:
-        return json_response(self._render(request, kind, obj), status)
 
     def _listed(self, request: web.BaseRequest, kind: Kind, route: Route) -> web.Response:
         check_version_query(request.query, self.api.store)

@@ -23,12 +23,8 @@ _NEW_STATUS: dict[str, Json] = {
     ),
 }
 """The status of what has just been made."""
-JOB_LABELS = (
-    "batch.kubernetes.io/controller-uid",
-    "batch.kubernetes.io/job-name",
-    "controller-uid",
-    "job-name",
-)
+_JOB_LABELS = ("controller-uid", "job-name")
+JOB_LABELS = (*(f"batch.kubernetes.io/{name}" for name in _JOB_LABELS), *_JOB_LABELS)
 _KEPT_META = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 

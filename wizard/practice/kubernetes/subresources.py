@@ -33,16 +33,14 @@ _PULLING = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
 }
-_NUMBERS = {
-    "tailLines": "greater than or equal to 0",
-    "sinceSeconds": "greater than 0",
-    "limitBytes": "greater than 0",
-}
+_NUMBERS = dict.fromkeys(("sinceSeconds", "limitBytes"), "greater than 0")
+_NUMBERS = {"tailLines": "greater than or equal to 0", **_NUMBERS}
 _LOG_FORMS = ("text/plain", "application/json", "application/yaml", CONTENT_TYPE)
 _OWN = ("log", "scale", "eviction", "token", "finalize")
 
 
-def _json(body: Json, status: int = 200) -> web.Response:
+def json_response(body: Json, status: int = 200) -> web.Response:
+    """A JSON answer."""
     return web.Response(body=compact(body), status=status, content_type="application/json")
 
 
@@ -54,11 +52,8 @@ def container_of(pod: Json, wanted: str) -> str:
     if wanted and wanted not in names:
         raise ApiError(400, f"container {wanted} is not valid for pod {name}")
     if not wanted and len(mains) > 1:
-        raise ApiError(
-            400,
-            f"a container name must be specified for pod {name}, choose one of: "
-            f"[{' '.join(names)}]",
-        )
+        told = f"a container name must be specified for pod {name}, choose one of: "
+        raise ApiError(400, f"{told}[{' '.join(names)}]")
     return wanted or mains[0]
 
 
@@ -146,7 +141,7 @@ class Subresources:
             return self._scale(kind, obj, verb, body, ask)
         if route.subresource == "token":
             expires = {"token": "practice", "expirationTimestamp": now()}
-            return _json({**(body or {}), "status": expires}, 201)
+            return json_response({**(body or {}), "status": expires}, 201)
         return self._finalize(kind, route, body)
 
     def _log(self, request: web.BaseRequest, pod: Json) -> web.Response:
@@ -191,17 +186,15 @@ class Subresources:
                 details={"causes": [{"reason": "DisruptionBudget", "message": told}]},
             )
         self.api.delete(kind, namespace, name, options)
-        return _json({**STATUS, "status": "Success", "code": 201}, 201)
+        return json_response({**STATUS, "status": "Success", "code": 201}, 201)
 
     def _scale(self, kind: Kind, obj: Json, verb: str, body: Any, ask: Ask) -> web.Response:
         meta = obj["metadata"]
         scale = _scale_of(kind, obj)
         if verb != "get":
-            wanted = body
             if verb == "patch":
-                wanted = read_patched(
-                    SCALE, patched(SCALE, scale, body, ask.content_type), body, ask
-                )
+                fresh = patched(SCALE, scale, body, ask.content_type)
+                wanted = read_patched(SCALE, fresh, body, ask)
             else:
                 wanted = read(SCALE, body, ask)
             replicas = dig(wanted, "spec", "replicas", default=0)
@@ -214,11 +207,10 @@ class Subresources:
             place = (meta["namespace"], meta["name"])
             obj = self.api.update(kind, *place, changed, ask, subresource="scale")
             scale = _scale_of(kind, obj)
-        return _json(scale)
+        return json_response(scale)
 
     def _finalize(self, kind: Kind, route: Route, body: Any) -> web.Response:
-        done = self.api.update(kind, route.namespace, route.name, body)
-        return _json(done)
+        return json_response(self.api.update(kind, route.namespace, route.name, body))
 
 
 def _scale_of(kind: Kind, obj: Json) -> Json:
@@ -227,13 +219,11 @@ def _scale_of(kind: Kind, obj: Json) -> Json:
     replicas = dig(obj, "spec", "replicas", default=0)
     selector = ",".join(f"{key}={value}" for key, value in pairs.items())
     selector = dig(obj, "status", "selector", default="") if kind.custom else selector
+    status = {"replicas": dig(obj, "status", "replicas", default=0)}
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: obj["metadata"][key] for key in fields},
         "spec": {"replicas": replicas} if replicas else {},
-        "status": {
-            "replicas": dig(obj, "status", "replicas", default=0),
-            **({"selector": selector} if selector else {}),
-        },
+        "status": status | ({"selector": selector} if selector else {}),
     }

@@ -29,13 +29,8 @@ _POD_SPECS = (
     ("spec", "jobTemplate", "spec", "template", "spec"),
 )
 _STATEFUL_MUTABLE = (
-    "replicas",
-    "ordinals",
-    "template",
-    "updateStrategy",
-    "revisionHistoryLimit",
-    "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
+    *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
+    *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
 )
 
 
@@ -311,15 +306,12 @@ def _address(old: Json, new: Json) -> Iterator[Cause]:
 
 
 _CHANGES: dict[str, list[Callable[[Json, Json], Iterator[Cause]]]] = {
-    "Deployment": [_fixed("spec", "selector")],
-    "ReplicaSet": [_fixed("spec", "selector")],
-    "DaemonSet": [_fixed("spec", "selector")],
+    **{kind: [_fixed("spec", "selector")] for kind in ("Deployment", "ReplicaSet", "DaemonSet")},
     "StatefulSet": [_stateful],
     "Job": [_job_selector, _fixed("spec", "template", "spec"), _fixed("spec", "completions")],
     "Secret": [_sealed, _fixed("type")],
     "ConfigMap": [_sealed],
     "Service": [_address],
-    "RoleBinding": [_role_ref],
-    "ClusterRoleBinding": [_role_ref],
+    **{kind: [_role_ref] for kind in ("RoleBinding", "ClusterRoleBinding")},
     "PersistentVolumeClaim": [_fixed("spec", "storageClassName"), _fixed("spec", "accessModes")],
 }
