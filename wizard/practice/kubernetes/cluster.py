@@ -46,22 +46,13 @@ class Someone:
         self._resources = Resources(api)
 
     def create(self, obj: Json) -> Json:
-        """POST an object.
-
-        Raises:
-            ApiError: the server refuses it.
-        """
+        """POST an object."""
         kind = self._api.kind_of(obj)
         route = _route(kind, obj["metadata"].get("namespace", ""))
         return self._resources.create(kind, route, obj, Ask(self.manager))[1]
 
     def patch(self, kind: str, namespace: str, name: str, change: Json) -> Json:
-        """Patch an object, as `kubectl patch` does: strategically, custom kinds by merge.
-
-        Raises:
-            ApiError: the server refuses it.
-            KeyError: no such kind is served.
-        """
+        """Patch an object, as `kubectl patch` does: strategically, custom kinds by merge."""
         found = self._api.named(kind)
         form = MERGE_PATCH if found.custom else STRATEGIC
         route = _route(found, namespace, name)
@@ -69,12 +60,7 @@ class Someone:
         return self._resources.patch(found, route, change, ask)[1]
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
-        """Delete an object.
-
-        Raises:
-            ApiError: the server refuses it, or it is not there.
-            KeyError: no such kind is served.
-        """
+        """Delete an object."""
         found = self._api.named(kind)
         self._resources.delete(found, _route(found, namespace, name), {})
 
@@ -275,22 +261,14 @@ class PracticeKubernetes(Handlers):
             file.write(compact(config) + b"\n")
 
     def get(self, kind: str, namespace: str | None, name: str) -> Json | None:
-        """A deep copy of one object, or None.
-
-        Raises:
-            KeyError: no such kind is served.
-        """
+        """A deep copy of one object, or None."""
         found = self._api.find(kind, namespace, name)
         return None if found is None else dict(clone(found))
 
     def list(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Json]:
-        """Deep copies of the objects of a kind that carry these labels.
-
-        Raises:
-            KeyError: no such kind is served.
-        """
+        """Deep copies of the objects of a kind that carry these labels."""
         wanted = (labels or {}).items()
         return [
             clone(obj)
@@ -299,11 +277,7 @@ class PracticeKubernetes(Handlers):
         ]
 
     def apply(self, obj: Mapping[str, Any]) -> Json:
-        """Create an object, or replace it as it stands, status included; gives a deep copy.
-
-        Raises:
-            ApiError: the object could not be stored.
-        """
+        """Create an object, or replace it as it stands, status included; gives a deep copy."""
         wanted: Json = clone(dict(obj))
         with self._store.lock:
             kind = self._api.kind_of(wanted)
@@ -340,11 +314,7 @@ class PracticeKubernetes(Handlers):
         self._api.kinds.define(self._api.items(definitions.kind))
 
     def until(self, true: Callable[[], bool], *, timeout: float) -> None:
-        """Wait until something is true, asked anew after each change in the cluster.
-
-        Raises:
-            TimeoutError: it was not true within `timeout` seconds.
-        """
+        """Wait until something is true, asked after each change; TimeoutError when it never is."""
         ends = time.monotonic() + timeout
         with self._changes() as changed:
             while not true():

@@ -100,11 +100,12 @@ spec(type=LoadBalancer) allocateLoadBalancerNodePorts=true
     "Pod": 'spec enableServiceLinks=true priority=0 preemptionPolicy="PreemptLowerPriority"',
 }
 _TEMPLATE = ("spec", "template", "spec")
-_POD_AT = {
+POD_AT = {
     "Pod": ("spec",),
     "CronJob": ("spec", "jobTemplate", *_TEMPLATE),
     **dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"), _TEMPLATE),
 }
+"""Where the pod's spec is in an object of a kind."""
 _STEP = re.compile(r"(\w+)(\[\])?(\?)?(?:\((\w+)=(.*)\))?")
 
 
@@ -271,11 +272,11 @@ def apply_defaults(obj: Json) -> Json:
     """The object with its kind's defaults filled in; changes and returns `obj`."""
     kind = obj.get("kind", "")
     spec = obj
-    for step in _POD_AT.get(kind, ()):
+    for step in POD_AT.get(kind, ()):
         spec = spec.setdefault(step, {})
     if kind in _COMPUTED:
         _COMPUTED[kind](obj)
-    if kind in _POD_AT:
+    if kind in POD_AT:
         _pod_spec(spec)
         for line in _lines(_POD_SPEC):
             _fill(spec, *line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from wizard.practice.kubernetes.errors import ApiError, rejected
@@ -66,20 +67,14 @@ def _take(holder: Any, token: str) -> Any:
     return value
 
 
-def _test(document: Any, operation: Json) -> None:
-    wanted = operation.get("value")
-    try:
-        found = _value_at(document, operation["path"])
-    except KeyError:
-        found = None
-    if found != wanted:
-        raise _bad()
-
-
 def _one(document: Any, operation: Json) -> Any:
     kind, tokens = operation.get("op"), _tokens(operation.get("path", ""))
     if kind == "test":
-        _test(document, operation)
+        found = None
+        with contextlib.suppress(KeyError):
+            found = _value_at(document, operation["path"])
+        if found != operation.get("value"):
+            raise _bad()
         return document
     if not tokens:
         return clone(operation.get("value"))
@@ -131,7 +126,8 @@ def strategic_merge(target: Json, patch: Json, path: Path = ()) -> Json:
         return {}
     if directive not in (None, "merge"):
         raise rejected(f"unknown patch type: {directive} in map: {go_print(patch)}")
-    merged = _retained(target, patch.get("$retainKeys"))
+    kept = patch.get("$retainKeys")
+    merged = {key: value for key, value in target.items() if kept is None or key in kept}
     for key, value in patch.items():
         if key.startswith(_DELETE) and key.removeprefix(_DELETE) in merged:
             name = key.removeprefix(_DELETE)
@@ -144,12 +140,6 @@ def strategic_merge(target: Json, patch: Json, path: Path = ()) -> Json:
         if key.startswith(_ORDER) and name not in patch and merged.get(name):
             merged[name] = _ordered(merged[name], merged[name], value, strategic_key((*path, name)))
     return merged
-
-
-def _retained(target: Json, keys: list[str] | None) -> Json:
-    if keys is None:
-        return dict(target)
-    return {key: value for key, value in target.items() if key in keys}
 
 
 def _field(merged: Json, key: str, value: Any, order: list[Any] | None, path: Path) -> None:

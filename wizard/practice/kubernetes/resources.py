@@ -161,7 +161,7 @@ class Resources:
             told = "Invalid value: 0: must be specified for an update"
             self.api.read(kind, route.namespace, route.name)
             raise invalid(kind, route.name, [("metadata.resourceVersion", told)], plural=True)
-        return 200, self._changed(kind, route, obj, ask)
+        return 200, self._changed(kind, route, obj, ask, patched=False)
 
     def patch(self, kind: Kind, route: Route, body: Any, ask: Ask) -> Answer:
         """PATCH of any of the four kinds."""
@@ -181,11 +181,11 @@ class Resources:
             return 200, self._changed(kind, route, fresh, ask, patched=True)
 
     def _changed(
-        self, kind: Kind, route: Route, obj: Json, ask: Ask, *, patched: bool = False
+        self, kind: Kind, route: Route, obj: Json, ask: Ask, *, owned: bool = False, patched: bool
     ) -> Json:
-        place = (route.namespace, route.name)
+        place, sub = (route.namespace, route.name), route.subresource
         return self.api.update(
-            kind, *place, obj, ask, subresource=route.subresource, patched=patched
+            kind, *place, obj, ask, owned=owned, subresource=sub, patched=patched
         )
 
     def _apply(self, kind: Kind, route: Route, config: Any, ask: Ask) -> Answer:
@@ -214,12 +214,7 @@ class Resources:
             if live is None:
                 merged["metadata"].pop("resourceVersion", None)
                 return 201, self.api.create(kind, route.namespace, merged, ask, owned=True)
-            place = (route.namespace, route.name)
-            sub = route.subresource
-            done = self.api.update(
-                kind, *place, merged, ask, owned=True, subresource=sub, patched=True
-            )
-        return 200, done
+            return 200, self._changed(kind, route, merged, ask, owned=True, patched=True)
 
     def delete(self, kind: Kind, route: Route, options: Json) -> Answer:
         """DELETE of one object."""
@@ -246,27 +241,18 @@ def patched(kind: Kind, old: Json, body: Any, content_type: str) -> Json:
     if content_type == STRATEGIC and isinstance(body, dict) and not kind.custom:
         return strategic_merge(clone(old), body)
     supported = [JSON_PATCH, MERGE_PATCH, APPLY, *([] if kind.custom else [STRATEGIC])]
-    raise ApiError(
-        415,
-        "the body of the request was in an unknown format - accepted media types include: "
-        + ", ".join(supported),
-    )
+    told = "the body of the request was in an unknown format - accepted media types include: "
+    raise ApiError(415, told + ", ".join(supported))
 
 
 def _check_kind(kind: Kind, obj: Json) -> None:
     version, name = obj.get("apiVersion"), obj.get("kind")
     if name and name != kind.kind:
-        raise ApiError(
-            400,
-            f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}: converting '
-            f"(v1.{name}) to (core.{kind.kind}): unknown conversion",
-        )
+        told = f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}: converting '
+        raise ApiError(400, f"{told}(v1.{name}) to (core.{kind.kind}): unknown conversion")
     if version and version != kind.api_version:
-        raise ApiError(
-            400,
-            f"the API version in the data ({version}) does not match the expected API version "
-            f"({kind.api_version})",
-        )
+        told = f"the API version in the data ({version}) does not match the expected API version "
+        raise ApiError(400, f"{told}({kind.api_version})")
 
 
 def _check_name(route: Route, obj: Json) -> None:

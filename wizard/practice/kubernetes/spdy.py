@@ -51,14 +51,9 @@ DICTIONARY = b"".join(_text(word.replace("_", " ")) for word in _WORDS.split()) 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame.
+    """One frame: `stream` is 0 for PING and the like, `ends` when the sender sends no more on it.
 
-    Attributes:
-        kind: SYN_STREAM, PING, … or DATA.
-        stream: the stream's id; 0 for PING and the like.
-        ends: the sender sends nothing more on this stream.
-        payload: the data, or what follows the stream id in a control frame.
-        headers: of a SYN_STREAM.
+    `payload` is the data, or what follows the stream id in a control frame.
     """
 
     kind: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from wizard.practice.kubernetes.defaults import POD_AT
 from wizard.practice.kubernetes.errors import invalid
 from wizard.practice.kubernetes.json_tools import amount as parsed
 from wizard.practice.kubernetes.json_tools import dig
@@ -23,11 +24,7 @@ _DNS_LABEL_KINDS = {"Namespace", "Service"}
 _FINALIZERS = {"foregroundDeletion", "orphan", "kubernetes"}
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Event"}
 _NODE_PORTS = (30000, 32767)
-_POD_SPECS = (
-    ("spec",),
-    ("spec", "template", "spec"),
-    ("spec", "jobTemplate", "spec", "template", "spec"),
-)
+_POD_SPECS = tuple(dict.fromkeys(POD_AT.values()))
 _STATEFUL_MUTABLE = (
     *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
     *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
@@ -81,7 +78,7 @@ def _data(obj: Json) -> Iterator[Cause]:
 
 
 def _pods(obj: Json) -> Iterator[Cause]:
-    at = _POD_SPECS[0 if obj["kind"] == "Pod" else 2 if obj["kind"] == "CronJob" else 1]
+    at = POD_AT[obj["kind"]]
     place, spec = ".".join(at), dig(obj, *at, default={})
     yield from of_pod(spec, place, dig(obj, "spec", "volumeClaimTemplates", default=[]))
     for listed in ("initContainers", "containers"):
