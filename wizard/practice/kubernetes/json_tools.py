@@ -61,13 +61,14 @@ def without_empty(**fields: Any) -> Json:
 
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_EXPONENTS = {f"e{exponent}" if exponent else "": exponent for exponent in range(-9, 19, 3)}
 _FORM = re.compile(r"^([+-]?\d*\.?\d*)(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?|[eE][+-]?\d+)$")
 _KIBI = 1024
 
 
-def _decimal(value: Decimal) -> str:
-    """The largest decimal suffix that leaves a whole number."""
-    for suffix, exponent in sorted(_DECIMAL.items(), key=lambda item: -item[1]):
+def _decimal(value: Decimal, suffixes: dict[str, int] = _DECIMAL) -> str:
+    """The largest suffix that leaves a whole number."""
+    for suffix, exponent in sorted(suffixes.items(), key=lambda item: -item[1]):
         scaled = value.scaleb(-exponent)
         if scaled == scaled.to_integral_value():
             return f"{int(scaled)}{suffix}"
@@ -82,14 +83,6 @@ def _binary(value: Decimal) -> str:
         if whole % _KIBI**power == 0:
             return f"{whole // _KIBI**power}{suffix}"
     return str(whole)
-
-
-def _exponent(value: Decimal) -> str:
-    for exponent in range(18, -10, -3):
-        scaled = value.scaleb(-exponent)
-        if scaled == scaled.to_integral_value():
-            return f"{int(scaled)}e{exponent}" if exponent else str(int(scaled))
-    return _decimal(value)
 
 
 def amount(value: str | float) -> Decimal:
@@ -110,7 +103,7 @@ def written(number: Decimal, like: str | float) -> str:
         return "0"
     if suffix in _BINARY:
         return _binary(number)
-    return _decimal(number) if suffix in _DECIMAL else _exponent(number)
+    return _decimal(number, _DECIMAL if suffix in _DECIMAL else _EXPONENTS)
 
 
 def canonical_quantity(value: str | float) -> str:

@@ -72,23 +72,17 @@ def check_quotas(store: Store, kind: Kind, obj: Json) -> None:
     meta = obj["metadata"]
     for quota in store.items(("", "resourcequotas"), meta.get("namespace", "")):
         hard, name = dig(quota, "spec", "hard", default={}), quota["metadata"]["name"]
-        wanted = {one: _usage(kind.key, obj).get(_named(one)) for one in sorted(hard)}
+        usage = _usage(kind.key, obj)
+        wanted = {one: usage[_named(one)] for one in sorted(hard) if usage.get(_named(one))}
         if kind.key == ("", "pods"):
             lacking = "; ".join(_unsaid(obj, hard))
             if lacking:
                 told = f"failed quota: {name}: must specify {lacking}"
                 raise forbidden(kind, meta["name"], told)
-        wanted = {one: amount for one, amount in wanted.items() if amount}
-        if not wanted:
-            continue
-        used = used_of(store, quota)
-        over = [
-            one
-            for one, amount in wanted.items()
-            if amount and parsed(used[one]) + amount > parsed(hard[one])
-        ]
+        used = used_of(store, quota) if wanted else {}
+        over = [one for one in wanted if parsed(used[one]) + wanted[one] > parsed(hard[one])]
         if over:
-            asked = {one: written(wanted[one] or Decimal(0), hard[one]) for one in over}
+            asked = {one: written(wanted[one], hard[one]) for one in over}
             parts = (("requested", asked), ("used", used), ("limited", hard))
             told = ", ".join(
                 f"{title}: " + ",".join(f"{one}={values[one]}" for one in over)

@@ -23,14 +23,8 @@ def age(text: str | None) -> str:
     if not text:
         return "<unknown>"
     seconds = max(0, int((datetime.now(UTC) - parse_time(text)).total_seconds()))
-    for size, unit in _UNITS:
-        if seconds >= 2 * size or unit == "s":
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def _age(obj: Json) -> str:
-    return age(obj["metadata"].get("creationTimestamp"))
+    size, unit = next(one for one in _UNITS if seconds >= 2 * one[0] or one[1] == "s")
+    return f"{seconds // size}{unit}"
 
 
 def _pod_status(pod: Json) -> str:
@@ -113,7 +107,7 @@ def _event_object(event: Json) -> str:
 
 
 _CELLS: dict[str, Cell] = {
-    "age": _age,
+    "age": lambda obj: age(obj["metadata"].get("creationTimestamp")),
     "ready": _ready_of,
     "pod-ready": _pod_ready,
     "pod-status": _pod_status,

@@ -116,7 +116,9 @@ class Watch:
         sent = self.query.get("resourceVersion", "")
         initial = self.query.get("sendInitialEvents") in ("true", "1")
         if not initial and sent not in ("", "0"):
-            return self._backlog(sent)
+            events = self.store.since(int(sent))
+            told = [self._line(one) for one in events if one.resource == self.kind.key]
+            return [line for line in told if line is not None]
         lines = []
         if self.query.get("sendInitialEvents") not in ("false", "0"):
             present = self.store.items(self.kind.key, self.route.namespace or None)
@@ -124,11 +126,6 @@ class Watch:
         if initial:
             lines.append(self._bookmark(self.store.version, initial_end=True))
         return lines
-
-    def _backlog(self, sent: str) -> list[bytes]:
-        events = self.store.since(int(sent))
-        lines = [self._line(one) for one in events if one.resource == self.kind.key]
-        return [line for line in lines if line is not None]
 
 
 def _encode(kind: str, obj: Json) -> bytes:
