@@ -36,7 +36,6 @@ SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _UNCOUNTED = frozenset(
     {"", "rbac.authorization.k8s.io", "coordination.k8s.io", "autoscaling", "storage.k8s.io"}
 )
-_ENDING = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _CONTROLLER = Ask()
 """How the cluster's own controllers write: they stand in no managedFields."""
 

@@ -178,12 +178,7 @@ class PracticeKubernetes(Handlers):
             return server_context(certificate, key)
 
     def start(self) -> None:
-        """Begin to serve; returns when the port answers.
-
-        Raises:
-            OSError: the port is taken.
-            TimeoutError: the thread did not come up within START_LIMIT seconds.
-        """
+        """Begin to serve; returns when the port answers, or raises an OSError or TimeoutError."""
         if self._thread is not None:
             return
         self._started.clear()

@@ -32,13 +32,7 @@ STATUS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
 
 
 class ApiError(Exception):
-    """An answer other than 2xx.
-
-    Attributes:
-        code: the HTTP status.
-        reason: the word that clients test (`NotFound`, `AlreadyExists`, …); "" where there is none.
-        details: the `details` field of the Status, or None.
-    """
+    """An answer other than 2xx; `reason` is the word that clients test, "" where there is none."""
 
     def __init__(
         self, code: int, message: str, *, reason: str | None = None, details: Json | None = None

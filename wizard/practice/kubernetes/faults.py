@@ -13,12 +13,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class LocalCommand:
-    """What an exec really runs here.
-
-    Attributes:
-        argv: the program and its arguments, on this machine.
-        env: the whole environment of the child.
-    """
+    """What an exec really runs here: a program with its arguments, and its whole environment."""
 
     argv: list[str]
     env: dict[str, str]
@@ -176,11 +171,8 @@ class Faults:
     ) -> None:
         """Keep pods with these labels from becoming ready, as long as the fault stands.
 
-        Pods that were ready before stay ready. Reasons: POD_FAILURES. `owner` limits it to pods
-        whose controller is of this kind (`ReplicaSet`, `Job`).
-
-        Raises:
-            ValueError: no such reason.
+        Pods that were ready before stay ready. Reasons: POD_FAILURES, or a ValueError. `owner`
+        limits it to pods whose controller is of this kind (`ReplicaSet`, `Job`).
         """
         if reason not in POD_FAILURES:
             raise ValueError(f"{reason} is none of {', '.join(POD_FAILURES)}")

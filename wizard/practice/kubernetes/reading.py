@@ -50,12 +50,7 @@ class Doubled(dict[str, Any]):
 
 @dataclass
 class Ask:
-    """How a client wants its write to be taken.
-
-    Attributes:
-        validation: what becomes of unknown fields: Strict, Warn or Ignore.
-        warnings: what the answer shall warn of.
-    """
+    """How a client wants its write to be taken, unknown fields with Strict, Warn or Ignore."""
 
     manager: str = ""
     dry_run: bool = False

@@ -35,13 +35,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Request:
-    """One request that the API answered, for tests that compare what was really touched.
-
-    Attributes:
-        verb: as RBAC names it: get, list, watch, create, update, patch, delete, deletecollection.
-        status: the HTTP status of the answer; 101 for an upgraded connection.
-        dry_run: asked with `dryRun=All`, so nothing was written.
-    """
+    """One request that the API answered, its verb as RBAC names it: what was really touched."""
 
     verb: str
     group: str
