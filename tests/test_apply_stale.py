@@ -36,18 +36,34 @@ def patch(cluster: PracticeCluster, body: dict[str, Any]) -> None:
     live.close()
 
 
-def release(edit: Callable[[dict], object]) -> Move:
+def release(edit: Callable[[dict], object], name: str = RELEASE) -> Move:
     """Edit what helm keeps of the release, and nothing else."""
 
     def move(cluster: PracticeCluster) -> None:
         live = Cluster.connect(cluster.kubeconfig, None)
-        data = live.get(SECRETS, RELEASE, NAMESPACE)["data"]["release"]
+        data = live.get(SECRETS, name, NAMESPACE)["data"]["release"]
         kept = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(data))))
         edit(kept)
         packed = base64.b64encode(gzip.compress(json.dumps(kept).encode()))
         body = {"data": {"release": base64.b64encode(packed).decode()}}
-        live.patch(SECRETS, RELEASE, NAMESPACE, body)
+        live.patch(SECRETS, name, NAMESPACE, body)
         live.close()
+
+    return move
+
+
+def recorded_again(revision: int) -> Move:
+    """Keep the release under a later revision, in a Secret of its own, as helm does."""
+
+    def move(cluster: PracticeCluster) -> None:
+        kept = cluster.kubernetes.get("Secret", NAMESPACE, RELEASE)
+        about = kept["metadata"]
+        name = RELEASE.removesuffix("1") + str(revision)
+        labels = {**about["labels"], "version": str(revision)}
+        again = {"metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}}
+        body = {key: kept[key] for key in ("apiVersion", "kind", "type", "data")} | again
+        cluster.kubernetes.acting_as("helm").create(body)
+        release(lambda it: it.update(version=revision), name)(cluster)
 
     return move
 
@@ -149,7 +165,7 @@ def another_schema(cluster: PracticeCluster) -> None:
 
 KEY = "UPDATE organizations SET config = config || '{\"more\": 1}' WHERE id = %(id)s"
 STALE: dict[str, tuple[Move, str]] = {
-    "release revision": (release(lambda it: it.update(version=7)), "release revision +1 +7"),
+    "release revision": (recorded_again(7), "release revision +1 +7"),
     "release status": (
         release(lambda it: it["info"].update(status="failed")), "release status +deployed +failed"
     ),
