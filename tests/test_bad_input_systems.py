@@ -11,7 +11,6 @@ import json
 import pytest
 from traces import (
     NOTHING,
-    OURS,
     Staged,
     backend_pods,
     entries,
@@ -236,7 +235,7 @@ class TestTimeLimits:
         cluster.kubernetes.faults.delay(0.3)
         check = in_background(cluster, "check", "--connect-limit", "1")
         requests = cluster.kubernetes.requests
-        wait_for(lambda: any(one.user_agent.startswith(OURS) for one in list(requests)))
+        wait_for(lambda: any(one.resource == "deployments" for one in list(requests)))
         cluster.kubernetes.faults.stall()
         told, _ = check.communicate(timeout=120)
         cluster.kubernetes.faults.clear()

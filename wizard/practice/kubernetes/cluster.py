@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import logging
 import os
 import secrets
 import ssl
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from wizard.practice.kubernetes.kinds import Kind
     from wizard.practice.kubernetes.routes import Request
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
@@ -185,13 +187,12 @@ class PracticeKubernetes(Handlers):
         self._failure = None
         self._thread = threading.Thread(target=self._run, name="practice-kubernetes", daemon=True)
         self._thread.start()
-        answered = self._started.wait(START_LIMIT)
+        if not self._started.wait(START_LIMIT):
+            raise TimeoutError(f"the practice API did not start within {START_LIMIT:.0f} s")
         if self._failure is not None:
             self._thread.join(STOP_LIMIT)
             self._thread = None
             raise self._failure
-        if not answered:
-            raise TimeoutError(f"the practice API did not start within {START_LIMIT:.0f} s")
 
     def stop(self) -> None:
         """End the thread and free the port; does nothing when it is not running."""
@@ -207,7 +208,8 @@ class PracticeKubernetes(Handlers):
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as problem:  # noqa: BLE001 - start() raises it in its own thread
+        except Exception as problem:
+            log.exception("the practice API ended")
             self._failure = problem
         finally:
             self._started.set()
@@ -230,7 +232,7 @@ class PracticeKubernetes(Handlers):
             self._started.set()
             await self._ending.wait()
         finally:
-            self._context = self.faults.changed = None
+            self._context, self.faults.changed = None, lambda: None
             server.close()
             controllers.cancel()
             await asyncio.gather(controllers, return_exceptions=True)

@@ -99,7 +99,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.changed: Callable[[], None] | None = None
+        self.changed: Callable[[], object] = lambda: None
         self._none()
 
     def _none(self) -> None:
@@ -115,10 +115,6 @@ class Faults:
         self.seconds = 0.0
         self.stalled = False
         self.load_balancer = True
-
-    def _tell(self) -> None:
-        if self.changed is not None:
-            self.changed()
 
     def forbid(self, verb: str, resource: str, subresource: str = "", namespace: str = "*") -> None:
         """Refuse a right with 403, as RBAC would (`get`, `secrets`); `*` stands for any."""
@@ -164,7 +160,7 @@ class Faults:
     def no_load_balancer(self) -> None:
         """Give Services of type LoadBalancer no address, and take back those given."""
         self.load_balancer = False
-        self._tell()
+        self.changed()
 
     def fail_pods(
         self, labels: Mapping[str, str], reason: str = "CrashLoopBackOff", *, owner: str = ""
@@ -210,7 +206,7 @@ class Faults:
         """Take every fault back; waiting pods then become ready."""
         with self._lock:
             self._none()
-        self._tell()
+        self.changed()
 
     def forbids(
         self, verb: str, group: str, resource: str, subresource: str, namespace: str

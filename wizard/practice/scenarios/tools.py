@@ -170,14 +170,14 @@ def patch_backend(
 
 
 def settled(cluster: PracticeCluster) -> None:
-    """Wait until the backend's rollout is through."""
+    """Wait until the backend's rollout is through and its old pods are gone."""
 
     def through() -> bool:
         backend = backend_of(cluster)
         status, wanted = backend.get("status", {}), backend["spec"].get("replicas", 1)
         counts = [status.get(key) for key in ("replicas", "updatedReplicas", "availableReplicas")]
         seen = status.get("observedGeneration") == backend["metadata"]["generation"]
-        return seen and counts == [wanted] * 3
+        return seen and counts == [wanted] * 3 and not status.get("terminatingReplicas")
 
     cluster.kubernetes.until(through, timeout=SEEN_LIMIT)
 
