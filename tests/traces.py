@@ -302,16 +302,9 @@ def started(
     )
 
 
-def in_background(cluster: PracticeCluster, *arguments: str, **env: str) -> subprocess.Popen[str]:
+def in_background(cluster: PracticeCluster, *arguments: str, **env: str) -> warm.Fork:
     """Start `langsmith-audit` and go on; whoever starts it ends it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "wizard", *arguments],
-        env=cluster.environment() | env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return warm.in_background(arguments, cluster.environment() | env)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 HEAVY = ("psycopg", "requests", "rich.console", "ruamel.yaml", "websocket", "kubernetes.client")
 HEAVY += ("questionary", "prompt_toolkit")
@@ -33,11 +34,16 @@ PROGRAM = "wizard.cli"
 
 
 class Fork:
-    """One run of the program: what `subprocess.Popen` has, as far as the tests use it."""
+    """One run of the program: what `subprocess.Popen` has, as far as the tests use it.
+
+    Attributes:
+        stdout: what it writes to either stream, when it was started in the background.
+    """
 
     def __init__(self, arguments: Sequence[str], control: socket.socket) -> None:
         self.args = list(arguments)
         self.returncode: int | None = None
+        self.stdout: TextIO | None = None
         self._control = control
         self.pid = int(control.recv(LARGEST))
 
@@ -55,6 +61,26 @@ class Fork:
         if code is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
+
+    def communicate(self, timeout: float = 120) -> tuple[str, None]:
+        """All that it still writes, once it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end in `timeout` seconds; it is ended then.
+        """
+        late = threading.Timer(timeout, self.kill)
+        late.start()
+        begun = time.monotonic()
+        assert self.stdout
+        with self.stdout as stream:
+            told = stream.read()
+        ended = time.monotonic() - begun >= timeout
+        late.cancel()
+        late.join()
+        self.wait(30)
+        if ended:
+            raise subprocess.TimeoutExpired(self.args, timeout, told)
+        return told, None
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
@@ -170,6 +196,16 @@ def call(
     if ended:
         raise subprocess.TimeoutExpired(list(arguments), timeout, stdout, stderr)
     return subprocess.CompletedProcess(list(arguments), status, stdout, stderr)
+
+
+def in_background(arguments: Sequence[str], env: Mapping[str, str]) -> Fork:
+    """Start `langsmith-audit` without a terminal, and go on; whoever starts it ends it."""
+    nothing, (ours, its) = os.open(os.devnull, os.O_RDONLY), os.pipe()
+    fork = shared().start(arguments, env, (nothing, its, its))
+    os.close(nothing)
+    os.close(its)
+    fork.stdout = os.fdopen(ours, encoding="utf-8", errors="replace")
+    return fork
 
 
 def close() -> None:

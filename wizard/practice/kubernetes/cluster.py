@@ -181,7 +181,7 @@ class PracticeKubernetes(Handlers):
 
     def start(self) -> None:
         """Begin to serve; returns when the port answers, or raises an OSError or TimeoutError."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             return
         self._started.clear()
         self._failure = None
@@ -211,6 +211,7 @@ class PracticeKubernetes(Handlers):
         except Exception as problem:
             log.exception("the practice API ended")
             self._failure = problem
+            self.faults.changed = lambda: None
         finally:
             self._started.set()
 

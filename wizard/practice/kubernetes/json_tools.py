@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,11 +14,7 @@ Json = dict[str, Any]
 
 def clone(value: Any) -> Any:
     """A deep copy of a JSON value; much faster than copy.deepcopy."""
-    if isinstance(value, dict):
-        return {key: clone(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [clone(one) for one in value]
-    return value
+    return marshal.loads(marshal.dumps(value))
 
 
 def words(text: str) -> frozenset[str]:
