@@ -60,8 +60,9 @@ def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
     answer = run(*ALL)
     assert answer.returncode == 0, answer.stderr
     found = helms(cluster)
-    assert sum(found.values()) <= 15, found
-    assert found["list"] == 2, found  # at the start, and after the upgrade
+    assert sum(found.values()) <= 12, found
+    assert found["list"] == 0, found
+    assert found["get all"] == 2, found  # at the start, and after the upgrade
     assert found["upgrade"] == 1, found
     assert (found["show"], found["template"]) == (1, 3), found
     assert readings(cluster) <= 14

@@ -49,7 +49,6 @@ def hazards(systems: Systems) -> Hazards:
 
     What cannot be looked at becomes a finding of its own and stops nothing.
     """
-    systems.read_together("hooks", "deployed_values")
     found: list[_Hazard] = []
     for look in (_load_balancers, _rollouts, _budgets, _hooks, _image, _values):
         found += _looked(systems, look)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems.asking import Asking
+from wizard.systems.release_records import ReleaseRecords
 from wizard.target import Place, Target
 from wizard.variables import WANTED
 
@@ -56,8 +57,7 @@ class Systems:
         self._stays: Lasting | None = None
         self._kept: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}
-        self._recorded: tuple[Release | None, dict[str, Any]] = (None, {})
-        self._listed: tuple[tuple[Stored, ...], Release | None] = ((), None)
+        self._records = ReleaseRecords()
         self._charts: dict[tuple[str, str], Chart] = {}
         self._rendered: tuple[tuple[Any, ...], str] = ((), "")
 
@@ -121,16 +121,6 @@ class Systems:
         return self._of_revision(
             "computed_values", lambda: self.helm.computed_values(*self._revision)
         )
-
-    def read_together(self, *names: str) -> None:
-        """Read several of these properties at once; what cannot be read is told when it is used."""
-        try:
-            self._records()  # what keeps helm from it is waited for once
-        except Problem:
-            return
-        with ThreadPoolExecutor(len(names)) as pool:
-            for name in names:
-                pool.submit(getattr, self, name)
 
     @property
     def manifest(self) -> str:
@@ -333,19 +323,12 @@ class Systems:
         def read() -> T:
             if not self.release.revision:
                 return make()
-            known = self._records()
+            known = self._records.of(self.release)
             if name not in known:
                 known[name] = make()
             return cast("T", known[name])
 
         return self._once(name, read)
-
-    def _records(self) -> dict[str, Any]:
-        """What was read of the release as helm lists it now; of any other it is forgotten."""
-        release = self.release
-        if self._recorded[0] != release:
-            self._recorded = release, {}
-        return self._recorded[1]
 
     @property
     def _revision(self) -> tuple[str, str, int]:
@@ -371,19 +354,15 @@ class Systems:
         return cluster
 
     def _read_release(self) -> Release:
-        """helm's release; with --gitops also what stands for one that helm does not have.
-
-        helm is asked again only when its Secrets have moved since.
-        """
+        """helm's release; with --gitops also what stands for one that helm does not have."""
         from wizard.systems.by_labels import stand_in
         from wizard.systems.discovery import NOT_READABLE, not_by_helm
 
         target = self.target
-        stored, known = self._listed
-        if known and stored == self.revisions():
-            return known
+        ahead = ("computed_values", *(("deployed_values",) if target.values else ()))
+        place = target.release, target.namespace
         try:
-            return self._list()
+            return self._records.newest(self.helm, *place, self.revisions, ahead)
         except Problem as problem:
             if self._keep_unread(problem):
                 found = stand_in(self.cluster, target.namespace, target.release)
@@ -395,13 +374,6 @@ class Systems:
             if found and target.gitops:
                 return found
             raise (not_by_helm(found) if found else problem) from None
-
-    def _list(self) -> Release:
-        found = self.helm.release(self.target.release, self.target.namespace)
-        stored = self.revisions()  # after helm's own look: the same if they tell the same
-        same = stored and (stored[-1].revision, stored[-1].status) == (found.revision, found.status)
-        self._listed = (stored, found) if same else ((), None)
-        return found
 
     def revisions(self) -> tuple[Stored, ...]:
         """The release's revisions at this moment, by the labels of helm's Secrets, oldest first.
@@ -423,7 +395,6 @@ class Systems:
         from wizard.systems.by_labels import live_manifest
         from wizard.systems.installation import read_installation
 
-        self.read_together("computed_values", "manifest")
         try:
             values, manifest = self.computed_values, self.manifest
         except Problem as problem:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,7 @@ from wizard.exits import Exit
 from wizard.problems import Problem
 from wizard.systems import helm_process
 from wizard.systems.helm_errors import Call
-from wizard.systems.helm_records import Release, Revision, read_release, took
+from wizard.systems.helm_records import Record, Release, Revision, read_release, took
 from wizard.systems.redact import redact
 
 KNOWN_MAJORS = (3, 4)
@@ -23,6 +23,16 @@ CONNECT_LIMIT = 10.0
 READ_FACTOR = 3
 """helm reads whole releases, half a megabyte each: it gets this times the limit to connect."""
 ALL_REVISIONS = 10_000
+ROW = ("name", "namespace", "revision", "status", "chart", "app_version", "updated")
+NEWLINE = '{{"\\n"}}'
+RECORD = (
+    "{{with .Release}}{{.Name}}\n{{.Namespace}}\n{{.Version}}\n{{.Info.Status}}\n"
+    "{{.Chart.Metadata.Name}}-{{.Chart.Metadata.Version}}\n{{.Chart.Metadata.AppVersion}}\n"
+    "{{.Info.LastDeployed}}{{end}}",
+    "{{.Release.Manifest}}\n",
+    "{{range .Release.Hooks}}---\n# Source: {{.Path}}\n{{.Manifest}}\n{{end}}",
+)
+"""A row as `helm list` gives it, then what `helm get manifest` and `helm get hooks` print."""
 INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
 
 
@@ -113,6 +123,24 @@ class HelmReads:
             exit=Exit.FAILED,
         )
 
+    def record_at(self, name: str, namespace: str, revision: int) -> Record:
+        """One revision of a release by its own record alone (`helm get all`).
+
+        Raises:
+            Problem: it is not kept.
+        """
+        between = f"\n{secrets.token_hex(16)}\n"
+        argv = ["get", "all", name, "--namespace", namespace, *of(revision)]
+        call = Call("helm get all", on_release(name, namespace))
+        template = between.join(RECORD).replace("\n", NEWLINE)  # one line, as in the debug log
+        text = self._read([*argv, "--template", template], call)
+        try:
+            facts, manifest, hooks = text.split(between)
+            row = dict(zip(ROW, facts.splitlines(), strict=True))
+            return Record(read_release(row), manifest, hooks)
+        except ValueError:
+            raise unreadable(call) from None
+
     def user_values(self, name: str, namespace: str, revision: int = 0) -> dict[str, Any]:
         """The values that the user gave (`helm get values`); they hold secrets.
 
@@ -142,16 +170,6 @@ class HelmReads:
         """The hooks of the deployed release, which run at each upgrade."""
         argv = ["get", "hooks", name, "--namespace", namespace, *of(revision)]
         return self._read(argv, Call("helm get hooks", on_release(name, namespace)))
-
-    def rendered_as(self, name: str, namespace: str, revision: int) -> tuple[str, str]:
-        """The manifest and the hooks of one revision that is kept; they hold secrets."""
-        place = (name, "--namespace", namespace, "--revision", str(revision))
-        call = Call("helm get", on_release(name, namespace))
-        with ThreadPoolExecutor(2) as threads:
-            manifest, hooks = threads.map(
-                lambda what: self._read(["get", what, *place], call), ("manifest", "hooks")
-            )
-        return manifest, hooks
 
     def history(self, name: str, namespace: str) -> list[Revision]:
         """The revisions that are kept, oldest first."""

@@ -14,7 +14,7 @@ UPGRADE_TIMEOUT = 1800
 
 @dataclass(frozen=True)
 class Release:
-    """One row of `helm list`, in whatever state it is."""
+    """A release as `helm list` shows it, in whatever state it is."""
 
     name: str
     namespace: str
@@ -30,6 +30,15 @@ class Release:
     def on(self) -> str:
         """The release as messages name it."""
         return f"release {self.name} in namespace {self.namespace}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What helm keeps of one revision; manifest and hooks hold secrets."""
+
+    release: Release
+    manifest: str
+    hooks: str
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,6 @@ class Onboarding:
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(report.where_rows(where(systems))))
         refuse_if_held(systems)
-        if systems.target.values:  # an upgrade wants all of it, and helm can be asked at once
-            systems.read_together("computed_values", "manifest", "hooks", "deployed_values")
         left = self._tell_unfinished(systems)
         how = self._answers.of_unfinished(left) if left else ""
         if left and how == "undo":
