@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +19,7 @@ import pexpect
 import pexpect.fdpexpect
 import pyte
 import warm
+from pyte.screens import Char
 
 from wizard.practice.cluster import PracticeCluster
 
@@ -75,6 +77,8 @@ class Terminal:
         self._columns = columns
         self._stream = pyte.ByteStream(self.screen)
         self._before = 0
+        self._above: list[str] = []
+        self._shown = [""] * ROWS
         self.raw = b""
         whole = {**_unsized(env), "TERM": term}
         if warm.serves(whole) and not redirect:
@@ -102,9 +106,17 @@ class Terminal:
 
     def text(self) -> str:
         """All that was shown, scrolled-out lines too."""
-        above = ["".join(line[column].data for column in range(self._columns)).rstrip()
-                 for line in self.screen.history.top]  # fmt: skip
-        return "\n".join([*above, *(line.rstrip() for line in self.screen.display)])
+        top = self.screen.history.top
+        del self._above[len(top) :]  # the screen was reset
+        self._above += [self._line(line) for line in islice(top, len(self._above), None)]
+        for row in self.screen.dirty:
+            self._shown[row] = self._line(self.screen.buffer[row])
+        self.screen.dirty.clear()
+        return "\n".join([*self._above, *self._shown])
+
+    def _line(self, cells: Mapping[int, Char]) -> str:
+        """A row of the screen; rows are rendered once, since a display that moves is read often."""
+        return "".join([cells[column].data for column in range(self._columns)]).rstrip()
 
     def wait_for(self, words: str) -> str:
         """Read until these words are shown anew (after the last match); the whole text."""
@@ -117,7 +129,7 @@ class Terminal:
 
     def wait_until_gone(self, words: str) -> None:
         """Read until these words are no longer on the screen."""
-        while words in "\n".join(self.screen.display):
+        while words in self.text() and words in "\n".join(self._shown):
             self._must_read(f"{words!r} stays on the screen")
 
     def send(self, keys: str) -> None:

@@ -77,14 +77,13 @@ class Api:
 
     def owned(self, name: str, owner: Json) -> list[Json]:
         """The objects of one kind whose controller is `owner`."""
-        uid, namespace = owner["metadata"]["uid"], owner["metadata"].get("namespace", "")
+        uid, key = owner["metadata"]["uid"], self.named(name).key
+        mine = {"uid": uid, "controller": True}.items()
+        found = [obj for resource, obj in self.store.dependents(uid) if resource == key]
         return [
             obj
-            for obj in self.items(name, namespace)
-            if any(
-                one.get("uid") == uid and one.get("controller")
-                for one in obj["metadata"].get("ownerReferences") or []
-            )
+            for obj in found
+            if any(mine <= one.items() for one in obj["metadata"]["ownerReferences"])
         ]
 
     def read(self, kind: Kind, namespace: str, name: str) -> Json:
@@ -268,9 +267,7 @@ class Api:
 
     def dependents(self, uid: str) -> Iterator[tuple[Kind, Json]]:
         """Every object that names `uid` as an owner."""
-        for resource, obj in self.store.everything():
-            owners = obj["metadata"].get("ownerReferences") or []
-            if any(one.get("uid") == uid for one in owners):
-                kind = self.kinds.by_resource(*resource)
-                if kind is not None:
-                    yield kind, obj
+        for resource, obj in self.store.dependents(uid):
+            kind = self.kinds.by_resource(*resource)
+            if kind is not None:
+                yield kind, obj

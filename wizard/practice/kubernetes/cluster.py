@@ -70,12 +70,12 @@ class Someone:
         """Be the manager of every field that another manager has, as if it had been written so."""
         with self._api.store.lock:
             for resource, obj in list(self._api.store.everything()):
-                entries = obj["metadata"].get("managedFields") or []
-                if any(entry["manager"] == other for entry in entries):
-                    mine = clone(obj)
-                    for entry in mine["metadata"]["managedFields"]:
-                        if entry["manager"] == other:
-                            entry["manager"] = self.manager
+                mine = clone(obj)
+                found = mine["metadata"].get("managedFields") or []
+                entries = [entry for entry in found if entry["manager"] == other]
+                for entry in entries:
+                    entry["manager"] = self.manager
+                if entries:
                     self._api.store.put(resource, mine)
 
 

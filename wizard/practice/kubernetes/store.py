@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,14 +56,11 @@ class Store:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._objects: dict[ResourceKey, dict[ObjectKey, Json]] = {}
+        self._uids: dict[str, Json | None] = {}
+        self._owned: defaultdict[str, dict[tuple[ResourceKey, ObjectKey], Json]] = defaultdict(dict)
         self._history: deque[Event] = deque(maxlen=HISTORY)
         self._listeners: list[Callable[[Event], None]] = []
-        self._version = FIRST
-
-    @property
-    def version(self) -> int:
-        """The newest resourceVersion given out."""
-        return self._version
+        self.version = FIRST
 
     def get(self, resource: ResourceKey, namespace: str, name: str) -> Json | None:
         """The stored object itself, or None."""
@@ -81,15 +78,24 @@ class Store:
         with self.lock:
             return [(key, obj) for key, objs in self._objects.items() for obj in objs.values()]
 
+    def by_uid(self, uid: str) -> Json | None:
+        """The object with this uid, or None."""
+        return self._uids.get(uid)
+
+    def dependents(self, uid: str) -> list[tuple[ResourceKey, Json]]:
+        """Every object that names `uid` as an owner, with its resource, in their order."""
+        with self.lock:
+            return [(key[0], self._owned[uid][key]) for key in sorted(self._owned[uid])]
+
     def put(self, resource: ResourceKey, obj: Json) -> Json:
         """Store under a new resourceVersion (set on `obj`, which the store then owns)."""
         with self.lock:
-            self._version += 1
-            obj["metadata"]["resourceVersion"] = str(self._version)
+            self.version += 1
+            obj["metadata"]["resourceVersion"] = str(self.version)
             shelf = self._objects.setdefault(resource, {})
             old = shelf.get(object_key(obj))
             shelf[object_key(obj)] = obj
-            self._tell(Event("MODIFIED" if old else "ADDED", resource, obj, old, self._version))
+            self._tell(Event("MODIFIED" if old else "ADDED", resource, obj, old, self.version))
             return obj
 
     def remove(self, resource: ResourceKey, namespace: str, name: str) -> Json | None:
@@ -98,13 +104,20 @@ class Store:
             old = self._objects.get(resource, {}).pop((namespace, name), None)
             if old is None:
                 return None
-            self._version += 1
-            meta = {**old["metadata"], "resourceVersion": str(self._version)}
+            self.version += 1
+            meta = {**old["metadata"], "resourceVersion": str(self.version)}
             last = {**old, "metadata": meta}
-            self._tell(Event("DELETED", resource, last, old, self._version))
+            self._tell(Event("DELETED", resource, last, old, self.version))
             return last
 
     def _tell(self, event: Event) -> None:
+        new = None if event.type == "DELETED" else event.object
+        for obj in filter(None, (event.old, new)):
+            meta, key = obj["metadata"], (event.resource, object_key(obj))
+            self._uids[meta["uid"]] = obj if obj is new else None
+            for one in meta.get("ownerReferences") or []:
+                owned = self._owned[one["uid"]]
+                owned.update({key: obj}) if obj is new else owned.pop(key, None)
         self._history.append(event)
         for listener in self._listeners:
             listener(event)
@@ -131,7 +144,7 @@ class Store:
     def snapshot(self) -> Snapshot:
         """The whole state, as it is now."""
         with self.lock:
-            return Snapshot({key: dict(objs) for key, objs in self._objects.items()}, self._version)
+            return Snapshot({key: dict(objs) for key, objs in self._objects.items()}, self.version)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot's objects back; watchers see the differences.

@@ -202,7 +202,8 @@ def _manifest(cluster: PracticeCluster, *arguments: str) -> Iterator[Json]:
 
     answer = cluster.run_helm(*arguments, "--namespace", cluster.namespace)
     cluster.must(answer, f"helm {arguments[0]}")
-    yield from filter(None, yaml.safe_load_all(answer.stdout))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    yield from filter(None, yaml.load_all(answer.stdout, Loader=loader))
 
 
 def _tracked(obj: Json) -> dict[str, str]:

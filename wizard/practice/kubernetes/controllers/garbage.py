@@ -53,12 +53,9 @@ class Garbage(Controller):
 
     def reconcile(self, key: Key) -> None:
         """Collect what belongs to one owner."""
-        uid = key[0]
-        owner = next(
-            (obj for _, obj in self.api.store.everything() if obj["metadata"]["uid"] == uid), None
-        )
+        owner = self.api.store.by_uid(key[0])
         if owner is None:
-            self._collect(uid, foreground=False)
+            self._collect(key[0], foreground=False)
         elif is_ending(owner):
             self._release(owner)
 
@@ -77,8 +74,7 @@ class Garbage(Controller):
             return
         self._since.pop(uid, None)
         released = clone(owner)
-        names = [one for one in has if one not in (FOREGROUND, ORPHAN)]
-        released["metadata"]["finalizers"] = names
+        released["metadata"]["finalizers"] = [it for it in has if it not in (FOREGROUND, ORPHAN)]
         self.api.change(released)
 
     def _let_go(self, obj: Json, uid: str) -> None:
@@ -95,7 +91,7 @@ class Garbage(Controller):
         for kind, obj in list(self.api.dependents(uid)):
             meta = obj["metadata"]
             others = [one for one in meta["ownerReferences"] if one["uid"] != uid]
-            if others and self._any_alive({one["uid"] for one in others}):
+            if any(self.api.store.by_uid(one["uid"]) for one in others):
                 self._let_go(obj, uid)
                 continue
             blocking = True
@@ -103,9 +99,6 @@ class Garbage(Controller):
                 policy = "Foreground" if foreground else "Background"
                 self.api.delete(kind, *key_of(obj), {"propagationPolicy": policy})
         return blocking and foreground and any(self.api.dependents(uid))
-
-    def _any_alive(self, uids: set[str]) -> bool:
-        return any(obj["metadata"]["uid"] in uids for _, obj in self.api.store.everything())
 
 
 class Namespaces(Controller):
