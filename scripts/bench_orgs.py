@@ -30,14 +30,14 @@ from uuid import UUID
 
 import psycopg
 
+from wizard.commands.orgs import PAGES
 from wizard.practice.postgres import PracticePostgres
 from wizard.records.rows import RowsFile
-from wizard.systems.database import Database, Login
-from wizard.systems.database.libpq_session import LibpqSession
-from wizard.systems.database.psql_session import psql_text
-from wizard.systems.database.session import Session
-from wizard.systems.database.statements import ROLLBACK, Statement
-from wizard.walks.orgs import PAGES
+from wizard.systems.postgres import Database, Login
+from wizard.systems.postgres.libpq import LibpqSession
+from wizard.systems.postgres.psql import psql_text
+from wizard.systems.postgres.session import Session
+from wizard.systems.postgres.statements import ROLLBACK, Statement
 
 PAIRS = 11
 BUDGET = 12.0

@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 
-from wizard.systems.values_yaml import Outcome, edit
+from wizard.systems.values import Outcome, edit
 
 RUNS = 5
 BLOCK = """\

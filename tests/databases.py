@@ -15,9 +15,9 @@ from psycopg import sql
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
-from wizard.systems.database import Database, Login, Organization
-from wizard.systems.database.session import Session
-from wizard.systems.database.statements import Statement
+from wizard.systems.postgres import Database, Login, Organization
+from wizard.systems.postgres.session import Session
+from wizard.systems.postgres.statements import Statement
 
 TABLE = """
 CREATE TABLE organizations (

@@ -52,25 +52,25 @@ def wrap(
 
 
 def values_file(when: str, fault: Fault) -> None:
-    from wizard.systems import values_yaml
-    from wizard.systems.values_yaml import files
+    from wizard.systems import values
+    from wizard.systems.values import files
 
     if when == "middle":  # the new content is beside the file, and not yet in its place
         wrap(files, "_keep_attributes", after=fault)
     else:
-        wrap(values_yaml, "write_values", **{when: fault})
+        wrap(values, "write_values", **{when: fault})
 
 
 def helm_upgrade(when: str, fault: Fault) -> None:
-    from wizard.systems import helm_process
-    from wizard.systems.helm import Helm
+    from wizard.systems.helm import process
+    from wizard.systems.helm.client import Helm
 
     if when != "middle":
         wrap(Helm, "upgrade", **{when: fault})
         return
-    real = helm_process.start
+    real = process.start
 
-    def start(argv: list[str]) -> helm_process.Running:
+    def start(argv: list[str]) -> process.Running:
         running = real(argv)
         helm = Helm.find(kubeconfig=None, context=None)
         while helm.release("langsmith", "langsmith").status != "pending-upgrade":
@@ -79,18 +79,18 @@ def helm_upgrade(when: str, fault: Fault) -> None:
         fault()
         return running
 
-    helm_process.start = start
+    process.start = start
 
 
 def helm_rollback(when: str, fault: Fault) -> None:
-    from wizard.systems.helm import Helm
+    from wizard.systems.helm.client import Helm
 
     wrap(Helm, "roll_back", **{when: fault})
 
 
 def organizations(when: str, fault: Fault) -> None:
-    from wizard.systems.database import transaction
-    from wizard.systems.database.database import Database
+    from wizard.systems.postgres import transaction
+    from wizard.systems.postgres.database import Database
 
     if when == "middle":  # the rows are written, and not yet committed
         wrap(transaction, "_commit", before=fault)

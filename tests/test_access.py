@@ -12,14 +12,13 @@ import yaml
 from clusters import practice
 from traces import OURS, trace, writes
 
+from wizard.engine.rights import NEEDS
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.kubernetes.routes import Request
-from wizard.procedure import STEPS
-from wizard.steps.base import Access
-from wizard.systems.rbac import VERBS
-from wizard.walks import holding
-from wizard.walks.needs import NEEDS
-from wizard.walks.planning import simulate, where
+from wizard.steps.procedure import STEPS
+from wizard.steps.rights import IDENTITY, LEASE, TRIED
+from wizard.steps.step import Access
+from wizard.systems.kubernetes.rbac import VERBS
 
 DECLARED = sorted(
     {access for step in STEPS for access in step.access if access.system == "kubernetes"},
@@ -179,7 +178,7 @@ class TestWhenTheJobIsDone:
         ours = {asked(one) for one in requests if one.user_agent.startswith(OURS)}
         assert ours <= declared
         # The Lease is renewed in a run that takes longer than this one.
-        assert {right(it) for it in holding.RIGHTS if it.verb != "patch"} <= ours
+        assert {right(it) for it in LEASE if it.verb != "patch"} <= ours
         everything = {asked(one) for one in requests}
         assert needed("run") - everything == {("create", "", "pods/portforward")}
         assert {("patch", "apps", "deployments")} < ours
@@ -223,8 +222,8 @@ def test_plan_apply_and_undo_ask_for_what_is_declared_and_nothing_else(
             continue
         lacking = needed(walk) - {asked(one) for one in requests}
         assert lacking == {("create", "", "pods/portforward")}, walk
-        own = {right(access) for access in where.RIGHTS}
-        own |= {right(it) for it in simulate.RIGHTS if not it.kind}
+        own = {right(access) for access in IDENTITY}
+        own |= {right(it) for it in TRIED if not it.kind}
         assert own <= ours
 
 

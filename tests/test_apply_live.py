@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios.tools import BACKEND, backend_env, backend_of, patch_backend, settled
-from wizard.variables import WANTED
 
 pytestmark = pytest.mark.live
 

@@ -13,7 +13,7 @@ from traces import backend, entries, refused, revisions, rows, trace, writes
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.journal import runs
-from wizard.records.run_states import state as became
+from wizard.records.runs import state as became
 
 STEPS = ("values_file", "helm_upgrade", "organizations", "backend_restart")
 RESTARTED = "kubectl.kubernetes.io/restartedAt"

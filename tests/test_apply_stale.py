@@ -17,12 +17,12 @@ import pytest
 from plans import by_step, written
 from traces import backend, entries, in_background, refused, revisions, rows, trace, writes
 
+from wizard.commands.apply import IDENTITY
 from wizard.practice.chart_repository import packaged
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.langsmith_store import plant
 from wizard.practice.postgres import PracticePostgres
-from wizard.systems.cluster import DEPLOYMENTS, NAMESPACES, SECRETS, Cluster
-from wizard.walks.apply import IDENTITY
+from wizard.systems.kubernetes.cluster import DEPLOYMENTS, NAMESPACES, SECRETS, Cluster
 
 NAMESPACE, BACKEND = "langsmith", "langsmith-backend"
 RELEASE = "sh.helm.release.v1.langsmith.v1"

@@ -11,7 +11,7 @@ from databases import World, fresh
 from traces import OURS, trace, writes
 
 from wizard.practice.cluster import PracticeCluster
-from wizard.systems.database.by_hand import enable_by_hand, list_by_hand
+from wizard.systems.postgres.by_hand import enable_by_hand, list_by_hand
 
 ENV = {"LANGSMITH_AUDIT_DATABASE": "manual"}
 OWN = "3f1c2b8e-5a47-4d0c-9c3e-7b1f64a2d905"

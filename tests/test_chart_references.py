@@ -15,7 +15,7 @@ from traces import refused, writes
 from wizard.practice.certificates import self_signed, server_context
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.systems.chart_repository import alias_of
+from wizard.systems.helm.charts import alias_of
 
 PLAN = ("plan", "--all", "--detailed-exitcode")
 

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from wizard.exits import Exit
 from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import PracticeCluster
-from wizard.problems import Problem
-from wizard.systems.cluster import (
+from wizard.problems import Exit, Problem
+from wizard.systems.kubernetes.cluster import (
     ARGO_ROLLOUTS,
     BUDGETS,
     CONFIGMAPS,
@@ -29,7 +28,7 @@ from wizard.systems.cluster import (
     SECRETS,
     Cluster,
 )
-from wizard.systems.cluster_errors import refuses
+from wizard.systems.kubernetes.errors import refuses
 
 SECRET = "t0ken-nobody-may-read"
 
@@ -551,7 +550,7 @@ def test_a_pod_uses_its_service_account(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    for module in ("wizard.systems.kubeconfig", "wizard.systems.cluster"):
+    for module in ("wizard.systems.kubernetes.kubeconfig", "wizard.systems.kubernetes.cluster"):
         monkeypatch.setattr(f"{module}.SERVICE_ACCOUNT", tmp_path)
     client = "kubernetes.config.incluster_config"
     monkeypatch.setattr(f"{client}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
@@ -584,7 +583,7 @@ def test_what_is_there_and_what_is_not(connected: Cluster) -> None:
 def test_lists_page_to_the_end(
     cluster: PracticeCluster, connected: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wizard.systems.cluster.PAGE", 2)
+    monkeypatch.setattr("wizard.systems.kubernetes.cluster.PAGE", 2)
     labels = "app.kubernetes.io/instance=langsmith"
     names = [p["metadata"]["name"] for p in connected.list(PODS, "langsmith", labels=labels)]
     there = cluster.kubernetes.list("Pod", "langsmith", {"app.kubernetes.io/instance": "langsmith"})

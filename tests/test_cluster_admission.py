@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster
-from wizard.problems import Problem
-from wizard.systems.cluster import DEPLOYMENTS, Cluster
+from wizard.problems import Exit, Problem
+from wizard.systems.kubernetes.cluster import DEPLOYMENTS, Cluster
 
 
 def refusal(cluster: PracticeCluster) -> Problem:

@@ -14,12 +14,11 @@ import psycopg
 import pytest
 import requests
 
-from wizard.exits import Exit
 from wizard.practice.cluster import DATABASE, PracticeCluster
 from wizard.practice.kubernetes.faults import LocalCommand
-from wizard.problems import Problem
-from wizard.systems.cluster import Cluster
-from wizard.systems.forward import THREAD, LocalForward
+from wizard.problems import Exit, Problem
+from wizard.systems.kubernetes.cluster import Cluster
+from wizard.systems.kubernetes.forward import THREAD, LocalForward
 
 NAMESPACE = "langsmith"
 POSTGRES_POD = "langsmith-postgres-0"

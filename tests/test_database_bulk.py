@@ -16,8 +16,8 @@ from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 from wizard.records.journal import Run, runs
 from wizard.records.rows import RowsFile, changes, rows
-from wizard.systems.database import Database, RowChange, row_changes, shown, witness
-from wizard.systems.database.shown import Shown
+from wizard.systems.postgres import Database, RowChange, organizations, row_changes, transaction
+from wizard.systems.postgres.organizations import Shown
 
 ON = '{"can_use_audit_logs": true}'
 CONFIGS = (
@@ -33,7 +33,7 @@ CONFIGS = (
 def world(
     postgres: PracticePostgres, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
-    monkeypatch.setattr(shown, "BATCH", 3)
+    monkeypatch.setattr(organizations, "BATCH", 3)
     with fresh(postgres) as world:
         world.via = request.param
         world.table()
@@ -109,7 +109,7 @@ def taken() -> int:
 def test_memory_does_not_grow_with_what_is_put_back(world, tmp_path, monkeypatch) -> None:
     for name, size in (("BLOCK", 100), ("IN_MEMORY", 1 << 14)):
         monkeypatch.setattr(row_changes, name, size)
-    monkeypatch.setattr(shown, "BATCH", 1_000)
+    monkeypatch.setattr(organizations, "BATCH", 1_000)
     before, peaks = world.configs(), []
     with world.open() as database:
         for number, rows in enumerate((500, 5_000)):
@@ -159,7 +159,7 @@ def test_an_answer_of_a_megabyte_is_not_waited_for(world) -> None:
 def test_a_change_by_somebody_else_is_seen(world, meanwhile, said) -> None:
     with world.open() as database:
         chosen = database.show("needy")
-        last = shown.ids(list(chosen.batches())[-1])[-1]
+        last = organizations.ids(list(chosen.batches())[-1])[-1]
         where = f" WHERE id = '{last}'"
         world.sql("UPDATE organizations SET config = '{}'" + where)
         chosen = database.show("needy")
@@ -176,7 +176,7 @@ def test_a_trigger_and_a_lock(world) -> None:
     before = world.configs()
     with world.open() as database:
         chosen = database.show("needy")
-        last = shown.ids(list(chosen.batches())[-1])[-1]
+        last = organizations.ids(list(chosen.batches())[-1])[-1]
         row = f"UPDATE organizations SET config = config WHERE id = '{last}'"
         with world.elsewhere(row), refused("LSA541") as caught:
             enable(database, chosen, lock_limit=0.2)
@@ -226,7 +226,7 @@ def test_the_commit_is_cut(world, fault) -> None:
 
 
 def test_a_commit_of_which_nobody_can_tell(world, monkeypatch) -> None:
-    monkeypatch.setattr(witness, "SETTLE_LIMIT", 0.5)
+    monkeypatch.setattr(transaction, "SETTLE_LIMIT", 0.5)
 
     def ask(*_: Any, **__: Any) -> Any:
         raise Problem("LSA522", "gone", on="here", next_step="wait")
@@ -236,7 +236,7 @@ def test_a_commit_of_which_nobody_can_tell(world, monkeypatch) -> None:
         world.open(port=wire.port) as database,
     ):
         chosen = database.show("needy")
-        monkeypatch.setattr(witness.Witness, "ask", ask)
+        monkeypatch.setattr(transaction.Witness, "ask", ask)
         kept = Kept()
         with refused("LSA547"):
             database.enable_shown(chosen, kept)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from databases import World, fresh, refused, told
 
-from wizard.exits import Exit
 from wizard.practice.postgres import PracticePostgres
+from wizard.problems import Exit
 
 COLUMNS = "(id uuid, display_name text, is_personal boolean, config jsonb)"
 SELECT = "GRANT SELECT (id, display_name, is_personal, config) ON organizations TO {}"

@@ -7,17 +7,10 @@ import pytest
 from databases import World, beside, fresh, process_of, refused, told
 from wires import Wire
 
-from wizard.exits import Exit
 from wizard.practice.postgres import PracticePostgres
-from wizard.problems import Problem
-from wizard.systems.database import (
-    Database,
-    OrganizationState,
-    session,
-    transaction,
-    witness,
-)
-from wizard.systems.database.session import Session
+from wizard.problems import Exit, Problem
+from wizard.systems.postgres import Database, OrganizationState, session, transaction
+from wizard.systems.postgres.session import Session
 
 ON = '{"can_use_audit_logs": true}'
 OFF = '{"can_use_audit_logs": false}'
@@ -269,13 +262,13 @@ def test_the_wire_is_cut_between_the_commit_and_its_answer(world: World) -> None
 def test_a_commit_of_which_nobody_can_tell(
     world: World, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(witness, "SETTLE_LIMIT", 1.0)
+    monkeypatch.setattr(transaction, "SETTLE_LIMIT", 1.0)
     with (
         Wire(world.server.port, word=world.commit, fault=fault, down=True) as wire,
         world.open(port=wire.port) as database,
     ):
         shown = database.organizations()
-        monkeypatch.setattr(witness.Witness, "ask", _cut_off(wire, witness.Witness.ask))
+        monkeypatch.setattr(transaction.Witness, "ask", _cut_off(wire, transaction.Witness.ask))
         with refused("LSA547") as caught:
             database.enable(shown)
     assert caught.value.exit == Exit.STOPPED

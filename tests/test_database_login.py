@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from databases import World, fresh, refused, told
 
-from wizard.exits import Exit
 from wizard.practice.certificates import self_signed
 from wizard.practice.postgres import DEBIAN, PracticePostgres, free_port
-from wizard.systems.database import Database, Login
-from wizard.systems.database.statements import Statement
+from wizard.problems import Exit
+from wizard.systems.postgres import Database, Login
+from wizard.systems.postgres.statements import Statement
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_tls_with_a_private_ca(tmp_path: Path, open_folder: Path) -> None:
 
 
 def test_a_server_too_old(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    from wizard.systems.database import session
+    from wizard.systems.postgres import session
 
     monkeypatch.setattr(session, "OLDEST", 99)
     with refused("LSA530") as caught:

@@ -3,17 +3,10 @@
 import pytest
 from databases import refused, told
 
-from wizard.exits import Exit
-from wizard.systems.database import (
-    ConfigShape,
-    Login,
-    OrganizationState,
-    PriorState,
-    RowChange,
-    libpq_options,
-    organization_id,
-    parse_stored_url,
-)
+from wizard.problems import Exit
+from wizard.settings import organization_id
+from wizard.systems.postgres import ConfigShape, Login, OrganizationState, PriorState, RowChange
+from wizard.systems.postgres.ways_in.stored import libpq_options, parse_stored_url
 
 ID = "3f1c2b8e-5a47-4d0c-9c3e-7b1f64a2d905"
 OTHER = "8b7d40f2-16e9-4c55-8a0d-52c9e3f7b1a6"

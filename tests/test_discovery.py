@@ -12,11 +12,10 @@ import yaml
 from terminal import DOWN, ENTER, Terminal, bare
 from traces import refused, writes
 
-from wizard.options import settings_from
+from wizard.engine.answers import Answers
 from wizard.practice.cluster import PracticeCluster
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
-from wizard.target import target_from
-from wizard.walks.answers import Answers
 
 NO_NAMES = {"LANGSMITH_AUDIT_NAMESPACE": "", "LANGSMITH_AUDIT_RELEASE": ""}
 MOVED = {

@@ -9,20 +9,18 @@ from pathlib import Path
 import pytest
 from traces import backend_env
 
-from wizard.options import settings_from
+from wizard.engine.propose import foresee
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import patch_backend, reinstall, set_env
 from wizard.problems import Problem
-from wizard.steps.drift import drift
-from wizard.steps.live_drift import LiveDrift, Sides, compared, live_drift
-from wizard.steps.live_objects import live_objects
+from wizard.settings import settings_from, target_from
+from wizard.steps.upgrade.beyond import drift
+from wizard.steps.upgrade.live import LiveDrift, Sides, compared, live_drift, live_objects
 from wizard.systems.access import Systems
-from wizard.systems.chart_objects import is_custom, resource_of
-from wizard.systems.cluster import ARGO_ROLLOUTS
-from wizard.systems.field_owners import managers_of
-from wizard.target import target_from
-from wizard.walks.planning.proposals import foresee
+from wizard.systems.kubernetes.cluster import ARGO_ROLLOUTS
+from wizard.systems.release.manifest import is_custom, resource_of
+from wizard.systems.release.owners import managers_of
 
 OURS = [
     {"name": "AUDIT_LOGS_ENABLED", "value": "true"},

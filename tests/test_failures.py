@@ -23,8 +23,8 @@ from traces import backend, backend_env, backend_pods, revisions, rows
 
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.records.journal import Run, runs
-from wizard.records.run_states import Made, made
-from wizard.records.run_states import state as became
+from wizard.records.runs import Made, made
+from wizard.records.runs import state as became
 
 STEPS = ("values_file", "helm_upgrade", "organizations", "backend_restart")
 LEFT_OUT = {

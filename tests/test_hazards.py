@@ -10,15 +10,13 @@ import pytest
 import yaml
 from traces import backend_env
 
-from wizard.options import settings_from
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.records.findings import State
-from wizard.steps.hazards import hazards
-from wizard.steps.values_line import line_findings
+from wizard.settings import settings_from, target_from
+from wizard.steps.upgrade.ahead import hazards, line_findings
 from wizard.systems.access import Systems
-from wizard.target import target_from
-from wizard.variables import WANTED
 
 SALT = {"config": {"existingSecretName": "given"}}
 

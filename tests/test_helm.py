@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from wizard.exits import Exit
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
-from wizard.problems import Problem
-from wizard.systems.helm import Helm, Upgrade, split_chart
-from wizard.variables import WANTED
+from wizard.problems import Exit, Problem
+from wizard.systems.helm.client import Helm
+from wizard.systems.helm.records import Upgrade, split_chart
 
 NAMESPACE = RELEASE = "langsmith"
 CHART = "langchain/langsmith"
@@ -92,7 +92,7 @@ def test_helms_that_cannot_be_used(tmp_path: Path, text: str, id: str) -> None:
 
 
 def test_a_helm_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wizard.systems.helm_reads.VERSION_LIMIT", 0.3)
+    monkeypatch.setattr("wizard.systems.helm.reads.VERSION_LIMIT", 0.3)
     binary = program(tmp_path, "#!/bin/sh\nexec sleep 60\n")
     problem = refused(lambda: Helm.find(kubeconfig=None, context=None, binary=binary))
     assert problem.id == "LSA114"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from wizard.exits import Exit
-from wizard.systems.helm_errors import Call, helm_problem, words
+from wizard.problems import Exit
+from wizard.systems.helm.errors import Call, helm_problem, words
 from wizard.systems.redact import is_secret_key, redact, secret_literals
 
 CALL = Call("helm upgrade", "release ls in namespace ns", "langchain/langsmith", "0.12.33")

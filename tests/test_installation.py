@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 from wizard.resources import templates
-from wizard.systems.helm import Release
-from wizard.systems.installation import Installation, read_installation, url_of
-from wizard.systems.manifest import documents
+from wizard.systems.helm.records import Release
+from wizard.systems.release.installation import Installation, read_installation, url_of
+from wizard.systems.release.manifest import documents
 
 CHART = templates() / "practice" / "chart"
 NEEDED: dict[str, Any] = {

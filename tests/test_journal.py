@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 
 from wizard.commands.runs import main as list_runs
-from wizard.exits import Exit
-from wizard.problems import Problem
+from wizard.engine.hold import locked
+from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done, Exact, Reversible
 from wizard.records.journal import Journal, last_update, runs, unfinished
-from wizard.records.lock import locked
-from wizard.records.run_choice import the_run
-from wizard.records.run_states import made
-from wizard.records.run_states import state as became
+from wizard.records.runs import made, the_run
+from wizard.records.runs import state as became
+from wizard.settings import Place
 from wizard.systems.calls import logged
-from wizard.target import Place
 
 PLACE = Place("https://cluster.example", "langsmith", "langsmith")
 OTHER = Place("https://cluster.example", "langsmith", "second")

@@ -17,10 +17,10 @@ import pytest
 from databases import refused, told
 from test_ocsf import EVENT
 
-from wizard.exits import Exit
 from wizard.practice.certificates import self_signed
 from wizard.practice.postgres import free_port
-from wizard.systems.langsmith_api import LangSmithApi
+from wizard.problems import Exit
+from wizard.systems.langsmith.api import LangSmithApi
 
 ID = UUID("3f1c2b8e-5a47-4d0c-9c3e-7b1f64a2d905")
 KEY = "lsv2_pt_0123456789abcdef_hidden"
@@ -446,9 +446,9 @@ def test_a_connection_that_breaks(words: bytes) -> None:
 
 
 def test_an_answer_that_is_too_large(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wizard.systems import langsmith_http
+    from wizard.systems.langsmith import http
 
-    monkeypatch.setattr(langsmith_http, "LARGEST", 100)
+    monkeypatch.setattr(http, "LARGEST", 100)
     with refused("LSA818"):
         api(server.url).organization()
 

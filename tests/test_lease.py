@@ -10,8 +10,8 @@ from traces import entries, in_background, refused, revisions, wait_for
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Problem
-from wizard.systems.cluster import Cluster
-from wizard.systems.lease import LEASES, MACHINE, RUN, Lease
+from wizard.systems.kubernetes.cluster import Cluster
+from wizard.systems.kubernetes.lease import LEASES, MACHINE, RUN, Lease
 
 ONLY_THE_FILE = (
     *("run", "--yes", "--all", "--skip", "helm_upgrade", "--skip", "organizations"),

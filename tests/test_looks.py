@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from traces import OURS
 
-from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Problem
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
 from wizard.systems.calls import LOGGER
-from wizard.systems.helm import Upgrade
-from wizard.target import target_from
+from wizard.systems.helm.records import Upgrade
 
 NAME = "langsmith-backend"
 ALL = ("run", "--yes", "--all")

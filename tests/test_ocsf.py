@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from wizard.systems.ocsf import check_event
+from wizard.systems.langsmith.ocsf import check_event
 
 EVENT = {
     "class_uid": 6003,

@@ -10,7 +10,7 @@ import pytest
 from traces import entries, revisions
 
 from wizard.practice.cluster import PracticeCluster
-from wizard.procedure import NUMBERS, STEPS, ordered
+from wizard.steps.procedure import NUMBERS, STEPS, ordered
 
 NAMESPACE = "langsmith"
 BACKEND = "langsmith-backend"

@@ -3,9 +3,8 @@
 import pytest
 
 from wizard.cli import main
-from wizard.options import BY_NAME, CHANGING, settings_from
 from wizard.problems import Problem
-from wizard.target import target_from
+from wizard.settings import BY_NAME, CHANGING, settings_from, target_from
 
 
 def test_flags_win_over_variables() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from traces import NOTHING, backend_env, refused
 
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import SEEN_LIMIT, revision_status
-from wizard.variables import WANTED
 
 
 def test_when_the_other_helm_has_ended_nothing_is_in_the_way(cluster: PracticeCluster, run) -> None:

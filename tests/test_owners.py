@@ -10,13 +10,12 @@ import pytest
 from terminal import CONFIRM, ENTER, YES, Terminal, told
 from traces import NOTHING, backend_env, entries, in_background, refused, revisions, trace, wait_for
 
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import VARIABLES
-from wizard.systems.cluster import Cluster
-from wizard.systems.owner_objects import APPLICATIONS, owner_says
-from wizard.systems.owners import Owner, owner_of, writers
-from wizard.variables import WANTED
+from wizard.systems.kubernetes.cluster import Cluster
+from wizard.systems.release.owners import APPLICATIONS, Owner, owner_of, owner_says, writers
 
 ALL = ("run", "--yes", "--all")
 ENV = {'k:{"name":"AUDIT_LOGS_ENABLED"}': {".": {}, "f:value": {}}}

@@ -9,13 +9,12 @@ from dataclasses import replace
 import pytest
 from test_hazards import systems as systems
 
-from wizard.exits import Exit
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.problems import Problem
-from wizard.steps.pinned import chart_consents, chart_of, chart_reference
+from wizard.problems import Exit, Problem
+from wizard.steps.upgrade.chart import chart_consents, chart_of, chart_reference
 from wizard.systems.access import Systems
-from wizard.systems.cluster import SECRETS
-from wizard.systems.helm import Upgrade
+from wizard.systems.helm.records import Upgrade
+from wizard.systems.kubernetes.cluster import SECRETS
 
 
 def upgrade_to(systems: Systems, version: str) -> Upgrade:

@@ -17,16 +17,16 @@ from traces import secrets_of, told_secrets, trace, writes
 
 from wizard.cli import main
 from wizard.problems import Problem
-from wizard.records import plan_file
+from wizard.records import plan as plan_file
 from wizard.records.changes import Change, Done, Reversible
-from wizard.records.durations import expected_seconds
 from wizard.records.journal import Journal
-from wizard.records.keyed import Keyed
+from wizard.records.plan import Keyed
 from wizard.records.plan_json import canonical, parse, plan_id
 from wizard.records.plan_reading import read_plan
+from wizard.records.runs import expected_seconds
 from wizard.resources import template
-from wizard.systems.helm_records import took
-from wizard.target import Place
+from wizard.settings import Place
+from wizard.systems.helm.records import took
 
 SCHEMA = json.loads(template("plan.schema.json"))
 HEADER = ("--ticket", "CHG-1234", "--reason", "audit", "--expires", "12h")

@@ -14,8 +14,8 @@ from plans import change, written
 from traces import secrets_of, started, told_secrets
 
 from wizard.cli import main
-from wizard.console.plan_faces import FORMATS
-from wizard.systems.values_yaml.keys_only import keys_only
+from wizard.formats.faces import FORMATS
+from wizard.systems.values.diff import keys_only
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -10,9 +10,9 @@ import pytest
 from terminal import ENTER, Terminal, told
 from traces import NOTHING, backend_env, refused, revisions, trace
 
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.variables import WANTED
 
 ALL = ("run", "--yes", "--all")
 WHEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ (s|minutes) ago\)"

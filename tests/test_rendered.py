@@ -11,19 +11,17 @@ import pytest
 import yaml
 from traces import secrets_of
 
-from wizard.options import settings_from
+from wizard.article import WANTED
+from wizard.engine.propose import foresee
 from wizard.practice.chart_repository import packaged
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import edit_values, reinstall
 from wizard.problems import Problem
-from wizard.records.changes import Change
-from wizard.records.rendered import DiffState, beyond
+from wizard.records.changes import Change, DiffState, beyond
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
-from wizard.systems.rendering import Renderings, differing
-from wizard.target import target_from
-from wizard.variables import WANTED
-from wizard.walks.planning.proposals import foresee
+from wizard.systems.release.rendering import Renderings, differing
 
 BACKEND = "langsmith-backend"
 LINES = tuple(

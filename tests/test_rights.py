@@ -14,15 +14,15 @@ import yaml
 from clusters import practice
 from traces import backend_env, trace, writes
 
-from wizard.options import settings_from
+from wizard.engine.answers import Answers
+from wizard.engine.propose import foresee
+from wizard.engine.rights import asked as asked_for
+from wizard.engine.rights import needed
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.changes import Change
+from wizard.settings import settings_from
 from wizard.systems.access import Systems
-from wizard.systems.rbac import Right, roles
-from wizard.walks.answers import Answers
-from wizard.walks.planning.proposals import foresee
-from wizard.walks.rights import asked as asked_for
-from wizard.walks.rights import needed
+from wizard.systems.kubernetes.rbac import Right, roles
 
 WALKS = ("check", "plan", "run", "apply", "undo")
 ALL = ("run", "--yes", "--all")

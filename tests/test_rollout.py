@@ -13,15 +13,14 @@ import yaml
 from plain import session
 from traces import OURS, restarted
 
-from wizard.exits import Exit
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.problems import Problem
-from wizard.steps.rolling import status_lines
-from wizard.systems.cluster import DEPLOYMENTS, Cluster
-from wizard.systems.helm import Release
-from wizard.systems.installation import Installation, read_installation
+from wizard.problems import Exit, Problem
+from wizard.systems.helm.records import Release
+from wizard.systems.kubernetes.cluster import DEPLOYMENTS, Cluster
+from wizard.systems.release.installation import Installation, read_installation
 from wizard.systems.workload import Patience, Pod, RolloutStatus, Workload, ready_pod
+from wizard.systems.workload.status import status_lines
 
 NAMESPACE = "langsmith"
 NAME = "langsmith-backend"

@@ -9,8 +9,7 @@ import pytest
 from traces import entries, revisions
 
 from wizard.practice.cluster import PracticeCluster
-from wizard.systems.workload.argo_rollout import ArgoRolloutKind
-from wizard.systems.workload.deployment import DeploymentKind
+from wizard.systems.workload.kinds import ArgoRolloutKind, DeploymentKind
 from wizard.systems.workload.status import Live, RolloutStatus
 
 NAMESPACE = "langsmith"

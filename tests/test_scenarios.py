@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pytest
 from traces import kept_texts, secrets_of, told_secrets
 
+from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.variables import WANTED
 
 pytestmark = pytest.mark.live
 

@@ -6,22 +6,49 @@ from pathlib import Path
 
 import pytest
 
-from wizard.options import OPTIONS, STEP_NAMES, Kind
-from wizard.procedure import STEPS
-from wizard.records.catalogue import catalogue
+from wizard.problems import catalogue
+from wizard.settings import OPTIONS, STEP_NAMES, Kind
+from wizard.steps.procedure import STEPS
 
 WIZARD = Path(__file__).parent.parent / "wizard"
 FILES = sorted(WIZARD.rglob("*.py"))
 
+WALKING = {"engine", "formats", "console", "steps", "systems", "records"}
 MAY_IMPORT = {
-    "systems": {"systems"},
-    "records": {"records"},
+    "commands": {"planning", *WALKING},
+    "planning": {"planning", *WALKING},
+    "engine": WALKING,
     "steps": {"steps", "systems", "records"},
+    "systems": {"systems"},
+    "formats": {"formats", "console", "records"},
     "console": {"console", "records"},
-    "commands": {"systems", "records", "console"},
-    "walks": {"walks", "steps", "systems", "records", "console"},
+    "records": {"records"},
 }
 """The folders that each folder may import, besides the shared modules at the top."""
+
+SHARED = {
+    "settings": {"problems"},
+    "problems": {"article", "resources"},
+    "article": set[str](),
+    "resources": set[str](),
+}
+"""The shared modules at the top, and what each of them may import."""
+
+LOWEST = {"calls", "redact"}
+BELOW = {"release", "helm", "kubernetes", *LOWEST}
+SYSTEMS = {
+    "access": {"workload", "postgres", "langsmith", "values", *BELOW},
+    "workload": BELOW,
+    "postgres": BELOW,
+    "langsmith": BELOW,
+    "values": LOWEST,
+    "release": {"helm", "kubernetes", *LOWEST},
+    "helm": LOWEST,
+    "kubernetes": LOWEST,
+    "calls": {"redact"},
+    "redact": set[str](),
+}
+"""The other systems that each system may import."""
 
 
 def module(path: Path) -> str:
@@ -45,13 +72,38 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(WIZARD)))
 def test_imports_run_one_way(path: Path) -> None:
-    folder = path.relative_to(WIZARD).parts[0]
+    folder = path.relative_to(WIZARD).parts[0].removesuffix(".py")
     folders = {name.split(".")[1] for name in imported(path) if name.count(".")}
     below = {name for name in folders if (WIZARD / name).is_dir()}
-    if folder in MAY_IMPORT:
+    if folder in SHARED:
+        assert folders <= SHARED[folder]
+    elif path.parent != WIZARD and folder != "practice":
         assert below <= MAY_IMPORT[folder]
+        assert folders - below <= SHARED.keys()
     if folder != "practice":
         assert "practice" not in below
+
+
+@pytest.mark.parametrize(
+    "path", sorted((WIZARD / "systems").rglob("*.py")), ids=lambda path: str(path.name)
+)
+def test_a_system_knows_only_those_below_it(path: Path) -> None:
+    names = [name.split(".") for name in imported(path)]
+    others = {name[2] for name in names if name[1:2] == ["systems"] and len(name) > 2}
+    part = path.relative_to(WIZARD / "systems").parts[0].removesuffix(".py")
+    assert others <= {part, *SYSTEMS.get(part, ())}
+
+
+def test_what_a_step_is_made_of_knows_no_step() -> None:
+    for path in sorted((WIZARD / "steps").rglob("*.py")):
+        if path.parent.name != "steps":
+            steps = {name for name in imported(path) if re.match(r"wizard\.steps\.step\d", name)}
+            assert not steps | ({"wizard.steps.procedure"} & imported(path)), path
+
+
+def test_each_step_carries_its_documented_number() -> None:
+    for number, step in enumerate(STEPS, 1):
+        assert type(step).__module__ == f"wizard.steps.step{number}_{step.name}"
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:

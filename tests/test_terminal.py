@@ -21,9 +21,9 @@ from terminal import (
 )
 
 import wizard
-from wizard.options import BY_NAME, Kind
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
+from wizard.settings import BY_NAME, Kind
 
 WIZARD = Path(wizard.__file__).parent
 VARIABLES = ("AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS")
@@ -329,7 +329,7 @@ class TestContract:
                 callers.add(str(path.relative_to(WIZARD)))
             if path.parent.name != "console":
                 asked |= set(re.findall(r"prompts\.(ask_\w+)\((\w+|\"\w+\")", text))
-        assert callers <= {"console/prompts.py", "console/picker.py", "console/plain.py"}
+        assert callers <= {"console/prompts.py", "console/picker.py"}
         names = {name for function, name in asked if function != "ask_yes"}
         known = ("context", "release", "org", "unfinished", "on_failure")
         assert names == {"name", *(f'"{name}"' for name in known)}

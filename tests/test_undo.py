@@ -23,8 +23,8 @@ from traces import (
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.journal import runs
-from wizard.records.run_states import state
-from wizard.systems.cluster import SECRETS, Cluster
+from wizard.records.runs import state
+from wizard.systems.kubernetes.cluster import SECRETS, Cluster
 
 ALL = ("run", "--yes", "--all")
 UNDO = ("undo", "--yes")

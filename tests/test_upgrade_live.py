@@ -13,18 +13,17 @@ from rich.console import Console
 from terminal import CONFIRM, DOWN, ENTER, YES, Terminal, told
 from traces import backend_env, revisions
 
+from wizard.console.interrupts import StopSwitch
 from wizard.console.progress import Progress
-from wizard.console.signals import StopSwitch
-from wizard.options import settings_from
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.problems import Problem
-from wizard.steps.helm_upgrade import HelmUpgrade
-from wizard.steps.upgrade_view import UpgradeView
-from wizard.steps.values_file import ValuesFile
+from wizard.settings import settings_from, target_from
+from wizard.steps.step2_values_file import ValuesFile
+from wizard.steps.step3_helm_upgrade import HelmUpgrade
+from wizard.steps.upgrade.run_helm import UpgradeView
 from wizard.systems.access import Systems
-from wizard.systems.helm import Upgrade
-from wizard.target import target_from
+from wizard.systems.helm.records import Upgrade
 
 BACKEND = {"app.kubernetes.io/component": "langsmith-backend"}
 
@@ -78,7 +77,7 @@ def upgrade(systems: Systems, watch: Recorder) -> None:
 def test_hooks_pods_and_events_are_shown(
     cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wizard.steps.upgrade_view.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("wizard.steps.upgrade.run_helm.LOOK_SECONDS", 0.1)
     watch = Recorder(cluster.home)
     cluster.kubernetes.faults.slow(pods=1.5, jobs=1.0)
     upgrade(systems, watch)

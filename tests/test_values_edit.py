@@ -10,9 +10,9 @@ from ruamel.yaml import YAML
 from values.edited import EDITED, Edited
 from values.refused import REFUSED
 
-from wizard.records.catalogue import catalogue
-from wizard.systems.values_yaml import WANTED, EnvEntry, Outcome, edit, unified_diff
-from wizard.systems.values_yaml.readers import MAX_DEPTH
+from wizard.problems import catalogue
+from wizard.systems.values import WANTED, EnvEntry, Outcome, edit, unified_diff
+from wizard.systems.values.parser import MAX_DEPTH
 
 CHANGED = {name: case for name, case in EDITED.items() if case.outcome in ("insert", "update")}
 EMPTY_TOKENS = {"[]", "[ ]", "{}", "~", "null", "Null"}

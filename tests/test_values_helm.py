@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from wizard.resources import templates
-from wizard.systems.values_yaml import WANTED, Outcome, edit
+from wizard.systems.values import WANTED, Outcome, edit
 
 CHART = templates() / "practice" / "chart"
 OTHER = "- name: OTHER\n        value: 'x'\n"

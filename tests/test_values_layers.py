@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.systems.values_yaml import Outcome, Refusal, edit_layers, effective_values
+from wizard.systems.values import Outcome, Refusal, edit_layers, effective_values
 
 A, D = "AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS"
 RIGHT = f'[{{name: {A}, value: "true"}}, {{name: {D}, value: "true"}}]'

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from wizard.systems.values_yaml import WANTED, Outcome, edit, unified_diff
-from wizard.systems.values_yaml.quick import events
-from wizard.systems.values_yaml.readers import signature
+from wizard.systems.values import WANTED, Outcome, edit, unified_diff
+from wizard.systems.values.parser import signature
+from wizard.systems.values.quick import events
 
 KEYS = ["name", "replicas", "config", "env", "image", "标题", "a-b", "service", "x1", "Kubernetes"]
 PLAIN = [

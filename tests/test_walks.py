@@ -24,13 +24,13 @@ from traces import (
     writes,
 )
 
-from wizard.exits import Exit
+from wizard.engine.look import all_findings, closing, nothing_to_do, verdict
 from wizard.practice.cluster import PracticeCluster, Snapshot
-from wizard.procedure import STEPS
+from wizard.problems import Exit
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State
-from wizard.systems.cluster import DEPLOYMENTS, Cluster
-from wizard.walks.look import all_findings, closing, nothing_to_do, verdict
+from wizard.steps.procedure import STEPS
+from wizard.systems.kubernetes.cluster import DEPLOYMENTS, Cluster
 
 VARIABLES = {"AUDIT_LOGS_ENABLED": "true", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS": "true"}
 BOTH = list(VARIABLES)

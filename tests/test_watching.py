@@ -13,9 +13,9 @@ from traces import wait_for
 from wizard.practice.kubernetes import PracticeKubernetes
 from wizard.practice.kubernetes.store import HISTORY
 from wizard.problems import Problem
-from wizard.systems import watching
-from wizard.systems.cluster import Cluster
-from wizard.systems.watching import EventWatch
+from wizard.systems.kubernetes import watching
+from wizard.systems.kubernetes.cluster import Cluster
+from wizard.systems.kubernetes.watching import EventWatch
 
 WEB = {"web"}
 

@@ -14,14 +14,13 @@ import pytest
 from databases import refused, told
 from traces import trace, writes
 
-from wizard.options import settings_from
 from wizard.practice.cluster import DATABASE, NAMESPACE, PracticeCluster
 from wizard.problems import Problem
-from wizard.systems import ways_in
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
-from wizard.systems.database import Database, witness
-from wizard.systems.pod_command import PodCommand
-from wizard.target import target_from
+from wizard.systems.kubernetes.exec import PodCommand
+from wizard.systems.postgres import Database, transaction
+from wizard.systems.postgres.ways_in import choose, in_pod
 
 WAYS = ("auto", "port-forward", "exec", "direct", "pod")
 SAID = {
@@ -155,7 +154,7 @@ def test_cut_between_commit_and_its_answer(cluster, database, monkeypatch) -> No
 
 def test_cut_off_for_good_at_the_commit(cluster, database, monkeypatch) -> None:
     shown = database.organizations(include_personal=False)
-    monkeypatch.setattr(witness, "SETTLE_LIMIT", 1.0)
+    monkeypatch.setattr(transaction, "SETTLE_LIMIT", 1.0)
     cut(monkeypatch, b"COMMIT;", after=True)
     plain = PodCommand.send
 
@@ -251,7 +250,7 @@ def test_a_password_that_is_stored_encoded_or_not(cluster, run, way, real) -> No
 
 
 def test_an_image_without_psql(systems, monkeypatch) -> None:
-    monkeypatch.setattr(ways_in.in_pod, "SHELL", "exec no-such-psql")
+    monkeypatch.setattr(in_pod, "BUNDLED_SHELL", "exec no-such-psql")
     with refused("LSA522") as caught:
         _ = systems.database
     assert "no-such-psql" in told(caught.value)
@@ -261,7 +260,7 @@ def test_an_external_database_has_no_pod(systems: Systems) -> None:
     external = dataclasses.replace(systems.installation, postgres=None)
     with (
         refused("LSA583") as caught,
-        ways_in.login(systems.target, systems.cluster, external),
+        choose.login(systems.target, systems.cluster, external),
     ):
         pass
     assert "--database direct" in caught.value.next_step

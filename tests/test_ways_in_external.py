@@ -16,19 +16,18 @@ from urllib.parse import quote
 import pytest
 from databases import World, fresh, refused, told
 
-from wizard.options import settings_from
 from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import NAMESPACE, PracticeCluster
 from wizard.practice.postgres import DEBIAN, PracticePostgres
-from wizard.systems import ways_in
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
-from wizard.systems.cluster import SECRETS
-from wizard.systems.database import Login
-from wizard.systems.database.connection_errors import check_system_certificates
-from wizard.systems.database.libpq_session import LibpqSession
-from wizard.systems.installation import Installation, SecretKeys
-from wizard.systems.ways_in.lasting import Lasting
-from wizard.target import target_from
+from wizard.systems.kubernetes.cluster import SECRETS
+from wizard.systems.postgres import Login
+from wizard.systems.postgres.errors import check_system_certificates
+from wizard.systems.postgres.libpq import LibpqSession
+from wizard.systems.postgres.ways_in import choose
+from wizard.systems.postgres.ways_in.in_pod import Lasting
+from wizard.systems.release.installation import Installation, SecretKeys
 
 USER = "localhost"
 """The role is called as the client certificate's common name."""
@@ -113,7 +112,7 @@ def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path)
             authority=SecretKeys("ca", ("ca.pem",)),
             client=SecretKeys("mtls", ("tls.crt", "tls.key")),
         )
-        with ways_in.database(systems.target, systems.cluster, installation) as database:
+        with choose.database(systems.target, systems.cluster, installation) as database:
             assert "is no Service of the cluster" in database.login.evidence
             assert "verify-full" in database.login.options["sslmode"]
             files = [Path(database.login.options[name]) for name in ("sslrootcert", "sslkey")]
@@ -127,7 +126,7 @@ def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path)
         other = dataclasses.replace(installation, database=without)
         with (
             refused("LSA526", "LSA527", "LSA524"),
-            ways_in.database(systems.target, systems.cluster, other),
+            choose.database(systems.target, systems.cluster, other),
         ):
             pass
         distrusted = dataclasses.replace(
@@ -136,7 +135,7 @@ def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path)
         other = dataclasses.replace(installation, database=distrusted)
         with (
             refused("LSA526"),
-            ways_in.database(systems.target, systems.cluster, other),
+            choose.database(systems.target, systems.cluster, other),
         ):
             pass
 
@@ -148,7 +147,7 @@ def test_a_certificate_that_is_not_in_its_secret(systems) -> None:
     )
     with (
         refused("LSA586") as caught,
-        ways_in.login(systems.target, systems.cluster, installation),
+        choose.login(systems.target, systems.cluster, installation),
     ):
         pass
     assert "ca.pem" in caught.value.what
@@ -158,7 +157,7 @@ def test_an_iam_url_is_explained(systems) -> None:
     installation = external(systems, "user@db.example.com:5432/x", iam_provider="aws")
     with (
         refused("LSA521") as caught,
-        ways_in.login(systems.target, systems.cluster, installation),
+        choose.login(systems.target, systems.cluster, installation),
     ):
         pass
     assert "IAM" in caught.value.what
@@ -169,7 +168,7 @@ def test_a_url_that_is_not_understood_is_not_shown(systems) -> None:
     installation = external(systems, "hidden words without a place")
     with (
         refused("LSA520") as caught,
-        ways_in.login(systems.target, systems.cluster, installation),
+        choose.login(systems.target, systems.cluster, installation),
     ):
         pass
     assert "hidden" not in told(caught.value)
@@ -206,7 +205,7 @@ def test_a_stored_password_without_a_scheme_is_read_in_both_ways(
         url = f"{role.user}:p%40ss@{postgres.host}:{postgres.port}/{world.name}"
         installation = external(systems, url)
         for _ in range(2):
-            way = ways_in.database(systems.target, systems.cluster, installation, lasting)
+            way = choose.database(systems.target, systems.cluster, installation, lasting)
             with way as database:
                 assert database.identity().user == role.user
                 assert told in database.login.evidence
@@ -222,7 +221,7 @@ def test_two_logins_at_most_fail(systems, postgres, logins) -> None:
         for _ in range(2):
             with (
                 refused("LSA524") as caught,
-                ways_in.database(systems.target, systems.cluster, installation, lasting),
+                choose.database(systems.target, systems.cluster, installation, lasting),
             ):
                 pass
             assert "neither URL-decoded nor as it is stored" in caught.value.what
@@ -243,7 +242,7 @@ def test_a_service_file(systems, postgres, monkeypatch, tmp_path) -> None:
         monkeypatch.setenv("PGSERVICEFILE", str(file))
         monkeypatch.setenv("PGSERVICE", "mine")
         target = dataclasses.replace(systems.target, database="direct")
-        with ways_in.database(target, systems.cluster, systems.installation) as database:
+        with choose.database(target, systems.cluster, systems.installation) as database:
             assert database.identity().database == world.name
             assert postgres.password not in repr(database.login)
 
@@ -263,7 +262,7 @@ def test_a_url_in_a_file(systems, postgres, tmp_path, form) -> None:
         file = tmp_path / "url"
         file.write_text(text)
         target = dataclasses.replace(systems.target, database_url_file=file)
-        with ways_in.database(target, systems.cluster, systems.installation) as database:
+        with choose.database(target, systems.cluster, systems.installation) as database:
             assert database.identity().database == world.name
             assert "as --database-url-file asks" in database.login.evidence
             assert postgres.password not in repr(database.login)
@@ -281,7 +280,7 @@ def test_a_read_only_server_is_not_a_read_write_one(systems, postgres, tmp_path)
         target = dataclasses.replace(systems.target, database_url_file=file)
         with (
             refused("LSA538", "LSA528", "LSA522"),
-            ways_in.database(target, systems.cluster, systems.installation),
+            choose.database(target, systems.cluster, systems.installation),
         ):
             pass
 
@@ -294,7 +293,7 @@ def test_a_file_that_holds_no_url_is_not_shown(systems, tmp_path) -> None:
             file.write_bytes(content)
         with (
             refused(id) as caught,
-            ways_in.login(target, systems.cluster, systems.installation),
+            choose.login(target, systems.cluster, systems.installation),
         ):
             pass
         assert "hidden" not in told(caught.value)

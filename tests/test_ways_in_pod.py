@@ -15,13 +15,12 @@ import pytest
 from databases import refused
 from traces import OURS
 
-from wizard.options import settings_from
 from wizard.practice.cluster import NAMESPACE, PracticeCluster
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
-from wizard.systems.database import parse_stored_url
-from wizard.systems.installation import PostgresImage, SecretKeys
-from wizard.systems.ways_in import own_pod
-from wizard.target import target_from
+from wizard.systems.postgres.ways_in import in_pod
+from wizard.systems.postgres.ways_in.stored import parse_stored_url
+from wizard.systems.release.installation import PostgresImage, SecretKeys
 
 ENV = {"LANGSMITH_AUDIT_DATABASE": "pod"}
 
@@ -29,10 +28,10 @@ ENV = {"LANGSMITH_AUDIT_DATABASE": "pod"}
 def ours(cluster: PracticeCluster) -> list[dict[str, Any]]:
     """The pods of this tool that are there."""
     pods = cluster.kubernetes.list("Pod", NAMESPACE)
-    return [pod for pod in pods if pod["metadata"]["labels"].get(own_pod.LABEL) == OURS_LABEL]
+    return [pod for pod in pods if pod["metadata"]["labels"].get(in_pod.LABEL) == OURS_LABEL]
 
 
-OURS_LABEL = own_pod.OURS
+OURS_LABEL = in_pod.OURS
 
 
 def created(cluster: PracticeCluster) -> int:
@@ -101,8 +100,8 @@ def test_it_is_removed_when_the_command_is_stopped(cluster, number) -> None:
 
 
 def test_an_image_that_cannot_be_pulled(cluster, run, monkeypatch) -> None:
-    cluster.kubernetes.faults.fail_pods({own_pod.LABEL: own_pod.OURS}, "ImagePullBackOff")
-    monkeypatch.setattr(own_pod, "START_LIMIT", 1.0)
+    cluster.kubernetes.faults.fail_pods({in_pod.LABEL: in_pod.OURS}, "ImagePullBackOff")
+    monkeypatch.setattr(in_pod, "START_LIMIT", 1.0)
     with systems_of(cluster, monkeypatch) as systems, refused("LSA585") as caught:
         _ = systems.database
     assert "ImagePull" in " ".join(caught.value.detail)
@@ -143,7 +142,7 @@ def test_what_the_pod_may_do(systems, cluster) -> None:
     assert container["image"] == "docker.io/postgres:14.7"
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["activeDeadlineSeconds"] == own_pod.DEADLINE
+    assert spec["activeDeadlineSeconds"] == in_pod.DEADLINE
     assert container["resources"]["limits"]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -154,7 +153,7 @@ def test_what_the_pod_may_do(systems, cluster) -> None:
 
 
 def test_one_pod_serves_every_look_and_is_made_again_when_it_is_gone(cluster, monkeypatch) -> None:
-    from wizard.systems.cluster import PODS
+    from wizard.systems.kubernetes.cluster import PODS
 
     with systems_of(cluster, monkeypatch) as systems:
         first = systems.database.organization_counts()
@@ -170,7 +169,7 @@ def test_one_pod_serves_every_look_and_is_made_again_when_it_is_gone(cluster, mo
 
 
 def test_what_a_killed_run_left_behind_is_removed(systems, cluster) -> None:
-    left = own_pod.manifest(
+    left = in_pod.manifest(
         "langsmith-audit-left",
         PostgresImage("docker.io/postgres:14.7"),
         systems.installation,
@@ -178,7 +177,7 @@ def test_what_a_killed_run_left_behind_is_removed(systems, cluster) -> None:
     )
     cluster.kubernetes.faults.clear()
     left["metadata"]["namespace"] = NAMESPACE
-    from wizard.systems.cluster import PODS
+    from wizard.systems.kubernetes.cluster import PODS
 
     systems.cluster.create(PODS, NAMESPACE, left)
     systems.cluster.patch(PODS, "langsmith-audit-left/status", NAMESPACE, FAILED)
@@ -197,7 +196,7 @@ def test_certificates_are_mounted_where_the_release_has_them(systems) -> None:
     )
     installation = dataclasses.replace(systems.installation, database=reference)
     stored = parse_stored_url("u:p@db:5432/x")
-    pod = own_pod.manifest("n", PostgresImage("i"), installation, stored)
+    pod = in_pod.manifest("n", PostgresImage("i"), installation, stored)
     sources = [volume["secret"] for volume in pod["spec"]["volumes"]]
     assert [(one["secretName"], len(one["items"])) for one in sources] == [("ca", 1), ("mtls", 2)]
     env = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
@@ -221,7 +220,7 @@ def test_certificates_are_mounted_where_the_release_has_them(systems) -> None:
 def test_the_password_is_cut_out_as_it_is_parsed_here(shell, url, password) -> None:
     stored = parse_stored_url(url)
     assert stored.password == password
-    script = own_pod.SHELL.replace(own_pod.PSQL, 'printf "%s %s" "$PGUSER" "$PGPASSWORD"')
+    script = in_pod.SHELL.replace(in_pod.PSQL, 'printf "%s %s" "$PGUSER" "$PGPASSWORD"')
     plain = (stored.otherwise or stored).user
     env = {"URL": url, "BEFORE": stored.before, "AFTER": stored.after, "PATH": "/usr/bin:/bin"}
     env |= {"PGUSER": stored.user, "PLAINUSER": plain}

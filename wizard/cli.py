@@ -11,14 +11,13 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard import __version__
-from wizard.exits import Exit
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from wizard.options import Option
+    from wizard.settings import Option
 
 EXIT_CODES = """exit codes:
   0 fine, done, nothing to do        6 changes pending (plan --detailed-exitcode)
@@ -51,21 +50,23 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "run": Command("the wizard: look, ask, change, confirm", "wizard.walks.run", shared=True),
-    "plan": Command("the dry run: every change, none made", "wizard.walks.plan", shared=True),
+    "run": Command("the wizard: look, ask, change, confirm", "wizard.commands.run", shared=True),
+    "plan": Command("the dry run: every change, none made", "wizard.commands.plan", shared=True),
     "show": Command("a plan as it was made, offline", "wizard.commands.show"),
     "apply": Command(
-        "exactly what a plan says, or nothing", "wizard.walks.apply", shared=True, reaching=True
+        "exactly what a plan says, or nothing", "wizard.commands.apply", shared=True, reaching=True
     ),
-    "check": Command("the health check: reads only", "wizard.walks.check", shared=True, reads=True),
-    "undo": Command("put back what a run changed", "wizard.walks.undo", shared=True),
+    "check": Command(
+        "the health check: reads only", "wizard.commands.check", shared=True, reads=True
+    ),
+    "undo": Command("put back what a run changed", "wizard.commands.undo", shared=True),
     "orgs": Command(
-        "the organizations and their state", "wizard.walks.orgs", shared=True, reads=True
+        "the organizations and their state", "wizard.commands.orgs", shared=True, reads=True
     ),
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),
     "runs": Command("what was done from this machine", "wizard.commands.runs"),
     "rbac": Command(
-        "the Role that a command needs, as YAML", "wizard.walks.rbac", shared=True, reads=True
+        "the Role that a command needs, as YAML", "wizard.commands.rbac", shared=True, reads=True
     ),
     "explain": Command("what a finding means, offline", "wizard.commands.explain"),
     "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),
@@ -125,7 +126,7 @@ def _run(name: str, arguments: list[str]) -> int:
         own(parser)
     parsed = parser.parse_args(arguments)
     if command.shared:
-        from wizard.options import settings_from
+        from wizard.settings import settings_from
 
         parsed.settings = settings_from(vars(parsed), os.environ)
     return int(module.main(parsed))
@@ -147,7 +148,7 @@ def add_shared(
     parser: argparse.ArgumentParser, *, reaching: bool = False, reads: bool = False
 ) -> None:
     """The options that tell the target and the conduct, from the one table."""
-    from wizard.options import CHANGING, OPTIONS, REACHING
+    from wizard.settings import CHANGING, OPTIONS, REACHING
 
     names = ("target", "conduct", "limits") if reaching else GROUPS
     groups = {name: parser.add_argument_group(name) for name in names}
@@ -160,7 +161,7 @@ def add_shared(
 def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> None:
     from argparse import SUPPRESS
 
-    from wizard.options import Kind, positive_seconds
+    from wizard.settings import Kind, positive_seconds
 
     help = SUPPRESS if hidden else f"{option.help} [{option.variable}]"
     if option.kind is Kind.SWITCH:

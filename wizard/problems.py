@@ -1,6 +1,32 @@
-"""The one exception for everything that a user, a cluster, a database or a network can cause."""
+"""The one exception for everything that a user, a cluster, a database or a network can cause.
 
-from wizard.exits import Exit
+With it the exit codes, the same in every command and output format, and the catalogue of findings,
+read from templates/findings/*.toml.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import cache
+from typing import NamedTuple
+
+
+class Exit(IntEnum):
+    """What the process says to its caller when it ends."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    FAILED = 3
+    WARNED = 4
+    UNKNOWN = 5
+    PENDING = 6
+    REFUSED = 7
+    DECLINED = 8
+    STOPPED = 9
+    UNDONE = 10
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class Problem(Exception):
@@ -36,7 +62,7 @@ class Problem(Exception):
         self.detail = detail
         self.paste = paste
 
-    def but(self, *, what: str = "", detail: tuple[str, ...] = ()) -> "Problem":
+    def but(self, *, what: str = "", detail: tuple[str, ...] = ()) -> Problem:
         """The same problem told in other words, or with further lines after its own."""
         return Problem(
             self.id,
@@ -47,3 +73,29 @@ class Problem(Exception):
             detail=(*self.detail, *detail),
             paste=self.paste,
         )
+
+
+class Entry(NamedTuple):
+    """One catalogue entry: what a finding means, what to do next, and its source."""
+
+    id: str
+    title: str
+    meaning: str
+    next_step: str
+    source: str
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """All entries by id, in the order of their ids."""
+    import tomllib
+
+    from wizard.resources import templates
+
+    entries = {}
+    for path in sorted((templates() / "findings").glob("*.toml")):
+        for id, facts in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            entries[id] = Entry(
+                id, facts["title"], facts["meaning"], facts["next"], facts["source"]
+            )
+    return dict(sorted(entries.items()))

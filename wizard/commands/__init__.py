@@ -1,1 +1,1 @@
-"""The commands that walk over no steps, one module each."""
+"""The commands, one file each; none imports another."""

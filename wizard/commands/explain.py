@@ -6,9 +6,7 @@ import argparse
 import sys
 import textwrap
 
-from wizard.exits import Exit
-from wizard.problems import Problem
-from wizard.records.catalogue import Entry, catalogue
+from wizard.problems import Entry, Exit, Problem, catalogue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from wizard.console.safe import safe
-from wizard.exits import Exit
+from wizard.problems import Exit
 from wizard.records.journal import Run, runs
-from wizard.records.run_choice import the_run
-from wizard.records.run_states import made, state, undone_by
+from wizard.records.runs import made, state, the_run, undone_by
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

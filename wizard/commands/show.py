@@ -7,9 +7,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wizard.console.plan_faces import FACES, FORMATS
 from wizard.console.safe import safe
-from wizard.exits import Exit
+from wizard.formats.faces import FACES, FORMATS
+from wizard.problems import Exit
 from wizard.records.plan_json import ID
 from wizard.records.plan_reading import read_plan
 

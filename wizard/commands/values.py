@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard.exits import Exit
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 from wizard.systems.redact import redact
-from wizard.systems.values_yaml import Edit, Outcome, edit, read_values, unified_diff, write_values
+from wizard.systems.values import Edit, Outcome, edit, read_values, unified_diff, write_values
 
 SCHEMA_VERSION = "1.0"
 

@@ -1,1 +1,1 @@
-"""What a person sees and is asked; used by walks alone."""
+"""The conversation: what a person sees and is asked."""

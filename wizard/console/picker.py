@@ -18,8 +18,7 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import BaseStyle
 
-from wizard.console.choices import Choices
-from wizard.console.entries import Entry
+from wizard.console.entries import Choices, Entry
 from wizard.console.safe import safe
 from wizard.problems import Problem
 

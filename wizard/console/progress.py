@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from wizard.console.interrupts import StopSwitch
 from wizard.console.safe import safe
-from wizard.console.signals import StopSwitch
 from wizard.problems import Problem
 from wizard.records.journal import Journal
 
@@ -25,7 +25,7 @@ TROUBLE = "stuck: "
 
 
 class Progress:
-    """The watch that steps report to (`wizard.steps.base.Watch`)."""
+    """The watch that steps report to (`wizard.steps.step.Watch`)."""
 
     def __init__(self, console: Console, switch: StopSwitch, journal: Journal | None) -> None:
         self._console = console

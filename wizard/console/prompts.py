@@ -1,26 +1,28 @@
 """The questions, asked in a terminal. Each has a flag and a variable, so none is ever needed.
 
-The prompt libraries are imported when the first question is asked.
+The prompt libraries are imported when the first question is asked. Where the terminal can only show
+lines (TERM=dumb), questions are asked and answered in lines, without them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import getpass
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wizard.console import plain
-from wizard.console.choices import PAGE, Find, Listed, Paged
-from wizard.console.entries import Entry
-from wizard.console.signals import Interrupted, asking
-from wizard.options import BY_NAME
+from wizard.console.entries import PAGE, Entry, Find, Listed, Paged, rows
+from wizard.console.interrupts import Interrupted, asking
+from wizard.settings import BY_NAME
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from questionary import Question
+
 
 STYLE = [
     ("qmark", "fg:ansicyan bold"),
@@ -50,8 +52,8 @@ def ask_text(name: str, default: str = "") -> str:
 def ask_path(name: str) -> str:
     """The path of a file that is there, for the option of this name, with completion."""
     default = "values.yaml" if Path("values.yaml").is_file() else ""
-    if plain.needed():
-        return _expanded(plain.ask_line(BY_NAME[name].ask, default))
+    if _plain_needed():
+        return _expanded(_plain_line(BY_NAME[name].ask, default))
     from questionary import path
 
     asked = path(BY_NAME[name].ask, default=default, validate=_there, **_look())
@@ -60,8 +62,8 @@ def ask_path(name: str) -> str:
 
 def ask_secret(name: str) -> str:
     """A secret for the option of this name; what is typed is not shown."""
-    if plain.needed():
-        return plain.ask_secret(BY_NAME[name].ask)
+    if _plain_needed():
+        return _plain_secret(BY_NAME[name].ask)
     from questionary import password
 
     return str(_ask(password(BY_NAME[name].ask, **_look()))).strip()
@@ -75,8 +77,8 @@ def ask_choice(name: str, entries: Sequence[Entry], default: str = "") -> str:
 def ask_yes(question: str) -> bool:
     """Yes or no, no unless yes is typed; what was typed before it was asked does not count."""
     _forget_typed()
-    if plain.needed():
-        return plain.ask_yes(question)
+    if _plain_needed():
+        return _plain_yes(question)
     from questionary import confirm
 
     return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
@@ -91,7 +93,7 @@ def ask_several(name: str, find: Find, order: Callable[[], str]) -> tuple[str, .
     first = find("", None)
     if len(first) <= PAGE:
         return _pick(question, first, several=True)
-    if plain.needed():
+    if _plain_needed():
         return _searched(question, find)
     from wizard.console.picker import Picker
 
@@ -119,8 +121,8 @@ def _searched(question: str, find: Find) -> tuple[str, ...]:
 def _pick(
     question: str, entries: Sequence[Entry], *, several: bool, at: str = ""
 ) -> tuple[str, ...]:
-    if plain.needed():
-        return plain.ask_numbers(question, entries, several=several)
+    if _plain_needed():
+        return _plain_numbers(question, entries, several=several)
     from wizard.console.picker import Picker
 
     picker = Picker(question, Listed(entries), several=several, at=at)
@@ -129,8 +131,8 @@ def _pick(
 
 
 def _ask_line(question: str, default: str = "") -> str:
-    if plain.needed():
-        return plain.ask_line(question, default)
+    if _plain_needed():
+        return _plain_line(question, default)
     from questionary import text
 
     return str(_ask(text(question, default=default, **_look()))).strip()
@@ -219,3 +221,55 @@ def _forget_typed() -> None:
 
         with contextlib.suppress(termios.error):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def _plain_needed() -> bool:
+    """Whether the terminal cannot move its cursor."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
+def _plain_line(question: str, default: str = "") -> str:
+    """A line; the default when it is empty.
+
+    Raises:
+        EOFError: the person left.
+    """
+    sys.stderr.write(f"? {question} " + (f"[{default}] " if default else ""))
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.strip() or default
+
+
+def _plain_secret(question: str) -> str:
+    """A line that is not shown.
+
+    Raises:
+        EOFError: the person left.
+    """
+    return getpass.getpass(f"? {question} ", stream=sys.stderr).strip()
+
+
+def _plain_yes(question: str) -> bool:
+    """Yes or no; anything but yes is no."""
+    return _plain_line(f"{question} (y/N)").lower() in ("y", "yes")
+
+
+def _plain_numbers(question: str, entries: Sequence[Entry], *, several: bool) -> tuple[str, ...]:
+    """The values of the entries whose numbers were typed."""
+    for number, (entry, row) in enumerate(zip(entries, rows(entries), strict=True), 1):
+        sys.stderr.write(f"  {'-' if entry.disabled else number:>3}  {row}\n")
+    hint = "numbers, with blanks between them" if several else "a number"
+    while True:
+        typed = _plain_line(f"{question} ({hint})").replace(",", " ").split()
+        picked = [_entry(word, entries) for word in typed]
+        if picked and all(picked) and (several or len(picked) == 1):
+            return tuple(dict.fromkeys(entry.value for entry in picked if entry))
+        sys.stderr.write("  Type the numbers of lines that have one; Ctrl-C leaves.\n")
+
+
+def _entry(word: str, entries: Sequence[Entry]) -> Entry | None:
+    number = int(word) if word.isdecimal() and word.isascii() and len(word) < 6 else 0
+    found = entries[number - 1] if 1 <= number <= len(entries) else None
+    return found if found and not found.disabled else None

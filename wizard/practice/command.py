@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
-from wizard.exits import Exit
 from wizard.practice import scenarios
 from wizard.practice.helm_binary import helm_binary
 from wizard.practice.serve import (
@@ -27,7 +26,7 @@ from wizard.practice.serve import (
     ServerProcess,
     remove_leftovers,
 )
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 
 CHART_VERSIONS = ("0.12.32", "0.12.33", "0.13.37", "0.16.5")
 

@@ -23,9 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from wizard.exits import Exit
 from wizard.practice.chart_repository import FOREIGN, led_to
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 
 STOP_FILE = "stop"
 """A file of this name in the practice folder ends a kept cluster."""

@@ -1,15 +1,17 @@
-"""What a step saw, what it proposes, and what it did."""
+"""What a step saw, what it proposes, and what it did.
+
+Of an upgrade that is also what it would change in the rendered objects, without any secret.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from wizard.problems import Problem
 from wizard.records.findings import Finding, State
-from wizard.records.rendered import ObjectDiff
 
 
 class Reversible(StrEnum):
@@ -64,7 +66,7 @@ class Consent:
     """Something beyond the documented change that needs a yes of its own; `--yes` is none.
 
     Attributes:
-        option: the switch in `wizard.options` that gives it beforehand, and its question.
+        option: the switch in `wizard.settings` that gives it beforehand, and its question.
         refusal: what is at stake, with its details; raised where nobody may be asked.
         instead: a switch that makes the change another one, which needs no yes; asked first.
     """
@@ -151,3 +153,47 @@ class Done:
     summary: str
     evidence: tuple[str, ...] = ()
     undo: Mapping[str, Any] = field(default_factory=dict)
+
+
+class DiffState(StrEnum):
+    """What becomes of an object."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True)
+class ObjectDiff:
+    """One object that the chart renders otherwise than it is deployed.
+
+    Attributes:
+        state: `noise` where all of the difference is another one at every rendering (a fresh
+            certificate, a random name).
+        lines: a changed place each, `+`, `-` or `~` first; values that may be secret are left out.
+        hook: it is a hook of the release.
+        ours: the difference is the two variables and nothing else.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    state: DiffState
+    lines: tuple[str, ...] = ()
+    hook: bool = False
+    ours: bool = False
+
+    @property
+    def title(self) -> str:
+        """The object and what becomes of it, in a line."""
+        hook = "hook " if self.hook else ""
+        what = f"{hook}{self.kind} {self.name}"
+        if self.state is DiffState.NOISE:
+            return f"{what}: differs at every rendering (noise)"
+        return f"{what}: {self.state.value}{', only the two variables' if self.ours else ''}"
+
+
+def beyond(differences: Iterable[ObjectDiff]) -> tuple[ObjectDiff, ...]:
+    """The differences that are neither the two variables nor noise."""
+    return tuple(it for it in differences if not it.ours and it.state is not DiffState.NOISE)

@@ -1,7 +1,11 @@
-"""Findings: what was looked at, and what was seen."""
+"""Findings: what was looked at, and what was seen.
+
+Evidence is what was seen right after a change failed, before anything else is done.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -67,3 +71,23 @@ def passed(id: str, subject: str, message: str, *evidence: str) -> Finding:
 def failed(id: str, subject: str, message: str, *evidence: str, next_step: str) -> Finding:
     """A finding that is wrong, with what to do next."""
     return Finding(id, State.FAIL, subject, message, evidence, next_step)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a failure looked like; no secret in it.
+
+    Attributes:
+        summary: what a person must see at once, a line each.
+        sections: everything that was read, by title; a run's folder keeps it.
+    """
+
+    summary: tuple[str, ...]
+    sections: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        """The whole of it, as the file in the run's folder has it."""
+        return "\n".join(
+            f"== {title} ==\n{text.rstrip()}\n" for title, text in self.sections.items()
+        )

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__
-from wizard.exits import Exit
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done
-from wizard.records.evidence import Evidence
-from wizard.target import Place
+from wizard.records.findings import Evidence
+from wizard.settings import Place
 
 VERSION = 1
 IN_DOUBT = "LSA547"

@@ -9,11 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wizard.exits import Exit
-from wizard.problems import Problem
-from wizard.records.plain_data import from_plain
-from wizard.records.plan_file import SCHEMA_VERSION, Plan
-from wizard.records.plan_json import ID, parse, plan_id
+from wizard.problems import Exit, Problem
+from wizard.records.plan import SCHEMA_VERSION, Plan
+from wizard.records.plan_json import ID, from_plain, parse, plan_id
 
 LARGEST = 64 * 1024 * 1024
 """Bytes; a plan over a hundred thousand organizations has a quarter of that."""

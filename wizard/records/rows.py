@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard.exits import Exit
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 
 INLINE = 1_000
 """More rows than this are in a file."""

@@ -2,34 +2,38 @@
 
 Not its generation: a real API server counts annotations in it (ours among them), and an autoscaler
 that goes up and comes down again. What is stored is compared with what was stored, so that what
-the API server fills in is nobody's move.
+the API server fills in is nobody's move. Fingerprints tell the same from different without showing
+what they are of.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wizard.article import WANTED
 from wizard.records.changes import Part
-from wizard.steps.fingerprint import fingerprint_of
-from wizard.systems.field_owners import (
+from wizard.systems.redact import is_secret_key, redact, secret_literals
+from wizard.systems.release.owners import (
     CONTROLLERS,
     REPLICAS,
     autoscaler_of,
+    is_helm,
     last_set_by,
     managers_of,
+    marks_at,
+    owner_of,
 )
-from wizard.systems.owners import is_helm, marks_at, owner_of
-from wizard.systems.redact import is_secret_key, redact, secret_literals
-from wizard.systems.rendering import ORDER, leaves_of
-from wizard.variables import WANTED
+from wizard.systems.release.rendering import ORDER, leaves_of
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.rendering import Path as At
+    from wizard.systems.release.rendering import Path as At
+
 
 HELM = "meta.helm.sh/release-name"
 """The annotation that helm leaves on what it installs."""
@@ -176,3 +180,14 @@ def _image(live: Mapping[str, Any], container: str) -> At:
 
 def _at(spec: Mapping[str, Any], image: At) -> Any:
     return dict(leaves_of({"template": spec["template"]})).get(image)
+
+
+def fingerprint(content: bytes | str) -> str:
+    """SHA-256 of bytes or text, in hexadecimal."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint_of(facts: Any) -> str:
+    """SHA-256 of plain data, whatever the order of its keys."""
+    return fingerprint(json.dumps(facts, sort_keys=True, default=str))

@@ -1,7 +1,11 @@
 """Rights that several steps need, each declared once."""
 
-from wizard.steps.base import Access
-from wizard.systems.helm_rights import usual_rights
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wizard.steps.step import Access
+from wizard.systems.release.helm_rights import usual_rights
 
 RELEASES = Access("kubernetes", "list", "secrets")
 """helm keeps its releases in Secrets, and lists them."""
@@ -115,4 +119,19 @@ REVIEW = Access(
 """Asking beforehand whether a right is there."""
 
 HELM = tuple(Access("helm", it.verb, it.what, it.group, changes=True) for it in usual_rights())
-"""What helm needs by itself for a LangSmith of the usual kinds; see `wizard.walks.rights`."""
+"""What helm needs by itself for a LangSmith of the usual kinds; see `wizard.engine.rights`."""
+
+
+LEASE = tuple(
+    Access("kubernetes", verb, "leases", "coordination.k8s.io", changes=True, optional=True)
+    for verb in ("get", "create", "patch", "delete")
+)
+"""What a run asks for besides its steps; it goes without where a right is missing."""
+
+
+TRIED = tuple(replace(it, changes=False, optional=True) for it in ROLL)
+"""A write is tried with the right to make it; what may not be tried is told so."""
+
+
+IDENTITY = (Access("kubernetes", "get", "namespaces", optional=True),)
+"""What tells the target of a plan; a plan without it names the API server's address instead."""

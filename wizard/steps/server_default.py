@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wizard.article import ON_BY_DEFAULT, WANTED, at_least
 from wizard.problems import Problem
-from wizard.steps.chart_version import ON_BY_DEFAULT, at_least
-from wizard.variables import WANTED
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems

@@ -1,1 +1,1 @@
-"""The outside systems, one file each; a system never knows a step."""
+"""The outside systems, one folder each; a system never knows a step."""

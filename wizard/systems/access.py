@@ -14,28 +14,28 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from wizard.exits import Exit
-from wizard.problems import Problem
-from wizard.systems.asking import Asking
-from wizard.systems.release_records import ReleaseRecords
-from wizard.target import Place, Target
-from wizard.variables import WANTED
+from wizard.article import WANTED
+from wizard.problems import Exit, Problem
+from wizard.settings import Place, Target
+from wizard.systems.langsmith.asking import Asking
+from wizard.systems.release.records import ReleaseRecords
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from uuid import UUID
 
-    from wizard.systems.cluster import Cluster, Resource
-    from wizard.systems.database import Database
-    from wizard.systems.forward import LocalForward
-    from wizard.systems.helm import Chart, Helm, Release, Upgrade
-    from wizard.systems.installation import Installation
-    from wizard.systems.rbac import Right
-    from wizard.systems.release_secrets import Stored
-    from wizard.systems.served import Served
-    from wizard.systems.values_yaml import LayeredEdit
-    from wizard.systems.ways_in.lasting import Lasting
+    from wizard.systems.helm.client import Helm
+    from wizard.systems.helm.records import Chart, Release, Upgrade
+    from wizard.systems.kubernetes.cluster import Cluster, Resource
+    from wizard.systems.kubernetes.forward import LocalForward
+    from wizard.systems.kubernetes.rbac import Right
+    from wizard.systems.langsmith.asking import Served
+    from wizard.systems.postgres import Database
+    from wizard.systems.postgres.ways_in.in_pod import Lasting
+    from wizard.systems.release.installation import Installation
+    from wizard.systems.release.records import Stored
+    from wizard.systems.values import LayeredEdit
     from wizard.systems.workload import Workload
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class Systems:
     @property
     def values_layers(self) -> list[tuple[Path, bytes]]:
         """The values files as they are now, in helm's order."""
-        from wizard.systems.values_yaml import read_values
+        from wizard.systems.values import read_values
 
         files = self.target.values
         return self._once("layers", lambda: [(path, read_values(path)) for path in files])
@@ -154,7 +154,7 @@ class Systems:
         Raises:
             Problem: `--edit-file` names a file that is not among the values files.
         """
-        from wizard.systems.values_yaml import edit_layers
+        from wizard.systems.values import edit_layers
 
         into = self.target.edit_file
         if into and into not in self.target.values:
@@ -164,7 +164,7 @@ class Systems:
     @property
     def file_values(self) -> dict[str, Any]:
         """The values of all files as helm merges them; they hold secrets."""
-        from wizard.systems.values_yaml import effective_values
+        from wizard.systems.values import effective_values
 
         layers = self.values_layers
         return self._once("file_values", lambda: effective_values([data for _, data in layers]))
@@ -172,7 +172,7 @@ class Systems:
     @property
     def given_values(self) -> dict[str, Any]:
         """The same with the nulls in them, as helm would record them; they hold secrets."""
-        from wizard.systems.values_yaml import given_values
+        from wizard.systems.values import given_values
 
         layers = self.values_layers
         return self._once("given_values", lambda: given_values([data for _, data in layers]))
@@ -247,7 +247,7 @@ class Systems:
 
     def may(self, right: Right) -> bool | None:
         """Whether the API server grants a right; None where it cannot be asked."""
-        from wizard.systems.cluster import Resource
+        from wizard.systems.kubernetes.cluster import Resource
 
         what, _, sub = right.what.partition("/")
         try:
@@ -300,7 +300,7 @@ class Systems:
         Raises:
             Problem: it cannot be had.
         """
-        from wizard.systems.chart_package import chart_digest
+        from wizard.systems.helm.charts import chart_digest
 
         return self._once(
             f"digest of {chart} {version}", lambda: chart_digest(self.helm.binary, chart, version)
@@ -335,7 +335,7 @@ class Systems:
         return self.target.release, self.target.namespace, self.release.revision
 
     def _open_helm(self) -> Helm:
-        from wizard.systems.helm import Helm
+        from wizard.systems.helm.client import Helm
 
         threading.Thread(target=_import_ahead).start()  # while helm answers
         return Helm.find(
@@ -345,7 +345,7 @@ class Systems:
         )
 
     def _open_cluster(self) -> Cluster:
-        from wizard.systems.cluster import Cluster
+        from wizard.systems.kubernetes.cluster import Cluster
 
         cluster = Cluster.connect(
             self.target.kubeconfig, self.target.context, limit=self.target.connect_limit
@@ -355,8 +355,7 @@ class Systems:
 
     def _read_release(self) -> Release:
         """helm's release; with --gitops also what stands for one that helm does not have."""
-        from wizard.systems.by_labels import stand_in
-        from wizard.systems.discovery import NOT_READABLE, not_by_helm
+        from wizard.systems.release.discovery import NOT_READABLE, not_by_helm, stand_in
 
         target = self.target
         ahead = ("computed_values", *(("deployed_values",) if target.values else ()))
@@ -380,20 +379,20 @@ class Systems:
 
         Empty where only helm itself can tell.
         """
-        from wizard.systems.release_secrets import stored_revisions
+        from wizard.systems.release.records import stored_revisions
 
         return stored_revisions(self.cluster, self.target.namespace, self.target.release)
 
     def _read_manifest(self) -> str:
-        from wizard.systems.by_labels import live_manifest
+        from wizard.systems.release.discovery import live_manifest
 
         if not self.release.revision:
             return live_manifest(self.cluster, self.release)
         return self.helm.manifest(*self._revision)
 
     def _read_installation(self) -> Installation:
-        from wizard.systems.by_labels import live_manifest
-        from wizard.systems.installation import read_installation
+        from wizard.systems.release.discovery import live_manifest
+        from wizard.systems.release.installation import read_installation
 
         try:
             values, manifest = self.computed_values, self.manifest
@@ -416,7 +415,7 @@ class Systems:
         return Workload(self.cluster, self.installation)
 
     def _open_database(self) -> Database:
-        from wizard.systems.ways_in import database
+        from wizard.systems.postgres.ways_in.choose import database
 
         way = database(self.target, self.cluster, self.installation, self._lasting())
         return self._looks.enter_context(way)
@@ -424,7 +423,7 @@ class Systems:
     def _lasting(self) -> Lasting:
         """What stays open to the database between two looks; it is closed before the cluster."""
         if self._stays is None:
-            from wizard.systems.ways_in.lasting import Lasting
+            from wizard.systems.postgres.ways_in.in_pod import Lasting
 
             self._stays = Lasting()
             self._clients.callback(self._stays.close)
@@ -451,11 +450,11 @@ class Systems:
 
 def _import_ahead() -> None:
     """Import what every look needs, which takes as long as helm to answer."""
-    from wizard.systems.cluster import import_client
+    from wizard.systems.kubernetes.cluster import import_client
 
     with contextlib.suppress(ImportError):  # told where it is needed
         import_client()
-        for name in ("values_yaml", "langsmith_api", "database.database"):
+        for name in ("values", "langsmith.api", "postgres.database"):
             import_module(f"wizard.systems.{name}")
 
 

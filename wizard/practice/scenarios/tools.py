@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wizard.exits import Exit
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster

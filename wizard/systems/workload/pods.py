@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wizard.systems.manifest import literal_env
-from wizard.variables import WANTED
+from wizard.article import WANTED
+from wizard.systems.release.manifest import literal_env
 
 UNSCHEDULABLE = "Unschedulable"
 

@@ -139,3 +139,12 @@ def _refused(replica_set: Mapping[str, Any] | None) -> str:
     if failure.get("status") != "True":
         return ""
     return f"{failure.get('reason') or NOT_LET_IN}: {redact(str(failure.get('message') or ''))}"
+
+
+def status_lines(status: RolloutStatus) -> tuple[str, ...]:
+    """The counters, what keeps it, then a line a pod."""
+    counts = f"{status.updated} of {status.desired} updated, {status.ready} ready"
+    head = f"{counts}, {status.old} old{status.ending}"
+    held = (status.held.why,) if status.held else ()
+    stuck = (f"stuck: {status.stuck}",) if status.stuck else ()
+    return (head, *stuck, *held, *(f"{pod.name}  {pod.words}" for pod in status.pods))

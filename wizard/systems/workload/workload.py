@@ -9,19 +9,16 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any, Protocol, Self
 
-from wizard.exits import Exit
-from wizard.problems import Problem
-from wizard.systems.cluster import BUDGETS, PODS, REPLICASETS, Cluster, Resource
-from wizard.systems.events import Event, events_about, node_comes
-from wizard.systems.installation import Installation
-from wizard.systems.manifest import literal_env
-from wizard.systems.workload.argo_rollout import ArgoRolloutKind
-from wizard.systems.workload.budgets import blocking
-from wizard.systems.workload.deployment import DeploymentKind
+from wizard.problems import Exit, Problem
+from wizard.systems.kubernetes.cluster import BUDGETS, PODS, REPLICASETS, Cluster, Resource
+from wizard.systems.kubernetes.events import Event, events_about, node_comes
+from wizard.systems.release.installation import Installation
+from wizard.systems.release.manifest import literal_env
 from wizard.systems.workload.following import Following
+from wizard.systems.workload.kinds import ArgoRolloutKind, DeploymentKind
 from wizard.systems.workload.pods import Pod, read_pod
 from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
-from wizard.systems.workload.waiting import PATIENCE, Patience, Steady
+from wizard.systems.workload.waiting import PATIENCE, Patience, Steady, blocking
 
 POLL_SECONDS = 1.0
 SILENCE_LIMIT = 60.0

@@ -1,0 +1,31 @@
+"""What the article fixes: the two variables, and the charts that know them.
+
+Source: Enabling Audit Logs in Self-Hosted LangSmith.
+"""
+
+from __future__ import annotations
+
+WANTED = ("AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS")
+"""Names; the value of each is the string "true"."""
+
+
+OLDEST = "0.12.33"
+"""The first chart version with audit logs (the article, "Prerequisites")."""
+
+ON_BY_DEFAULT = "0.13.37"
+"""The first chart version with audit logs on by default."""
+
+
+def new_enough(version: str) -> bool:
+    """Whether a chart version has audit logs, by SemVer precedence (0.12.33-rc.1 has not)."""
+    return at_least(version, OLDEST)
+
+
+def at_least(version: str, wanted: str) -> bool:
+    """Whether a chart version is `wanted` or later, by SemVer precedence; False for no version."""
+    from semver import Version
+
+    try:
+        return Version.parse(version.removeprefix("v")) >= wanted
+    except ValueError:
+        return False

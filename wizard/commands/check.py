@@ -1,0 +1,35 @@
+"""`langsmith-audit check`: the health check. It reads only."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from wizard.engine.answers import Answers
+from wizard.engine.look import all_findings, look, verdict, where
+from wizard.formats import check
+from wizard.problems import Exit
+from wizard.steps.procedure import STEPS, TITLES
+from wizard.systems.access import Systems
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The report's format, and what counts as failed."""
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--fail-on", choices=("fail", "warn"), default="fail", help="exit 4 on warnings only"
+    )
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """Look at every step and report."""
+    answers = Answers(args.settings, may_ask=False)
+    with Systems(answers.locate(), by_labels=True) as systems:
+        seen = look(systems, STEPS)
+        exit = verdict(all_findings(seen), fail_on_warn=args.fail_on == "warn")
+        facts = where(systems)
+    if args.format == "json":
+        sys.stdout.write(check.check_json(facts, TITLES, seen, exit))
+    else:
+        check.check_text(facts, TITLES, seen, exit)
+    return exit

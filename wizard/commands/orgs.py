@@ -1,0 +1,176 @@
+"""`langsmith-audit orgs`: the organizations and what is stored about audit logs. It reads only.
+
+Rows are written as their pages come, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from wizard.console.safe import safe, safe_json
+from wizard.engine.answers import Answers
+from wizard.engine.look import where
+from wizard.problems import Exit
+from wizard.steps.step4_organizations import Organizations
+from wizard.systems.access import Systems, not_understood
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from wizard.systems.postgres import Organization
+
+PAGES = (50, 10_000)
+"""Rows of the first page, which comes at once, and of the others, which shall be few."""
+FIELDS = ("id", "display_name", "is_personal", "state", "stored", "config_shape")
+_LAYOUT = "{:<36}  {:<11}  {:<8}  {}\n"
+
+Rows = Iterable["Organization"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is looked for, and the list's format."""
+    parser.add_argument(
+        "--search", default="", metavar="TEXT", help="part of the name, or the id's beginning"
+    )
+    parser.add_argument("--format", choices=tuple(_WRITERS), default="text")
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """List the organizations; the summary goes to standard error.
+
+    Raises:
+        Problem: the database cannot be reached or read, or an id of `--org` is in no row.
+    """
+    answers = Answers(args.settings, may_ask=False)
+    with Systems(answers.locate()) as systems:
+        if args.search and systems.target.selection.ids:
+            raise not_understood("--search", "it cannot be combined with --org")
+        seen: Counter[str] = Counter()
+        found = _counted(_started(_organizations(systems, args.search)), seen)
+        _WRITERS[args.format](found, _about(systems) if args.format == "json" else {})
+        sys.stdout.flush()
+        login = systems.database.login
+        told = [f"{_summary(seen)}; {safe(login.subject)}", safe(login.evidence)]
+        if not systems.target.selection.ids and (order := systems.database.order(args.search)):
+            told.append(order)
+        sys.stderr.write("".join(f"{line}\n" for line in told))
+    return Exit.OK
+
+
+def _about(systems: Systems) -> dict[str, str]:
+    """The target, with the database and the way to it."""
+    login = systems.database.login
+    return {**where(systems), "database": login.subject, "database_evidence": login.evidence}
+
+
+def _organizations(systems: Systems, search: str) -> Iterator[Organization]:
+    selection = systems.target.selection
+    if selection.ids:
+        yield from Organizations().chosen(systems)
+        return
+    after: tuple[str, UUID] | None = None
+    limit, later = PAGES
+    while True:
+        page = systems.database.organizations(
+            search=search,
+            after=after,
+            limit=limit,
+            only_off=selection.only_off and not selection.all,
+            include_personal=not (selection.all or selection.only_off),
+        )
+        yield from page
+        sys.stdout.flush()
+        if len(page) < limit:
+            return
+        after, limit = (page[-1].display_name, page[-1].id), later
+
+
+def _started(organizations: Iterator[Organization]) -> Iterator[Organization]:
+    """The same, with the first one fetched: what goes wrong does so before a word is written."""
+    first = next(organizations, None)
+
+    def rest() -> Iterator[Organization]:
+        if first is not None:
+            yield first
+        yield from organizations
+
+    return rest()
+
+
+def _counted(organizations: Iterator[Organization], seen: Counter[str]) -> Iterator[Organization]:
+    for organization in organizations:
+        seen["personal" if organization.is_personal else organization.state.value] += 1
+        yield organization
+
+
+def _summary(seen: Counter[str]) -> str:
+    total = seen.total()
+    counted = f"{total} organization{'s' if total != 1 else ''}"
+    order = ("on", "off", "default", "wrong shape", "personal")
+    parts = [f"{seen[name]} {name}" for name in order if seen[name]]
+    return f"{counted}: {', '.join(parts)}" if parts else counted
+
+
+def _record(organization: Organization) -> dict[str, Any]:
+    return {
+        "id": organization.key,
+        "display_name": organization.display_name,
+        "is_personal": organization.is_personal,
+        "state": organization.state.value,
+        "stored": organization.value if organization.present else None,
+        "config_shape": organization.shape,
+    }
+
+
+def _line(organization: Organization) -> str:
+    return safe_json(json.dumps(_record(organization), ensure_ascii=False))
+
+
+def _write_text(organizations: Rows, _target: dict[str, str]) -> None:
+    heading = _LAYOUT.format("ID", "STATE", "PERSONAL", "NAME")
+    for it in organizations:
+        sys.stdout.write(heading)
+        heading = ""
+        personal = "yes" if it.is_personal else "no"
+        name = safe(it.display_name)
+        sys.stdout.write(_LAYOUT.format(it.key, it.state.value, personal, name))
+
+
+def _write_ndjson(organizations: Rows, _target: dict[str, str]) -> None:
+    for organization in organizations:
+        sys.stdout.write(_line(organization) + "\n")
+
+
+def _write_json(organizations: Rows, target: dict[str, str]) -> None:
+    about = json.dumps({"schema_version": "1.0", "target": target}, ensure_ascii=False)
+    sys.stdout.write(safe_json(about)[:-1] + ', "organizations": [')
+    comma = "\n"
+    for organization in organizations:
+        sys.stdout.write(comma + _line(organization))
+        comma = ",\n"
+    sys.stdout.write("\n]}\n")
+
+
+def _write_csv(organizations: Rows, _target: dict[str, str]) -> None:
+    """Names as they are shown on a terminal, with control characters as escapes."""
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(FIELDS)
+    for organization in organizations:
+        record = _record(organization)
+        record["display_name"] = safe(organization.display_name)
+        record["is_personal"] = str(organization.is_personal).lower()
+        rows.writerow(record[name] for name in FIELDS)
+
+
+_WRITERS: dict[str, Callable[[Rows, dict[str, str]], None]] = {
+    "text": _write_text,
+    "json": _write_json,
+    "ndjson": _write_ndjson,
+    "csv": _write_csv,
+}

@@ -1,0 +1,140 @@
+"""`langsmith-audit plan`: the dry run. It shows every change exactly, and makes none.
+
+How long a plan lasts is typed as `90m`, `12h`, `7d`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from wizard.console.interrupts import StopSwitch
+from wizard.console.safe import safe_json
+from wizard.console.screen import talk
+from wizard.engine.answers import Answers, Declined
+from wizard.engine.consents import with_chart
+from wizard.engine.propose import propose_all
+from wizard.formats.faces import FACES, FORMATS
+from wizard.planning.approval import settings_of
+from wizard.planning.compare import compare, tell_json, tell_text
+from wizard.planning.differences import attributed
+from wizard.planning.make import Header, plan_document
+from wizard.problems import Exit, Problem
+from wizard.records.plan import Keyed, Plan, as_text
+from wizard.records.plan_json import ID
+from wizard.records.plan_reading import Reading, read_plan
+from wizard.systems.access import Systems, not_understood
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The plan's format and file, and what its header says."""
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the plan as JSON to FILE")
+    parser.add_argument(
+        "--detailed-exitcode", action="store_true", help="exit 6 when changes are pending"
+    )
+    parser.add_argument(
+        "--expires",
+        type=lasting,
+        default=lasting(LASTING),
+        metavar="TIME",
+        help=f"how long it may be applied: 90m, 12h, 7d (default: {LASTING})",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="PLAN",
+        help="show only what is different from this plan; its answers count where none is given",
+    )
+    parser.add_argument("--ticket", default="", metavar="TEXT", help="the change ticket")
+    parser.add_argument(
+        "--needs-approval", action="store_true", help="apply only with --approve and the plan's id"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why the change is made")
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """Make the plan and show it, or what it would do differently from another one."""
+    header = Header(args.expires, args.ticket, args.reason, args.needs_approval)
+    old = _to_compare(args)
+    settings = settings_of(old.plan, args.settings, exactly=False) if old else args.settings
+    answers = Answers(settings)
+    try:
+        with StopSwitch().installed(), Systems(answers.locate()) as systems:
+            plan = make_plan(systems, answers, header, old)
+            found = (
+                attributed(systems, old.plan, dict.fromkeys(compare(old.plan, plan))) if old else ()
+            )
+    except Declined:
+        talk().print("You left; a plan changes nothing.", style="yellow")
+        return Exit.DECLINED
+    document = plan.document()
+    if args.output:
+        _write(Path(args.output), safe_json(as_text(document)))
+    if old:
+        tell = tell_json if args.format == "json" else tell_text
+        tell(old.id, document[ID], found)
+    else:
+        FACES[args.format](plan, document, ())
+    sys.stdout.flush()
+    if args.output:
+        talk().print(f"The plan is in {args.output}.", markup=False)
+    if old:
+        return Exit.PENDING if found else Exit.OK
+    if plan.changes and args.detailed_exitcode and plan.exit_code == Exit.OK:
+        return Exit.PENDING
+    return Exit(plan.exit_code)
+
+
+def make_plan(
+    systems: Systems, answers: Answers, header: Header, old: Reading | None = None
+) -> Plan:
+    """Look at everything, and make the plan; one to compare with `old` has the same key.
+
+    Raises:
+        Problem: an answer is missing, or the target cannot be read.
+    """
+    proposal = with_chart(systems, answers, lambda: propose_all(systems, answers))
+    keyed = Keyed(old.plan.fingerprint_key) if old else None
+    return plan_document(systems, answers.settings, proposal, header, keyed)
+
+
+def _to_compare(args: argparse.Namespace) -> Reading | None:
+    """The plan that `--compare` names."""
+    if not args.compare:
+        return None
+    if args.format not in ("text", "json"):
+        raise not_understood("--format", "a comparison is text or json")
+    return read_plan(Path(args.compare))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Problem(
+            "LSA904",
+            f"The plan cannot be written: {error.strerror}",
+            on=f"file {path}",
+            next_step="name another file: -o FILE",
+            exit=Exit.USAGE,
+        ) from None
+
+
+LASTING = "7d"
+"""How long a plan may be applied: a week has one change window in most houses."""
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_LONGEST = timedelta(days=366)
+
+
+def lasting(text: str) -> timedelta:
+    """The time; ValueError when it is none, or more than a year."""
+    match = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
+    if not match:
+        raise ValueError(text)
+    found = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if not timedelta(0) < found <= _LONGEST:
+        raise ValueError(text)
+    return found

@@ -1,0 +1,1 @@
+"""What the commands that walk over the steps share."""

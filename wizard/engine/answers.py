@@ -1,0 +1,321 @@
+"""The answers: taken from flags and variables, asked for in a terminal, or reported as missing.
+
+A release that was not named is found by looking.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from wizard.console import prompts
+from wizard.console.entries import PAGE, Entry
+from wizard.console.interrupts import Interrupted
+from wizard.problems import Exit, Problem
+from wizard.settings import BY_NAME, Kind, Settings, Target, target_from
+from wizard.systems.access import Systems
+
+if TYPE_CHECKING:
+    from wizard.records.journal import Run
+    from wizard.systems.postgres import Organization
+    from wizard.systems.release.discovery import Found
+
+
+class Declined(Exception):
+    """The person left at a prompt, or said no."""
+
+
+class Answers:
+    """What was told, and how to get what was not."""
+
+    def __init__(self, settings: Settings, *, may_ask: bool = True) -> None:
+        self._settings = settings
+        self.may_ask = may_ask and prompts.possible() and not settings.get("no_input")
+        _read_key_file(settings)
+
+    @property
+    def settings(self) -> Settings:
+        """Everything that was told so far, with where it came from."""
+        return self._settings
+
+    def target(self) -> Target:
+        """The target with all answers so far; namespace and release have their defaults."""
+        return target_from(self._settings)
+
+    def locate(self) -> Target:
+        """Settle context, namespace and release: told, found by looking, or asked for.
+
+        Raises:
+            Problem: no kubeconfig, no such context, or several releases and none was named.
+        """
+        from wizard.systems.kubernetes.cluster import Cluster
+
+        kubeconfig = self.target().kubeconfig
+        contexts = Cluster.contexts(kubeconfig)
+        if not self._settings.told("context") and len(contexts) > 1 and self.confirms:
+            current = next((it.name for it in contexts if it.current), "")
+            entries = [Entry(it.name, it.name, (it.server,)) for it in contexts]
+            self._take("context", lambda: prompts.ask_choice("context", entries, current))
+        if not (self._settings.told("namespace") and self._settings.told("release")):
+            self._find()
+        if not self._settings.told("namespace"):
+            found = Cluster.connect(kubeconfig, self.target().context).default_namespace
+            self._default("namespace", found)
+        if not self._settings.told("release"):
+            self._default("release", "langsmith")
+        return self.target()
+
+    def _find(self) -> None:
+        """Take the one LangSmith there is; of several the one that is picked.
+
+        Raises:
+            Problem: there are several, and nothing may be asked for.
+        """
+        told = {name: self._settings.values.get(name) for name in ("namespace", "release")}
+        found, looked = look_for(self.target(), told["namespace"], told["release"])
+        if not found:
+            return
+        if len(found) == 1:
+            self._place(found[0], f"{FOUND}, the only LangSmith in {looked}")
+            return
+        if not self.may_ask:
+            raise several(found, looked)
+        entries = [
+            Entry(it.flags, it.release, (it.namespace, it.chart_version, it.status)) for it in found
+        ]
+        flags = self._asked(lambda: prompts.ask_choice("release", entries, ""))
+        self._place(next(it for it in found if it.flags == flags), "prompt")
+
+    def _place(self, found: Found, origin: str) -> None:
+        for name, value in (("namespace", found.namespace), ("release", found.release)):
+            if not self._settings.told(name):
+                self._settings.put(name, value, origin)
+
+    def of_unfinished(self, left: Run, plan: str = "") -> str:
+        """What is to become of a run that was left: `resume`, `undo` or `leave`.
+
+        A run that applies a plan is resumed by applying that `plan` alone.
+
+        Raises:
+            Declined: the person left.
+            Problem: LSA922, it applies another plan, and is to be resumed.
+        """
+        resumable = left.plan == plan
+        if self.confirms and not self._settings.told("unfinished"):
+            resume = Entry("resume", "resume", ("go on with it, from what is there",))
+            entries = [
+                *([resume] if resumable else []),
+                Entry("undo", "undo", ("put back what it changed",)),
+                Entry("leave", "leave", ("begin a run of its own",)),
+            ]
+            first = entries[0].value
+            self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, first))
+        how = str(self._settings.get("unfinished"))
+        if how == "resume" and not resumable:
+            raise _not_resumable(left)
+        return how
+
+    @property
+    def told_of_failure(self) -> bool:
+        """Whether a rollback of a failed upgrade was asked for beforehand."""
+        return str(self._settings.get("on_failure")) == "rollback"
+
+    def on_failure(self) -> str:
+        """What is to be done about a failed upgrade: `stop` or `rollback`; `--yes` is no answer.
+
+        Raises:
+            Declined: the person left.
+        """
+        if self.confirms and not self._settings.told("on_failure"):
+            entries = [
+                Entry("stop", "stop", ("leave everything as it is, to look at it",)),
+                Entry("rollback", "rollback", ("put the revision from before the run back",)),
+            ]
+            self._take("on_failure", lambda: prompts.ask_choice("on_failure", entries, "stop"))
+        return str(self._settings.get("on_failure"))
+
+    def complete(self, names: Sequence[str], systems: Systems) -> None:
+        """Ask for all of these, or report all of them as missing at once.
+
+        Raises:
+            Problem: something is missing and may not be asked for.
+        """
+        if names and not self.may_ask:
+            raise missing(names)
+        for name in names:
+            self._take(name, self._question(name, systems))
+        if names:
+            systems.answer(self.target())
+
+    def agree(self, question: str) -> bool:
+        """A confirmation; `--yes` gives it.
+
+        Raises:
+            Problem: it may not be asked for.
+            Declined: the person left.
+        """
+        if self._settings.get("yes"):
+            return True
+        if not self.may_ask:
+            raise missing(("yes",))
+        return bool(self._asked(lambda: prompts.ask_yes(question)))
+
+    def consent(self, option: str, value: object = True) -> bool:  # noqa: FBT002 - a switch's value
+        """A yes that `--yes` does not give: asked for, and kept as the option's `value`.
+
+        Raises:
+            Declined: the person left.
+        """
+        yes = bool(self._asked(lambda: prompts.ask_yes(BY_NAME[option].ask)))
+        if yes:
+            self._settings.put(option, value, "prompt")
+        return yes
+
+    @property
+    def confirms(self) -> bool:
+        """Whether each change is asked for, not told by `--yes`."""
+        return self.may_ask and not self._settings.get("yes")
+
+    def _default(self, name: str, value: str) -> None:
+        if self.confirms:
+            self._take(name, lambda: prompts.ask_text(name, value))
+        else:
+            self._settings.put(name, value, "default")
+
+    def _take(self, name: str, ask: Callable[[], object]) -> None:
+        value = self._asked(ask)
+        while not value:
+            value = self._asked(ask)
+        self._settings.put(name, value, "prompt")
+
+    def _asked(self, ask: Callable[[], object]) -> object:
+        try:
+            return ask()
+        except Interrupted as interrupted:
+            if interrupted.signum != signal.SIGINT:
+                raise
+            raise Declined from None
+        except (KeyboardInterrupt, EOFError):
+            raise Declined from None
+
+    def _question(self, name: str, systems: Systems) -> Callable[[], object]:
+        if name == "org" and systems.target.database == "manual":
+            return lambda: prompts.ask_text("org").replace(",", " ").split()
+        if name == "org":
+            find = partial(_entries, systems)
+            return lambda: list(prompts.ask_several("org", find, systems.database.order))
+        if BY_NAME[name].kind is Kind.SECRET:
+            return lambda: prompts.ask_secret(name)
+        if BY_NAME[name].kind is Kind.PATHS:
+            return lambda: list(filter(None, [prompts.ask_path(name)]))
+        return lambda: prompts.ask_text(name)
+
+
+def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:
+    found = systems.database.organizations(
+        search=part,
+        after=(after.name, UUID(after.value)) if after else None,
+        limit=PAGE + 1,
+    )
+    return [_entry(organization) for organization in found]
+
+
+def _entry(organization: Organization) -> Entry:
+    reasons = {"on": "already on", "wrong shape": "its config is no JSON object"}
+    reason = "personal" if organization.is_personal else reasons.get(organization.state, "")
+    id = str(organization.id)
+    return Entry(id, organization.display_name, (reason or organization.state, id), reason)
+
+
+def _not_resumable(left: Run) -> Problem:
+    return Problem(
+        "LSA922",
+        f"Run {left.id} was left unfinished, and applies plan {left.plan[:12]}",
+        on=f"run {left.id}",
+        next_step="langsmith-audit apply with that plan goes on with it, where the rest is as "
+        "planned; --unfinished undo puts it back, --unfinished leave begins a run of its own",
+        exit=Exit.USAGE,
+    )
+
+
+def missing(names: Sequence[str]) -> Problem:
+    """The problem of answers that nobody gave, all of them at once."""
+    lines = []
+    for name in names:
+        option = BY_NAME[name]
+        flags = {"org": "--org ID, --all or --only-off", "api_key": "--api-key-file FILE"}
+        lines.append(f"{option.help}: {flags.get(name, option.flags[-1:] and option.flags[-1])}"
+                     f" or {option.variable}")  # fmt: skip
+    count = f"{len(lines)} answers are" if len(lines) > 1 else "An answer is"
+    return Problem(
+        "LSA900",
+        f"{count} missing, and nothing may be asked for here",
+        on="this invocation",
+        next_step="give what is listed above, or run it in a terminal without --no-input",
+        exit=Exit.USAGE,
+        detail=tuple(lines),
+    )
+
+
+def _read_key_file(settings: Settings) -> None:
+    name = settings.get("api_key_file")
+    if not name:
+        return
+    try:
+        key = Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Problem(
+            "LSA909",
+            f"The file with the API key cannot be read: {reason}",
+            on=f"file {name}",
+            next_step="name a readable file: --api-key-file FILE",
+            exit=Exit.USAGE,
+        ) from None
+    settings.put("api_key", key, f"file {name}")
+
+
+FOUND = "found by looking"
+"""How the origin of an answer begins that nobody gave."""
+
+
+def look_for(
+    target: Target, namespace: str | None, release: str | None
+) -> tuple[tuple[Found, ...], str]:
+    """The LangSmith releases that can be seen, and where was looked.
+
+    Nothing where it cannot be looked: what stands in the way is told by the walk that follows.
+    """
+    from wizard.systems.helm.client import Helm
+    from wizard.systems.kubernetes.cluster import Cluster
+    from wizard.systems.release.discovery import discover
+
+    cluster = Cluster.connect(target.kubeconfig, target.context, limit=target.connect_limit)
+    try:
+        helm = Helm.find(
+            kubeconfig=target.kubeconfig,
+            context=cluster.context or None,
+            connect_limit=target.connect_limit,
+        )
+        seen = discover(helm, cluster, namespace)
+    except Problem:
+        return (), ""
+    finally:
+        cluster.close()
+    return tuple(it for it in seen.found if release in (None, it.release)), seen.looked
+
+
+def several(found: Sequence[Found], looked: str) -> Problem:
+    """The problem of several releases, none of which was named."""
+    return Problem(
+        "LSA144",
+        f"There are {len(found)} LangSmith releases, and none of them was named",
+        on=looked,
+        next_step="name one: type the flags of its line",
+        exit=Exit.USAGE,
+        detail=tuple(f"{it.flags}  (chart {it.chart_version}, {it.status})" for it in found),
+    )

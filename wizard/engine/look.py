@@ -1,0 +1,114 @@
+"""One look at every step, reading only, and the target as every command shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from wizard.formats.check import MEANING
+from wizard.problems import Exit, Problem
+from wizard.records.changes import Observation
+from wizard.records.findings import Finding, State, from_problem
+from wizard.steps.step import Step, Watch
+from wizard.systems.access import Systems
+from wizard.systems.release.discovery import NOT_READABLE
+
+
+class Look:
+    """Observes steps one after another; a problem that was told once is not told again."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+        self._told: set[int] = set()
+
+    def at(self, step: Step, *, confirming: Watch | None = None) -> Observation:
+        """What a step sees, or confirms after changes; a problem becomes a finding.
+
+        Raises:
+            Problem: the invocation itself is wrong (exit code 2).
+        """
+        if step.name in self._systems.target.skip:
+            skipped = Finding("LSA907", State.SKIP, step.title, "Left out, as --skip asks")
+            return Observation((skipped,), right=True)
+        try:
+            if confirming:
+                return step.confirm(self._systems, confirming)
+            return step.observe(self._systems)
+        except Problem as problem:
+            if problem.exit == Exit.USAGE:
+                raise
+            return Observation((self._finding(step, problem),), right=False, blocked=True)
+
+    def _finding(self, step: Step, problem: Problem) -> Finding:
+        if id(problem) in self._told:
+            message = f"Not looked at, because of {problem.id} above"
+            return Finding("LSA908", State.NOT_RUN, step.title, message)
+        self._told.add(id(problem))
+        state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
+        return from_problem(problem, state)
+
+
+def look(
+    systems: Systems, steps: Sequence[Step], say: Callable[[Step], None] = lambda _step: None
+) -> dict[str, Observation]:
+    """Every step's observation, by its name, in order; `say` hears which one comes next."""
+    looking = Look(systems)
+    seen = {}
+    for step in steps:
+        say(step)
+        seen[step.name] = looking.at(step)
+    return seen
+
+
+def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
+    """The exit code that findings amount to; nothing checked is never fine."""
+    states = {finding.state for finding in findings}
+    if State.FAIL in states:
+        return Exit.FAILED
+    if states & {State.UNKNOWN, State.NOT_RUN} or not states & {State.PASS, State.WARN}:
+        return Exit.UNKNOWN
+    if State.WARN in states and fail_on_warn:
+        return Exit.WARNED
+    return Exit.OK
+
+
+def nothing_to_do(seen: Mapping[str, Observation]) -> str:
+    """The words for a look that found all of it right, without what was left out."""
+    left = _left_out(seen)
+    if not left:
+        return "Nothing to do: everything is right already."
+    return f"Nothing to do: what was looked at is right already. Not looked at: {left}."
+
+
+def closing(seen: Mapping[str, Observation], exit: Exit, *, changed: bool) -> str:
+    """The words after the last look of a run: they claim only what it has measured."""
+    if exit != Exit.OK:
+        what = "The changes were made" if changed else "Nothing was left to change"
+        return f"{what}, but {MEANING[exit]}; see above."
+    left = _left_out(seen)
+    if not left:
+        return "Done: audit logs are on, and confirmed."
+    return f"Done: what was looked at is right. Not looked at, and so not confirmed: {left}."
+
+
+def _left_out(seen: Mapping[str, Observation]) -> str:
+    return ", ".join(name for name, observation in seen.items() if observation.left_out)
+
+
+def all_findings(seen: dict[str, Observation]) -> list[Finding]:
+    """The findings of all steps, in order."""
+    return [finding for observation in seen.values() for finding in observation.findings]
+
+
+def where(systems: Systems) -> dict[str, str]:
+    """The target as a person must see it; what cannot be read is left out."""
+    target, cluster = systems.target, systems.cluster
+    facts = {"context": cluster.context, "api_server": cluster.server}
+    facts |= {"namespace": target.namespace, "release": target.release}
+    if target.found:
+        facts["found"] = target.found.removeprefix("found ")
+    try:
+        release = systems.release
+    except Problem:
+        return facts
+    none = NOT_READABLE if release.status == NOT_READABLE else "none"
+    return facts | {"revision": str(release.revision or none), "chart": release.chart}

@@ -1,0 +1,94 @@
+"""Proposes every change, each seen as if those before it were made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wizard.engine import server_check
+from wizard.engine.answers import Answers
+from wizard.engine.look import Look, verdict
+from wizard.engine.rights import make_sure
+from wizard.problems import Exit, Problem
+from wizard.records.changes import Change, Observation
+from wizard.steps.procedure import STEPS, ordered
+from wizard.systems.access import Systems
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was seen, and what would be done.
+
+    Attributes:
+        seen: each step's observation.
+        changes: in the order in which they would be made.
+        exit: 0, or why they cannot be made as they are.
+    """
+
+    seen: Mapping[str, Observation]
+    changes: tuple[Change, ...]
+    exit: Exit
+
+
+def propose_all(systems: Systems, answers: Answers) -> Proposal:
+    """Observe every step and collect the changes.
+
+    Raises:
+        Problem: an answer is missing, or the target cannot be read.
+    """
+    ask_for_missing(systems, answers, leave_out=("audit_api",))
+    looking = Look(systems)
+    seen: dict[str, Observation] = {}
+    changes: list[Change] = []
+    for step in ordered(one_rollout=systems.target.one_rollout):
+        seen[step.name] = looking.at(step)
+        if step.name in systems.target.skip or stops(seen):
+            continue
+        change = step.propose(systems, tuple(changes))
+        if change:
+            changes.append(change)
+    return Proposal(seen, tuple(changes), _exit(seen, changes))
+
+
+def foresee(systems: Systems) -> tuple[Change, ...]:
+    """Propose every change before the first one is made.
+
+    Raises:
+        Problem: a later step refuses its change or lacks something, or the API server refuses a
+            write that is tried (`dryRun=All`); nothing was changed yet.
+    """
+    changes: list[Change] = []
+    for step in ordered(one_rollout=systems.target.one_rollout):
+        if step.name not in systems.target.skip:
+            step.require(systems)
+            change = step.propose(systems, tuple(changes))
+            changes += [change] if change else []
+    make_sure(systems, changes)
+    server_check.make_sure(systems, changes)
+    return tuple(changes)
+
+
+def ask_for_missing(systems: Systems, answers: Answers, *, leave_out: tuple[str, ...] = ()) -> None:
+    """Ask for, or report, everything that the steps still need answered."""
+    names: list[str] = []
+    for step in STEPS:
+        if step.name in systems.target.skip or step.name in leave_out:
+            continue
+        try:
+            names += step.missing(systems)
+        except Problem:  # the look that follows reports it at its own step
+            continue
+    answers.complete(names, systems)
+
+
+def stops(seen: Mapping[str, Observation]) -> bool:
+    """Whether a step up to here can neither be right nor be made right."""
+    changing = (it for name, it in seen.items() if name not in ("audit_table", "audit_api"))
+    return any(observation.blocked for observation in changing)
+
+
+def _exit(seen: Mapping[str, Observation], changes: Sequence[Change]) -> Exit:
+    if stops(seen):
+        return verdict([f for it in seen.values() if it.blocked for f in it.findings])
+    lacking = [consent.refusal for change in changes for consent in change.consents]
+    return lacking[0].exit if lacking else Exit.OK

@@ -1,0 +1,163 @@
+"""Asks the API server what it says to a write, without making it (`dryRun=All`).
+
+Admission, quotas and types are checked for real; helm's own server dry run sends no write at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from wizard.article import WANTED
+from wizard.problems import Exit, Problem
+from wizard.records.changes import Change, DiffState, ObjectDiff
+from wizard.records.plan import ServerCheck
+from wizard.systems.access import Systems
+from wizard.systems.kubernetes.cluster import FIELD_MANAGER, SECRETS
+from wizard.systems.kubernetes.errors import refuses
+from wizard.systems.redact import redact, secret_literals
+from wizard.systems.release.manifest import (
+    UNSCOPED,
+    Key,
+    containers_of,
+    key_of,
+    objects_of,
+    resource_of,
+)
+from wizard.systems.release.owners import HELM, applied_by_helm
+from wizard.systems.release.records import DRIVERS
+
+Body = dict[str, Any]
+
+ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
+
+
+def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
+    """What the API server says to each object that the change would write; none for other steps.
+
+    The backend is tried with its variables or its restart; every other object that the upgrade
+    changes or adds, as the chart renders it. What differs at every rendering is not tried.
+    """
+    if not change.exact:
+        return ()
+    if change.step == "backend_restart":
+        return (_checked(f"{_backend(systems)} with the restart", lambda: _try_restart(systems)),)
+    if change.step != "helm_upgrade":
+        return ()
+    what = f"{_backend(systems)} with {' and '.join(WANTED)}"
+    variables = dict.fromkeys(WANTED, "true")
+    backend = _checked(what, lambda: systems.workload.try_variables(variables))
+    bodies = _bodies(systems, change)
+    secrets = tuple(secret_literals(systems.deployed_values) | secret_literals(systems.file_values))
+    others = (it for it in change.rendered if not it.ours and it.state is not DiffState.NOISE)
+    return (backend, *(_of_object(systems, it, bodies, secrets) for it in others))
+
+
+def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
+    """Try every write of the changes before the first one is made, helm's own record too.
+
+    Raises:
+        Problem: LSA442, the API server refuses one; what cannot be tried stands in nobody's way.
+    """
+    refused = [
+        check
+        for change in changes
+        for check in (*simulate(systems, change), *_records(systems, change))
+        if check.outcome == REFUSED
+    ]
+    if refused:
+        raise Problem(
+            "LSA442",
+            "The API server would refuse the change; it was tried before anything was changed",
+            on=systems.release.on,
+            next_step="meet the policy, webhook or quota that it names, or mend the value; then "
+            "start again",
+            exit=Exit.FAILED,
+            detail=tuple(f"{check.what}: {check.because}" for check in refused),
+        )
+
+
+def _records(systems: Systems, change: Change) -> Iterator[ServerCheck]:
+    """The Secret in which helm records the new revision before it changes any object.
+
+    A quota may have no room for it. Source: helm's storage driver, `HELM_DRIVER`.
+    """
+    if change.step != "helm_upgrade" or not change.exact:
+        return
+    if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
+        return
+    release = systems.release
+    name = f"sh.helm.release.v1.{release.name}.v{release.revision + 1}"
+    labels = {"owner": "helm", "name": release.name, "version": str(release.revision + 1)}
+    body = {
+        "apiVersion": "v1",
+        "kind": SECRETS.kind,
+        "metadata": {"name": name, "labels": labels},
+        "type": "helm.sh/release.v1",
+    }
+    yield _checked(
+        f"Secret {name}, helm's record",
+        lambda: systems.cluster.create(SECRETS, release.namespace, body, dry_run=True),
+    )
+
+
+def _of_object(
+    systems: Systems, it: ObjectDiff, bodies: Mapping[Key, Body], secrets: Sequence[str]
+) -> ServerCheck:
+    """One object as the chart renders it; what the API server repeats of it holds no secret."""
+    what = f"{it.kind} {it.name} as rendered"
+    body = bodies.get((it.kind, it.namespace, it.name))
+    if it.state is DiffState.REMOVED:
+        return ServerCheck(f"{it.kind} {it.name}", NOT_SIMULATED, "it is removed")
+    if it.hook:
+        return ServerCheck(what, NOT_SIMULATED, "a hook is deleted and made anew")
+    if body is None:
+        return ServerCheck(what, NOT_SIMULATED, "its name is another one at every rendering")
+    resource = resource_of(it.kind, str(body.get("apiVersion", "")))
+    namespace = None if it.kind in UNSCOPED else it.namespace
+    applies = systems.helm.major >= 4 and applied_by_helm(systems.workload.live())
+    manager = HELM if applies else FIELD_MANAGER
+    check = _checked(
+        what,
+        lambda: systems.cluster.try_apply(resource, it.name, namespace, body, manager=manager),
+        exact=applies or it.state is DiffState.ADDED,
+    )
+    return replace(check, because=redact(check.because, (*secrets, *_private(body))))
+
+
+def _private(body: Body) -> Iterator[str]:
+    """What a Secret or ConfigMap holds, and what variables hold: none of it is told."""
+    for part in ("data", "stringData"):
+        yield from map(str, (body.get(part) or {}).values())
+    for container in containers_of(body):
+        yield from (str(it["value"]) for it in container.get("env") or [] if it.get("value"))
+
+
+def _bodies(systems: Systems, change: Change) -> dict[Key, Body]:
+    """The rendered objects that change."""
+    wanted = {it.kind for it in change.rendered if not it.ours and not it.hook}
+    found = objects_of(change.manifest, wanted, systems.release) if wanted else []
+    return {key: it for it in found if (key := key_of(it, systems.release.namespace))}
+
+
+def _backend(systems: Systems) -> str:
+    return f"{systems.installation.backend.kind} {systems.installation.backend.name}"
+
+
+def _try_restart(systems: Systems) -> None:
+    systems.workload.try_restart(at=datetime.now(UTC))
+
+
+def _checked(what: str, attempt: Callable[[], object], *, exact: bool = True) -> ServerCheck:
+    """What became of the attempt; `exact` says whether helm would send the same."""
+    try:
+        attempt()
+    except Problem as problem:
+        words = (f"{problem.what} ({problem.id})", *problem.detail)
+        if refuses(problem, exact=exact):
+            return ServerCheck(what, REFUSED, "; ".join(problem.detail) or words[0])
+        return ServerCheck(what, NOT_SIMULATED, "; ".join(words))
+    return ServerCheck(what, ACCEPTED)

@@ -1,0 +1,261 @@
+"""The way back: what a run changed, newest first, where it is still there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from wizard.console import screen
+from wizard.console.interrupts import StopSwitch
+from wizard.console.progress import Progress
+from wizard.engine.answers import Answers, Declined
+from wizard.engine.change import Changing, carried_out
+from wizard.engine.hold import leased, locked
+from wizard.engine.rights import make_sure
+from wizard.problems import Exit, Problem
+from wizard.records.changes import Change
+from wizard.records.findings import Finding, State
+from wizard.records.journal import Journal, Run, runs
+from wizard.records.runs import Made, last_not_undone, made, undone_by
+from wizard.steps.procedure import NUMBERS, STEPS
+from wizard.steps.step import Step
+from wizard.steps.step5_backend_restart import BackendRestart
+from wizard.systems.access import Systems
+
+AGAIN = "langsmith-audit undo goes on; langsmith-audit run makes the changes again"
+AFRESH = "langsmith-audit runs lists what was done from here"
+BY_NAME = {step.name: step for step in STEPS}
+
+
+class Undoing:
+    """One undo, over the changes of one run."""
+
+    def __init__(self, answers: Answers, switch: StopSwitch) -> None:
+        self._answers = answers
+        self._switch = switch
+        self._console = screen.talk()
+        self._changing = Changing(switch)
+
+    def put_back(self, run: Run | None, opened: Systems | None = None) -> Exit:
+        """Undo this run, or the last one that was not; whatever ends it early is told.
+
+        `opened` is for a walk that has its systems open already.
+        """
+
+        def walk() -> Exit:
+            if opened:
+                return self.walk(opened, run)
+            with Systems(self._answers.locate()) as systems:
+                return self.walk(systems, run)
+
+        return carried_out(walk, self._changing, again=AGAIN, afresh=AFRESH)
+
+    def walk(self, systems: Systems, run: Run | None) -> Exit:
+        """Undo on systems that are open already.
+
+        Raises:
+            Problem: the run was made elsewhere or by a later version, or something cannot be
+                looked at or put back.
+        """
+        run = run or last_not_undone(systems.place, runs())
+        if run is None:
+            return self._end("Nothing to do: no run from here has changed this release.", Exit.OK)
+        if run.place != systems.place.as_json():
+            raise _elsewhere(run, systems)
+        if run.newer:
+            raise _newer(run)
+        self._tell(systems, run)
+        changes = _by_step(made(run), systems.target.skip)
+        found = self._look(systems, changes)
+        if not any(isinstance(each, Change) for each in found.values()):
+            return self._nothing(systems, run, found)
+        restart = isinstance(found.get("organizations"), Change)
+        make_sure(
+            systems,
+            [each for each in found.values() if isinstance(each, Change)],
+            then=(BackendRestart.name,) if restart else (),
+        )
+        with locked(systems.place):
+            journal = self._journal(systems, run)
+            progress = Progress(self._console, self._switch, journal)
+            with leased(systems, self._answers, progress, journal.run) as lease:
+                self._changing.check = lease.check
+                exit = self._undo_all(systems, run, journal, progress, changes)
+                journal.end(exit)
+        return exit
+
+    def _journal(self, systems: Systems, run: Run) -> Journal:
+        way = {"context": systems.cluster.context, "database": systems.target.database}
+        return Journal.begin(systems.place, undoes=run.id, skipped=_skipped(systems, run), **way)
+
+    def _tell(self, systems: Systems, run: Run) -> None:
+        facts = [("run", run.id), ("context", systems.cluster.context)]
+        facts += [("API server", systems.place.server), ("namespace", systems.place.namespace)]
+        self._console.print(screen.facts_table([*facts, ("release", systems.place.release)]))
+        stays = [BY_NAME[name].stays for name in run.changed if BY_NAME[name].stays]
+        if stays:
+            self._console.print(screen.note(f"Will not come back: {'; '.join(stays)}."))
+
+    def _look(
+        self, systems: Systems, changes: Mapping[str, Sequence[Made]]
+    ) -> dict[str, Change | Finding]:
+        """What there is to do, told before anything is done."""
+        self._console.print(screen.PartHead("What is there"))
+        progress = Progress(self._console, self._switch, None)
+        found = {}
+        for name, records in changes.items():
+            step = BY_NAME[name]
+            self._console.print(screen.step_head(NUMBERS[name], step.title))
+            with progress.running():
+                back = step.way_back(systems, records, progress)
+            found[name] = back
+            if isinstance(back, Finding):
+                self._console.print(screen.findings_block([back]))
+            else:
+                items = [Finding("LSA933", State.INFO, step.title, each) for each in back.items]
+                self._console.print(screen.findings_block(items))
+        return found
+
+    def _nothing(self, systems: Systems, run: Run, found: Mapping[str, Change | Finding]) -> Exit:
+        """There is no change to make; that is kept, so that the next undo is of the run before."""
+        before = undone_by(run, runs())
+        if _left(found.values()) and not before:
+            return self._end("Nothing was put back: see what was left above.", Exit.FAILED)
+        skipped = ", ".join(_skipped(systems, run))
+        if skipped:
+            return self._end(f"Nothing to do but in what was skipped: {skipped}.", Exit.OK)
+        if not before:
+            with locked(systems.place):
+                self._journal(systems, run).end(Exit.OK)
+        return self._end("Nothing to do: everything is as it was before the run.", Exit.OK)
+
+    def _undo_all(
+        self,
+        systems: Systems,
+        run: Run,
+        journal: Journal,
+        progress: Progress,
+        changes: Mapping[str, Sequence[Made]],
+    ) -> Exit:
+        self._console.print(screen.PartHead("Putting back"))
+        found: dict[str, Change | Finding] = {}
+        for name, records in changes.items():
+            systems.forget()
+            found[name] = self._undo(systems, BY_NAME[name], records, journal, progress)
+            self._switch.check()
+        if isinstance(found.get("organizations"), Change):
+            self._restart(systems, journal, progress)
+            found.update(self._rows_left(systems, changes["organizations"], journal, progress))
+        if _left(found.values()):
+            return self._end("Put back, but for what was left above.", Exit.FAILED)
+        skipped = ", ".join(_skipped(systems, run))
+        if skipped:
+            return self._end(f"Put back, but for what was skipped: {skipped}.", Exit.OK)
+        return self._end("Done: everything is as it was before the run.", Exit.OK)
+
+    def _undo(
+        self,
+        systems: Systems,
+        step: Step,
+        records: Sequence[Made],
+        journal: Journal,
+        progress: Progress,
+    ) -> Change | Finding:
+        with progress.running():
+            back = step.way_back(systems, records, progress)
+        if isinstance(back, Finding):
+            journal.left(step.name, back.id, back.message)
+            return back
+        self._make(systems, step, back, journal, progress, back=True)
+        return back
+
+    def _rows_left(
+        self, systems: Systems, records: Sequence[Made], journal: Journal, progress: Progress
+    ) -> dict[str, Finding]:
+        """The rows that somebody else changed since, which stay while the others came back."""
+        systems.forget()
+        step = BY_NAME["organizations"]
+        with progress.running():
+            rest = step.way_back(systems, records, progress)
+        if not isinstance(rest, Finding) or not _left([rest]):
+            return {}
+        journal.left(step.name, rest.id, rest.message)
+        self._console.print(screen.findings_block([rest]))
+        return {step.name: rest}
+
+    def _restart(self, systems: Systems, journal: Journal, progress: Progress) -> None:
+        """The pods that still know the rows as they were, where nothing has replaced them yet."""
+        systems.forget()
+        step = next(step for step in STEPS if isinstance(step, BackendRestart))
+        change = step.after_undo(systems)
+        if change:
+            self._make(systems, step, change, journal, progress, back=False)
+
+    def _make(
+        self,
+        systems: Systems,
+        step: Step,
+        change: Change,
+        journal: Journal,
+        progress: Progress,
+        *,
+        back: bool,
+    ) -> None:
+        self._console.print(screen.step_head(NUMBERS[step.name], step.title))
+        self._console.print(screen.change_block(change, NUMBERS))
+        place, context = systems.place, systems.cluster.context
+        where = f"release {place.release} in {place.namespace}, context {context}"
+        if not self._answers.agree(f"Do this now? ({where})"):
+            raise Declined
+        done = self._changing.make(systems, step, change, journal, progress, back=back)
+        self._console.print(screen.done_block(done))
+
+    def _end(self, text: str, exit: Exit) -> Exit:
+        style = "bold green" if exit == Exit.OK else "bold yellow"
+        self._console.print(f"\n{text}", style=style, markup=False, soft_wrap=False)
+        return exit
+
+
+def _by_step(records: Sequence[Made], skip: frozenset[str]) -> dict[str, list[Made]]:
+    """Each step's changes, oldest first; the steps in the order of their newest, newest first."""
+    found: dict[str, list[Made]] = {}
+    for each in reversed(records):
+        if each.step not in skip:
+            found.setdefault(each.step, []).insert(0, each)
+    return found
+
+
+def _skipped(systems: Systems, run: Run) -> list[str]:
+    """The steps that the run has changed, and that this undo was told to leave out."""
+    return [name for name in run.changed if name in systems.target.skip]
+
+
+def _left(found: Iterable[Change | Finding]) -> list[Finding]:
+    """What somebody else has changed since, or what cannot be put back."""
+    return [
+        each
+        for each in found
+        if isinstance(each, Finding) and each.state in (State.WARN, State.FAIL)
+    ]
+
+
+def _newer(run: Run) -> Problem:
+    return Problem(
+        "LSA939",
+        f"Run {run.id} was made by a later langsmith-audit "
+        f"({run.entries[0].get('tool', '?')}), whose journal this one cannot be sure of",
+        on=str(run.folder),
+        next_step="undo it with that version",
+        exit=Exit.USAGE,
+    )
+
+
+def _elsewhere(run: Run, systems: Systems) -> Problem:
+    place, now = run.place, systems.place
+    return Problem(
+        "LSA935",
+        f"Run {run.id} was made on release {place.get('release')} in {place.get('namespace')} of "
+        f"{place.get('server')}; this is another place",
+        on=f"release {now.release} in {now.namespace} of {now.server}",
+        next_step="name the run's own cluster: --context NAME, -n NAMESPACE, --release NAME",
+        exit=Exit.USAGE,
+    )

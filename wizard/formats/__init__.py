@@ -1,0 +1,1 @@
+"""Results on standard output, a format each."""

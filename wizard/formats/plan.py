@@ -1,0 +1,205 @@
+"""The words of a plan that all of its faces share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from wizard.problems import Exit
+from wizard.records.findings import State
+from wizard.records.plan import (
+    Answer,
+    Plan,
+    PlannedChange,
+    PlannedStep,
+    Precondition,
+    ServerCheck,
+    short,
+)
+from wizard.settings import BY_NAME
+
+MARKS = {
+    State.PASS: "✓",
+    State.INFO: "ℹ",
+    State.WARN: "⚠",
+    State.FAIL: "✗",
+    State.UNKNOWN: "?",
+    State.SKIP: "–",
+    State.NOT_RUN: "·",
+}
+LEFT_OUT = "left out"
+NOTHING_TO_DO = "Nothing to do."
+
+
+def verdict(plan: Plan) -> str:
+    """The plan in one line."""
+    if plan.consents:
+        flags = ", ".join(_flag(consent.option) for consent in plan.consents)
+        return f"Not to be carried out without {flags}. Exit code {plan.exit_code}."
+    if plan.exit_code != Exit.OK:
+        return f"No complete plan: {_meaning(plan.exit_code)}. Exit code {plan.exit_code}."
+    if not plan.planned:
+        left = ", ".join(step.name for step in plan.steps if state_of(step) == LEFT_OUT)
+        return f"Nothing to do in what was looked at; left out: {left}." if left else NOTHING_TO_DO
+    count = f"{several(plan.changes, 'change')} in {several(len(plan.planned), 'step')}"
+    rollouts = f"{several(plan.rollouts, 'rollout')} of the backend"
+    rollouts += " (1 with --one-rollout)" if plan.rollouts > 1 else ""
+    more = len(plan.rights.lacking)
+    lacks = f" Whoever applies it needs {several(more, 'right')} that its maker lacks."
+    return f"{count}, {rollouts}. Nothing was changed.{lacks if more else ''}"
+
+
+def state_of(step: PlannedStep) -> str:
+    """What a plan does about a step, in a few words."""
+    if step.change:
+        return several(len(step.change.items), "change")
+    if all(finding.state is State.SKIP for finding in step.findings):
+        return LEFT_OUT
+    return "right already" if step.right else "looked at"
+
+
+def header_rows(plan: Plan, id: str) -> list[tuple[str, str]]:
+    """What the plan is, a row each; what is empty is left out."""
+    rows = [
+        ("plan", id),
+        ("made", f"{moment(plan.created.at)} by {plan.created.by} on {plan.created.host}"),
+        ("with", f"{plan.tool.name} {plan.tool.version}"),
+        ("expires", moment(plan.expires_at)),
+        ("order", _order(plan)),
+        ("ticket", plan.ticket),
+        ("reason", plan.reason),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def target_rows(plan: Plan) -> list[tuple[str, str]]:
+    """What the plan is for, a row each."""
+    target = plan.target
+    rows = [
+        ("context", target.context),
+        ("api server", target.api_server),
+        ("namespace", target.namespace),
+        ("release", target.release),
+        ("revision", target.revision),
+        ("chart", target.chart),
+        ("cluster uid", target.cluster_uid),
+        ("namespace uid", target.namespace_uid),
+        ("database", target.database),
+        ("database system", target.system_identifier),
+        ("table oid", target.organizations_oid),
+    ]
+    found = [row for row in rows if row[1]]
+    return found + [("not read", line) for line in target.unread]
+
+
+def input_rows(plan: Plan) -> list[tuple[str, str]]:
+    """What the plan was made from, a row each."""
+    inputs = plan.inputs
+    rows = [
+        ("chart", f"{inputs.chart} {inputs.chart_version}".strip()),
+        ("chart digest", inputs.chart_digest or f"none: {inputs.no_digest}"),
+        ("helm", inputs.helm),
+    ]
+    for file in inputs.values:
+        edited = "edited by this plan" if file.before != file.after else "not edited"
+        rows.append(("values file", f"{file.path} ({edited}, {short(file.before)})"))
+    rows += [("answer", answer_line(answer)) for answer in inputs.answers]
+    return [row for row in rows if row[1]]
+
+
+def rights_lines(plan: Plan) -> list[str]:
+    """What whoever applies the plan needs in the cluster, in words; the Role comes after it."""
+    rights, found = plan.rights, []
+    if rights.granted and not (rights.lacking or rights.not_told):
+        found.append(
+            f"its maker has all {several(len(rights.granted), 'right')} that applying it needs"
+        )
+    if rights.not_told:
+        count = several(len(rights.not_told), "right")
+        found.append(f"the API server did not say who has {count} that applying it needs")
+    if rights.lacking:
+        found.append(
+            f"whoever applies it needs {several(len(rights.lacking), 'right')} that its maker "
+            "lacks; this grants them:"
+        )
+    return found
+
+
+def answer_line(answer: Answer) -> str:
+    """An answer with where it came from; a secret is only said to be there."""
+    value = answer.value
+    text = "(secret)" if value is None else _text(value)
+    return f"{answer.name} = {text}, from {answer.origin}"
+
+
+def change_rows(plan: Plan, change: PlannedChange) -> list[tuple[str, str]]:
+    """What a change means, a row each."""
+    rows = [("effect", change.effect), ("risk", change.risk)]
+    if change.duration:
+        took = f"about {change.duration.seconds} s ({change.duration.source})"
+        rows.append(("duration", took))
+    rows.append(("reversible", f"{change.reversible.value}: {change.because}"))
+    rows.append(("undo", change.undo))
+    if change.after:
+        number = plan.numbers.get(change.after, "?")
+        rows.append(("depends on", f"step {number}, which has not happened yet"))
+    rows += [("server check", server_line(check)) for check in change.server_checks]
+    return [row for row in rows if row[1]]
+
+
+def precondition_rows(plan: Plan, change: PlannedChange) -> Iterator[tuple[str, str]]:
+    """Each precondition, with its value or the step after which it is known."""
+    for one in change.preconditions:
+        yield one.name, precondition_value(plan, one)
+
+
+def precondition_value(plan: Plan, one: Precondition) -> str:
+    """The value; a keyed hash is cut, because nobody compares it by eye."""
+    value = short(one.value) if one.value else ""
+    if not one.after:
+        return value
+    after = f"after step {plan.numbers.get(one.after, '?')}"
+    return f"{after}: {value}" if value else after
+
+
+def first(lines: Sequence[str], limit: int) -> list[str]:
+    """The lines, or the first of them and how many there are more."""
+    more = len(lines) - limit
+    return list(lines) if more <= 0 else [*lines[:limit], f"and {more} more, which the JSON has"]
+
+
+def server_line(check: ServerCheck) -> str:
+    """What the API server said."""
+    if check.outcome == "accepted":
+        return f"accepted by the API server (dry run): {check.what}"
+    if check.outcome == "refused":
+        return f"refused by the API server (dry run): {check.what}, because {check.because}"
+    return f"could not be simulated: {check.what}, because {check.because}"
+
+
+def moment(text: str) -> str:
+    """A time as a person reads it, in UTC when it is."""
+    return text.replace("T", " ").replace("+00:00", " UTC")
+
+
+def several(number: int, what: str) -> str:
+    """A count with its noun."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _order(plan: Plan) -> str:
+    """The order of the steps, where it is not that of their numbers."""
+    numbers = [plan.numbers.get(name, 0) for name in plan.order]
+    return "" if numbers == sorted(numbers) else f"steps {', '.join(map(str, numbers))}"
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _flag(option: str) -> str:
+    return BY_NAME[option].flags[-1] if option in BY_NAME else option
+
+
+def _meaning(exit: int) -> str:
+    meaning = {Exit.FAILED: "a check failed", Exit.UNKNOWN: "not everything could be checked"}
+    return meaning.get(Exit(exit), "it was refused") if exit in set(Exit) else "it was refused"

@@ -1,0 +1,1 @@
+"""The plan as a contract: made, compared, approved."""

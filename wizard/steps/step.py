@@ -1,0 +1,145 @@
+"""What a step is: observe, propose, apply, confirm; and what a way back says without a change.
+
+A step never prints, never asks and never builds a client.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from wizard.problems import Problem
+from wizard.records.changes import Change, Done, Observation
+from wizard.records.findings import Evidence, Finding, State
+from wizard.records.runs import Made
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+
+
+@dataclass(frozen=True)
+class Access:
+    """Something that a step touches: a Kubernetes resource, an SQL table, a URL or a file.
+
+    Attributes:
+        system: `kubernetes`, `sql`, `url`, `file`, or `helm` for what helm does by itself.
+        what: the resource with its subresource, the table, the path.
+        group: the API group; empty for the core.
+        changes: needed only to make the step's change, never to look.
+        way: the way to the database (`--database`) that alone needs it; empty for any.
+        optional: looked at before an upgrade; done without where the right is missing.
+        kind: the kind of backend that alone needs it (`Rollout`); empty for any.
+    """
+
+    system: str
+    verb: str
+    what: str
+    group: str = ""
+    changes: bool = False
+    way: str = ""
+    optional: bool = False
+    kind: str = ""
+
+
+class Watch(Protocol):
+    """Where a step under way says what it waits for."""
+
+    def waiting(self, what: str, seconds: float, lines: Sequence[str] = ()) -> None:
+        """Show progress; raises when the person wants to stop and it is safe here."""
+
+    def finishing(self, what: str, seconds: float, lines: Sequence[str] = ()) -> None:
+        """Show progress of what must not be left half-done; never raises."""
+
+    def note(self, **facts: str | int) -> None:
+        """Keep facts of what is under way in the journal, plain and no secret."""
+
+    def backup(self, name: str) -> Path:
+        """A path beside the journal for a copy that undo will need."""
+
+    def beside(self, name: str) -> Path:
+        """The path beside the journal of a file that the change has registered by this name."""
+
+
+class Step(ABC):
+    """One step of the documented procedure.
+
+    Attributes:
+        name: how flags, plans and journals call it.
+        title: how a person calls it.
+        atomic: its change is made as a whole or not at all.
+        stays: what of its change no undo brings back; empty when all of it comes back.
+        access: everything that it reads and writes.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    atomic: ClassVar[bool] = False
+    stays: ClassVar[str] = ""
+    access: ClassVar[tuple[Access, ...]]
+
+    def missing(self, systems: Systems) -> tuple[str, ...]:  # noqa: ARG002
+        """Names of the options that this step still needs answered."""
+        return ()
+
+    def require(self, systems: Systems) -> None:  # noqa: B027
+        """Make sure of what this step needs at the end, before any step changes anything.
+
+        Raises:
+            Problem: it cannot come to a good end, whatever is changed.
+        """
+
+    @abstractmethod
+    def observe(self, systems: Systems) -> Observation:
+        """Look, and change nothing."""
+
+    def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
+        """The change that is needed, given the changes proposed before it; or none."""
+        return None
+
+    def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Make exactly that change."""
+        raise NotImplementedError(f"{self.name} changes nothing")
+
+    def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
+        """What puts back these changes of one run (oldest first), or why nothing does.
+
+        Reads only. A change is given only where what is there is still what the run wrote.
+        """
+        raise NotImplementedError(f"{self.name} changes nothing")
+
+    def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:
+        """Make exactly the change that `way_back` gave; it can itself be put back."""
+        raise NotImplementedError(f"{self.name} changes nothing")
+
+    def evidence(self, systems: Systems, problem: Problem) -> Evidence | None:  # noqa: ARG002
+        """What is there right after `apply` or `undo` failed; never raises a Problem."""
+        return None
+
+    def confirm(self, systems: Systems, watch: Watch) -> Observation:  # noqa: ARG002
+        """Look again after the change."""
+        return self.observe(systems)
+
+
+def pending(changes: Sequence[Change], *steps: str) -> Change | None:
+    """The first proposed change of any of these steps."""
+    return next((change for change in changes if change.step in steps), None)
+
+
+def nothing(subject: str, why: str) -> Finding:
+    """It is as it was before the run."""
+    return Finding("LSA931", State.PASS, subject, f"Nothing to put back: {why}")
+
+
+def not_ours(subject: str, why: str, *evidence: str, next_step: str = "") -> Finding:
+    """Somebody changed it since, so it is left as it is."""
+    message = f"Left as it is: {why}"
+    step = next_step or "look at it, and put it back by hand where that is wanted"
+    return Finding("LSA932", State.WARN, subject, message, evidence, step)
+
+
+def cannot(subject: str, why: str, *evidence: str, next_step: str) -> Finding:
+    """It is ours, and this tool has no means to put it back."""
+    return Finding("LSA934", State.FAIL, subject, f"Cannot be put back: {why}", evidence, next_step)

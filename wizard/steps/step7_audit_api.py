@@ -1,0 +1,146 @@
+"""Step 7: `GET /api/v1/audit-logs` with an organization admin's key returns OCSF events."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from wizard.problems import Exit, Problem
+from wizard.records.changes import Observation
+from wizard.records.findings import Finding, State, failed, from_problem, passed
+from wizard.steps.rights import BACKEND, FORWARD
+from wizard.steps.step import Access, Step, Watch
+
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+    from wizard.systems.langsmith.asking import Served
+
+SETTLES = 30.0
+"""Seconds within which the API must answer after a restart: old pods may still be leaving."""
+
+PAUSE = 0.25
+"""Seconds between two questions: old pods that still answer leave within moments."""
+
+LASTING = frozenset(
+    {
+        *("LSA801", "LSA802", "LSA803", "LSA804", "LSA808", "LSA809", "LSA811", "LSA812"),
+        *("LSA813", "LSA814", "LSA815", "LSA817", "LSA818", "LSA820", "LSA821", "LSA825"),
+        *("LSA892", "LSA893"),
+    }
+)
+"""Findings that waiting does not mend: the key, the role, the address, the certificate, …"""
+
+
+class AuditApi(Step):
+    """The proof: what the server itself says of the organization, and a page of its log."""
+
+    name: ClassVar[str] = "audit_api"
+    title: ClassVar[str] = "The audit-logs API"
+    access: ClassVar[tuple[Access, ...]] = (
+        *BACKEND,
+        *FORWARD,
+        Access("url", "GET", "/api/v1/orgs/current/info"),
+        Access("url", "GET", "/api/v1/audit-logs"),
+    )
+
+    def missing(self, systems: Systems) -> tuple[str, ...]:
+        """The API key."""
+        return () if systems.target.api_key else ("api_key",)
+
+    def observe(self, systems: Systems) -> Observation:
+        """Ask the server."""
+        served = systems.served
+        if served is None:
+            return Observation((_no_key(),), right=False)
+        subject = f"organization {served.organization.display_name} ({served.organization.id})"
+        says = f"{served.url} says can_use_audit_logs: {served.organization.can_use_audit_logs}"
+        if served.refused:
+            return Observation((_refused(served.refused, subject, says),), right=False)
+        return _answered(served, subject, says)
+
+    def require(self, systems: Systems) -> None:
+        """Refuse a key or an address with which the result can never be proven."""
+        try:
+            served = systems.served
+        except Problem as problem:
+            if problem.id in LASTING:
+                raise
+            return
+        if served and served.organization.may_manage is False:
+            raise Problem(
+                "LSA821",
+                "The key may not read audit logs: it lacks organization:manage",
+                on=f"organization {served.organization.display_name} ({served.organization.id})",
+                next_step="use the key of an Organization Admin or Organization Operator, or leave "
+                "the proof out with --skip audit_api",
+                exit=Exit.FAILED,
+            )
+
+    def confirm(self, systems: Systems, watch: Watch) -> Observation:
+        """Ask until the server answers as it should, or the limit is over."""
+        began = time.monotonic()
+        while True:
+            seen = _settled(self, systems)
+            waited = time.monotonic() - began
+            if seen.right or waited > SETTLES or LASTING & {it.id for it in seen.findings}:
+                return seen
+            watch.waiting(
+                f"the API does not answer as it should yet (limit {SETTLES:.0f} s)", waited
+            )
+            time.sleep(PAUSE)
+            systems.forget()
+
+
+def _settled(step: AuditApi, systems: Systems) -> Observation:
+    try:
+        return step.observe(systems)
+    except Problem as problem:
+        state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
+        return Observation((from_problem(problem, state),), right=False)
+
+
+def _answered(served: Served, subject: str, says: str) -> Observation:
+    assert served.page is not None  # noqa: S101 - told to the type checker
+    page = served.page
+    evidence = [says, f"200 with {len(page.items)} events of the last 30 days", _newest(page.items)]
+    evidence.append("a cursor leads to more" if page.cursor else "no cursor: there are no more")
+    if page.problems:
+        finding = failed(
+            "LSA893",
+            subject,
+            "The events are not in the documented shape (OCSF 1.7.0 API Activity)",
+            *evidence,
+            *page.problems[:5],
+            next_step="compare with the API reference of your version",
+        )
+        return Observation((finding,), right=False)
+    message = "The audit-logs API answers with OCSF events" if page.items else (
+        "The audit-logs API answers; nothing was recorded in the last 30 days yet"
+    )  # fmt: skip
+    found = passed("LSA891", subject, message, *filter(None, evidence))
+    return Observation((found,), right=True)
+
+
+def _newest(items: list[dict[str, object]]) -> str:
+    if not items:
+        return ""
+    newest = items[0]
+    api = newest.get("api")
+    operation = api.get("operation") if isinstance(api, dict) else None
+    return f"newest: {operation}, class_uid {newest.get('class_uid')}, time {newest.get('time')}"
+
+
+def _refused(problem: Problem, subject: str, says: str) -> Finding:
+    state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
+    evidence = (says, *problem.detail)
+    return Finding(problem.id, state, subject, problem.what, evidence, problem.next_step)
+
+
+def _no_key() -> Finding:
+    return Finding(
+        "LSA892",
+        State.UNKNOWN,
+        "the audit-logs API",
+        "Not asked: there is no API key",
+        next_step="set LANGSMITH_API_KEY or give --api-key-file; or --skip audit_api",
+    )

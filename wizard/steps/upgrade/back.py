@@ -1,0 +1,240 @@
+"""The release: `helm rollback` to the revision before the run, or an upgrade with its values.
+
+The rollout under way is told in lines for the watch.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.problems import Problem
+from wizard.records.changes import Change, Done, Exact, Reversible
+from wizard.records.findings import Finding
+from wizard.records.journal import runs
+from wizard.records.runs import Made, Outcome, the_run
+from wizard.records.runs import made as made_by
+from wizard.steps.step import cannot, not_ours, nothing
+from wizard.steps.upgrade.beyond import fingerprint_of_values
+from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
+from wizard.systems.workload.status import status_lines
+
+if TYPE_CHECKING:
+    from wizard.steps.step import Watch
+    from wizard.systems.access import Systems
+    from wizard.systems.helm.records import Release, Rollback, Upgrade
+
+
+STEP = "helm_upgrade"
+PENDING = "pending-"
+POLL_SECONDS = 1.0
+
+
+def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
+    """The release as it was, where its newest revision is the one that the run made.
+
+    A helm that is still at work is waited for, up to `--upgrade-limit` from its start.
+    """
+    release = _settled(systems, made[-1], watch)
+    subject = release.on
+    wanted = _before(made, release.revision)
+    if wanted is None and _is_as_before(systems, made, release):
+        why = f"revision {release.revision} has the chart and the values from before the run"
+        return nothing(subject, why)
+    if wanted is None or not _made_by_us(systems, made, release, wanted):
+        return not_ours(
+            subject,
+            f"somebody has changed it since: revision {release.revision} is none of this run's",
+            next_step=f"helm history {release.name} -n {release.namespace}",
+        )
+    if wanted == release.revision:
+        return nothing(subject, f"revision {wanted} from before the run is {release.status}")
+    there = [each.revision for each in systems.helm.history(release.name, release.namespace)]
+    if wanted in there:
+        return _rollback(systems, made, release, wanted)
+    return _upgrade_back(systems, made, release, wanted)
+
+
+def undo(systems: Systems, change: Change, watch: Watch) -> Done:
+    """Run helm, and wait for the backend where helm itself does not."""
+    from wizard.systems.helm.records import Rollback
+
+    way: Rollback | Upgrade = change.payload
+    limit = systems.target.upgrade_limit
+    helm, tick = systems.helm, helm_ticker(systems, watch, f"helm is at work (limit {limit:.0f} s)")
+    if isinstance(way, Rollback):
+        result = helm.roll_back(way, tick=tick)
+    else:
+        result = helm.upgrade(way, tick=tick)
+    if not way.wait:
+        _wait(systems, watch)
+    before = change.register["revision"]
+    return Done(
+        f"Revision {before} → {result.revision} of release {way.release}, as before the run",
+        (f"helm took {result.seconds:.0f} s",),
+        {**change.register, "revision_after": result.revision},
+    )
+
+
+def _before(made: Sequence[Made], now: int) -> int | None:
+    """The revision before all of these changes; None when the newest one is not theirs."""
+    for each in reversed(made):
+        before: int = each.register["revision"]
+        if now == each.undo.get("revision_after", before + 1):
+            now = before
+        elif now != before:
+            return None
+    return now
+
+
+def _is_as_before(systems: Systems, made: Sequence[Made], release: Release) -> bool:
+    """Whether an undo that was left, or somebody by hand, has put the release back already."""
+    first = made[0].register
+    same = (release.status, release.chart_version) == ("deployed", first.get("chart_version"))
+    told = first.get("values_before")
+    return same and bool(told) and told == fingerprint_of_values(systems.deployed_values)
+
+
+def _made_by_us(systems: Systems, made: Sequence[Made], release: Release, wanted: int) -> bool:
+    """Whether a revision whose end the journal does not tell has the values that were sent."""
+    last = made[-1]
+    if wanted == release.revision or last.outcome is Outcome.DONE or "values" not in last.register:
+        return True
+    return bool(last.register["values"] == fingerprint_of_values(systems.deployed_values))
+
+
+def _settled(systems: Systems, last: Made, watch: Watch) -> Release:
+    """The release, once no helm is at work on it, or none can be any more."""
+    began = time.monotonic()
+    while True:
+        release = systems.release
+        left = systems.target.upgrade_limit - _age(release.updated)
+        if not release.status.startswith(PENDING) or left <= 0:
+            return release
+        if release.status == UNDER_WAY and at_work(last.folder) is False:
+            return release
+        what = f"{release.on} is {release.status}; helm has {left:.0f} s more to end"
+        watch.waiting(what, time.monotonic() - began)
+        time.sleep(POLL_SECONDS)
+        systems.forget()
+
+
+def _age(updated: str) -> float:
+    """Seconds since helm's own time of a revision; 0 when it cannot be read."""
+    match = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)? ([+-]\d{4})", updated)
+    if not match:
+        return 0.0
+    at = datetime.strptime(" ".join(match.groups()), "%Y-%m-%d %H:%M:%S %z")
+    return (datetime.now(UTC) - at).total_seconds()
+
+
+def _rollback(systems: Systems, made: Sequence[Made], release: Release, wanted: int) -> Change:
+    from wizard.systems.helm.records import Rollback
+
+    way = Rollback(
+        release.name,
+        release.namespace,
+        wanted,
+        timeout=int(systems.target.upgrade_limit),
+        wait=bool(made[-1].register.get("wait", True)),
+    )
+    return _change(systems, release, wanted, systems.helm.rollback_argv(way), way)
+
+
+def _upgrade_back(
+    systems: Systems, made: Sequence[Made], release: Release, wanted: int
+) -> Change | Finding:
+    """The revision is no longer kept, so its values are taken from the copies of the files."""
+    from wizard.systems.helm.records import Upgrade
+    from wizard.systems.values import effective_values, read_values
+
+    first = made[0].register
+    files = [_as_before(Path(name), made[0]) for name in first.get("files", ())]
+    values = effective_values([read_values(path) for path in files if path.is_file()])
+    if not files or fingerprint_of_values(values) != first.get("values_before"):
+        return cannot(
+            release.on,
+            f"revision {wanted} is no longer kept, and the values files are not those from "
+            "before the run",
+            next_step="upgrade by hand with the chart and the values from before the run",
+        )
+    way = Upgrade(
+        release.name,
+        release.namespace,
+        first["chart"],
+        first["chart_version"],
+        tuple(files),
+        timeout=int(systems.target.upgrade_limit),
+        wait=bool(first.get("wait", True)),
+    )
+    return _change(systems, release, wanted, systems.helm.upgrade_argv(way), way)
+
+
+def _as_before(path: Path, made: Made) -> Path:
+    """The copy of a values file that the same run edited, or else the file itself."""
+    for each in made_by(the_run(made.folder.name, runs())):
+        if each.step == "values_file" and each.undo.get("path") == str(path):
+            return Path(each.undo.get("backup", path))
+    return path
+
+
+def _change(
+    systems: Systems, release: Release, wanted: int, argv: Sequence[str], way: Rollback | Upgrade
+) -> Change:
+    import shlex
+
+    return Change(
+        step=STEP,
+        items=(f"the release as in revision {wanted}, from revision {release.revision}",),
+        exact=(Exact("argv", shlex.join(argv)),),
+        preconditions={"release revision": str(release.revision), "release status": release.status},
+        effect="rolls the backend's pods, and runs the chart's rollback hooks where it has some",
+        reversible=Reversible.PARTLY,
+        because="hook Jobs that ran do not come back",
+        undo=f"helm rollback {release.name} {release.revision} -n {release.namespace}",
+        register={
+            "revision": release.revision,
+            "chart_version": release.chart_version,
+            "values_before": fingerprint_of_values(systems.deployed_values),
+            "wait": way.wait,
+        },
+        payload=way,
+    )
+
+
+def _wait(systems: Systems, watch: Watch) -> None:
+    limit = systems.target.rollout_limit
+    systems.forget()
+    systems.workload.wait(
+        limit=limit,
+        patience=systems.target.patience,
+        tick=lambda status, seconds: watch.waiting(
+            f"the backend is rolling (limit {limit:.0f} s)", seconds, status_lines(status)
+        ),
+    )
+
+
+def rollout_lines(systems: Systems) -> tuple[str, ...]:
+    """The backend's pods now, a line each; a cluster that does not answer is one line."""
+    try:
+        return status_lines(systems.workload.afresh().status())
+    except Problem as problem:
+        return (f"the pods cannot be read now: {problem.what}",)
+
+
+def helm_ticker(systems: Systems, watch: Watch, what: str) -> Callable[[float], None]:
+    """A tick for helm that reads the pods every other second, and never fails for it."""
+    last = -2.0
+    lines: tuple[str, ...] = ()
+
+    def tick(seconds: float) -> None:
+        nonlocal last, lines
+        if seconds - last >= 2.0:
+            last, lines = seconds, rollout_lines(systems)
+        watch.finishing(what, seconds, lines)
+
+    return tick

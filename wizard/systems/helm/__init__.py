@@ -1,0 +1,1 @@
+"""The helm CLI: its processes, its answers, its repositories."""

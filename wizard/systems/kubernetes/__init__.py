@@ -1,0 +1,1 @@
+"""The Kubernetes API: requests, pods, port-forwards, events and the Lease."""

@@ -1,0 +1,378 @@
+"""The Kubernetes API as far as this tool needs it: plain dicts, and a limit on each call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from wizard.problems import Problem
+from wizard.systems.kubernetes.errors import Call, changes
+from wizard.systems.kubernetes.http import Connection
+from wizard.systems.kubernetes.kubeconfig import (
+    SERVICE_ACCOUNT,
+    ContextInfo,
+    Kubeconfig,
+    choose,
+    in_pod,
+    no_kubeconfig,
+    read_kubeconfig,
+)
+
+if TYPE_CHECKING:
+    from wizard.systems.kubernetes.exec import ExecResult, PodCommand
+    from wizard.systems.kubernetes.forward import LocalForward
+
+FIELD_MANAGER = "langsmith-audit"
+PAGE = 500
+JSON = "application/json"
+METADATA = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The form of a list that has nothing of its objects but their `metadata`."""
+CONNECT_LIMIT = 10.0
+EXEC_LIMIT = 30.0
+LOG_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of object in the API."""
+
+    plural: str
+    kind: str
+    group: str = ""
+    version: str = "v1"
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """The request path of an object or a list."""
+        path = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = ["namespaces", namespace] if namespace else []
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join([path, *(quote(part, safe="") for part in parts)])
+
+
+PODS = Resource("pods", "Pod")
+SERVICES = Resource("services", "Service")
+SECRETS = Resource("secrets", "Secret")
+CONFIGMAPS = Resource("configmaps", "ConfigMap")
+EVENTS = Resource("events", "Event")
+NAMESPACES = Resource("namespaces", "Namespace")
+DEPLOYMENTS = Resource("deployments", "Deployment", "apps")
+REPLICASETS = Resource("replicasets", "ReplicaSet", "apps")
+STATEFULSETS = Resource("statefulsets", "StatefulSet", "apps")
+JOBS = Resource("jobs", "Job", "batch")
+BUDGETS = Resource("poddisruptionbudgets", "PodDisruptionBudget", "policy")
+AUTOSCALERS = Resource("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2")
+ARGO_ROLLOUTS = Resource("rollouts", "Rollout", "argoproj.io", "v1alpha1")
+ACCESS_REVIEWS = Resource(
+    "selfsubjectaccessreviews", "SelfSubjectAccessReview", "authorization.k8s.io"
+)
+
+
+class Cluster:
+    """One cluster through one context. Nothing is sent before the first call.
+
+    Attributes:
+        context: the context's name; empty inside a pod.
+        server: the API server's URL.
+        default_namespace: the context's namespace.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.context = connection.info.name
+        self.server = connection.info.server
+        self.default_namespace = connection.info.namespace
+
+    @classmethod
+    def connect(
+        cls, kubeconfig: Path | None, context: str | None, *, limit: float = CONNECT_LIMIT
+    ) -> Cluster:
+        """The cluster of a context; `limit` is in seconds and holds for each request.
+
+        Reads the kubeconfig only; inside a pod without one, the pod's service account is used.
+
+        Raises:
+            Problem: no kubeconfig, one that cannot be read, or no such context.
+        """
+        config = read_kubeconfig(kubeconfig)
+        inside = in_pod() and not context
+        if config.contexts or (config.paths and not inside):
+            return cls(Connection(config, choose(config, context), limit))
+        if not inside:
+            raise no_kubeconfig(kubeconfig)
+        return cls(Connection(Kubeconfig((), (), ""), _pod_context(), limit))
+
+    @staticmethod
+    def contexts(kubeconfig: Path | None) -> list[ContextInfo]:
+        """The contexts of the kubeconfig, in its order; empty when there is no kubeconfig."""
+        return list(read_kubeconfig(kubeconfig).contexts)
+
+    def get(self, resource: Resource, name: str, namespace: str | None) -> dict[str, Any] | None:
+        """One object; None when it is not there."""
+        call = Call("get", resource.plural, resource.group, name, namespace)
+        try:
+            return self._connection.request(call, "GET", resource.path(namespace, name))
+        except Problem as problem:
+            if problem.id == "LSA217":
+                return None
+            raise
+
+    def serves(self, resource: Resource) -> bool:
+        """Whether the API has a kind under this plural; by default everybody may ask that."""
+        call = Call("get", resource.plural, resource.group)
+        group = Resource("", "", resource.group, resource.version).path(None)
+        try:
+            answer = self._connection.request(call, "GET", group)
+        except Problem as problem:
+            if problem.id == "LSA217":
+                return False
+            raise
+        return any(it.get("name") == resource.plural for it in answer.get("resources") or [])
+
+    def _pages(
+        self, call: Call, path: str, query: Mapping[str, str], accept: str = JSON
+    ) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            page = {**query, "continue": token} if token else query
+            answer = self._connection.request(call, "GET", path, query=page, accept=accept)
+            found += answer.get("items") or []
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
+
+    def metadata(self, resource: Resource, namespace: str, *, labels: str) -> list[dict[str, Any]]:
+        """The `metadata` of all objects with these labels; nothing else of them is sent."""
+        call = Call("list", resource.plural, resource.group, "", namespace)
+        query = {"limit": str(PAGE), "labelSelector": labels}
+        found = self._pages(call, resource.path(namespace), query, METADATA)
+        return [each["metadata"] for each in found]
+
+    def list(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace (None: in all), by label and field selectors."""
+        call = Call("list", resource.plural, resource.group, "", namespace)
+        query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
+        query = {name: text for name, text in query.items() if text}
+        path = resource.path(namespace)
+        try:
+            return self._pages(call, path, query)
+        except Problem as problem:
+            if problem.id != "LSA218":  # the first page is minutes old, and the rest forgotten
+                raise
+            return self._pages(call, path, query)
+
+    def version(self, resource: Resource, namespace: str) -> str:
+        """The present resource version of a kind in a namespace, to watch from; lists one object.
+
+        Raises:
+            Problem: the kind cannot be listed.
+        """
+        call = Call("list", resource.plural, resource.group, "", namespace)
+        answer = self._connection.request(
+            call, "GET", resource.path(namespace), query={"limit": "1"}
+        )
+        return str((answer.get("metadata") or {}).get("resourceVersion") or "")
+
+    @contextmanager
+    def watch(
+        self, resource: Resource, namespace: str, version: str, *, seconds: int, name: str = ""
+    ) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
+        """What was `ADDED`, `MODIFIED` or `DELETED` since a resource version, as it comes.
+
+        Args:
+            seconds: after which the server ends it.
+            name: of the one object that is watched; empty for all.
+
+        Raises:
+            Problem: the kind cannot be watched, or the version is forgotten (LSA218), also while
+                the changes are read.
+        """
+        call = Call("watch", resource.plural, resource.group, name, namespace)
+        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        query |= {"fieldSelector": f"metadata.name={name}"} if name else {}
+        path = resource.path(namespace)
+        with self._connection.lines(call, path, query=query, seconds=seconds) as lines:
+            yield changes(lines, self._connection.info, call)
+
+    def log(
+        self, pod: str, namespace: str, container: str, *, lines: int, previous: bool = False
+    ) -> str:
+        """The last lines of a container's log; `previous`: of the run before it was restarted.
+
+        Raises:
+            Problem: a missing right, no such pod, or nothing was logged yet.
+        """
+        call = Call("get", "pods/log", "", pod, namespace)
+        query = {"container": container, "tailLines": str(lines), "limitBytes": str(LOG_BYTES)}
+        query |= {"previous": "true"} if previous else {}
+        return self._connection.text(call, PODS.path(namespace, pod, "log"), query=query)
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        body: Mapping[str, Any],
+        *,
+        strategic: bool = True,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Patches one object as field manager `langsmith-audit`; the object as it is afterwards.
+
+        Args:
+            strategic: a strategic merge patch; False: a JSON merge patch (custom resources).
+            dry_run: let the server check it (admission too) and write nothing.
+        """
+        call = Call("patch", resource.plural, resource.group, name, namespace)
+        kind = "strategic-merge-patch" if strategic else "merge-patch"
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        return self._connection.request(
+            call,
+            "PATCH",
+            resource.path(namespace, name),
+            query=query,
+            body=body,
+            content_type=f"application/{kind}+json",
+        )
+
+    def try_apply(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        body: Mapping[str, Any],
+        *,
+        manager: str = FIELD_MANAGER,
+    ) -> dict[str, Any]:
+        """What would become of an object, checked by the server; writes nothing.
+
+        It is a server-side apply with `dryRun=All` that gives way to nobody's fields. Only as the
+        `manager` that has applied the object before does it take away what is no longer in it.
+
+        Raises:
+            Problem: the object would be refused, or cannot be tried.
+        """
+        return self._connection.request(
+            Call("patch", resource.plural, resource.group, name, namespace),
+            "PATCH",
+            resource.path(namespace, name),
+            query={"fieldManager": manager, "force": "true", "dryRun": "All"},
+            body=body,
+            content_type="application/apply-patch+yaml",
+        )
+
+    def create(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Creates one object, or lets the server check it; the object as the server keeps it."""
+        name = str((body.get("metadata") or {}).get("name") or "")
+        call = Call("create", resource.plural, resource.group, name, namespace)
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        path = resource.path(namespace)
+        return self._connection.request(call, "POST", path, query=query, body=body)
+
+    def delete(self, resource: Resource, name: str, namespace: str) -> None:
+        """Deletes one object at once; one that is not there any more is fine."""
+        call = Call("delete", resource.plural, resource.group, name, namespace)
+        query = {"gracePeriodSeconds": "0"}
+        try:
+            path = resource.path(namespace, name)
+            self._connection.request(call, "DELETE", path, query=query)
+        except Problem as problem:
+            if problem.id != "LSA217":
+                raise
+
+    def allowed(
+        self, verb: str, resource: Resource, namespace: str | None, *, subresource: str = ""
+    ) -> bool:
+        """Whether the API server would allow the verb (a SelfSubjectAccessReview)."""
+        call = Call("create", ACCESS_REVIEWS.plural, ACCESS_REVIEWS.group)
+        attributes = {
+            "verb": verb,
+            "group": resource.group,
+            "version": resource.version,
+            "resource": resource.plural,
+            "subresource": subresource,
+            "namespace": namespace or "",
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": ACCESS_REVIEWS.kind,
+            "spec": {"resourceAttributes": {k: v for k, v in attributes.items() if v}},
+        }
+        answer = self._connection.request(call, "POST", ACCESS_REVIEWS.path(None), body=body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    def exec(
+        self,
+        pod: str,
+        namespace: str,
+        container: str,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        limit: float = EXEC_LIMIT,
+    ) -> ExecResult:
+        """Runs a command in a container and waits for its end.
+
+        Args:
+            stdin: what it reads. Only newer servers (1.30) can close it; a command that reads to
+                the end must be able to end by what it reads.
+            limit: seconds until the command is given up.
+
+        Raises:
+            Problem: a missing right, no such pod or container, the command cannot be started, or
+                it did not end within the limit.
+        """
+        from wizard.systems.kubernetes.exec import run_in_pod
+
+        return run_in_pod(self._connection, pod, namespace, container, argv, stdin, limit)
+
+    def command(self, pod: str, namespace: str, container: str, argv: Sequence[str]) -> PodCommand:
+        """A command in a container that is talked to while it runs; close it after use.
+
+        Raises:
+            Problem: a missing right, no such pod, or the API server cannot be reached.
+        """
+        from wizard.systems.kubernetes.exec import PodCommand
+
+        return PodCommand(self._connection, pod, namespace, container, argv)
+
+    def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[LocalForward]:
+        """A port of a pod on this machine while the context is open."""
+        from wizard.systems.kubernetes.forward import LocalForward
+
+        return LocalForward(self._connection, pod, namespace, port)
+
+    def close(self) -> None:
+        """Closes the connections to the API server."""
+        self._connection.close()
+
+
+def import_client() -> None:
+    """Import what `Cluster` needs, which takes as long as helm to answer, while helm does."""
+    import kubernetes.client
+    import kubernetes.config  # noqa: F401
+
+
+def _pod_context() -> ContextInfo:
+    import os
+
+    host, port = (
+        os.environ["KUBERNETES_SERVICE_HOST"],
+        os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
+    )
+    try:
+        namespace = (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        namespace = "default"
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return ContextInfo(
+        "", "", server, namespace, "the pod's service account", current=True, credentials="token"
+    )

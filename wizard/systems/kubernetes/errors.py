@@ -1,0 +1,306 @@
+"""What went wrong between here and a Kubernetes API server, told apart into Problems."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wizard.problems import Exit, Problem
+from wizard.systems.kubernetes.kubeconfig import ContextInfo
+from wizard.systems.redact import redact
+
+GONE = 410
+NOT_FOUND = 404
+_NO_RIGHT = re.compile(r"\bcannot [\w-]+ (resource|path)\b")
+"""How every API server words what its authorizers refuse; all else is the word of admission."""
+_ADMISSION = re.compile(r"denied (the )?request|(exceeded|failed) quota")
+"""The words of webhooks, admission policies and quotas, whatever the status (a policy's is 422)."""
+_OBJECTED = re.compile(
+    r"typed patch object|The order in patch list|does not contain declared merge key"
+    r"|unknown patch type"
+)
+"""What an API server says of a request with status 500, though it is the request that is wrong."""
+_MISTYPED = re.compile(r"expected \w+, got ")
+_NO_SUCH_PATH = "404 page not found"
+_OF_KUBERNETES = re.compile(r"[a-z]*|[\w.-]+\.k8s\.io")
+"""The groups that every API server has; those of custom resources have a domain."""
+_LONGEST_TEXT = 500
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request in the words of RBAC, for its messages.
+
+    Attributes:
+        verb: as RBAC names it (`get`, `list`, `patch`, `create`).
+        resource: plural, with the subresource (`pods/exec`).
+        group: the API group; empty for the core.
+        name: the object; empty for a list.
+        namespace: None for cluster-scoped objects and lists over all namespaces.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    name: str = ""
+    namespace: str | None = None
+
+    @property
+    def on(self) -> str:
+        """The object as messages name it."""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.resource} {self.name}".strip() + where
+
+
+def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: float) -> Problem:
+    """The Problem behind an exception of urllib3 or of a socket."""
+    import websocket as ws
+    from urllib3 import exceptions as http
+
+    trusted = _not_trusted(error)
+    if trusted:
+        return Problem(
+            "LSA205",
+            f"The certificate of the API server {info.server} is not trusted",
+            on=_context_on(info),
+            next_step="Correct certificate-authority(-data) of this cluster in the kubeconfig; "
+            "a proxy that opens TLS needs its own certificate there",
+            detail=(trusted,),
+        )
+    silent = isinstance(error, http.ReadTimeoutError | ws.WebSocketTimeoutException | TimeoutError)
+    if silent and not isinstance(error, http.ConnectTimeoutError):
+        return Problem(
+            "LSA208",
+            f"The API server {info.server} did not answer within {limit:g} seconds",
+            on=call.on,
+            next_step="See whether it is overloaded: kubectl get --raw /readyz",
+        )
+    broken = http.ProtocolError | http.DecodeError | ws.WebSocketConnectionClosedException
+    if isinstance(error, broken | ConnectionResetError | BrokenPipeError):
+        return Problem(
+            "LSA204",
+            f"The connection to the API server {info.server} broke off",
+            on=_context_on(info),
+            next_step="Try again; then look at the VPN or proxy in between",
+            detail=(_reason(error),),
+        )
+    return Problem(
+        "LSA204",
+        f"The API server {info.server} cannot be reached (limit {limit:g} seconds)",
+        on=_context_on(info),
+        next_step="Check the network, the VPN and the server's address: kubectl cluster-info",
+        detail=(_reason(error),),
+    )
+
+
+def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> Problem:
+    """The Problem behind an HTTP answer that is no success."""
+    message, reason = _status_words(body)
+    detail = (message,) if message else ()
+    told = f"{status} {reason or ''}".strip()
+    if status == 401:
+        return _credentials(info, detail)
+    if status == 403 and (not message or _NO_RIGHT.search(message)):
+        return forbidden(call, detail)
+    if status == 403 or (status < 500 and _ADMISSION.search(message)):
+        return _not_admitted(call, told, detail)
+    if status == NOT_FOUND and reason is None and _no_such_group(call, message):
+        return _not_there(call, f"The cluster has no {call.resource}.{call.group}", detail)
+    if reason is None and (status < 400 or status == NOT_FOUND):
+        return not_kubernetes(info, call)
+    if status == 429 or (status >= 500 and not _of_the_request(call, message, reason)):
+        return Problem(
+            "LSA216",
+            f"The API server {info.server} answered {told}",
+            on=call.on,
+            next_step="Try again in a moment; then look at the API server itself",
+            detail=detail,
+        )
+    if status == GONE:
+        return Problem(
+            "LSA218",
+            f"The list of {call.resource} changed too much while it was read",
+            on=call.on,
+            next_step="Try again",
+            detail=detail,
+        )
+    if status == NOT_FOUND:
+        return _not_there(call, f"{call.on} is not there", detail)
+    return Problem(
+        "LSA210",
+        f"{call.verb} {call.on} was refused ({told})",
+        on=call.on,
+        next_step=_look(call),
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def refuses(problem: Problem, *, exact: bool = True) -> bool:
+    """Whether the API server has judged a write and says no to it.
+
+    All else says nothing of the write itself: a right is missing, a webhook takes no dry run, a
+    conflict, nobody answers. Where the attempt was not `exact` (an apply where helm patches, which
+    leaves in what the patch takes out), only admission and a value of a wrong type decide.
+    """
+    words = "; ".join((problem.what, *problem.detail))
+    judged = r"\((403|413|422)\b|typed patch object"
+    if problem.id != "LSA210" or not re.search(judged, words):
+        return False
+    return exact or bool(_ADMISSION.search(words) or "(403" in words or _MISTYPED.search(words))
+
+
+def changes(
+    lines: Iterable[bytes], info: ContextInfo, call: Call
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The changes that a watch tells, a line each.
+
+    Raises:
+        Problem: the server ended it with a Status, or it is no watch.
+    """
+    for line in lines:
+        change = parse(line)
+        if not isinstance(change, dict) or not isinstance(change.get("object"), dict):
+            raise not_kubernetes(info, call)
+        about: dict[str, Any] = change["object"]
+        if change.get("type") == "ERROR":
+            status = json.dumps(about).encode()
+            raise answer_problem(int(about.get("code") or 500), status, info, call)
+        yield str(change.get("type")), about
+
+
+def _no_such_group(call: Call, message: str) -> bool:
+    """Whether the API server does not have the group of a custom resource: it answers in text."""
+    return message == _NO_SUCH_PATH and not _OF_KUBERNETES.fullmatch(call.group)
+
+
+def _of_the_request(call: Call, message: str, reason: str | None) -> bool:
+    """Whether an answer of 500 is about the request, or the kubelet's about its pod."""
+    if _OBJECTED.search(message):
+        return True
+    return bool(message) and reason is None and call.resource.startswith("pods/")
+
+
+def _look(call: Call) -> str:
+    where = f" -n {call.namespace}" if call.namespace else ""
+    name = f" {call.name}" if call.name else ""
+    return f"Look at it: kubectl get {call.resource.split('/')[0]}{name}{where}"
+
+
+def _not_there(call: Call, what: str, detail: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA217",
+        what,
+        on=call.on,
+        next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def _not_admitted(call: Call, told: str, detail: tuple[str, ...]) -> Problem:
+    """The Problem of a refusal for another reason than a right: a policy, a webhook, a quota."""
+    return Problem(
+        "LSA210",
+        f"{call.verb} {call.on} was refused ({told}), though not for want of a right",
+        on=call.on,
+        next_step="Meet the policy, webhook or quota that the server names, or ask to be exempted",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def forbidden(call: Call, detail: tuple[str, ...] = ()) -> Problem:
+    """The Problem of a missing right, with the RBAC rule that grants it."""
+    where = f"in namespace {call.namespace}" if call.namespace else "in the whole cluster"
+    kind = "Role" if call.namespace else "ClusterRole"
+    verbs = f'"get", "{call.verb}"' if "/" in call.resource else f'"{call.verb}"'
+    return Problem(
+        "LSA207",
+        f"You may not {call.verb} {call.resource} {where}",
+        on=call.on,
+        next_step=f'Ask for a {kind} with the rule apiGroups: ["{call.group}"], '
+        f'resources: ["{call.resource}"], verbs: [{verbs}] {where}.',
+        detail=detail,
+    )
+
+
+def not_kubernetes(info: ContextInfo, call: Call) -> Problem:
+    """The Problem of an answer that no Kubernetes API server gives."""
+    return Problem(
+        "LSA209",
+        f"What answers at {info.server} is not a Kubernetes API server",
+        on=call.on,
+        next_step="Check the server of this context (kubectl config view --minify) and any proxy",
+    )
+
+
+def _credentials(info: ContextInfo, detail: tuple[str, ...]) -> Problem:
+    how = f" ({info.credentials})" if info.credentials else ""
+    return Problem(
+        "LSA206",
+        f"The API server {info.server} refused the credentials of user {info.user or '?'}{how}; "
+        "they may have expired",
+        on=_context_on(info),
+        next_step="Log in again, then try: kubectl auth whoami",
+        detail=detail,
+    )
+
+
+def plugin_problem(info: ContextInfo, words: str, *, limit: float | None = None) -> Problem:
+    """The Problem of a credential plugin that failed, is missing, or took too long."""
+    how = f"did not end within {limit:g} seconds" if limit else "failed"
+    return Problem(
+        "LSA212",
+        f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {how}",
+        on=_context_on(info),
+        next_step="Run it by hand or log in again, then try: kubectl auth whoami",
+        detail=(redact(words),) if words else (),
+    )
+
+
+def _context_on(info: ContextInfo) -> str:
+    return f"context {info.name}" if info.name else "the cluster of this pod"
+
+
+def _not_trusted(error: BaseException | None) -> str:
+    """OpenSSL's reason when a certificate was refused, else an empty string."""
+    seen = 0
+    while error is not None and seen < 8:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message or "certificate verify failed"
+        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = inner or error.__cause__ or error.__context__
+        seen += 1
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost words, without the representation of a connection object."""
+    return redact(str(error).rsplit("object at 0x", 1)[-1].split(">: ", 1)[-1].split("): ", 1)[-1])
+
+
+def _status_words(body: bytes) -> tuple[str, str | None]:
+    """Message and reason of a Kubernetes Status; not every Status has a reason.
+
+    The reason is None where the body is no Status: then the message is a short plain text, such as
+    the API server's and the kubelet's own handlers answer with.
+    """
+    status = parse(body)
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        return redact(str(status.get("message") or "")), str(status.get("reason") or "")
+    text = body.decode("utf-8", "replace").strip()
+    plain = status is None and len(text) <= _LONGEST_TEXT and not text.startswith("<")
+    return redact(text) if plain else "", None
+
+
+def parse(body: bytes) -> Any:
+    """The JSON of a body; None when it is not JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

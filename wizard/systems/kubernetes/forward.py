@@ -1,0 +1,230 @@
+"""A pod's port on this machine: a Unix socket for libpq, a loopback port for HTTP.
+
+The socket lies in a folder that only this user can enter, so nobody else on the machine can reach
+the database through it. Each local connection gets a WebSocket of its own, as kubectl does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import shutil
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wizard.problems import Problem
+from wizard.systems.kubernetes.errors import Call, transport_problem
+from wizard.systems.redact import redact
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wizard.systems.kubernetes.http import Connection
+
+PROTOCOL = "v4.channel.k8s.io"
+DATA, ERROR = 0, 1
+THREAD = "port-forward"
+SOCKET_NAME = ".s.PGSQL.5432"
+CHUNK = 64 * 1024
+SEND_LIMIT = 30.0
+
+
+class LocalForward:
+    """An open port-forward; a context manager that closes all of it.
+
+    Attributes:
+        host, port: the loopback port, for HTTP.
+        directory: the folder with the socket `.s.PGSQL.5432` (libpq: host=directory, port 5432);
+            None where the system has no Unix sockets.
+        problem: the last thing that went wrong on the far side; connections are closed by it.
+    """
+
+    def __init__(self, connection: Connection, pod: str, namespace: str, port: int) -> None:
+        self._connection = connection
+        self._call = Call("create", "pods/portforward", "", pod, namespace)
+        self._remote = port
+        self._closing, self._close = socket.socketpair()  # readable: all threads end
+        self._ended = False
+        self._threads: list[threading.Thread] = []
+        self._listeners: list[socket.socket] = []
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.directory: Path | None = None
+        self.problem: Problem | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the far side closed, in words; empty while nothing went wrong."""
+        if self.problem is None:
+            return ""
+        return " ".join((self.problem.what, *self.problem.detail))
+
+    def __enter__(self) -> LocalForward:
+        try:
+            self._listen()
+        except OSError as error:
+            self.close()
+            raise Problem(
+                "LSA215",
+                f"No local socket can be opened for the port-forward: {error.strerror or error}",
+                on=self._call.on,
+                next_step="Check the temporary folder (TMPDIR): space, permissions, a short path",
+            ) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the listeners and every connection, and removes the folder."""
+        self._ended = True
+        self._close.close()
+        for thread in self._threads:  # the first one accepts, and adds the others
+            thread.join(SEND_LIMIT)
+        for listener in (*self._listeners, self._closing):
+            listener.close()
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _listen(self) -> None:
+        loopback = socket.create_server((self.host, 0))
+        self.port = int(loopback.getsockname()[1])
+        self._listeners.append(loopback)
+        if hasattr(socket, "AF_UNIX"):
+            self.directory = Path(tempfile.mkdtemp(prefix="lsa-"))
+            private = socket.socket(socket.AF_UNIX)
+            self._listeners.append(private)
+            private.bind(str(self.directory / SOCKET_NAME))
+            private.listen()
+        self._start(self._accept)
+
+    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=arguments, name=THREAD, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for sock in (*self._listeners, self._closing):
+                selector.register(sock, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._closing in ready:
+                    return
+                for listener in self._listeners:
+                    if listener in ready:
+                        with contextlib.suppress(OSError):  # the other side has gone again
+                            self._start(self._serve, listener.accept()[0])
+
+    def _serve(self, local: socket.socket) -> None:
+        """One local connection, from its start to its end."""
+        from websocket import WebSocketException
+
+        path = f"/api/v1/namespaces/{self._call.namespace}/pods/{self._call.name}/portforward"
+        with local:
+            local.settimeout(SEND_LIMIT)
+            try:
+                query = [("ports", str(self._remote))]
+                far: Any = self._connection.websocket(self._call, path, query, PROTOCOL)
+            except Problem as problem:
+                self.problem = problem
+                return
+            try:
+                _Pipe(local, far, self._closing).run()
+            except _FarSide as error:
+                self.problem = self._refused(str(error))
+            except (WebSocketException, OSError) as error:
+                if not self._ended:
+                    info = self._connection.info
+                    self.problem = transport_problem(error, info, self._call, SEND_LIMIT)
+            finally:
+                far.shutdown()
+
+    def _refused(self, words: str) -> Problem:
+        return Problem(
+            "LSA215",
+            f"The pod does not take connections on port {self._remote}",
+            on=self._call.on,
+            next_step=f"See whether it is ready: kubectl get pod {self._call.name} "
+            f"-n {self._call.namespace}",
+            detail=(redact(words),),
+        )
+
+
+class _FarSide(Exception):
+    """Words that came on the error channel."""
+
+
+class _LocalGone(Exception):
+    """The local program closed its connection."""
+
+
+class _Pipe:
+    """Bytes both ways between one local socket and one WebSocket, in one thread."""
+
+    def __init__(self, local: socket.socket, far: Any, closing: socket.socket) -> None:
+        self._local = local
+        self._far = far
+        self._closing = closing
+        self._begun: set[int] = set()
+
+    def run(self) -> None:
+        """Until either side closes, or the forward is closed."""
+        self._far.settimeout(SEND_LIMIT)
+        far = self._far.sock
+        with selectors.DefaultSelector() as selector, contextlib.suppress(_LocalGone):
+            for sock in (self._local, far, self._closing):
+                selector.register(sock, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._closing in ready or (far in ready and not self._from_far()):
+                    return
+                if self._local in ready:
+                    self._to_far()
+
+    def _to_far(self) -> None:
+        try:
+            data = self._local.recv(CHUNK)
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise _LocalGone
+        self._far.send_binary(bytes([DATA]) + data)
+
+    def _from_far(self) -> bool:
+        """Handles the frames that are there; False when the far side has closed."""
+        from websocket import ABNF, WebSocketConnectionClosedException
+
+        while True:
+            try:
+                kind, frame = self._far.recv_data_frame(control_frame=True)
+            except WebSocketConnectionClosedException:
+                return False
+            if kind == ABNF.OPCODE_CLOSE:
+                return False
+            if kind == ABNF.OPCODE_BINARY and frame.data:
+                self._take(frame.data[0], bytes(frame.data[1:]))
+            secured = self._far.sock
+            if not (isinstance(secured, ssl.SSLSocket) and secured.pending()):
+                return True
+
+    def _take(self, channel: int, data: bytes) -> None:
+        if channel not in self._begun:  # the first frame of a channel only repeats the port
+            self._begun.add(channel)
+        elif channel == ERROR:
+            raise _FarSide(data.decode("utf-8", "replace"))
+        else:
+            try:
+                self._local.sendall(data)
+            except ConnectionError:
+                raise _LocalGone from None

@@ -1,0 +1,1 @@
+"""LangSmith's own API."""

@@ -1,0 +1,273 @@
+"""LangSmith's API, as far as audit logs need it. Source: LangSmith's API reference."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+from uuid import UUID
+
+from wizard.problems import Exit, Problem
+from wizard.systems.langsmith.answers import json_object, unexpected
+from wizard.systems.langsmith.http import Limits, Reply, Transport
+from wizard.systems.langsmith.ocsf import check_event
+
+MANAGE = "organization:manage"
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_BEHIND_BASE = re.compile(r"(/api(/v1)?|/o/[0-9a-f-]{36}(/.*)?)/*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What `GET /api/v1/info` says; version is the app's, None when it is not told."""
+
+    version: str | None
+
+
+@dataclass(frozen=True)
+class CurrentOrganization:
+    """The key's organization, as the server sees it (`GET /api/v1/orgs/current/info`).
+
+    Attributes:
+        permissions: of the key in this organization; None when the answer has none.
+        can_use_audit_logs: the value that the server uses; None when the answer has none.
+    """
+
+    id: UUID
+    display_name: str
+    is_personal: bool
+    permissions: tuple[str, ...] | None
+    can_use_audit_logs: bool | None
+
+    @property
+    def may_manage(self) -> bool | None:
+        """Whether the key may read audit logs; None when the answer does not say."""
+        return None if self.permissions is None else MANAGE in self.permissions
+
+
+@dataclass(frozen=True)
+class AuditLogPage:
+    """A page of the audit log.
+
+    Attributes:
+        items: the events as they came.
+        cursor: leads to the next page; None on the last one.
+        problems: what is wrong with the events' shape, by event number from 0.
+    """
+
+    items: list[dict[str, Any]]
+    cursor: str | None
+    problems: tuple[str, ...]
+
+
+class LangSmithApi:
+    """The API of one LangSmith with one key. Limits are in seconds."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        organization: UUID | None = None,
+        ca_file: Path | None = None,
+        connect_limit: float = 5,
+        read_limit: float = 20,
+    ) -> None:
+        self.base_url, login = _base(base_url)
+        self._key = _checked_key(api_key)
+        self._secrets = (self._key, login[1] if login else "")
+        headers = {"X-API-Key": self._key, "Accept": "application/json"}
+        if organization is not None:
+            headers["X-Organization-Id"] = str(organization)
+        self._transport = Transport(
+            self.base_url,
+            headers,
+            login=login,
+            ca_file=ca_file,
+            limits=Limits(connect_limit, read_limit),
+        )
+
+    def __repr__(self) -> str:
+        return f"LangSmithApi({self.base_url!r})"
+
+    def close(self) -> None:
+        """End the connections."""
+        self._transport.close()
+
+    def info(self) -> ServerInfo:
+        """The server's version.
+
+        Raises:
+            Problem: it does not answer as documented.
+        """
+        _, data = self._get("/api/v1/info")
+        version = data.get("version")
+        return ServerInfo(version if isinstance(version, str) else None)
+
+    def organization(self) -> CurrentOrganization:
+        """The key's organization and what the key may do there.
+
+        Raises:
+            Problem: LSA811 key, LSA812 another organization, LSA813 address, LSA814 a web page, …
+        """
+        reply, data = self._get("/api/v1/orgs/current/info")
+        try:
+            id = UUID(data["id"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise unexpected(reply, "the answer has no organization id") from None
+        config = data.get("config")
+        stored = config.get("can_use_audit_logs") if isinstance(config, dict) else None
+        permissions = data.get("permissions")
+        return CurrentOrganization(
+            id=id,
+            display_name=str(data.get("display_name") or ""),
+            is_personal=data.get("is_personal") is True,
+            permissions=tuple(map(str, permissions)) if isinstance(permissions, list) else None,
+            can_use_audit_logs=stored if isinstance(stored, bool) else None,
+        )
+
+    def audit_logs(
+        self, *, start: datetime, end: datetime, limit: int = 10, cursor: str | None = None
+    ) -> AuditLogPage:
+        """A page of events between two times (with a time zone, inclusive); limit is 1 to 100.
+
+        Raises:
+            Problem: LSA821 role, LSA822 feature off, LSA823 refused, LSA824 not there, LSA817 not
+                as documented, and what any call can raise.
+        """
+        parameters = {"start_time": _iso(start), "end_time": _iso(end), "limit": str(limit)}
+        if cursor:
+            parameters["cursor"] = cursor
+        try:
+            reply, data = self._get("/api/v1/audit-logs", parameters)
+        except Problem as problem:
+            raise self._explained(problem) from None
+        items = data.get("items")
+        if not isinstance(items, list) or "cursor" not in data:
+            missing = "items" if not isinstance(items, list) else "cursor"
+            raise unexpected(reply, f"the answer has no {missing}: it is not a page of audit logs")
+        problems = tuple(
+            f"event {number}: {line}"
+            for number, event in enumerate(items)
+            for line in check_event(event)
+        )
+        following = data["cursor"]
+        return AuditLogPage(
+            [event for event in items if isinstance(event, dict)],
+            following if isinstance(following, str) and following else None,
+            problems,
+        )
+
+    def _get(
+        self, path: str, parameters: dict[str, str] | None = None
+    ) -> tuple[Reply, dict[str, Any]]:
+        reply = self._transport.get(path, parameters)
+        return reply, json_object(reply, self._secrets)
+
+    def _explained(self, problem: Problem) -> Problem:
+        """A refusal of audit-logs, told apart by what the server says of the organization."""
+        if problem.id == "LSA813":
+            return _not_there(problem)
+        if problem.id != "LSA812":
+            return problem
+        try:
+            organization = self.organization()
+        except Problem as second:
+            evidence = (f"orgs/current/info: {second.what}",)
+            return _told(problem, "LSA823", problem.what, problem.next_step, evidence)
+        return _refused(problem, organization)
+
+
+def _refused(problem: Problem, organization: CurrentOrganization) -> Problem:
+    name = f"organization {organization.display_name} ({organization.id})"
+    if organization.may_manage is False:
+        return _told(
+            problem, "LSA821",
+            f"the key may not read audit logs: it lacks {MANAGE} in {name} (403)",
+            "use the key of an Organization Admin or Organization Operator",
+        )  # fmt: skip
+    if organization.can_use_audit_logs is False:
+        return _told(
+            problem, "LSA822",
+            f"audit logs are off for {name}, says the server (403)",
+            "turn them on in the database, then restart the backend: it keeps what it read "
+            "when it started",
+        )  # fmt: skip
+    says = f"orgs/current/info says can_use_audit_logs: {organization.can_use_audit_logs}"
+    return _told(
+        problem, "LSA823", f"LangSmith refuses the audit log of {name} (403)",
+        "check the key's role, that --org is the key's organization, and the licence (Enterprise)",
+        (says,),
+    )  # fmt: skip
+
+
+def _not_there(problem: Problem) -> Problem:
+    return _told(
+        problem, "LSA824", "LangSmith has no audit-logs here (404)",
+        "check that the chart is 0.12.33 or newer, that AUDIT_LOGS_ENABLED is live in the backend "
+        "pods, and the URL's base path",
+    )  # fmt: skip
+
+
+def _told(
+    problem: Problem, id: str, what: str, next_step: str, evidence: tuple[str, ...] = ()
+) -> Problem:
+    detail = problem.detail + evidence
+    return Problem(id, what, on=problem.on, next_step=next_step, exit=Exit.FAILED, detail=detail)
+
+
+def _base(text: str) -> tuple[str, tuple[str, str] | None]:
+    """The URL without credentials, `/api/v1`, query and trailing slash; and the credentials.
+
+    Without a scheme it is https, and http for this machine, as LangSmith's chart reads it.
+    """
+    text = text.strip()
+    if "://" not in text:
+        host = urlsplit("//" + text).hostname or ""
+        text = ("http://" if host in _LOCAL else "https://") + text
+    try:
+        parts = urlsplit(text)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        raise _not_a_url() from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
+        raise _not_a_url()
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = _BEHIND_BASE.sub("", parts.path.rstrip("/")).rstrip("/")
+    login = None
+    if parts.username:
+        login = (unquote(parts.username), unquote(parts.password or ""))
+    return urlunsplit((parts.scheme, host + port, path, "", "")), login
+
+
+def _not_a_url() -> Problem:
+    return Problem(
+        "LSA801",
+        "the URL is not understood",
+        on="LangSmith's URL",
+        next_step="give it as https://host, with the base path if there is one",
+        exit=Exit.USAGE,
+    )
+
+
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    if re.fullmatch(r"[!-~]+", key):
+        return key
+    raise Problem(
+        "LSA802",
+        "the API key is empty" if not key else "the API key has characters that no key has",
+        on="API key",
+        next_step="set LANGSMITH_API_KEY, or give a file with nothing but the key (--api-key-file)",
+        exit=Exit.USAGE,
+    )
+
+
+def _iso(time: datetime) -> str:
+    """A time as the API takes it: ISO 8601 in UTC."""
+    if time.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

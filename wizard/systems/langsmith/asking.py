@@ -1,0 +1,142 @@
+"""LangSmith's API as one target reaches it: with which key, for which organization, within what.
+
+It tells what the server itself says of the key's organization and its audit log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wizard.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager, ExitStack
+    from uuid import UUID
+
+    from wizard.settings import Target
+    from wizard.systems.kubernetes.forward import LocalForward
+    from wizard.systems.langsmith.api import AuditLogPage, CurrentOrganization, LangSmithApi
+    from wizard.systems.release.installation import Installation
+
+
+API_FACTOR = 2
+"""LangSmith may think about an answer for this times the limit to connect."""
+NOT_REACHED = ("LSA804", "LSA805", "LSA806")
+"""The API's address is of no use from here: no such name, nobody listens, nothing in time."""
+
+
+class Asking:
+    """Asks the API with a target's key; what it opens is closed with `looks`."""
+
+    def __init__(self, target: Target, looks: ExitStack) -> None:
+        self._target = target
+        self._looks = looks
+
+    def served(self, url: str, installation: Callable[[], Installation]) -> Served:
+        """What it says of the one chosen organization; of several of the key's own, or the first.
+
+        Raises:
+            Problem: it does not answer as documented; an address that cannot be reached is told
+                with the way past what is in front of the backend.
+        """
+        try:
+            return what_it_serves(*self._chosen(url))
+        except Problem as problem:
+            if problem.id in NOT_REACHED:
+                past = _past_the_front(installation())
+                problem.next_step += f"; or go to the backend itself: {past}"
+            raise
+
+    def served_through(self, opening: AbstractContextManager[LocalForward]) -> Served:
+        """The same through a forwarded port.
+
+        Raises:
+            Problem: the port cannot be forwarded, or LangSmith does not answer as documented.
+        """
+        forward = self._looks.enter_context(opening)
+        try:
+            return what_it_serves(*self._chosen(f"http://{forward.host}:{forward.port}"))
+        except Problem:
+            if forward.problem:
+                raise forward.problem from None
+            raise
+
+    def organization(self, url: str, id: UUID) -> CurrentOrganization:
+        """What it says of an organization; of the key's own, where the key has no other.
+
+        Raises:
+            Problem: it does not answer as documented.
+        """
+        return self._api(url, id).organization()
+
+    def _chosen(self, url: str) -> tuple[LangSmithApi, CurrentOrganization]:
+        from wizard.settings import organization_id
+
+        chosen = [organization_id(text) for text in self._target.selection.ids]
+        api = self._api(url, chosen[0] if len(chosen) == 1 else None)
+        organization = api.organization()
+        if len(chosen) > 1 and organization.id not in chosen:
+            api = self._api(url, chosen[0])
+            organization = api.organization()
+        return api, organization
+
+    def _api(self, url: str, organization: UUID | None) -> LangSmithApi:
+        from wizard.systems.langsmith.api import LangSmithApi
+
+        api = LangSmithApi(
+            url,
+            self._target.api_key,
+            organization=organization,
+            ca_file=self._target.ca_file,
+            connect_limit=self._target.connect_limit,
+            read_limit=self._target.connect_limit * API_FACTOR,
+        )
+        self._looks.callback(api.close)
+        return api
+
+
+def _past_the_front(installation: Installation) -> str:
+    """How a person forwards a port of the backend, which serves the API by itself."""
+    backend = installation.backend
+    kind = "deployment" if backend.kind == "Deployment" else "service"
+    what = f"{kind}/{backend.name} {backend.port}:{backend.port}"
+    url = f"http://127.0.0.1:{backend.port}"
+    return f"kubectl port-forward -n {installation.namespace} {what}, and --url {url}"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the server itself says: the key's organization, and a page of its audit log."""
+
+    url: str
+    organization: CurrentOrganization
+    page: AuditLogPage | None
+    refused: Problem | None = field(default=None)
+
+    @property
+    def on(self) -> bool:
+        """The server says that the organization has audit logs, and the endpoint answers."""
+        return bool(self.organization.can_use_audit_logs) and self.page is not None
+
+
+def what_it_serves(api: LangSmithApi, organization: CurrentOrganization) -> Served:
+    """The organization's newest page, or why the endpoint does not give it."""
+    try:
+        page = recent_page(api)
+    except Problem as problem:
+        return Served(api.base_url, organization, None, problem)
+    return Served(api.base_url, organization, page)
+
+
+def recent_page(api: LangSmithApi) -> AuditLogPage:
+    """The newest page of the last 30 days.
+
+    Raises:
+        Problem: the endpoint does not answer as documented.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    return api.audit_logs(start=now - timedelta(days=30), end=now + timedelta(minutes=1))

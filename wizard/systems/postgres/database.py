@@ -1,0 +1,242 @@
+"""The database of a LangSmith, as the steps use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from wizard.systems.postgres import change, organizations, put_back, tables
+from wizard.systems.postgres.model import (
+    AuditTable,
+    Enabled,
+    EnabledMany,
+    Identity,
+    Kept,
+    Login,
+    Organization,
+    OrganizationCounts,
+    OrganizationsTable,
+    PutBack,
+    RowChange,
+)
+from wizard.systems.postgres.opening import open_session
+from wizard.systems.postgres.organizations import Shown, show, show_these
+from wizard.systems.postgres.statements import grants, statement
+from wizard.systems.postgres.tables import find_audit_logs
+from wizard.systems.postgres.transaction import Bench
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wizard.systems.postgres.session import Session
+
+CONNECT_LIMIT = 10
+LOCK_LIMIT = 5.0
+STATEMENT_LIMIT = 30.0
+
+
+class Database:
+    """One open database; use it as a context manager. Limits are in seconds."""
+
+    def __init__(self, session: Session, login: Login, connect_limit: int) -> None:
+        self._session = session
+        self._login = login
+        self._connect_limit = connect_limit
+
+    @classmethod
+    def open(cls, login: Login, *, connect_limit: int = CONNECT_LIMIT) -> Database:
+        """Log in.
+
+        Raises:
+            Problem: LSA522 to LSA530: unreachable, no answer within the limit, wrong password, no
+                such database, TLS, not let in, no connection left, not understood, too old.
+        """
+        session = open_session(login, connect_limit)
+        return cls(session, session.login, connect_limit)
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    @property
+    def login(self) -> Login:
+        """The login that this database was opened with."""
+        return self._session.login
+
+    def identity(self) -> Identity:
+        """Which server and database this is."""
+        with self._live.reading() as session:
+            row = session.rows(statement("identity"))[0]
+            number = None
+            if row["may_read_control"]:
+                number = session.rows(statement("system_identifier"))[0]["system_identifier"]
+        return Identity(
+            row["server_version"], number, row["database"], row["user"], row["in_recovery"]
+        )
+
+    def find_organizations(self, *, writing: bool = False) -> OrganizationsTable:
+        """The organizations table by the catalogue, checked for reading.
+
+        With `writing` also that it may be changed here; `enable` checks that by itself.
+
+        Raises:
+            Problem: LSA531 to LSA538, see `tables.find_organizations`.
+        """
+        with self._live.reading() as session:
+            return tables.find_organizations(session, writing=writing)
+
+    def organizations(
+        self,
+        *,
+        search: str = "",
+        after: tuple[str, UUID] | None = None,
+        limit: int = 50,
+        only_off: bool = False,
+        include_personal: bool = True,
+    ) -> list[Organization]:
+        """One page, by name and id, or as `order` says; `after` is the last one's name and id.
+
+        `search` finds a part of the name in any case, or the beginning of the id. `only_off`
+        leaves those with a stored value other than true.
+        """
+        table = self._table
+        with self._live.reading() as session:
+            return organizations.page(
+                session,
+                table,
+                search=search,
+                after=after,
+                limit=limit,
+                only_off=only_off,
+                include_personal=include_personal,
+            )
+
+    def order(self, search: str = "") -> str:
+        """How pages are ordered, in words, where that is not by name and id."""
+        return "" if organizations.by_name(self._table, search) else organizations.BY_ID
+
+    def organization_counts(self) -> OrganizationCounts:
+        """How many organizations there are: shared ones by state, personal ones apart."""
+        table = self._table
+        with self._live.reading() as session:
+            return organizations.counts(session, table)
+
+    def organizations_by_id(self, ids: Sequence[UUID]) -> list[Organization]:
+        """Those of the organizations that exist, in the order of the ids."""
+        table = self._table
+        with self._live.reading() as session:
+            return organizations.in_order(organizations.by_id(session, table, ids), ids)
+
+    def enable_statement(self) -> str:
+        """The SQL that `enable` runs, `:'ids'` standing for the chosen ids (psql's notation)."""
+        return change.enable_statement(self._table)
+
+    def enable(
+        self,
+        chosen: Sequence[Organization],
+        *,
+        lock_limit: float = LOCK_LIMIT,
+        statement_limit: float = STATEMENT_LIMIT,
+    ) -> Enabled:
+        """Turn audit logs on for exactly these organizations, as they were shown: all or nothing.
+
+        Raises:
+            Problem: nothing was changed, and the message says so; only with LSA547 (exit 9) it
+                could not be told.
+        """
+        return change.enable(self._bench(lock_limit, statement_limit), chosen)
+
+    def show(self, which: str, *, limit: int | None = None) -> Shown:
+        """Shared organizations of a kind, or the first of them in the order of their ids.
+
+        `needy`: fit, and not on; `stored`: of these, those with a stored value; `wrong`: their
+        config is no JSON object.
+        """
+        table = self._table
+        with self._live.reading() as session:
+            return show(session, table, which, limit)
+
+    def show_these(self, ids: Iterable[UUID]) -> Shown:
+        """The organizations with these ids, as they are shown; the ids in their order."""
+        table = self._table
+        with self._live.reading() as session:
+            return show_these(session, table, ids)
+
+    def enable_shown(
+        self,
+        shown: Shown,
+        kept: Kept,
+        *,
+        lock_limit: float = LOCK_LIMIT,
+        statement_limit: float = STATEMENT_LIMIT,
+    ) -> EnabledMany:
+        """`enable` for any number: batches in one transaction, in memory that does not grow.
+
+        Raises:
+            Problem: as `enable`; what `kept` raises ends the transaction as well.
+        """
+        return change.enable_shown(self._bench(lock_limit, statement_limit), shown, kept)
+
+    def put_back(
+        self,
+        changes: Iterable[RowChange],
+        *,
+        lock_limit: float = LOCK_LIMIT,
+        statement_limit: float = STATEMENT_LIMIT,
+    ) -> PutBack:
+        """Undo `enable`: the key's prior state, where the row is still what was written.
+
+        Thousands of rows are in the order of their ids; memory does not grow with them.
+
+        Raises:
+            Problem: as `enable`.
+        """
+        return put_back.put_back(self._bench(lock_limit, statement_limit), changes)
+
+    def put_back_statement(self) -> str:
+        """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
+        return put_back.put_back_statement(self._table)
+
+    def audit_logs_table(self) -> AuditTable | None:
+        """The audit_logs table beside the organizations, or None when there is none."""
+        return find_audit_logs(self._live, self._login.schema)
+
+    def grants(self) -> str:
+        """The GRANT statements for this login's user."""
+        table = self._table
+        lines = grants(table.schema, self.identity().user, personal=table.has_is_personal)
+        return "\n".join(lines)
+
+    @property
+    def _live(self) -> Session:
+        """The connection; a new one when the last was lost."""
+        if self._session.lost:
+            self._session = open_session(self._login, self._connect_limit)
+        return self._session
+
+    @cached_property
+    def _table(self) -> OrganizationsTable:
+        return self.find_organizations()
+
+    def _bench(self, lock_limit: float, statement_limit: float) -> Bench:
+        return Bench(
+            self._live,
+            self._login,
+            self._connect_limit,
+            self._table,
+            lock_limit,
+            statement_limit,
+        )

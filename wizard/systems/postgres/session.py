@@ -1,0 +1,118 @@
+"""One connection to PostgreSQL, where every transaction and every answer has its limit.
+
+There are two kinds, a driver's connection and a psql that runs elsewhere. Both are made for
+poolers in transaction mode: no startup options, no prepared statements, settings with SET LOCAL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from wizard.systems.postgres.errors import Limits, too_old
+from wizard.systems.postgres.statements import COMMIT, Statement, script
+
+if TYPE_CHECKING:
+    from wizard.systems.postgres.model import Login
+
+APPLICATION = "langsmith-audit"
+OLDEST = 14
+READ_LIMIT = 30.0
+"""Seconds that a reading statement may run."""
+GRACE = 10.0
+"""Seconds that the network may add to a statement's own limit."""
+
+Row = dict[str, Any]
+
+
+class Session(ABC):
+    """A connection in autocommit mode with explicit transactions.
+
+    Attributes:
+        login: the login; for messages, and for the schema.
+    """
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self._limits = Limits(READ_LIMIT, READ_LIMIT, READ_LIMIT + GRACE)
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the connection; the server rolls back what was not committed."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> bool:
+        """Whether the connection ended by itself."""
+
+    @abstractmethod
+    def roll_back(self) -> None:
+        """End the transaction without a trace; a lost connection has done so already."""
+
+    @abstractmethod
+    def rows(self, query: Statement, **values: Any) -> list[Row]:
+        """The rows of a query with its parameters.
+
+        Raises:
+            ConnectionLost: the connection ended or fell silent.
+            Problem: the server refused the statement.
+        """
+
+    @abstractmethod
+    def tuples(self, query: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """As `rows`, for many of them: the values in the order of their columns, ids as text."""
+
+    @abstractmethod
+    def run(self, query: Statement, **values: Any) -> int:
+        """Run a statement, or a script of settings; the number of rows that it wrote or locked.
+
+        Raises:
+            ConnectionLost: the connection ended or fell silent.
+            Problem: the server refused the statement.
+        """
+
+    def check_version(self, number: int) -> None:
+        """Refuse a server that this tool's SQL does not run on; `number` as in 140007.
+
+        Raises:
+            Problem: LSA530.
+        """
+        if number and number < OLDEST * 10000:
+            raise too_old(self.login, f"{number // 10000}.{number % 10000}", OLDEST)
+
+    @contextlib.contextmanager
+    def reading(self, limit: float = READ_LIMIT) -> Iterator[Session]:
+        """A read-only transaction whose statements may take `limit` seconds each."""
+        self._limits = Limits(limit, limit, limit + GRACE)
+        self.run(script("begin_reading", statement_limit=_milliseconds(limit)))
+        try:
+            yield self
+        finally:
+            self.roll_back()
+
+    def begin(self, *, statement_limit: float, lock_limit: float, idle_limit: float) -> None:
+        """Start a transaction that writes; the limits are in seconds."""
+        self._limits = Limits(statement_limit, lock_limit, statement_limit + GRACE)
+        self.run(
+            script(
+                "begin_writing",
+                statement_limit=_milliseconds(statement_limit),
+                lock_limit=_milliseconds(lock_limit),
+                idle_limit=_milliseconds(idle_limit),
+            )
+        )
+
+    def commit(self) -> None:
+        """Commit.
+
+        Raises:
+            ConnectionLost: the answer did not come; the transaction may be in or not.
+            Problem: the server refused, and rolled back.
+        """
+        self.run(COMMIT)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"

@@ -1,0 +1,299 @@
+"""A change of rows, all or nothing, that always knows which of the two it was.
+
+The second connection reads a change back, and tells what became of a lost commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from wizard.problems import Exit, Problem
+from wizard.systems.postgres import organizations
+from wizard.systems.postgres.errors import NOTHING, ConnectionLost
+from wizard.systems.postgres.opening import open_session
+from wizard.systems.postgres.statements import statement
+
+if TYPE_CHECKING:
+    from wizard.systems.postgres.model import Login, OrganizationsTable
+    from wizard.systems.postgres.session import Session
+
+
+IDLE_LIMIT = 30.0
+"""Seconds after which the server ends our transaction by itself when we have vanished."""
+
+
+class Made(Protocol):
+    """The rows that a transaction wrote, and how to see them again."""
+
+    def __bool__(self) -> bool:
+        """Whether anything was written at all."""
+
+    def differences(self, session: Session) -> tuple[str, ...]:
+        """Where the rows are no longer as they were written, in words."""
+
+    def stands(self, session: Session) -> bool | None:
+        """Whether all rows are as they were written; False when all are as before."""
+
+
+M = TypeVar("M", bound=Made)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[M]):
+    """What was committed, when by the server's clock, and what is worth telling about it."""
+
+    made: M
+    committed_at: datetime
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a change works with: the writing connection, how to open another, and limits in s."""
+
+    session: Session
+    login: Login
+    connect_limit: int
+    table: OrganizationsTable
+    lock_limit: float
+    statement_limit: float
+
+
+def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -> Outcome[M]:
+    """Do the work in one transaction, commit it, and read it back on a second connection.
+
+    `ids` are the rows that are waited for, by which a lock's holder is found; the work may change
+    them as it goes. Without a changed row nothing is committed. The second connection is there
+    before the first write, so that its lack cannot leave a change unproved.
+
+    Raises:
+        Problem: nothing was changed; or, LSA547 alone, it cannot be told.
+    """
+    try:
+        witness = Witness(bench.login, bench.connect_limit)
+    except Problem as problem:
+        raise unchanged(problem) from None
+    try:
+        return _carry_out(bench, witness, ids, work)
+    finally:
+        bench.session.roll_back()
+        witness.close()
+
+
+def _carry_out(
+    bench: Bench, witness: Witness, ids: Sequence[UUID], work: Callable[[Session], M]
+) -> Outcome[M]:
+    session = bench.session
+    try:
+        session.begin(
+            statement_limit=bench.statement_limit,
+            lock_limit=bench.lock_limit,
+            idle_limit=IDLE_LIMIT,
+        )
+        made = work(session)
+        if not made:
+            return Outcome(made, server_time(session), ())
+        transaction = session.rows(statement("transaction_id"))[0]["id"]
+    except Problem as problem:
+        session.roll_back()
+        raise unchanged(_with_holders(problem, bench, witness, ids)) from None
+    notes = _commit(bench, witness, transaction, made)
+    committed_at, differences = read_back(witness, made)
+    return Outcome(made, committed_at, notes + differences)
+
+
+def _commit(bench: Bench, witness: Witness, transaction: str, made: Made) -> tuple[str, ...]:
+    try:
+        bench.session.commit()
+    except ConnectionLost as lost:
+        committed = settle(witness, transaction, made)
+        if committed is None:
+            raise _not_known(bench, lost) from None
+        if not committed:
+            raise unchanged(lost) from None
+        return ("the connection was lost during the commit; the server says that it is in",)
+    except Problem as problem:
+        raise unchanged(problem) from None
+    return ()
+
+
+def unchanged(problem: Problem) -> Problem:
+    """The same problem, saying that nothing was changed."""
+    if NOTHING in problem.what:
+        return problem
+    return problem.but(what=f"{problem.what}; {NOTHING}")
+
+
+def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = ()) -> Problem:
+    """LSA546: an UPDATE wrote another number of rows than `count`, or other values."""
+    return Problem(
+        "LSA546",
+        f"the UPDATE wrote {written} rows where {count} were expected, or other values (a "
+        f"trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
+        on=bench.login.subject,
+        next_step="ask the DBA what else acts on this table",
+        exit=Exit.UNKNOWN,
+        detail=tuple(detail),
+    )
+
+
+def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequence[UUID]) -> Problem:
+    if problem.id != "LSA541":
+        return problem
+    return problem.but(detail=lock_holders(witness, bench.table, ids))
+
+
+def _not_known(bench: Bench, lost: ConnectionLost) -> Problem:
+    return Problem(
+        "LSA547",
+        "the connection was lost during the commit, and within "
+        f"{SETTLE_LIMIT:g} seconds nobody could say whether the change is in: either all of it "
+        "is, or nothing",
+        on=bench.login.subject,
+        next_step="when the database answers again: langsmith-audit check",
+        exit=Exit.STOPPED,
+        detail=lost.detail,
+    )
+
+
+T = TypeVar("T")
+
+SETTLE_LIMIT = 60.0
+"""Seconds within which the outcome of a commit must be known after the connection was lost."""
+_PAUSE = 0.5
+_HOLDER_LIMIT = 2.0
+_IDS_TOLD = 3  # as many as row_lock_holders.sql gives
+
+
+class Witness:
+    """A connection beside the one that writes; opened again when it is lost."""
+
+    def __init__(self, login: Login, connect_limit: int) -> None:
+        self._login = login
+        self._connect_limit = connect_limit
+        self._session = open_session(login, connect_limit)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    def ask(self, question: Callable[[Session], T], *, limit: float = 30.0) -> T:
+        """Ask in a transaction that writes nothing; once more on a fresh connection if lost.
+
+        Raises:
+            Problem: there is no answer.
+        """
+        if self._session.lost:  # a psql ends with the first statement that is refused
+            self._open_again()
+        try:
+            return self._ask(question, limit)
+        except ConnectionLost:
+            self._open_again()
+            return self._ask(question, limit)
+
+    def _open_again(self) -> None:
+        self._session.close()
+        self._session = open_session(self._login, self._connect_limit)
+
+    def _ask(self, question: Callable[[Session], T], limit: float) -> T:
+        with self._session.reading(limit) as session:
+            return question(session)
+
+
+def server_time(session: Session) -> datetime:
+    """The server's clock, in UTC."""
+    return datetime.fromtimestamp(session.rows(statement("server_time"))[0]["now"], UTC)
+
+
+def read_back(witness: Witness, made: Made) -> tuple[datetime, tuple[str, ...]]:
+    """The server's time, and what differs from what was committed (or why nobody could look)."""
+    try:
+        return witness.ask(lambda s: (server_time(s), made.differences(s)))
+    except Problem as problem:
+        note = f"committed, but it could not be read back on a second connection: {problem.what}"
+        return datetime.now(UTC), (note,)
+
+
+def settle(witness: Witness, transaction: str, made: Made) -> bool | None:
+    """Whether the transaction with the lost commit is in; None when nobody can tell.
+
+    The server is asked what became of the transaction, and its rows are looked at: after a
+    failover that lost the commit, its number may by now be another transaction's.
+    """
+    until = time.monotonic() + SETTLE_LIMIT
+    while True:
+        try:
+            outcome = _outcome(witness, transaction)
+            if outcome != "in progress":
+                return _by_rows(witness, made, outcome)
+        except Problem:
+            outcome = None  # not reachable yet
+        if time.monotonic() > until:
+            return None
+        time.sleep(_PAUSE)
+
+
+def _outcome(witness: Witness, transaction: str) -> str | None:
+    try:
+        rows = witness.ask(lambda s: s.rows(statement("transaction_outcome"), id=transaction))
+    except Problem as problem:
+        if problem.id != "LSA545":
+            raise
+        return None  # this server has not come that far: it is another one
+    answer: str | None = rows[0]["outcome"]
+    return answer
+
+
+def _by_rows(witness: Witness, made: Made, outcome: str | None) -> bool | None:
+    if outcome == "aborted":
+        return False
+    stands = witness.ask(made.stands)
+    if stands is None and outcome == "committed":
+        return True
+    return stands
+
+
+def lock_holders(
+    witness: Witness, table: OrganizationsTable, ids: Sequence[UUID]
+) -> tuple[str, ...]:
+    """Who keeps us from the rows, as far as this login may see it."""
+
+    def on_table(session: Session) -> list[dict[str, object]]:
+        return session.rows(statement("table_lock_holders"), oid=table.oid)
+
+    def on_rows(session: Session) -> list[dict[str, object]]:
+        query = statement("row_lock_holders", schema=table.schema)
+        return session.rows(query, ids=organizations.array_of(ids))
+
+    for question in (on_table, on_rows):
+        try:
+            rows = witness.ask(question, limit=_HOLDER_LIMIT)
+        except Problem:
+            continue
+        if rows:
+            return tuple(_holder(row) for row in rows[:5])
+    return ()
+
+
+def _holder(row: dict[str, object]) -> str:
+    parts = [f"held by server process {row['pid']}"]
+    parts += [f"user {row['user']}"] if row["user"] else []
+    parts += [f"application {row['application']}"] if row["application"] else []
+    parts += [str(row["state"])] if row["state"] else []
+    seconds = row["seconds"]
+    parts += [f"its transaction is {seconds:.0f} s old"] if isinstance(seconds, int | float) else []
+    return ", ".join([*parts, *_held(row)])
+
+
+def _held(row: dict[str, object]) -> list[str]:
+    """How many of our rows it holds, and which; nothing where it holds the whole table."""
+    count = row.get("rows")
+    if not isinstance(count, int):
+        return []
+    more = f" and {count - _IDS_TOLD} more" if count > _IDS_TOLD else ""
+    return [f"{count} row{'s' if count > 1 else ''}: {row['ids']}{more}"]

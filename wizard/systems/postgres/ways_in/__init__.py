@@ -1,0 +1,1 @@
+"""The ways to LangSmith's PostgreSQL, one file each; `choose` takes one."""

@@ -1,0 +1,1 @@
+"""The LangSmith release: where it is, what its chart renders, and who owns its objects."""

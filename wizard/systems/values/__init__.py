@@ -1,0 +1,28 @@
+"""The values file: two variables are added, and no other byte changes.
+
+The YAML libraries are imported when a file is read, not with this package.
+"""
+
+from wizard.systems.values.diff import unified_diff
+from wizard.systems.values.edit import edit, edit_layers
+from wizard.systems.values.effective import effective_values, given_values
+from wizard.systems.values.files import leftovers, read_values, remove_leftovers, write_values
+from wizard.systems.values.model import WANTED, Edit, EnvEntry, LayeredEdit, Outcome, Refusal
+
+__all__ = [
+    "WANTED",
+    "Edit",
+    "EnvEntry",
+    "LayeredEdit",
+    "Outcome",
+    "Refusal",
+    "edit",
+    "edit_layers",
+    "effective_values",
+    "given_values",
+    "leftovers",
+    "read_values",
+    "remove_leftovers",
+    "unified_diff",
+    "write_values",
+]

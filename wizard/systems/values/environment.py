@@ -1,0 +1,314 @@
+"""Environment lists: which of the wanted variables are in one, and in what state.
+
+A variable that is in `commonEnv` must not be added to `extraEnv` again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from wizard.systems.values.model import EnvEntry, Refusal
+from wizard.systems.values.outline import Node
+from wizard.systems.values.parser import implicit_tag
+from wizard.systems.values.path import duplicate
+from wizard.systems.values.reading import Reading
+
+_TEMPLATED = re.compile(r"\{\{|\$\{|\$\(")
+_STRING = (None, "!", "tag:yaml.org,2002:str")
+
+
+@dataclass
+class Variable:
+    """A wanted variable that is in a list.
+
+    Attributes:
+        item: its entry in the list, as written there.
+        value: the scalar that holds its value, when there is one.
+        problem: why its value cannot be told.
+        obstacle: why its value must not be changed.
+    """
+
+    item: Node
+    value: Node | None = None
+    problem: Refusal | None = None
+    obstacle: Refusal | None = None
+
+    def right(self, value: str) -> bool:
+        """Whether it is the string `value`."""
+        return self.value is not None and is_string(self.value) and self.value.value == value
+
+
+@dataclass
+class Environment:
+    """An environment list.
+
+    Attributes:
+        node: the list; None when there is none.
+        variables: the wanted variables in it, all occurrences, by name.
+    """
+
+    node: Node | None = None
+    variables: dict[str, list[Variable]] = field(default_factory=dict)
+
+    def repeated(self) -> Refusal | None:
+        """The refusal when a wanted variable is listed twice."""
+        for name, found in self.variables.items():
+            if len(found) > 1:
+                return listed_twice(name, found[1].item, "in the same list")
+        return None
+
+
+def is_string(node: Node) -> bool:
+    """Whether helm reads the scalar as a string."""
+    if node.tag not in _STRING:
+        return False
+    if not node.plain or node.tag is not None:
+        return True
+    return implicit_tag(node.value) == "tag:yaml.org,2002:str"
+
+
+def listed_twice(name: str, item: Node, where: str) -> Refusal:
+    """The refusal of a variable that is there twice."""
+    return Refusal(
+        "LSA323",
+        f"{name} is listed twice ({where}); the chart refuses such values",
+        "take one of the two out, then run this again",
+        at=item.start,
+    )
+
+
+def environment(reading: Reading, node: Node, wanted: Sequence[EnvEntry]) -> Environment:
+    """What a list of `{name, value}` mappings has of the wanted variables.
+
+    Raises:
+        Refusal: an entry that is not a mapping, or a key of a wanted variable that is there twice.
+    """
+    if node.odd is not None:
+        raise _odd(node.odd)
+    found = Environment(node)
+    reading.prefetch(node.items)
+    names = {entry.name for entry in wanted}
+    for item in node.items:
+        mapping = reading.resolved(item)
+        if mapping.kind != "mapping":
+            raise _odd(item)
+        for name in _names(reading, mapping) & names:
+            variable = _variable(reading, item, mapping, name)
+            found.variables.setdefault(name, []).append(variable)
+    return found
+
+
+def _names(reading: Reading, mapping: Node) -> set[str]:
+    own = _scalars(reading, mapping, "name")
+    if own or not any(key.value == "<<" for key, _ in mapping.pairs):
+        return own
+    for merged in reading.merged(mapping):
+        own = _scalars(reading, merged, "name")
+        if own:
+            return own
+    return set()
+
+
+def _scalars(reading: Reading, mapping: Node, key: str) -> set[str]:
+    values = (reading.resolved(value) for name, value in mapping.pairs if name.value == key)
+    return {value.value for value in values if value.kind == "scalar"}
+
+
+def _variable(reading: Reading, item: Node, mapping: Node, name: str) -> Variable:
+    for key in ("name", "value", "valueFrom"):
+        found = [pair[0] for pair in mapping.pairs if pair[0].value == key]
+        if len(found) > 1:
+            raise duplicate(found[1], key)
+    variable = Variable(item)
+    if item.kind == "alias" or reading.shared(item):
+        variable.obstacle = _not_own(name, item, "is an alias or has a shared anchor")
+    _fill(reading, variable, mapping, name)
+    return variable
+
+
+def _fill(reading: Reading, variable: Variable, mapping: Node, name: str) -> None:
+    item = variable.item
+    pairs = _with_merged(reading, mapping)
+    source = [value for key, value, _ in pairs if key.value == "valueFrom"]
+    values = [(key, value, own) for key, value, own in pairs if key.value == "value"]
+    if source:
+        variable.problem = _value_from(name, source[0] if item.kind != "alias" else item)
+        return
+    if not values or values[0][1].empty:
+        variable.problem = _no_value(name, item)
+        return
+    _, value, own = values[0]
+    resolved = reading.resolved(value)
+    if value.kind == "alias" or reading.shared(value) or not own:
+        at = value if own and item.kind != "alias" else item
+        id = "LSA319" if not own else "LSA317" if value.kind == "alias" else "LSA318"
+        told = _not_own(name, at, "has a value that is shared with other places", id)
+        variable.obstacle = variable.obstacle or told
+    variable.value = resolved if resolved.kind == "scalar" else None
+    if resolved.kind != "scalar" or resolved.tag not in _STRING:
+        variable.problem = _value_shape(name, value if own else item)
+    elif _TEMPLATED.search(resolved.value):
+        variable.problem = _templated(name, value if own else item)
+
+
+def _with_merged(reading: Reading, mapping: Node) -> Iterable[tuple[Node, Node, bool]]:
+    pairs = [(key, value, True) for key, value in mapping.pairs]
+    if any(key.value == "<<" for key, _ in mapping.pairs):
+        own = {key.value for key, _ in mapping.pairs}
+        for merged in reading.merged(mapping):
+            pairs += [(k, v, False) for k, v in merged.pairs if k.value not in own]
+    return pairs
+
+
+def _odd(item: Node) -> Refusal:
+    return Refusal(
+        "LSA315",
+        "An entry of the list is not a mapping with a name and a value",
+        "mend the entry (- name: NAME, value: VALUE), then run this again",
+        at=item.start,
+    )
+
+
+def _value_from(name: str, at: Node) -> Refusal:
+    return Refusal(
+        "LSA320",
+        f"{name} takes its value from elsewhere (valueFrom), so it is not known here",
+        'replace valueFrom by value: "true", or see to it that the source says true',
+        at=at.start,
+    )
+
+
+def _no_value(name: str, at: Node) -> Refusal:
+    return Refusal(
+        "LSA321",
+        f"{name} is listed without a value",
+        'give it value: "true", in quotes, then run this again',
+        at=at.start,
+    )
+
+
+def _templated(name: str, at: Node) -> Refusal:
+    return Refusal(
+        "LSA322",
+        f"The value of {name} is templated, so it is not known here",
+        'write value: "true" instead, or see to it that the template gives "true"',
+        at=at.start,
+    )
+
+
+def _value_shape(name: str, at: Node) -> Refusal:
+    return Refusal(
+        "LSA315",
+        f"The value of {name} is not a string",
+        'write value: "true" instead, then run this again',
+        at=at.start,
+    )
+
+
+def _not_own(name: str, at: Node, why: str, id: str = "LSA317") -> Refusal:
+    return Refusal(
+        id,
+        f"{name} {why}, so it cannot be changed here alone",
+        "write the entry out in full here, then run this again",
+        at=at.start,
+    )
+
+
+KEY = "commonEnv"
+"""The chart's key for environment variables of all its workloads."""
+
+
+@dataclass
+class Common:
+    """What `commonEnv` has of the wanted variables.
+
+    Attributes:
+        defined: whether the file has the key at all.
+        right: the names with the right value.
+        refusal: why a variable in it forbids the edit.
+    """
+
+    defined: bool = False
+    right: set[str] = field(default_factory=set)
+    refusal: Refusal | None = None
+
+
+def common(reading: Reading, values: Node | None, wanted: Sequence[EnvEntry]) -> Common:
+    """What the mapping `values` has below `commonEnv`."""
+    if values is None or values.kind != "mapping":
+        return Common()
+    pairs = _pairs(reading, values)
+    if not pairs:
+        return Common()
+    found = Common(defined=True)
+    for position, (key, value) in enumerate(pairs):
+        node = reading.resolved(value)
+        names = _judge(reading, node, wanted, found)
+        if names and position < len(pairs) - 1 and not found.refusal:
+            found.refusal = duplicate(pairs[-1][0], key.value)
+    return found
+
+
+def _pairs(reading: Reading, values: Node) -> list[tuple[Node, Node]]:
+    own = [pair for pair in values.pairs if pair[0].value == KEY]
+    if own or not any(key.value == "<<" for key, _ in values.pairs):
+        return own
+    merged = [pair for it in reading.merged(values) for pair in it.pairs if pair[0].value == KEY]
+    return merged[:1]
+
+
+def _judge(reading: Reading, node: Node, wanted: Sequence[EnvEntry], found: Common) -> bool:
+    if node.kind == "mapping":
+        return _judge_mapping(node, wanted, found)
+    if node.kind != "sequence" or node.odd is not None:
+        return False
+    listed = environment(reading, node, wanted)
+    found.refusal = found.refusal or listed.repeated()
+    for entry in wanted:
+        for variable in listed.variables.get(entry.name, []):
+            if variable.problem:
+                found.refusal = found.refusal or variable.problem
+            elif variable.right(entry.value):
+                found.right.add(entry.name)
+            else:
+                found.refusal = found.refusal or _wrong(entry, variable.value or variable.item)
+    return bool(listed.variables)
+
+
+def _judge_mapping(node: Node, wanted: Sequence[EnvEntry], found: Common) -> bool:
+    names = {entry.name for entry in wanted}
+    for key, _ in node.pairs:
+        if key.value in names:
+            found.refusal = found.refusal or Refusal(
+                "LSA315",
+                f"{key.value} is in commonEnv written as a mapping; the chart wants a list there",
+                f"take {key.value} out of commonEnv, then run this again",
+                at=key.start,
+            )
+            return True
+    return False
+
+
+def _wrong(entry: EnvEntry, at: Node) -> Refusal:
+    return Refusal(
+        "LSA328",
+        f'{entry.name} is in commonEnv with another value than "{entry.value}"; the chart refuses '
+        "a second one in extraEnv, and a change of commonEnv restarts 12 to 17 workloads, the "
+        "bundled PostgreSQL, Redis and ClickHouse among them",
+        f'take {entry.name} out of commonEnv, or set it to "{entry.value}" there at a time when '
+        "all of LangSmith may restart, then run this again",
+        at=at.start,
+    )
+
+
+def refuse_both(found: Common, variables: dict[str, Node]) -> None:
+    """Refuse a variable that is in `commonEnv` and in `extraEnv`.
+
+    Raises:
+        Refusal: there is one.
+    """
+    for name, item in variables.items():
+        if name in found.right:
+            raise listed_twice(name, item, "in commonEnv and in backend.deployment.extraEnv")

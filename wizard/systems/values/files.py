@@ -1,0 +1,206 @@
+"""Reading and writing values files: atomic, and nothing of the file changes but its content."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from wizard.problems import Exit, Problem
+from wizard.systems.values.parser import LIMIT
+
+
+def read_values(path: Path) -> bytes:
+    """The bytes of a values file.
+
+    Raises:
+        Problem: it is missing, not a regular file, unreadable, or larger than 2 MB.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _unreadable(path, "it is not a regular file")
+        with path.open("rb") as handle:
+            if os.fstat(handle.fileno()).st_size > LIMIT:
+                raise _large(path)
+            data = handle.read(LIMIT + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, _reason(error)) from error
+    if len(data) > LIMIT:
+        raise _large(path)
+    return data
+
+
+def write_values(path: Path, *, before: bytes, after: bytes, backup: Path | None = None) -> None:
+    """Replace the content of a values file, if it still is `before`.
+
+    The new content is written beside the file, synced and renamed over it; mode, owner, extended
+    attributes and a symbolic link to it stay. With `backup`, the old content is kept there first,
+    readable by its owner alone.
+
+    Raises:
+        Problem: the file has changed, or it or its folder cannot be written. Nothing was changed.
+    """
+    target = Path(os.path.realpath(path))
+    _refuse_changed(path, before)
+    _refuse_unwritable(path, target)
+    if backup is not None:
+        _keep(backup, before)
+    with _saying(path, target.parent):
+        remove_leftovers(path)
+        _replace(path, target, before, after)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Unfinished new contents beside a values file, as a process that was killed leaves them."""
+    target = Path(os.path.realpath(path))
+    start = f".{target.name[:200]}."
+    ours = re.compile(re.escape(start) + r"[0-9a-f]{12}\.tmp")
+    try:
+        return sorted(each for each in target.parent.iterdir() if ours.fullmatch(each.name))
+    except OSError:
+        return []
+
+
+def remove_leftovers(path: Path) -> int:
+    """Remove them, and say how many there were: they hold what the values file holds."""
+    found = leftovers(path)
+    for each in found:
+        each.unlink(missing_ok=True)
+    return len(found)
+
+
+def _replace(path: Path, target: Path, before: bytes, after: bytes) -> None:
+    beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
+    facts = target.stat()
+    try:
+        _write_new(beside, after)
+        _keep_owner(beside, facts)
+        _keep_attributes(target, beside)
+        beside.chmod(stat.S_IMODE(facts.st_mode))
+        _refuse_changed(path, before)
+        beside.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+    _sync_folder(target.parent)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _keep_owner(path: Path, facts: os.stat_result) -> None:
+    now = path.stat()
+    if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (facts.st_uid, facts.st_gid):
+        os.chown(path, facts.st_uid, facts.st_gid)
+
+
+def _keep_attributes(source: Path, path: Path) -> None:
+    if not hasattr(os, "listxattr"):
+        return
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(source):
+            with contextlib.suppress(OSError):
+                os.setxattr(path, name, os.getxattr(source, name))
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _keep(backup: Path, data: bytes) -> None:
+    try:
+        backup.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if backup.exists() and backup.read_bytes() == data:
+            return
+        _write_new(backup, data)
+    except OSError as error:
+        raise Problem(
+            "LSA333",
+            f"The old content could not be kept: {_reason(error)}; the file was not changed",
+            on=str(backup),
+            next_step="make the folder writable, or set LANGSMITH_AUDIT_STATE_DIR to one that is",
+            exit=Exit.FAILED,
+        ) from error
+
+
+def _refuse_changed(path: Path, before: bytes) -> None:
+    if read_values(path) != before:
+        raise Problem(
+            "LSA331",
+            "The file has changed since it was read; it was left as it is now",
+            on=str(path),
+            next_step="run it again, on the file as it is now",
+            exit=Exit.FAILED,
+        )
+
+
+def _refuse_unwritable(path: Path, target: Path) -> None:
+    """A rename would get around a file's own write protection, so ask for it first."""
+    if not os.access(target, os.W_OK):
+        why = "the file system is read-only" if _read_only(target) else "it is write-protected"
+        raise _unwritable(path, why)
+
+
+def _read_only(target: Path) -> bool:
+    if not hasattr(os, "statvfs"):
+        return False
+    return bool(os.statvfs(target).f_flag & os.ST_RDONLY)
+
+
+@contextlib.contextmanager
+def _saying(path: Path, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, f"{_reason(error)} (in {folder})") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _unreadable(path: Path, why: str) -> Problem:
+    return Problem(
+        "LSA301",
+        f"The values file cannot be read: {why}",
+        on=str(path),
+        next_step="check the path and the file's permissions, then run it again",
+        exit=Exit.USAGE,
+    )
+
+
+def _large(path: Path) -> Problem:
+    return Problem(
+        "LSA302",
+        f"The file is larger than {LIMIT:,} bytes, the most that is read of a values file",
+        on=str(path),
+        next_step="check that it is the right file; if it is, put the two variables into a small "
+        "values file of their own and name it last",
+        exit=Exit.FAILED,
+    )
+
+
+def _unwritable(path: Path, why: str) -> Problem:
+    return Problem(
+        "LSA332",
+        f"The values file cannot be written: {why}; it was not changed",
+        on=str(path),
+        next_step="make it writable, or apply the diff that is shown where the file is kept",
+        exit=Exit.FAILED,
+    )

@@ -1,0 +1,290 @@
+"""The walk down the path: what is there, what is missing, and what forbids a change.
+
+In a file that is a manifest (Flux, Argo CD, k3s) the values are further down. In one that SOPS has
+encrypted an edit from outside would break the signature.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from wizard.systems.values.model import BY_HAND, Refusal
+from wizard.systems.values.outline import Node
+from wizard.systems.values.reading import Reading
+
+PATH = ("backend", "deployment", "extraEnv")
+"""The chart's key for further environment variables of the backend."""
+
+_CORE = "tag:yaml.org,2002:"
+
+
+@dataclass
+class Place:
+    """How far the path goes.
+
+    Attributes:
+        node: the deepest node on the path that exists; None in an empty document.
+        parent: the mapping that holds it; None at the top.
+        key: its key node in the parent.
+        missing: the keys below `node` that do not exist; empty when it is the list itself.
+        obstacle: why it must not be changed, though it can be read.
+    """
+
+    node: Node | None
+    parent: Node | None = None
+    key: Node | None = None
+    missing: tuple[str, ...] = ()
+    obstacle: Refusal | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the last key of the path is there."""
+        return not self.missing and self.node is not None
+
+    @property
+    def cut(self) -> bool:
+        """Whether the path ends in a null, which deletes what other layers have there."""
+        return self.node is not None and self.parent is not None and self.node.null
+
+
+class Walk:
+    """Follows keys from the top of a document."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.place = Place(reading.root)
+
+    def follow(self, keys: tuple[str, ...], *, to_list: bool) -> Place:
+        """The place that `keys` lead to; its last node is a list (`to_list`) or a mapping.
+
+        Raises:
+            Refusal: a wrong shape or a duplicate key on the way.
+        """
+        place = self.place
+        for number, key in enumerate(keys):
+            place.missing = keys[number:]
+            if not self._enter("mapping", keys[:number]) or not self._step(key):
+                return place
+        place.missing = ()
+        self._enter("sequence" if to_list else "mapping", keys)
+        return place
+
+    def _enter(self, kind: str, keys: tuple[str, ...]) -> bool:
+        """Whether the node is of this kind and has something in it."""
+        place, node = self.place, self.place.node
+        if node is None:
+            return False
+        if node.kind == "alias":
+            self._obstruct(_alias(node, keys))
+            node = place.node = self.reading.resolved(node)
+        elif self.reading.shared(node):
+            self._obstruct(_shared(node, keys))
+        right = _CORE + ("map" if kind == "mapping" else "seq")
+        foreign = node.tag is not None and node.tag.startswith(_CORE) and node.tag != right
+        if is_empty(node) and node.tag in (None, right):
+            if not keys and node.kind == "sequence":
+                raise _shape(node, kind, keys)
+            return False
+        if node.kind != kind or foreign:
+            raise _shape(node, kind, keys)
+        return True
+
+    def _step(self, key: str) -> bool:
+        place, node = self.place, self.place.node
+        assert node is not None  # noqa: S101 - for the type checker; `_enter` saw to it
+        found = [pair for pair in node.pairs if pair[0].value == key]
+        if len(found) > 1:
+            raise duplicate(found[1][0], key)
+        if not found:
+            found = self._merged(node, key)
+        if not found:
+            return False
+        if found[0][0].kind == "alias":
+            self._obstruct(_alias(found[0][0], (key,)))
+        place.parent, (place.key, place.node) = node, found[0]
+        return True
+
+    def _merged(self, node: Node, key: str) -> list[tuple[Node, Node]]:
+        for mapping in self.reading.merged(node):
+            for pair in mapping.pairs:
+                if pair[0].value == key:
+                    at = next(k.start for k, _ in node.pairs if k.value == "<<")
+                    self._obstruct(_through_merge(at, key))
+                    return [pair]
+        return []
+
+    def _obstruct(self, refusal: Refusal) -> None:
+        self.place.obstacle = self.place.obstacle or refusal
+
+
+def is_empty(node: Node) -> bool:
+    """Whether it is null, `{}` or `[]`."""
+    return node.null or (node.flow and node.count == 0)
+
+
+def duplicate(key: Node, name: str) -> Refusal:
+    """The refusal of a key that is there twice."""
+    return Refusal(
+        "LSA316",
+        f"The key {name} is there twice; the later one hides the earlier",
+        "make one of the two, then run this again",
+        at=key.start,
+    )
+
+
+def _shape(node: Node, kind: str, keys: tuple[str, ...]) -> Refusal:
+    is_now = {"scalar": "a single value", "mapping": "a mapping", "sequence": "a list"}[node.kind]
+    if node.tag is not None:
+        is_now += f" with the tag {node.tag.replace(_CORE, '!!')}"
+    wanted = {"mapping": "a mapping", "sequence": "a list"}[kind]
+    if not keys:
+        return Refusal(
+            "LSA314",
+            f"The top level of the file is {is_now}, not a mapping",
+            "check that it is the right file",
+            at=node.start,
+        )
+    where = ".".join(keys)
+    return Refusal(
+        "LSA315",
+        f"{where} is {is_now}, where the chart wants {wanted}",
+        f"make {where} {wanted}, then run this again",
+        at=node.start,
+    )
+
+
+def _alias(node: Node, keys: tuple[str, ...]) -> Refusal:
+    return Refusal(
+        "LSA317",
+        f"{'.'.join(keys)} is an alias (*{node.anchor}); a change would be made where it points to",
+        "write it out in full here, then run this again",
+        at=node.start,
+    )
+
+
+def _shared(node: Node, keys: tuple[str, ...]) -> Refusal:
+    where = ".".join(keys) or "The top level"
+    return Refusal(
+        "LSA318",
+        f"{where} has an anchor (&{node.anchor}) that is used elsewhere; a change goes there too",
+        f"write one of the two out in full, then run this again; or {BY_HAND}",
+        at=node.start,
+    )
+
+
+def _through_merge(at: int, key: str) -> Refusal:
+    return Refusal(
+        "LSA319",
+        f"{key} comes in through a merge (<<), so it cannot be changed here alone",
+        "write it out in full here, then run this again",
+        at=at,
+    )
+
+
+_API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v\d+(?:(?:alpha|beta)\d+)?")
+_ARGO = ("source", "helm", "valuesObject")
+
+
+def child(node: Node | None, key: str) -> Node | None:
+    """The value of a key, when the node is a mapping that has it."""
+    if node is None or node.kind != "mapping":
+        return None
+    for name, value in reversed(node.pairs):
+        if name.value == key:
+            return value
+    return None
+
+
+def prefix(root: Node | None) -> tuple[str, ...]:
+    """The keys down to the values: none in a plain values file.
+
+    Raises:
+        Refusal: a manifest whose values are inside a literal string, or not there at all.
+    """
+    version, kind = _text(child(root, "apiVersion")), _text(child(root, "kind"))
+    if root is None or child(root, "metadata") is None or not _API_VERSION.fullmatch(version):
+        return ()
+    group = version.partition("/")[0]
+    if kind == "HelmRelease" and group in ("helm.toolkit.fluxcd.io", "helm.fluxcd.io"):
+        return _flux(root)
+    if kind == "Application" and group == "argoproj.io":
+        return _argo(root, ("spec",))
+    if kind == "ApplicationSet" and group == "argoproj.io":
+        return _argo(root, ("spec", "template", "spec"))
+    if kind == "HelmChart" and group == "helm.cattle.io":
+        raise _literal(child(child(root, "spec"), "valuesContent") or root, "spec.valuesContent")
+    if kind in ("ConfigMap", "Secret") and version == "v1":
+        data = child(root, "data") or child(root, "stringData") or root
+        raise _literal(data, "data")
+    if kind:
+        raise Refusal(
+            "LSA334",
+            f"The file is a Kubernetes manifest of kind {kind}, not a values file",
+            "name the values file, a Flux HelmRelease or an Argo CD Application",
+            at=root.start,
+        )
+    return ()
+
+
+def _flux(root: Node) -> tuple[str, ...]:
+    values = child(child(root, "spec"), "values")
+    if values is not None and values.kind == "scalar" and not values.null:
+        raise _literal(values, "spec.values")
+    return ("spec", "values")
+
+
+def _argo(root: Node, above: tuple[str, ...]) -> tuple[str, ...]:
+    spec: Node | None = root
+    for key in above:
+        spec = child(spec, key)
+    sources = child(spec, "sources")
+    if sources is not None:
+        raise Refusal(
+            "LSA315",
+            "The Application has several sources, so it is not clear which one has the values",
+            "add the two variables to spec.sources[].helm.valuesObject by hand",
+            at=sources.start,
+        )
+    helm = child(child(spec, "source"), "helm")
+    literal = child(helm, "values")
+    whole = child(helm, "valuesObject")
+    if whole is not None and whole.kind == "scalar" and not whole.null:
+        raise _literal(whole, ".".join((*above, *_ARGO)))
+    if literal is not None and whole is None and not literal.null:
+        raise _literal(literal, ".".join((*above, "source", "helm", "values")))
+    return (*above, *_ARGO)
+
+
+def _text(node: Node | None) -> str:
+    return node.value if node is not None and node.kind == "scalar" else ""
+
+
+def _literal(node: Node, where: str) -> Refusal:
+    return Refusal(
+        "LSA329",
+        f"The values are inside a literal string ({where}): YAML in YAML, which is not edited",
+        "add the two variables inside the string by hand, or move the values to an object "
+        "(Argo CD: spec.source.helm.valuesObject; Flux: spec.values)",
+        at=node.start,
+    )
+
+
+def refuse_encrypted(root: Node | None, keys: tuple[str, ...]) -> None:
+    """Refuse a file with SOPS's own block in it.
+
+    Raises:
+        Refusal: the file is encrypted with SOPS.
+    """
+    block = child(root, "sops")
+    if root is None or block is None or block.kind != "mapping":
+        return
+    names = {key.value for key, _ in block.pairs}
+    if "mac" in names or {"lastmodified", "version"} <= names:
+        where = ".".join((*keys, "backend.deployment.extraEnv"))
+        raise Refusal(
+            "LSA327",
+            "The file is encrypted with SOPS, which signs every value in it",
+            f"sops edit FILE, and add the two variables to {where} there",
+            at=next(key.start for key, value in root.pairs if value is block),
+        )

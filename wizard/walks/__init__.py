@@ -1,1 +1,0 @@
-"""The walks over the list of steps: run, plan, check."""
