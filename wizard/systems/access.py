@@ -166,16 +166,23 @@ class Systems:
         """The values of all files as helm merges them; they hold secrets."""
         from wizard.systems.values import effective_values
 
-        layers = self.values_layers
-        return self._once("file_values", lambda: effective_values([data for _, data in layers]))
+        return self._once("file_values", lambda: self._of_files(effective_values))
 
     @property
     def given_values(self) -> dict[str, Any]:
         """The same with the nulls in them, as helm would record them; they hold secrets."""
         from wizard.systems.values import given_values
 
+        return self._once("given_values", lambda: self._of_files(given_values))
+
+    def _of_files(self, read: Callable[[list[bytes]], dict[str, Any]]) -> dict[str, Any]:
+        from wizard.systems.values import Refusal, of_file
+
         layers = self.values_layers
-        return self._once("given_values", lambda: given_values([data for _, data in layers]))
+        try:
+            return read([data for _, data in layers])
+        except Refusal as refusal:
+            raise of_file(refusal, *layers[refusal.layer]) from None
 
     @property
     def lacking(self) -> tuple[str, ...]:

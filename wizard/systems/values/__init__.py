@@ -4,7 +4,7 @@ The YAML libraries are imported when a file is read, not with this package.
 """
 
 from wizard.systems.values.diff import unified_diff
-from wizard.systems.values.edit import edit, edit_layers
+from wizard.systems.values.edit import edit, edit_layers, of_file
 from wizard.systems.values.effective import effective_values, given_values
 from wizard.systems.values.files import leftovers, read_values, remove_leftovers, write_values
 from wizard.systems.values.model import WANTED, Edit, EnvEntry, LayeredEdit, Outcome, Refusal
@@ -21,6 +21,7 @@ __all__ = [
     "effective_values",
     "given_values",
     "leftovers",
+    "of_file",
     "read_values",
     "remove_leftovers",
     "unified_diff",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wizard.problems import Problem
 from wizard.systems.values.changes import Change, Growth, corrected
 from wizard.systems.values.environment import Common, Environment, common, environment, refuse_both
 from wizard.systems.values.looks import Content
@@ -99,13 +100,22 @@ def edit_view(view: View, beside: Common | None = None) -> Edit:
 
 def refused(data: bytes, refusal: Refusal) -> Edit:
     """The answer that a refusal becomes."""
-    line = refusal.line
-    if line is None and refusal.at is not None:
-        text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-        line = line_of(text, refusal.at)
-    return Edit(
-        Outcome.REFUSE, data, refusal.id, line, refusal.message, refusal.next_step, 0, 0, ()
-    )
+    line = _line(data, refusal)
+    return Edit(Outcome.REFUSE, data, refusal.id, line, refusal.what, refusal.next_step, 0, 0, ())
+
+
+def of_file(refusal: Refusal, path: Path, data: bytes) -> Problem:
+    """A refusal told of the file that it is about."""
+    line = _line(data, refusal)
+    on = f"values file {path}" + (f", line {line}" if line else "")
+    step = refusal.next_step or f"mend it; langsmith-audit values {path} shows how it is read"
+    return Problem(refusal.id, refusal.what, on=on, next_step=step, exit=refusal.exit)
+
+
+def _line(data: bytes, refusal: Refusal) -> int | None:
+    if refusal.line is not None or refusal.at is None:
+        return refusal.line
+    return line_of(data.decode("utf-8", "replace").removeprefix("\ufeff"), refusal.at)
 
 
 def _edit(view: View, beside: Common) -> Edit:

@@ -25,17 +25,23 @@ def given_values(layers: Sequence[bytes]) -> dict[str, Any]:
     Scalars are read as YAML 1.1, except that dates and sexagesimals are text, as for helm.
 
     Raises:
-        Refusal: a file that cannot be read as values.
+        Refusal: a file that cannot be read as values; its `layer` says which.
     """
     merged: dict[str, Any] = {}
-    for data in layers:
-        values = construct(readable(data)[1])
-        if values is None:
-            continue
-        if not isinstance(values, dict):
-            raise Refusal("LSA314", "The top level of the file is not a mapping", "", line=1)
-        merged = _merge(merged, values)
+    for layer, data in enumerate(layers):
+        try:
+            merged = _merge(merged, _top(data))
+        except Refusal as refusal:
+            refusal.layer = layer
+            raise
     return merged
+
+
+def _top(data: bytes) -> dict[str, Any]:
+    values = construct(readable(data)[1])
+    if values is not None and not isinstance(values, dict):
+        raise Refusal("LSA314", "The top level of the file is not a mapping", "", line=1)
+    return values or {}
 
 
 def construct(text: str) -> Any:

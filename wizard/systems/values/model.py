@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from wizard.problems import Exit, Problem
+
 
 @dataclass(frozen=True)
 class EnvEntry:
@@ -73,8 +75,14 @@ class LayeredEdit:
     why: str
 
 
-class Refusal(Exception):
-    """An edit that is not made; `at` is the character index in the text, when there is one."""
+class Refusal(Problem):
+    """A file that is not edited, or cannot be read as values.
+
+    Attributes:
+        at: the character index in its text, when there is one.
+        line: the line, when it is known.
+        layer: of several files, which one it is.
+    """
 
     def __init__(
         self,
@@ -85,12 +93,10 @@ class Refusal(Exception):
         at: int | None = None,
         line: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.id = id
-        self.message = message
-        self.next_step = next_step
+        super().__init__(id, message, on="values file", next_step=next_step, exit=Exit.FAILED)
         self.at = at
         self.line = line
+        self.layer = 0
 
 
 BY_HAND = (

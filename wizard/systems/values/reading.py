@@ -130,9 +130,7 @@ def invalid(problem: Unreadable) -> Refusal:
 def not_1_2(problem: Unreadable) -> Refusal:
     """The refusal of a file that YAML 1.1 allows and YAML 1.2 does not."""
     refusal = invalid(problem)
-    refusal.message = refusal.message.replace(
-        "valid YAML:", "valid YAML 1.2, so no edit is proven:"
-    )
+    refusal.what = refusal.what.replace("valid YAML:", "valid YAML 1.2, so no edit is proven:")
     refusal.next_step = f"mend the line, or {BY_HAND}"
     return refusal
 

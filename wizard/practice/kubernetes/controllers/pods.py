@@ -224,7 +224,7 @@ class Pods(Controller):
     def _proceed(self, meta: Json) -> None:
         """The waiting is over: run the containers, as far as it is known what they do."""
         pod = self._current(meta)
-        if pod is None or is_ending(pod):
+        if pod is None or is_ending(pod) or is_done(pod):
             self._starting.discard(meta["uid"])
             return
         if self._failure(pod, self._staged(pod))[0]:
@@ -335,7 +335,7 @@ class Pods(Controller):
         if pod is None:
             self._tell_gone(shown, None)  # it was taken away while the host process was told of it
             return
-        if is_ending(pod):
+        if is_ending(pod) or is_done(pod):
             return
         if problem := future.exception():
             log.error("on_pod_ready for pod %s: %r", meta["name"], problem)
