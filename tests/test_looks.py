@@ -155,3 +155,17 @@ def test_the_values_files_are_read_once_a_look(cluster: PracticeCluster, systems
     assert systems.file_values is first
     systems.forget()
     assert systems.file_values == {**first, "added": True}
+
+
+def test_a_values_file_that_cannot_be_read_is_a_problem_of_that_file(
+    cluster: PracticeCluster, systems: Systems, run
+) -> None:
+    cluster.values.write_text("backend:\n  deployment: [\n")
+    for read in (lambda: systems.file_values, lambda: systems.given_values):
+        with pytest.raises(Problem) as caught:
+            read()
+        assert caught.value.on.startswith(f"values file {cluster.values}, line ")
+        assert "mend the file" in caught.value.next_step
+    answer = run("plan", "--all", "--skip", "values_file")
+    assert answer.returncode == 3, answer.stderr
+    assert f"values file {cluster.values}" in answer.stdout + answer.stderr

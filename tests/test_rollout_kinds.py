@@ -45,6 +45,7 @@ def test_the_whole_procedure_on_a_rollout(
         for pod in argo.kubernetes.list("Pod", NAMESPACE)
         if pod["metadata"]["labels"].get("app.kubernetes.io/component") == NAME
         and pod["metadata"].get("ownerReferences", [{}])[0]["kind"] == "ReplicaSet"
+        and "deletionTimestamp" not in pod["metadata"]
     ]
     assert live["status"]["restartedAt"] == live["spec"]["restartAt"]
     assert {pod["metadata"]["creationTimestamp"] >= live["spec"]["restartAt"] for pod in pods} == {
