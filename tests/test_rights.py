@@ -111,6 +111,7 @@ def test_what_rbac_prints_suffices_for_every_walk(cluster, run, helm, tmp_path) 
     assert "confirmed" in answer.stderr
 
 
+@pytest.mark.live
 @pytest.mark.live_only
 def test_what_rbac_prints_suffices_on_any_cluster(cluster, run, tmp_path) -> None:
     granted = {walk: role(cluster, walk, "--from-release") for walk in WALKS}
