@@ -110,9 +110,8 @@ def rights_lines(plan: Plan) -> list[str]:
     """What whoever applies the plan needs in the cluster, in words; the Role comes after it."""
     rights, found = plan.rights, []
     if rights.granted and not (rights.lacking or rights.not_told):
-        found.append(
-            f"its maker has all {several(len(rights.granted), 'right')} that applying it needs"
-        )
+        has = "the right" if len(rights.granted) == 1 else f"all {len(rights.granted)} rights"
+        found.append(f"its maker has {has} that applying it needs")
     if rights.not_told:
         count = several(len(rights.not_told), "right")
         found.append(f"the API server did not say who has {count} that applying it needs")
