@@ -21,9 +21,11 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
+
+T = TypeVar("T")
 
 HEAVY = ("psycopg", "requests", "rich.console", "ruamel.yaml", "websocket", "kubernetes.client")
 HEAVY += ("questionary", "prompt_toolkit")
@@ -68,19 +70,24 @@ class Fork:
         Raises:
             subprocess.TimeoutExpired: it did not end in `timeout` seconds; it is ended then.
         """
+        assert self.stdout
+        with self.stdout as stream:
+            told, ended = self.read_within(timeout, stream.read)
+        if ended:
+            raise subprocess.TimeoutExpired(self.args, timeout, told)
+        return told, None
+
+    def read_within(self, timeout: float, read: Callable[[], T]) -> tuple[T, bool]:
+        """What `read` gives of its output once it has ended, and whether it had to be ended."""
         late = threading.Timer(timeout, self.kill)
         late.start()
         begun = time.monotonic()
-        assert self.stdout
-        with self.stdout as stream:
-            told = stream.read()
+        told = read()
         ended = time.monotonic() - begun >= timeout
         late.cancel()
         late.join()
         self.wait(30)
-        if ended:
-            raise subprocess.TimeoutExpired(self.args, timeout, told)
-        return told, None
+        return told, ended
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
@@ -185,17 +192,12 @@ def call(
     fork = shared().start(arguments, env, sent, main=main)
     for handle in sent:
         os.close(handle)
-    late = threading.Timer(timeout, fork.kill)
-    late.start()
-    begun = time.monotonic()
-    stdout, stderr = _read_all([read for read, _ in pipes])
-    ended = time.monotonic() - begun >= timeout
-    late.cancel()
-    late.join()
-    status = fork.wait(30)
+    (stdout, stderr), ended = fork.read_within(
+        timeout, lambda: _read_all([read for read, _ in pipes])
+    )
     if ended:
         raise subprocess.TimeoutExpired(list(arguments), timeout, stdout, stderr)
-    return subprocess.CompletedProcess(list(arguments), status, stdout, stderr)
+    return subprocess.CompletedProcess(list(arguments), fork.wait(), stdout, stderr)
 
 
 def in_background(arguments: Sequence[str], env: Mapping[str, str]) -> Fork:

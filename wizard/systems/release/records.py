@@ -21,6 +21,43 @@ if TYPE_CHECKING:
     from wizard.systems.helm.records import Release
     from wizard.systems.kubernetes.cluster import Cluster
 
+DRIVERS = ("", "secret", "secrets")
+"""What `HELM_DRIVER` may be for helm to keep its records in Secrets."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One revision as its Secret's labels tell it.
+
+    Attributes:
+        version: of the Secret in the API, which moves with everything that helm writes.
+    """
+
+    revision: int
+    status: str
+    version: str
+
+
+def stored_revisions(cluster: Cluster, namespace: str, release: str) -> tuple[Stored, ...]:
+    """The revisions that are kept, the oldest first.
+
+    Empty where helm keeps none in Secrets, or they may not be listed: helm itself has to be asked.
+    """
+    from wizard.systems.kubernetes.cluster import SECRETS
+
+    if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
+        return ()
+    try:
+        found = cluster.metadata(SECRETS, namespace, labels=f"owner=helm,name={release}")
+        return tuple(sorted(map(_read, found), key=lambda it: it.revision))
+    except (Problem, KeyError, ValueError):
+        return ()
+
+
+def _read(metadata: Mapping[str, Any]) -> Stored:
+    labels = metadata["labels"]
+    return Stored(int(labels["version"]), str(labels["status"]), str(metadata["resourceVersion"]))
+
 
 VALUES: Mapping[str, Callable[[Helm, str, str, int], dict[str, Any]]] = {
     "deployed_values": Helm.user_values,
@@ -66,7 +103,7 @@ class ReleaseRecords:
         if found is None:
             found = helm.release(name, namespace)
             stored = labels()  # after helm's own look: the same if they tell the same
-        same = stored and (stored[-1].revision, stored[-1].status) == (found.revision, found.status)
+        same = bool(stored) and _tells_of(stored[-1], found)
         self._stored, self._newest = (stored, found) if same else ((), None)
         return found
 
@@ -82,7 +119,7 @@ class ReleaseRecords:
             except Problem:
                 return None
         release = found.release
-        if (release.revision, release.status) != (newest.revision, newest.status):
+        if not _tells_of(newest, release):
             return None
         read = self.of(release)
         read |= {"manifest": found.manifest, "hooks": found.hooks}
@@ -90,43 +127,9 @@ class ReleaseRecords:
         return release
 
 
+def _tells_of(label: Stored, release: Release) -> bool:
+    return (label.revision, label.status) == (release.revision, release.status)
+
+
 def _told(answer: Future[Any]) -> bool:
     return not isinstance(answer.exception(), Problem)
-
-
-DRIVERS = ("", "secret", "secrets")
-"""What `HELM_DRIVER` may be for helm to keep its records in Secrets."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One revision as its Secret's labels tell it.
-
-    Attributes:
-        version: of the Secret in the API, which moves with everything that helm writes.
-    """
-
-    revision: int
-    status: str
-    version: str
-
-
-def stored_revisions(cluster: Cluster, namespace: str, release: str) -> tuple[Stored, ...]:
-    """The revisions that are kept, the oldest first.
-
-    Empty where helm keeps none in Secrets, or they may not be listed: helm itself has to be asked.
-    """
-    from wizard.systems.kubernetes.cluster import SECRETS
-
-    if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
-        return ()
-    try:
-        found = cluster.metadata(SECRETS, namespace, labels=f"owner=helm,name={release}")
-        return tuple(sorted(map(_read, found), key=lambda it: it.revision))
-    except (Problem, KeyError, ValueError):
-        return ()
-
-
-def _read(metadata: Mapping[str, Any]) -> Stored:
-    labels = metadata["labels"]
-    return Stored(int(labels["version"]), str(labels["status"]), str(metadata["resourceVersion"]))
