@@ -20,7 +20,6 @@ from wizard.problems import Exit, Problem
 from wizard.systems.kubernetes.cluster import (
     ARGO_ROLLOUTS,
     BUDGETS,
-    CONFIGMAPS,
     DEPLOYMENTS,
     EVENTS,
     NAMESPACES,
@@ -153,7 +152,7 @@ def test_as_in_the_kubeconfig_is_followed(tmp_path: Path, serve) -> None:
     path = kubeconfig(tmp_path / "config", serve(200, page()), user)
     with closing(Cluster.connect(path, None)) as cluster:
         cluster.list(PODS, "ls")
-        refused(lambda: cluster.exec("p", "ls", "c", ["true"]))
+        refused(lambda: cluster.command("p", "ls", "c", ["true"]))
     for _, headers in serve.server.asked:
         sent = {name: text for name, text in headers.items() if name.startswith("Impersonate")}
         assert sent == {
@@ -371,7 +370,7 @@ def test_what_the_kubelet_says_of_a_pod_is_not_the_api_servers_trouble(
 ) -> None:
     kind = "text/plain; charset=utf-8"
     path = kubeconfig(tmp_path / "config", serve(500, b'container not found ("main")', kind))
-    problem = refused(lambda: Cluster.connect(path, None).exec("p", "ls", "main", ["psql"]))
+    problem = refused(lambda: Cluster.connect(path, None).command("p", "ls", "main", ["psql"]))
     assert (problem.id, problem.exit) == ("LSA210", Exit.FAILED)
     assert problem.detail == ('container not found ("main")',)
     assert "kubectl get pods p -n ls" in problem.next_step
@@ -610,7 +609,7 @@ def test_a_patch_and_its_dry_run(connected: Cluster) -> None:
 
 
 def test_a_patch_of_what_is_not_there(connected: Cluster) -> None:
-    problem = refused(lambda: connected.patch(CONFIGMAPS, "nope", "langsmith", {"data": {}}))
+    problem = refused(lambda: connected.patch(DEPLOYMENTS, "nope", "langsmith", {"spec": {}}))
     assert (problem.id, problem.exit) == ("LSA217", Exit.FAILED)
 
 

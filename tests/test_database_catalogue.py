@@ -8,6 +8,7 @@ from databases import World, fresh, refused, told
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Exit
+from wizard.systems.postgres.statements import grants
 
 COLUMNS = "(id uuid, display_name text, is_personal boolean, config jsonb)"
 SELECT = "GRANT SELECT (id, display_name, is_personal, config) ON organizations TO {}"
@@ -82,18 +83,16 @@ def test_two_alike_need_the_schema(world: World) -> None:
         find(world)
     assert "old.organizations" in caught.value.what
     assert "public.organizations" in caught.value.what
-    assert find(world, schema="public").lookalikes == ("old.organizations",)
+    assert find(world, schema="public").schema == "public"
 
 
-def test_a_lookalike_earlier_in_the_search_path_is_seen_and_not_used(world: World) -> None:
+def test_a_lookalike_earlier_in_the_search_path_is_not_used(world: World) -> None:
     world.table()
     id = world.add('{"can_use_audit_logs": false}')
     world.sql(f"CREATE SCHEMA trap; CREATE TABLE trap.organizations {COLUMNS}")
     world.sql(f"ALTER DATABASE {world.name} SET search_path = trap, public")
     with world.open(schema="public") as database:
-        table = database.find_organizations()
-        assert (table.schema, table.shadowed) == ("public", True)
-        assert table.lookalikes == ("trap.organizations",)
+        assert database.find_organizations().schema == "public"
         database.enable(database.organizations())
     rows = world.sql("SELECT config::text FROM public.organizations WHERE id = %s", id)
     assert rows == [('{"can_use_audit_logs": true}',)]
@@ -102,8 +101,7 @@ def test_a_lookalike_earlier_in_the_search_path_is_seen_and_not_used(world: Worl
 def test_another_table_of_the_name_without_its_columns_is_no_rival(world: World) -> None:
     world.table()
     world.sql("CREATE SCHEMA aaa; CREATE TABLE aaa.organizations (n int)")
-    table = find(world)
-    assert (table.schema, table.shadowed) == ("public", False)
+    assert find(world).schema == "public"
 
 
 def test_the_least_grants_are_enough_and_are_the_printed_ones(world: World) -> None:
@@ -118,7 +116,7 @@ def test_the_least_grants_are_enough_and_are_the_printed_ones(world: World) -> N
         world.sql(line)
     world.sql(f"GRANT SELECT ON audit_logs TO {login.user}")
     with world.open(user=login.user, password=login.password) as database:
-        assert set(caught.value.detail) < set(database.grants().splitlines())
+        assert set(caught.value.detail) < set(grants("public", login.user, personal=True))
         done = database.enable(database.organizations())
         assert [change.id for change in done.changes] == [id]
         assert database.put_back(done.changes).restored == 1

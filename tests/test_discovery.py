@@ -151,7 +151,7 @@ class TestSeveral:
             with Systems(target_from(settings_from({}, env))) as systems:
                 found = systems.installation
                 assert (found.namespace, found.backend.name) == (objects, backend)
-                assert found.postgres_workload == postgres
+                assert (found.postgres.name if found.postgres else None) == postgres
                 assert systems.live_env["PORT"] == "1984"
                 assert all(
                     re.match(rf"{backend}-\w+-\w+$", it.name) for it in systems.workload.pods()

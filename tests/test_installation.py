@@ -79,14 +79,7 @@ def test_the_plain_release(render) -> None:
         "connection_url",
     )
     assert (found.database.schema, found.database.external) == (None, False)
-    assert found.postgres_workload == "my-langsmith-postgres"
     assert (found.postgres.pod, found.postgres.container) == ("my-langsmith-postgres-0", "postgres")
-    assert (found.postgres_service.name, found.postgres_service.port) == (
-        "my-langsmith-postgres",
-        5432,
-    )
-    assert found.frontend_service.name == "my-langsmith-frontend"
-    assert found.load_balancer
     assert found.url is None
 
 
@@ -108,8 +101,7 @@ def test_renamed_objects(render, name: str, values: dict, backend: str, postgres
     found = both_ways(render(name, **values), name)
     assert found.backend.name == backend
     assert found.backend.container == values.get("backend", {}).get("name", "backend")
-    assert found.postgres_workload == postgres
-    assert found.postgres_service.name == postgres
+    assert found.postgres.name == postgres
     # The Secret keeps its name when postgres.name changes.
     assert found.database.secret == re.sub("-[a-z]+$", "-postgres", postgres)
 
@@ -133,7 +125,7 @@ def test_an_external_database(render) -> None:
     found = both_ways(render(postgres={"external": external}))
     assert (found.database.secret, found.database.key) == ("db", "url")
     assert (found.database.schema, found.database.external) == ("ls", True)
-    assert (found.postgres, found.postgres_service) == (None, None)
+    assert found.postgres is None
 
 
 def test_variables_of_the_release(render) -> None:

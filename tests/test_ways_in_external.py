@@ -154,7 +154,7 @@ def test_a_certificate_that_is_not_in_its_secret(systems) -> None:
 
 
 def test_an_iam_url_is_explained(systems) -> None:
-    installation = external(systems, "user@db.example.com:5432/x", iam_provider="aws")
+    installation = external(systems, "user@db.example.com:5432/x")
     with (
         refused("LSA521") as caught,
         choose.login(systems.target, systems.cluster, installation),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.problems import Exit, Problem
@@ -10,6 +9,7 @@ from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, failed, from_problem, passed
 from wizard.steps.rights import BACKEND, FORWARD
 from wizard.steps.step import Access, Step, Watch
+from wizard.systems.calls import poll
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 SETTLES = 30.0
 """Seconds within which the API must answer after a restart: old pods may still be leaving."""
-
-PAUSE = 0.25
-"""Seconds between two questions: old pods that still answer leave within moments."""
 
 LASTING = frozenset(
     {
@@ -78,17 +75,14 @@ class AuditApi(Step):
 
     def confirm(self, systems: Systems, watch: Watch) -> Observation:
         """Ask until the server answers as it should, or the limit is over."""
-        began = time.monotonic()
-        while True:
+        what = f"the API does not answer as it should yet (limit {SETTLES:.0f} s)"
+        for waited in poll(SETTLES):
             seen = _settled(self, systems)
-            waited = time.monotonic() - began
-            if seen.right or waited > SETTLES or LASTING & {it.id for it in seen.findings}:
-                return seen
-            watch.waiting(
-                f"the API does not answer as it should yet (limit {SETTLES:.0f} s)", waited
-            )
-            time.sleep(PAUSE)
+            if seen.right or LASTING & {it.id for it in seen.findings}:
+                break
+            watch.waiting(what, waited)
             systems.forget()
+        return seen
 
 
 def _settled(step: AuditApi, systems: Systems) -> Observation:

@@ -1,6 +1,7 @@
-"""Every call to an outside system, in a line for the debug log: what, how it ended, how long.
+"""Calls to outside systems: a line for the debug log, and asking until something has happened.
 
-Never a body, a value or a header: argv and paths, and these redacted.
+In the log is what was called, how it ended and how long it took; never a body, a value or a header:
+argv and paths, and these redacted.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from wizard.systems.redact import redact
 
 LOGGER = "langsmith_audit.calls"
 _LONGEST = 2_000
+PAUSE = 1.0
+"""The longest pause of `poll`, in seconds."""
 
 
 @dataclass
@@ -38,3 +41,18 @@ def logged(system: str, what: str) -> Iterator[Call]:
         spent = (time.monotonic() - began) * 1000
         text = redact(f"{system} {what}")[:_LONGEST]
         logging.getLogger(LOGGER).debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
+
+
+def poll(limit: float) -> Iterator[float]:
+    """The seconds since the start, each time that it is time to ask again.
+
+    At once, then after pauses of a quarter of what was waited so far, up to `PAUSE`. It ends after
+    an asking later than `limit` seconds: what follows the loop says that it took too long.
+    """
+    began = time.monotonic()
+    while True:
+        seconds = time.monotonic() - began
+        yield seconds
+        if seconds > limit:
+            return
+        time.sleep(min(PAUSE, 0.05 + seconds / 4))

@@ -6,7 +6,6 @@ The rollout under way is told in lines for the watch.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from wizard.records.runs import made as made_by
 from wizard.steps.step import cannot, not_ours, nothing
 from wizard.steps.upgrade.beyond import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
+from wizard.systems.calls import poll
 from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 STEP = "helm_upgrade"
 PENDING = "pending-"
-POLL_SECONDS = 1.0
 
 
 def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
@@ -109,18 +108,17 @@ def _made_by_us(systems: Systems, made: Sequence[Made], release: Release, wanted
 
 def _settled(systems: Systems, last: Made, watch: Watch) -> Release:
     """The release, once no helm is at work on it, or none can be any more."""
-    began = time.monotonic()
-    while True:
+    for waited in poll(systems.target.upgrade_limit):
         release = systems.release
         left = systems.target.upgrade_limit - _age(release.updated)
         if not release.status.startswith(PENDING) or left <= 0:
-            return release
+            break
         if release.status == UNDER_WAY and at_work(last.folder) is False:
-            return release
+            break
         what = f"{release.on} is {release.status}; helm has {left:.0f} s more to end"
-        watch.waiting(what, time.monotonic() - began)
-        time.sleep(POLL_SECONDS)
+        watch.waiting(what, waited)
         systems.forget()
+    return release
 
 
 def _age(updated: str) -> float:

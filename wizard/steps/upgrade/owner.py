@@ -15,6 +15,7 @@ from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
 from wizard.steps.preconditions import of_workload
+from wizard.systems.calls import poll
 from wizard.systems.release.owners import Owner, owner_of, owner_says, writers
 from wizard.systems.workload.status import status_lines
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 IDS = {"Argo CD": "LSA160", "Flux": "LSA161", "Terraform": "LSA162"}
 OTHER = "LSA163"
-POLL_SECONDS = 1.0
 SILENCE_LIMIT = 60.0
 """Seconds that an API server may be away while the sync is waited for."""
 
@@ -132,23 +132,20 @@ def await_sync(systems: Systems, change: Change, watch: Watch) -> Done:
 
 
 def _live_by(systems: Systems, watch: Watch, who: str, limit: float) -> None:
-    began = answered = time.monotonic()
+    answered = 0.0
     what = f"waiting for {who} to bring the variables (limit {limit:.0f} s, --upgrade-limit)"
     lacking: tuple[str, ...] = WANTED
-    while True:
-        now = time.monotonic()
+    for waited in poll(limit):
         try:
             live = systems.workload.afresh().live_env()
-            lacking, answered = tuple(it for it in WANTED if live.get(it) != "true"), now
+            lacking, answered = tuple(it for it in WANTED if live.get(it) != "true"), waited
         except Problem:
-            if now - answered > SILENCE_LIMIT:
+            if waited - answered > SILENCE_LIMIT:
                 raise
         if not lacking:
             return
-        if now - began > limit:
-            raise _late(systems, who, limit, lacking)
-        watch.waiting(what, now - began, tuple(f"not live yet: {name}" for name in lacking))
-        time.sleep(POLL_SECONDS)
+        watch.waiting(what, waited, tuple(f"not live yet: {name}" for name in lacking))
+    raise _late(systems, who, limit, lacking)
 
 
 def _late(systems: Systems, who: str, limit: float, lacking: tuple[str, ...]) -> Problem:

@@ -8,7 +8,6 @@ it goes on by itself when the wizard is gone.
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ from wizard.records.changes import Change, Done
 from wizard.records.journal import runs
 from wizard.steps.upgrade.live import EDITS, NONE
 from wizard.steps.upgrade.owner import owner
+from wizard.systems.calls import poll
 from wizard.systems.helm.process import still_runs
 from wizard.systems.kubernetes.events import Event, node_comes
 from wizard.systems.kubernetes.watching import EventWatch
@@ -340,7 +340,6 @@ class UpgradeView:
         return found
 
 
-POLL_SECONDS = 1.0
 UNDER_WAY = "pending-upgrade"
 
 
@@ -368,14 +367,12 @@ def settle(systems: Systems, folder: Path, watch: Watch) -> None:
 
     Whatever state the release is in afterwards is for the steps to look at.
     """
-    began, limit = time.monotonic(), systems.target.upgrade_limit
-    while at_work(folder):
-        seconds = time.monotonic() - began
-        if seconds > limit:
-            return
-        what = f"helm of the run that was left is still at work (limit {limit:.0f} s)"
+    limit = systems.target.upgrade_limit
+    what = f"helm of the run that was left is still at work (limit {limit:.0f} s)"
+    for seconds in poll(limit):
+        if not at_work(folder):
+            break
         release = systems.release
         watch.waiting(what, seconds, (f"revision {release.revision} is {release.status}",))
-        time.sleep(POLL_SECONDS)
         systems.forget()
     systems.forget()  # what was read of the release may be older than the end of that helm

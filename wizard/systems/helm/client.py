@@ -89,12 +89,7 @@ class Helm(HelmReads):
         call = Call("helm show chart", f"chart {chart} {version}", chart, version)
         text = process.read(argv, call, limit=CHART_LIMIT)
         facts = _yaml(text, call)
-        found = Chart(
-            chart,
-            str(facts.get("name", "")),
-            str(facts.get("version", "")),
-            str(facts.get("appVersion", "")),
-        )
+        found = Chart(str(facts.get("version", "")), str(facts.get("appVersion", "")))
         if found.version != version:
             raise Problem(
                 "LSA120",

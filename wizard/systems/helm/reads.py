@@ -179,7 +179,6 @@ class HelmReads:
                 int(row["revision"]),
                 str(row["status"]),
                 str(row["chart"]),
-                str(row["app_version"]),
                 str(row["updated"]),
                 redact(str(row["description"])),
             )

@@ -48,7 +48,6 @@ class Revision:
     revision: int
     status: str
     chart: str
-    app_version: str
     updated: str
     description: str
 
@@ -57,8 +56,6 @@ class Revision:
 class Chart:
     """What `helm show chart` tells of one chart in one version."""
 
-    reference: str
-    name: str
     version: str
     app_version: str
 

@@ -23,7 +23,7 @@ from wizard.systems.kubernetes.kubeconfig import (
 )
 
 if TYPE_CHECKING:
-    from wizard.systems.kubernetes.exec import ExecResult, PodCommand
+    from wizard.systems.kubernetes.exec import PodCommand
     from wizard.systems.kubernetes.forward import LocalForward
 
 FIELD_MANAGER = "langsmith-audit"
@@ -56,7 +56,6 @@ class Resource:
 PODS = Resource("pods", "Pod")
 SERVICES = Resource("services", "Service")
 SECRETS = Resource("secrets", "Secret")
-CONFIGMAPS = Resource("configmaps", "ConfigMap")
 EVENTS = Resource("events", "Event")
 NAMESPACES = Resource("namespaces", "Namespace")
 DEPLOYMENTS = Resource("deployments", "Deployment", "apps")
@@ -309,31 +308,6 @@ class Cluster:
         answer = self._connection.request(call, "POST", ACCESS_REVIEWS.path(None), body=body)
         return bool((answer.get("status") or {}).get("allowed"))
 
-    def exec(
-        self,
-        pod: str,
-        namespace: str,
-        container: str,
-        argv: Sequence[str],
-        *,
-        stdin: str = "",
-        limit: float = EXEC_LIMIT,
-    ) -> ExecResult:
-        """Runs a command in a container and waits for its end.
-
-        Args:
-            stdin: what it reads. Only newer servers (1.30) can close it; a command that reads to
-                the end must be able to end by what it reads.
-            limit: seconds until the command is given up.
-
-        Raises:
-            Problem: a missing right, no such pod or container, the command cannot be started, or
-                it did not end within the limit.
-        """
-        from wizard.systems.kubernetes.exec import run_in_pod
-
-        return run_in_pod(self._connection, pod, namespace, container, argv, stdin, limit)
-
     def command(self, pod: str, namespace: str, container: str, argv: Sequence[str]) -> PodCommand:
         """A command in a container that is talked to while it runs; close it after use.
 
@@ -374,5 +348,5 @@ def _pod_context() -> ContextInfo:
         namespace = "default"
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return ContextInfo(
-        "", "", server, namespace, "the pod's service account", current=True, credentials="token"
+        "", server, namespace, "the pod's service account", current=True, credentials="token"
     )

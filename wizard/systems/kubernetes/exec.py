@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wizard.problems import Exit, Problem
-from wizard.systems.kubernetes.errors import Call, parse, transport_problem
-from wizard.systems.redact import redact
+from wizard.systems.kubernetes.errors import Call, parse
 
 if TYPE_CHECKING:
     from websocket import WebSocket
@@ -23,74 +20,6 @@ STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 CHUNK = 16_000
 LOOK_SECONDS = 0.5
 """How long a wait may last at a time: a signal that comes just before it does not end it."""
-
-
-@dataclass(frozen=True)
-class ExecResult:
-    """How a command in a container ended: exit code and what it wrote."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-def run_in_pod(
-    connection: Connection,
-    pod: str,
-    namespace: str,
-    container: str,
-    argv: Sequence[str],
-    stdin: str,
-    limit: float,
-) -> ExecResult:
-    """Runs a command to its end; see `Cluster.exec`."""
-    from websocket import WebSocketException
-
-    call = Call("create", "pods/exec", "", pod, namespace)
-    query = [("container", container), ("stdout", "true"), ("stderr", "true")]
-    query += [("stdin", "true")] if stdin else []
-    query += [("command", word) for word in argv]
-    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
-    socket: Any = connection.websocket(call, path, query, PROTOCOLS)
-    try:
-        if stdin:
-            _write(socket, stdin.encode())
-        return _outcome(_read(socket, call, argv, limit), call, argv)
-    except TimeoutError:
-        raise _too_long(call, argv, limit) from None
-    except (WebSocketException, OSError) as error:
-        raise transport_problem(error, connection.info, call, limit) from None
-    finally:
-        socket.shutdown()
-
-
-def _write(socket: WebSocket, data: bytes) -> None:
-    for start in range(0, len(data), CHUNK):
-        socket.send_binary(bytes([STDIN]) + data[start : start + CHUNK])
-    if "v5" in str((socket.getheaders() or {}).get("sec-websocket-protocol", "")):
-        socket.send_binary(bytes([CLOSE, STDIN]))
-
-
-def _read(socket: WebSocket, call: Call, argv: Sequence[str], limit: float) -> dict[int, bytes]:
-    """What came on each channel until the far side closed."""
-    from websocket import ABNF, WebSocketConnectionClosedException
-
-    channels: dict[int, bytes] = {}
-    end = time.monotonic() + limit
-    while True:
-        try:
-            kind, frame = receive_frame(socket, end - time.monotonic())
-        except TimeoutError:
-            raise _too_long(call, argv, limit) from None
-        except WebSocketConnectionClosedException:
-            return channels
-        if kind == ABNF.OPCODE_CLOSE:
-            return channels
-        if kind in (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT) and frame.data:
-            data = bytes(frame.data)
-            channels[data[0]] = channels.get(data[0], b"") + data[1:]
-            if STATUS in channels and parse(channels[STATUS]) is not None:
-                return channels
 
 
 def receive_frame(socket: WebSocket, limit: float) -> tuple[int, Any]:
@@ -110,23 +39,6 @@ def receive_frame(socket: WebSocket, limit: float) -> tuple[int, Any]:
     raise TimeoutError
 
 
-def _outcome(channels: dict[int, bytes], call: Call, argv: Sequence[str]) -> ExecResult:
-    status = parse(channels.get(STATUS, b""))
-    code = exit_code(status)
-    if code is None:
-        words = status.get("message", "") if isinstance(status, dict) else "it broke off"
-        raise Problem(
-            "LSA214",
-            f"The command {argv[0]} could not be run in the pod, or its end was not seen",
-            on=call.on,
-            next_step=f"Try: kubectl exec -n {call.namespace} {call.name} -- {argv[0]} --version",
-            exit=Exit.UNKNOWN,
-            detail=(redact(str(words)),) if words else (),
-        )
-    texts = (channels.get(name, b"").decode("utf-8", "replace") for name in (STDOUT, STDERR))
-    return ExecResult(code, *texts)
-
-
 def exit_code(status: Any) -> int | None:
     """The exit code in the Status of the error channel; None when it tells of none."""
     if not isinstance(status, dict):
@@ -137,15 +49,6 @@ def exit_code(status: Any) -> int | None:
         if cause.get("reason") == "ExitCode" and str(cause.get("message", "")).isdigit():
             return int(cause["message"])
     return None
-
-
-def _too_long(call: Call, argv: Sequence[str], limit: float) -> Problem:
-    return Problem(
-        "LSA208",
-        f"The command {argv[0]} in the pod did not end within {limit:g} seconds",
-        on=call.on,
-        next_step="See whether the pod is healthy: kubectl get pod, kubectl logs",
-    )
 
 
 class PodCommand:

@@ -57,13 +57,6 @@ class LocalForward:
         self.directory: Path | None = None
         self.problem: Problem | None = None
 
-    @property
-    def reason(self) -> str:
-        """Why the far side closed, in words; empty while nothing went wrong."""
-        if self.problem is None:
-            return ""
-        return " ".join((self.problem.what, *self.problem.detail))
-
     def __enter__(self) -> LocalForward:
         try:
             self._listen()

@@ -23,7 +23,6 @@ class ContextInfo:
     """
 
     name: str
-    cluster: str
     server: str
     namespace: str
     user: str
@@ -178,7 +177,6 @@ def _context(
     somebody = f", as {login['as']}" if login.get("as") else ""
     return ContextInfo(
         name,
-        cluster,
         str(clusters.get(cluster, {}).get("server") or ""),
         str(body.get("namespace") or "default"),
         user,

@@ -13,13 +13,13 @@ import hashlib
 import platform
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wizard.problems import Exit, Problem
+from wizard.systems.calls import poll
 from wizard.systems.kubernetes.cluster import Cluster, Resource
 
 LEASES = Resource("leases", "Lease", "coordination.k8s.io")
@@ -130,10 +130,9 @@ class Lease:
         if not take_over:
             raise self._dead(holder)
         limit = holder.seconds / 3 + 2
-        began = time.monotonic()
-        while (spent := time.monotonic() - began) < limit:
-            waiting(f"watching whether {holder.who} still renews its Lease ({limit:.0f} s)", spent)
-            time.sleep(0.5)
+        what = f"watching whether {holder.who} still renews its Lease ({limit:.0f} s)"
+        for spent in poll(limit):
+            waiting(what, spent)
         now = self.holder()
         if now and now.version != holder.version:
             raise self._under_way(now)

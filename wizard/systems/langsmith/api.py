@@ -21,13 +21,6 @@ _BEHIND_BASE = re.compile(r"(/api(/v1)?|/o/[0-9a-f-]{36}(/.*)?)/*$", re.IGNORECA
 
 
 @dataclass(frozen=True)
-class ServerInfo:
-    """What `GET /api/v1/info` says; version is the app's, None when it is not told."""
-
-    version: str | None
-
-
-@dataclass(frozen=True)
 class CurrentOrganization:
     """The key's organization, as the server sees it (`GET /api/v1/orgs/current/info`).
 
@@ -38,7 +31,6 @@ class CurrentOrganization:
 
     id: UUID
     display_name: str
-    is_personal: bool
     permissions: tuple[str, ...] | None
     can_use_audit_logs: bool | None
 
@@ -97,16 +89,6 @@ class LangSmithApi:
         """End the connections."""
         self._transport.close()
 
-    def info(self) -> ServerInfo:
-        """The server's version.
-
-        Raises:
-            Problem: it does not answer as documented.
-        """
-        _, data = self._get("/api/v1/info")
-        version = data.get("version")
-        return ServerInfo(version if isinstance(version, str) else None)
-
     def organization(self) -> CurrentOrganization:
         """The key's organization and what the key may do there.
 
@@ -124,7 +106,6 @@ class LangSmithApi:
         return CurrentOrganization(
             id=id,
             display_name=str(data.get("display_name") or ""),
-            is_personal=data.get("is_personal") is True,
             permissions=tuple(map(str, permissions)) if isinstance(permissions, list) else None,
             can_use_audit_logs=stored if isinstance(stored, bool) else None,
         )

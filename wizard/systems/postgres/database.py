@@ -23,7 +23,7 @@ from wizard.systems.postgres.model import (
 )
 from wizard.systems.postgres.opening import open_session
 from wizard.systems.postgres.organizations import Shown, show, show_these
-from wizard.systems.postgres.statements import grants, statement
+from wizard.systems.postgres.statements import statement
 from wizard.systems.postgres.tables import find_audit_logs
 from wizard.systems.postgres.transaction import Bench
 
@@ -83,9 +83,7 @@ class Database:
             number = None
             if row["may_read_control"]:
                 number = session.rows(statement("system_identifier"))[0]["system_identifier"]
-        return Identity(
-            row["server_version"], number, row["database"], row["user"], row["in_recovery"]
-        )
+        return Identity(row["server_version"], number, row["database"], row["user"])
 
     def find_organizations(self, *, writing: bool = False) -> OrganizationsTable:
         """The organizations table by the catalogue, checked for reading.
@@ -213,12 +211,6 @@ class Database:
     def audit_logs_table(self) -> AuditTable | None:
         """The audit_logs table beside the organizations, or None when there is none."""
         return find_audit_logs(self._live, self._login.schema)
-
-    def grants(self) -> str:
-        """The GRANT statements for this login's user."""
-        table = self._table
-        lines = grants(table.schema, self.identity().user, personal=table.has_is_personal)
-        return "\n".join(lines)
 
     @property
     def _live(self) -> Session:

@@ -87,14 +87,12 @@ class Identity:
     Attributes:
         server_version: as the server says it ("14.7").
         system_identifier: the cluster's own number; None without the right to read it.
-        in_recovery: whether the server is a standby.
     """
 
     server_version: str
     system_identifier: str | None
     database: str
     user: str
-    in_recovery: bool
 
 
 class ConfigShape(StrEnum):
@@ -311,20 +309,13 @@ class OrganizationsTable:
 
     Attributes:
         oid: the table's object id; a changed one means another table.
-        config_type: the column's type, `jsonb`.
         has_is_personal: old schemas lack the column.
-        lookalikes: other tables of this name in the database, as schema.table.
-        shadowed: a look-alike comes first in this login's search_path, so that an unqualified
-            `organizations` (the documented UPDATE typed by hand) would reach that one.
         estimated_rows: the planner's estimate; 0 when it was never analysed.
     """
 
     schema: str
     oid: int
-    config_type: str
     has_is_personal: bool
-    lookalikes: tuple[str, ...] = ()
-    shadowed: bool = False
     estimated_rows: int = 0
 
 

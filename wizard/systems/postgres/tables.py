@@ -67,14 +67,10 @@ def find_organizations(session: Session, *, writing: bool) -> OrganizationsTable
     _check_reading(table, login)
     if writing:
         _check_writing(table, login)
-    others = [other for other in found if other is not table]
     return OrganizationsTable(
         schema=table.schema,
         oid=table.row["oid"],
-        config_type=table.columns["config"],
         has_is_personal="is_personal" in table.columns,
-        lookalikes=tuple(other.called for other in others),
-        shadowed=found[0] is not table and found[0].row["path_position"] is not None,
         estimated_rows=max(0, int(table.row["estimate"])),
     )
 

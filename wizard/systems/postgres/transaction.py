@@ -5,7 +5,6 @@ The second connection reads a change back, and tells what became of a lost commi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
+from wizard.systems.calls import poll
 from wizard.systems.postgres import organizations
 from wizard.systems.postgres.errors import NOTHING, ConnectionLost
 from wizard.systems.postgres.opening import open_session
@@ -165,7 +165,6 @@ T = TypeVar("T")
 
 SETTLE_LIMIT = 60.0
 """Seconds within which the outcome of a commit must be known after the connection was lost."""
-_PAUSE = 0.5
 _HOLDER_LIMIT = 2.0
 _IDS_TOLD = 3  # as many as row_lock_holders.sql gives
 
@@ -225,17 +224,14 @@ def settle(witness: Witness, transaction: str, made: Made) -> bool | None:
     The server is asked what became of the transaction, and its rows are looked at: after a
     failover that lost the commit, its number may by now be another transaction's.
     """
-    until = time.monotonic() + SETTLE_LIMIT
-    while True:
+    for _ in poll(SETTLE_LIMIT):
         try:
             outcome = _outcome(witness, transaction)
             if outcome != "in progress":
                 return _by_rows(witness, made, outcome)
         except Problem:
-            outcome = None  # not reachable yet
-        if time.monotonic() > until:
-            return None
-        time.sleep(_PAUSE)
+            continue  # not reachable yet
+    return None
 
 
 def _outcome(witness: Witness, transaction: str) -> str | None:

@@ -16,8 +16,6 @@ from wizard.problems import Exit, Problem
 from wizard.systems.release.manifest import (
     BACKEND,
     CHART,
-    FRONTEND_SERVICE,
-    POSTGRES_SERVICE,
     POSTGRES_SET,
     URI_VARIABLE,
     as_map,
@@ -74,9 +72,6 @@ class DatabaseReference:
         secret, key: the Secret and key that hold the URL (env `POSTGRES_DATABASE_URI`).
         schema: `POSTGRES_SCHEMA`; None when the chart sets none.
         external: `postgres.external.enabled`.
-        custom_tls: `POSTGRES_TLS`, the database has a certificate of a private authority.
-        client_certificate: `postgres.external.clientCert.secretName` is set (mTLS).
-        iam_provider: `aws`, `gcp` or `azure` when the URL has no password; None otherwise.
         authority: the certificates to trust (`config.customCa`), with `customTls`.
         client: certificate and key of a client certificate.
     """
@@ -85,29 +80,16 @@ class DatabaseReference:
     key: str
     schema: str | None
     external: bool
-    custom_tls: bool = False
-    client_certificate: bool = False
-    iam_provider: str | None = None
     authority: SecretKeys | None = None
     client: SecretKeys | None = None
 
 
 @dataclass(frozen=True)
-class Service:
-    """A Service of the release: its first port, and whether it is a LoadBalancer."""
-
-    name: str
-    port: int
-    load_balancer: bool
-
-
-@dataclass(frozen=True)
 class PostgresWorkload:
-    """The bundled PostgreSQL: StatefulSet (its first pod is `<name>-0`), container and port."""
+    """The bundled PostgreSQL: StatefulSet (its first pod is `<name>-0`) and container."""
 
     name: str
     container: str
-    port: int
 
     @property
     def pod(self) -> str:
@@ -123,7 +105,6 @@ class Installation:
         namespace: where the objects live; the value `namespace` may move them away from the
             release's own.
         postgres: the bundled PostgreSQL; None when it is external.
-        frontend_service: None when `frontend.enabled` is false.
         url: from `config.hostname` and `config.basePath`; None when no hostname is set.
         image: the PostgreSQL image; None when the chart names none.
     """
@@ -132,20 +113,8 @@ class Installation:
     backend: Backend
     database: DatabaseReference
     postgres: PostgresWorkload | None
-    postgres_service: Service | None
-    frontend_service: Service | None
     url: str | None
     image: PostgresImage | None = None
-
-    @property
-    def postgres_workload(self) -> str | None:
-        """The name of the bundled StatefulSet, if there is one."""
-        return self.postgres.name if self.postgres else None
-
-    @property
-    def load_balancer(self) -> bool:
-        """Whether the frontend's Service wants a load balancer."""
-        return bool(self.frontend_service and self.frontend_service.load_balancer)
 
 
 def read_installation(
@@ -183,8 +152,6 @@ def read_installation(
         ),
         database=_database(container, env, computed_values, release),
         postgres=_postgres(found.get(POSTGRES_SET)),
-        postgres_service=_service(found.get(POSTGRES_SERVICE)),
-        frontend_service=_service(found.get(FRONTEND_SERVICE)),
         url=url_of(computed_values),
         image=_image(as_map(computed_values.get("images"))),
     )
@@ -235,9 +202,6 @@ def _database(
         key=str(reference["key"]),
         schema=env.get("POSTGRES_SCHEMA") or None,
         external=external.get("enabled") is True,
-        custom_tls=custom_tls,
-        client_certificate="POSTGRES_TLS_CLIENT_CERT_PATH" in env,
-        iam_provider=env.get("POSTGRES_IAM_AUTH_PROVIDER") or None,
         authority=_secret_keys(trusted, "secretKey"),
         client=_secret_keys(as_map(external.get("clientCert")), "certSecretKey", "keySecretKey"),
     )
@@ -263,17 +227,7 @@ def _postgres(document: dict[str, Any] | None) -> PostgresWorkload | None:
     if document is None:
         return None
     container = containers_of(document)[0]
-    port = _port(container, 5432)
-    return PostgresWorkload(str(document["metadata"]["name"]), str(container["name"]), port)
-
-
-def _service(document: dict[str, Any] | None) -> Service | None:
-    if document is None:
-        return None
-    spec = as_map(document.get("spec"))
-    ports = spec.get("ports") or [{}]
-    balanced = spec.get("type") == "LoadBalancer"
-    return Service(str(document["metadata"]["name"]), int(ports[0].get("port") or 0), balanced)
+    return PostgresWorkload(str(document["metadata"]["name"]), str(container["name"]))
 
 
 def _container(document: Mapping[str, Any], variable: str) -> dict[str, Any]:

@@ -24,8 +24,6 @@ CHART = "langsmith"
 URI_VARIABLE = "POSTGRES_DATABASE_URI"
 BACKEND = "backend/deployment.yaml"
 POSTGRES_SET = "postgres/stateful-set.yaml"
-POSTGRES_SERVICE = "postgres/service.yaml"
-FRONTEND_SERVICE = "frontend/service.yaml"
 WORKLOADS = ("Deployment", "Rollout")
 
 Key = tuple[str, str, str]
@@ -34,7 +32,7 @@ Key = tuple[str, str, str]
 
 def wanted_objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
     """The few objects that matter, by the template they come from."""
-    wanted = (BACKEND, POSTGRES_SET, POSTGRES_SERVICE, FRONTEND_SERVICE)
+    wanted = (BACKEND, POSTGRES_SET)
     found: dict[str, dict[str, Any]] = {}
     commented = False
     for source, text in documents(manifest):
@@ -50,17 +48,10 @@ def wanted_objects(manifest: str, release: Release) -> dict[str, dict[str, Any]]
 
 
 def _by_shape(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
-    objects = objects_of(manifest, (*WORKLOADS, "StatefulSet", "Service"), release)
+    objects = objects_of(manifest, (*WORKLOADS, "StatefulSet"), release)
     workloads = [each for each in objects if each.get("kind") in WORKLOADS]
     backend = next((each for each in workloads if _has_port(each, "backend")), None)
-    frontend = next((each for each in workloads if _has_port(each, "frontend")), None)
-    postgres = _postgres_of(backend, objects)
-    found = {
-        BACKEND: backend,
-        POSTGRES_SET: postgres,
-        POSTGRES_SERVICE: _service_of(postgres, objects),
-        FRONTEND_SERVICE: _service_of(frontend, objects),
-    }
+    found = {BACKEND: backend, POSTGRES_SET: _postgres_of(backend, objects)}
     return {template: document for template, document in found.items() if document}
 
 
@@ -72,20 +63,6 @@ def _postgres_of(
     for each in objects:
         is_database = each.get("kind") == "StatefulSet" and _has_port(each, "postgres")
         if is_database and wanted & _secrets(each):
-            return each
-    return None
-
-
-def _service_of(
-    workload: Mapping[str, Any] | None, objects: Iterable[dict[str, Any]]
-) -> dict[str, Any] | None:
-    """The Service that selects the workload's pods."""
-    if workload is None:
-        return None
-    labels = as_map(as_map(template_of(workload).get("metadata")).get("labels")).items()
-    for each in objects:
-        selector = as_map(as_map(each.get("spec")).get("selector"))
-        if each.get("kind") == "Service" and selector and selector.items() <= labels:
             return each
     return None
 

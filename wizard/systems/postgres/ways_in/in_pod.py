@@ -16,12 +16,12 @@ import secrets
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
+from wizard.systems.calls import poll
 from wizard.systems.redact import redact
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ DEADLINE = 1800
 START_LIMIT = 120.0
 """Seconds within which the image must be there and the pod ready."""
 CERTIFICATES = "/certificates"
-_PAUSE = 0.2
 _USER = 65534
 
 
@@ -273,15 +272,15 @@ def _certificates(installation: Installation) -> tuple[list[Any], list[Any]]:
 def _await_ready(cluster: Cluster, name: str, namespace: str) -> None:
     from wizard.systems.kubernetes.cluster import PODS
 
-    until = time.monotonic() + START_LIMIT
-    while True:
+    status: dict[str, Any] = {}
+    for _ in poll(START_LIMIT):
         status = (cluster.get(PODS, name, namespace) or {}).get("status") or {}
         conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
         if conditions.get("Ready") == "True":
             return
-        if status.get("phase") in ("Failed", "Succeeded") or time.monotonic() > until:
-            raise _not_ready(name, namespace, status)
-        time.sleep(_PAUSE)
+        if status.get("phase") in ("Failed", "Succeeded"):
+            break
+    raise _not_ready(name, namespace, status)
 
 
 def _remove_leftovers(cluster: Cluster, namespace: str) -> None:
