@@ -2,7 +2,8 @@
 
 Half of a short run is imports. The fork has arguments, environment, folder, streams and, in a
 terminal, a session of its own, and ends as any process does. What depends on the interpreter's own
-start takes a process of its own, as does everything where forks are not to be had.
+start takes a process of its own, as does everything where forks are not to be had. What helm
+answers without a cluster is remembered (`helm_answers`).
 """
 
 import atexit
@@ -18,12 +19,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO, TypeVar
+
+import helm_answers
 
 T = TypeVar("T")
 
@@ -115,8 +119,9 @@ class Warm:
 
     def __init__(self) -> None:
         self._here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._answers = tempfile.TemporaryDirectory(prefix="lsa-test-")
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(there.fileno())],
+            [sys.executable, __file__, str(there.fileno()), self._answers.name],
             pass_fds=(there.fileno(),),
             stdin=subprocess.DEVNULL,
         )
@@ -126,6 +131,7 @@ class Warm:
         """End it."""
         self._here.close()
         self._process.wait(timeout=30)
+        self._answers.cleanup()
 
     def start(
         self,
@@ -300,6 +306,7 @@ def _serve(requests: socket.socket) -> int:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _load()
+    helm_answers.remember(Path(sys.argv[2]))
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_serve(socket.socket(fileno=int(sys.argv[1]))))

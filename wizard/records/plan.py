@@ -10,6 +10,7 @@ because another machine must be able to compare; so each try is made expensive i
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
@@ -315,7 +316,13 @@ class Keyed:
         key, data = self.key.encode(), fingerprint.encode()
         if cheap:
             return "hmac-sha256:" + hmac.new(key, data, hashlib.sha256).hexdigest()
-        return "scrypt:" + hashlib.scrypt(data, salt=key, **_COST).hex()
+        return "scrypt:" + _costly(key, data)
+
+
+@functools.cache
+def _costly(key: bytes, data: bytes) -> str:
+    """The dear hash, once a value: steps rest on the same ones, and parts say `false` often."""
+    return hashlib.scrypt(data, salt=key, **_COST).hex()
 
 
 SHORT = 12

@@ -42,14 +42,7 @@ def read(argv: Sequence[str], call: Call, *, limit: float, stdin: bytes = b"") -
     """
     try:
         with logged("helm", shlex.join(argv)) as run:
-            done = subprocess.run(
-                argv,
-                capture_output=True,
-                input=stdin,
-                env=environment(),
-                timeout=limit,
-                check=False,
-            )
+            done = answer(argv, stdin, limit)
             run.ended = f"exit {done.returncode}"
     except subprocess.TimeoutExpired:
         raise Problem(
@@ -63,6 +56,13 @@ def read(argv: Sequence[str], call: Call, *, limit: float, stdin: bytes = b"") -
     if done.returncode != 0:
         raise helm_problem(call, done.stderr.decode("utf-8", "replace"))
     return done.stdout.decode("utf-8", "replace")
+
+
+def answer(argv: Sequence[str], stdin: bytes, limit: float) -> subprocess.CompletedProcess[bytes]:
+    """What helm answers with in `limit` seconds, whatever its exit code."""
+    return subprocess.run(
+        argv, capture_output=True, input=stdin, env=environment(), timeout=limit, check=False
+    )
 
 
 def cannot_run(binary: str, error: OSError) -> Problem:
