@@ -1,4 +1,4 @@
-"""The faces of a plan, with foreign text that wants to be more than text."""
+"""A plan and a check in every format, with foreign text that wants to be more than text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from plans import change, written
 from traces import secrets_of, started, told_secrets
 
 from wizard.cli import main
-from wizard.formats.faces import FORMATS
+from wizard.formats import FORMATS, show
+from wizard.formats.check import check_page
+from wizard.problems import Exit
+from wizard.records.changes import Observation
+from wizard.records.findings import Finding, State
 from wizard.systems.values.diff import keys_only
 
 HOSTILE = (
@@ -157,6 +161,25 @@ def test_a_plan_opens_in_a_browser_without_a_word_of_complaint(
     )  # fmt: skip
     assert "It rests on" in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+@pytest.mark.parametrize("face", FORMATS)
+def test_a_check_tells_every_finding_in_every_format(face, capfdbinary) -> None:
+    text = "\n".join(HOSTILE)
+    found = tuple(
+        Finding(f"LSA10{at}", state, f"object {at}", text, (f"evidence {at}",), f"do {at}")
+        for at, state in enumerate(State)
+    )
+    titles = {"one": "The first step", "two": "The second step"}
+    seen = {"one": Observation(found[:3], right=False), "two": Observation(found[3:], right=False)}
+    show(check_page({"api_server": "https://x.example"}, titles, seen, Exit.FAILED), face)
+    out = capfdbinary.readouterr().out.decode()
+    places = [out.index(word) for it in found for word in (it.id, it.evidence[0], it.next_step)]
+    assert places == sorted(places)
+    assert out.index("The first step") < out.index("LSA102") < out.index("LSA103")
+    assert "a check failed" in out.lower()
+    assert HOSTILE[0] not in out or face in ("text", "json")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", out)
 
 
 def test_a_diff_tells_keys_and_not_the_values_of_others() -> None:

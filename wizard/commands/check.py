@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from wizard.engine.answers import Answers
 from wizard.engine.look import all_findings, look, verdict, where
-from wizard.formats import check
+from wizard.formats import FORMATS, show
+from wizard.formats.check import check_page
 from wizard.problems import Exit
 from wizard.steps.procedure import STEPS, TITLES
 from wizard.systems.access import Systems
@@ -15,7 +15,7 @@ from wizard.systems.access import Systems
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The report's format, and what counts as failed."""
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument(
         "--fail-on", choices=("fail", "warn"), default="fail", help="exit 4 on warnings only"
     )
@@ -28,8 +28,5 @@ def main(args: argparse.Namespace) -> Exit:
         seen = look(systems, STEPS)
         exit = verdict(all_findings(seen), fail_on_warn=args.fail_on == "warn")
         facts = where(systems)
-    if args.format == "json":
-        sys.stdout.write(check.check_json(facts, TITLES, seen, exit))
-    else:
-        check.check_text(facts, TITLES, seen, exit)
+    show(check_page(facts, TITLES, seen, exit), args.format)
     return exit

@@ -17,9 +17,10 @@ from wizard.console.screen import talk
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.consents import with_chart
 from wizard.engine.propose import propose_all
-from wizard.formats.faces import FACES, FORMATS
+from wizard.formats import FORMATS, show
+from wizard.formats.plan import plan_page
 from wizard.planning.approval import settings_of
-from wizard.planning.compare import compare, tell_json, tell_text
+from wizard.planning.compare import compare, comparison
 from wizard.planning.differences import attributed
 from wizard.planning.make import Header, plan_document
 from wizard.problems import Exit, Problem
@@ -74,10 +75,9 @@ def main(args: argparse.Namespace) -> Exit:
     if args.output:
         _write(Path(args.output), safe_json(as_text(document)))
     if old:
-        tell = tell_json if args.format == "json" else tell_text
-        tell(old.id, document[ID], found)
+        show(comparison(old.id, document[ID], found), args.format)
     else:
-        FACES[args.format](plan, document, ())
+        show(plan_page(plan, document), args.format)
     sys.stdout.flush()
     if args.output:
         talk().print(f"The plan is in {args.output}.", markup=False)

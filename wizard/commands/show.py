@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard.console.safe import safe
-from wizard.formats.faces import FACES, FORMATS
+from wizard.formats import FORMATS, show
+from wizard.formats.plan import plan_page
 from wizard.problems import Exit
 from wizard.records.plan_json import ID
 from wizard.records.plan_reading import read_plan
@@ -32,7 +33,8 @@ def main(args: argparse.Namespace) -> Exit:
         notes.append(f"This plan expired at {reading.plan.expires_at}.")
     if args.format == "json":  # as it is; what there is to say of it goes to standard error
         sys.stderr.writelines(f"! {safe(line)}\n" for line in notes)
-        FACES["json"](reading.plan, reading.document, ())
+        show(plan_page(reading.plan, reading.document), args.format)
     else:
-        FACES[args.format](reading.plan, {**reading.document, ID: reading.id}, notes)
+        document = {**reading.document, ID: reading.id}
+        show(plan_page(reading.plan, document, notes), args.format)
     return Exit.OK

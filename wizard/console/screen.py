@@ -6,7 +6,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
@@ -18,14 +18,23 @@ from wizard.records.findings import Finding, State
 
 UNWRAPPED = 10_000
 
+
+class Mark(NamedTuple):
+    """The mark of a finding's state; in print, where no cell may become two, another one."""
+
+    shown: str
+    style: str
+    printed: str
+
+
 MARKS = {
-    State.PASS: ("✓", "green"),
-    State.INFO: ("i", "cyan"),
-    State.WARN: ("!", "yellow"),
-    State.FAIL: ("✗", "red"),
-    State.UNKNOWN: ("?", "magenta"),
-    State.SKIP: ("-", "dim"),
-    State.NOT_RUN: ("·", "dim"),
+    State.PASS: Mark("✓", "green", "✓"),
+    State.INFO: Mark("i", "cyan", "ℹ"),
+    State.WARN: Mark("!", "yellow", "⚠"),
+    State.FAIL: Mark("✗", "red", "✗"),
+    State.UNKNOWN: Mark("?", "magenta", "?"),
+    State.SKIP: Mark("-", "dim", "–"),
+    State.NOT_RUN: Mark("·", "dim", "·"),
 }
 
 
@@ -80,7 +89,7 @@ def hanging(text: Text, first: Text | str = "", *, indent: int = 6) -> Hanging:
 
 def finding_lines(finding: Finding, *, next_step: bool = True) -> RenderableType:
     """One finding: mark, subject, message and id, then its evidence and the next step."""
-    mark, style = MARKS[finding.state]
+    mark, style, _ = MARKS[finding.state]
     head = Text(safe(finding.subject) + ": ", style="dim")
     head = Text.assemble(head, safe(finding.message), (f"  {finding.id}", "dim"))
     lines = [hanging(head, Text(mark, style=f"bold {style}"))]
@@ -124,8 +133,8 @@ class PartHead:
 
 
 def step_head(number: int, title: str, note: str = "") -> Text:
-    """The heading of a step."""
-    head = Text(f"\n{number}. {title}", style="bold")
+    """The heading of a step; without its number that of any other part."""
+    head = Text(f"\n{number}. {title}" if number else f"\n{title}", style="bold")
     if note:
         head.append(f"  {note}", style="dim")
     return head

@@ -1,19 +1,15 @@
-"""Results on standard output: the health check, as text or JSON."""
+"""The health check as a page."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from wizard import __version__
-from wizard.console.safe import safe_json
-from wizard.console.screen import facts_table, findings_block, result, step_head
+from wizard.formats import blocks
 from wizard.problems import Exit
 from wizard.records.changes import Observation
 from wizard.records.findings import State
@@ -34,10 +30,13 @@ def where_rows(facts: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), value) for name, value in facts.items()]
 
 
-def check_json(
+def check_page(
     facts: Mapping[str, str], titles: Mapping[str, str], seen: Mapping[str, Observation], exit: Exit
-) -> str:
-    """The health check as one JSON document."""
+) -> blocks.Page:
+    """The health check of the target that the facts tell; titles are the steps' by their names."""
+    counts = _counts(seen)
+    told = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    steps = list(enumerate(titles.items(), 1))
     document = {
         "schema_version": "1.0",
         "tool": {"name": "langsmith-audit", "version": __version__},
@@ -45,7 +44,7 @@ def check_json(
         "target": dict(facts),
         "exit_code": int(exit),
         "verdict": MEANING[exit],
-        "summary": _counts(seen),
+        "summary": counts,
         "steps": [
             {
                 "number": number,
@@ -53,26 +52,20 @@ def check_json(
                 "title": title,
                 "findings": [finding.as_json() for finding in seen[name].findings],
             }
-            for number, (name, title) in enumerate(titles.items(), 1)
+            for number, (name, title) in steps
         ],
     }
-    return safe_json(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-
-
-def check_text(
-    facts: Mapping[str, str], titles: Mapping[str, str], seen: Mapping[str, Observation], exit: Exit
-) -> None:
-    """The health check for a person."""
-    out = result()
-    out.print(facts_table(where_rows(facts)))
-    for number, (name, title) in enumerate(titles.items(), 1):
-        out.print(step_head(number, title))
-        out.print(findings_block(seen[name].findings))
-    counts = ", ".join(f"{n} {state}" for state, n in _counts(seen).items() if n)
-    style = "bold green" if exit == Exit.OK else "bold red"
-    out.print(
-        Text(f"\n{MEANING[exit].capitalize()}: {counts}. Exit code {int(exit)}.", style=style),
-        soft_wrap=False,
+    return blocks.Page(
+        "Health check",
+        "",
+        f"{MEANING[exit].capitalize()}: {told}. Exit code {int(exit)}.",
+        "good" if exit == Exit.OK else "bad",
+        document,
+        where_rows(facts),
+        [
+            blocks.Section(title, number=at, findings=seen[name].findings)
+            for at, (name, title) in steps
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""A plan as one HTML file: no script, nothing from elsewhere; for a phone, a screen and paper.
+"""A report as one HTML file: no script, nothing from elsewhere; for a phone, a screen and paper.
 
 Foreign text in it is escaped, and its control characters are shown.
 """
@@ -6,146 +6,40 @@ Foreign text in it is escaped, and its control characters are shown.
 from __future__ import annotations
 
 import html
+import sys
 from collections.abc import Iterable, Sequence
 from string import Template
 
 from wizard.console.safe import safe
-from wizard.formats.plan import (
-    MARKS,
-    change_rows,
-    first,
-    header_rows,
-    input_rows,
-    precondition_rows,
-    rights_lines,
-    state_of,
-    target_rows,
-    verdict,
-)
-from wizard.records.changes import Exact, rendered_diff
+from wizard.console.screen import MARKS
+from wizard.formats import blocks
+from wizard.records.changes import Exact
 from wizard.records.findings import Finding
-from wizard.records.plan import Lacking, Plan, PlannedChange, PlannedStep
 from wizard.resources import template
 
 SHOWN = 200
-"""More preconditions than this are counted, so that the page opens on a phone."""
+"""More than this of what a change rests on is counted, so that the page opens on a phone."""
 _DIFF = {"+": "added", "-": "removed", "@": "place"}
 
 
-def plan_html(plan: Plan, id: str, notes: Sequence[str]) -> str:
-    """The page; `notes` come first."""
-    tone = "bad" if plan.exit_code else "none" if plan.no_changes else "changes"
-    return Template(template("report/plan.html")).substitute(
-        title=words(f"Change plan {id[:12]}"),
+def draw(page: blocks.Page) -> None:
+    """Write the file to standard output, as UTF-8 whatever the terminal's encoding is."""
+    text = Template(template("report/page.html")).substitute(
+        title=words(f"{page.title} {page.id}".strip()),
+        heading=words(page.title) + (f" {element('code', words(page.id))}" if page.id else ""),
         style=template("report/report.css"),
-        id=words(id[:12]),
-        notes="".join(element("p", words(note), "note") for note in notes),
-        tone=tone,
-        verdict=words(verdict(plan)),
-        header=facts(header_rows(plan, id)),
-        overview=_overview(plan),
-        steps="\n".join(_step(plan, step) for step in plan.steps),
-        after=_after(plan),
-        target=facts(target_rows(plan)),
-        inputs=facts(input_rows(plan)),
+        notes="".join(element("p", words(note), "note") for note in page.notes),
+        tone=page.tone,
+        verdict=words(page.verdict),
+        about=facts(page.about),
+        overview=element("ol", "".join(map(_line, page.sections)), "overview"),
+        sections="\n".join(map(_section, page.sections)),
+        ends=_ends(page.ends),
+        target=_part("Target", page.target),
+        sources=_part("What it was made from", page.sources),
     )
-
-
-def _overview(plan: Plan) -> str:
-    rows = "".join(
-        element(
-            "li",
-            f'<a href="#step-{step.number}">{element("b", str(step.number))}'
-            f"{element('span', words(step.title))}"
-            f"{element('i', words(state_of(step)), _tone(step))}</a>",
-        )
-        for step in plan.steps
-    )
-    return element("ol", rows, "overview")
-
-
-def _tone(step: PlannedStep) -> str:
-    if step.change:
-        return "changes"
-    return "right" if step.right else "open"
-
-
-def _step(plan: Plan, step: PlannedStep) -> str:
-    head = (
-        f"<h2>{element('b', str(step.number))} {words(step.title)} "
-        f"{element('i', words(state_of(step)), _tone(step))}</h2>"
-    )
-    told = (_finding(it, next_step=not step.change) for it in step.findings)
-    findings = element("ul", "".join(told), "findings")
-    change = _change(plan, step.change) if step.change else ""
-    return f'<section id="step-{step.number}">{head}{findings}{change}</section>'
-
-
-def _finding(finding: Finding, *, next_step: bool) -> str:
-    mark = element("span", MARKS[finding.state], "mark")
-    head = (
-        f"{mark}{element('span', words(finding.subject) + ':', 'subject')} "
-        f"{words(finding.message)} {element('code', words(finding.id))}"
-    )
-    lines = listed(finding.evidence, "evidence")
-    told = finding.next_step if next_step else ""
-    step = element("p", "→ " + words(told), "next") if told else ""
-    return element("li", head + lines + step, finding.state.value)
-
-
-def _change(plan: Plan, change: PlannedChange) -> str:
-    rests = list(precondition_rows(plan, change))
-    more = len(rests) - SHOWN
-    parts = [
-        element("h3", "This will be done"),
-        listed(change.items, "items"),
-        listed(first(change.details, SHOWN), "details"),
-        *map(_exact, (*change.exact, *rendered_diff(change.rendered))),
-        *map(_lacking, change.consents),
-        facts(change_rows(plan, change)),
-        element("h3", "It rests on"),
-        facts(rests[:SHOWN], "facts small"),
-        element("p", f"and {more} more, which the JSON has", "small") if more > 0 else "",
-    ]
-    return element("div", "".join(parts), "change")
-
-
-def _exact(exact: Exact) -> str:
-    lines = words(exact.text, lines=True).rstrip("\n").split("\n")
-    if exact.kind == "diff":
-        lines = [element("span", line or " ", _diff_kind(line)) for line in lines]
-    lines += [
-        element("span", f"parameter: {words(it)}", "place") for it in first(exact.parameters, SHOWN)
-    ]
-    # A scrolling box must be reachable by keyboard.
-    return (
-        f'<pre class="{words(exact.kind)}" tabindex="0"><code>' + "\n".join(lines) + "</code></pre>"
-    )
-
-
-def _diff_kind(line: str) -> str:
-    return "place" if line.startswith(("--- ", "+++ ")) else _DIFF.get(line[:1], "same")
-
-
-def _lacking(consent: Lacking) -> str:
-    head = f"Needs a yes of its own: {words(consent.what)} {element('code', words(consent.id))}"
-    return element("div", head + listed(consent.detail), "note")
-
-
-def _after(plan: Plan) -> str:
-    if not plan.planned:
-        return ""
-    mark = [f"apply also writes: {plan.mark}"] if plan.mark else []
-    parts = [
-        element("h2", "What will be checked afterwards"),
-        listed([*plan.checks, *mark]),
-        element("h2", "What cannot be known beforehand"),
-        listed(plan.cannot_be_known),
-    ]
-    if rights_lines(plan):
-        parts += [element("h2", "Rights in the cluster"), listed(rights_lines(plan))]
-        parts += [_exact(Exact("yaml", plan.rights.role))] if plan.rights.role else []
-    return element("section", "".join(parts))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
 
 
 def words(raw: str, *, lines: bool = False) -> str:
@@ -164,10 +58,93 @@ def listed(lines: Iterable[str], kind: str = "") -> str:
     return element("ul", items, kind) if items else ""
 
 
-def facts(rows: Iterable[tuple[str, str]], kind: str = "facts") -> str:
+def facts(rows: blocks.Rows, kind: str = "facts") -> str:
     """Names and values; nothing where there are none."""
     inner = "".join(
         f"<div>{element('dt', words(name))}{element('dd', words(value))}</div>"
         for name, value in rows
     )
     return element("dl", inner, kind) if inner else ""
+
+
+def _part(title: str, rows: blocks.Rows) -> str:
+    return f"<section>\n{element('h2', title)}\n{facts(rows)}\n</section>" if rows else ""
+
+
+def _state(section: blocks.Section) -> str:
+    return element("i", words(section.state), section.tone) if section.state else ""
+
+
+def _line(section: blocks.Section) -> str:
+    """The section's line in the overview, which leads to it."""
+    name = f"{element('b', str(section.number))}{element('span', words(section.title))}"
+    return element("li", f'<a href="#step-{section.number}">{name}{_state(section)}</a>')
+
+
+def _section(section: blocks.Section) -> str:
+    head = f"{element('b', str(section.number))} {words(section.title)} {_state(section)}"
+    told = (_finding(it, next_step=section.next_steps) for it in section.findings)
+    inner = element("h2", head) + element("ul", "".join(told), "findings")
+    inner += element("div", _blocks(section.blocks), "change") if section.blocks else ""
+    return f'<section id="step-{section.number}">{inner}</section>'
+
+
+def _ends(ends: Sequence[blocks.Section]) -> str:
+    inner = "".join(element("h2", it.title) + _blocks(it.blocks) for it in ends)
+    return element("section", inner) if inner else ""
+
+
+def _finding(finding: Finding, *, next_step: bool) -> str:
+    mark = element("span", MARKS[finding.state].printed, "mark")
+    head = (
+        f"{mark}{element('span', words(finding.subject) + ':', 'subject')} "
+        f"{words(finding.message)} {element('code', words(finding.id))}"
+    )
+    lines = listed(finding.evidence, "evidence")
+    told = finding.next_step if next_step else ""
+    step = element("p", "→ " + words(told), "next") if told else ""
+    return element("li", head + lines + step, finding.state.value)
+
+
+def _blocks(several: Sequence[blocks.Block]) -> str:
+    return "".join(map(_block, several))
+
+
+def _block(block: blocks.Block) -> str:
+    match block:
+        case blocks.Heading(text):
+            return element("h3", text)
+        case blocks.Items(lines, details):
+            return listed(lines, "items") + listed(blocks.first(details, SHOWN), "details")
+        case blocks.Points(lines):
+            return listed(lines)
+        case blocks.Code(exact):
+            return _code(exact)
+        case blocks.Facts(rows):
+            return facts(rows)
+        case blocks.Basis(rows):
+            more = len(rows) - SHOWN
+            told = element("p", f"and {more} more, which the JSON has", "small")
+            shown = element("h3", "It rests on") + facts(rows[:SHOWN], "facts small")
+            return shown + told if more > 0 else shown
+        case blocks.Note(it):
+            head = f"{it.subject.capitalize()}: {words(it.message)} {element('code', words(it.id))}"
+            return element("div", head + listed(it.evidence), "note")
+
+
+def _code(exact: Exact) -> str:
+    lines = words(exact.text, lines=True).rstrip("\n").split("\n")
+    if exact.kind == "diff":
+        lines = [element("span", line or " ", _diff_kind(line)) for line in lines]
+    lines += [
+        element("span", f"parameter: {words(it)}", "place")
+        for it in blocks.first(exact.parameters, SHOWN)
+    ]
+    # A scrolling box must be reachable by keyboard.
+    return (
+        f'<pre class="{words(exact.kind)}" tabindex="0"><code>' + "\n".join(lines) + "</code></pre>"
+    )
+
+
+def _diff_kind(line: str) -> str:
+    return "place" if line.startswith(("--- ", "+++ ")) else _DIFF.get(line[:1], "same")

@@ -1,30 +1,20 @@
-"""A plan as Markdown (CommonMark with GitHub's tables), to be pasted into a ticket."""
+"""A report as Markdown (CommonMark with GitHub's tables), to be pasted into a ticket."""
 
 from __future__ import annotations
 
 import html
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from wizard.console.safe import safe
-from wizard.formats.plan import (
-    MARKS,
-    change_rows,
-    first,
-    header_rows,
-    input_rows,
-    precondition_rows,
-    rights_lines,
-    state_of,
-    target_rows,
-    verdict,
-)
-from wizard.records.changes import Exact, rendered_diff
+from wizard.console.screen import MARKS
+from wizard.formats import blocks
+from wizard.records.changes import Exact
 from wizard.records.findings import Finding
-from wizard.records.plan import Plan, PlannedChange, PlannedStep
 
 SHOWN = 50
-"""More preconditions than this are counted: a ticket has a limit of its own."""
+"""More than this of what a change rests on is counted: a ticket has a limit of its own."""
 _SPECIAL = re.compile(
     r"[\\`*\[\]|~$]"  # code, emphasis, links, cells, formulas
     r"|(?<!\w)_|_(?!\w)"  # emphasis; not within a word
@@ -34,25 +24,24 @@ _SPECIAL = re.compile(
 _LANGUAGES = {"argv": "sh", "sql": "sql", "diff": "diff", "yaml": "yaml"}
 
 
-def plan_markdown(plan: Plan, id: str, notes: Sequence[str]) -> str:
-    """The plan as a Markdown text; `notes` come first."""
-    lines = [f"# Change plan {text(id[:12])}", ""]
-    for note in notes:
-        lines += [f"> **Note:** {text(note)}", ""]
-    lines += [f"**{text(verdict(plan))}**", ""]
-    lines += [*_table(header_rows(plan, id)), ""]
-    lines += ["## Target", "", *_table(target_rows(plan)), ""]
-    for step in plan.steps:
-        lines += [*_step(plan, step), ""]
-    if plan.planned:
-        mark = [f"apply also writes: {plan.mark}"] if plan.mark else []
-        lines += ["## What will be checked afterwards", "", *_list([*plan.checks, *mark]), ""]
-        lines += ["## What cannot be known beforehand", "", *_list(plan.cannot_be_known), ""]
-    if rights_lines(plan):
-        lines += ["## Rights in the cluster", "", *_list(rights_lines(plan)), ""]
-        lines += [*_exact(Exact("yaml", plan.rights.role)), ""] if plan.rights.role else []
-    lines += ["## What it was made from", "", *_table(input_rows(plan)), ""]
-    return "\n".join(lines)
+def draw(page: blocks.Page) -> None:
+    """Write the page to standard output, as UTF-8 whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write("\n".join(_page(page)).encode("utf-8", "replace"))
+
+
+def _page(page: blocks.Page) -> Iterator[str]:
+    """Its lines, the last one empty."""
+    yield from (f"# {text(f'{page.title} {page.id}')}", "")
+    for note in page.notes:
+        yield from (f"> **Note:** {text(note)}", "")
+    yield from (f"**{text(page.verdict)}**", "")
+    yield from (*_table(page.about), "") if page.about else ()
+    yield from ("## Target", "", *_table(page.target), "")
+    for section in page.sections:
+        yield from _section(section)
+    for end in (*page.ends, *page.made_from):
+        yield from (f"## {end.title}", "", *_blocks(end.blocks))
 
 
 def text(raw: str) -> str:
@@ -61,54 +50,61 @@ def text(raw: str) -> str:
     return _SPECIAL.sub(lambda found: "\\" + found[0], shown.strip()).replace("@", "&#64;")
 
 
-def _step(plan: Plan, step: PlannedStep) -> Iterator[str]:
-    yield f"## {step.number}\\. {text(step.title)}: {text(state_of(step))}"
+def _section(section: blocks.Section) -> Iterator[str]:
+    number = f"{section.number}\\. " if section.number else ""
+    state = f": {text(section.state)}" if section.state else ""
+    yield f"## {number}{text(section.title)}{state}"
     yield ""
-    for finding in step.findings:
-        yield from _finding(finding, next_step=not step.change)
-    if step.change:
-        yield ""
-        yield from _change(plan, step.change)
+    for finding in section.findings:
+        yield from _finding(finding, next_step=section.next_steps)
+    yield from ("",) if section.findings else ()
+    yield from _blocks(section.blocks)
 
 
 def _finding(finding: Finding, *, next_step: bool) -> Iterator[str]:
     told = f"{text(finding.subject)}: {text(finding.message)}"
-    yield f"- {MARKS[finding.state]} {told} ({finding.id})"
+    yield f"- {MARKS[finding.state].printed} {told} ({finding.id})"
     yield from (f"  - {text(line)}" for line in finding.evidence)
     if finding.next_step and next_step:
         yield f"  - next: {text(finding.next_step)}"
 
 
-def _change(plan: Plan, change: PlannedChange) -> Iterator[str]:
-    yield "**This will be done:**"
-    yield ""
-    yield from _list(change.items)
-    yield from (f"  - {text(line)}" for line in first(change.details, SHOWN))
-    for exact in (*change.exact, *rendered_diff(change.rendered)):
+def _blocks(several: Sequence[blocks.Block]) -> Iterator[str]:
+    """Each with an empty line behind it."""
+    for block in several:
+        yield from _block(block)
         yield ""
-        yield from _exact(exact)
-    for consent in change.consents:
-        yield ""
-        yield f"> **Needs a yes of its own:** {text(consent.what)} ({consent.id})"
-        yield from (f"> - {text(line)}" for line in consent.detail)
-    yield ""
-    yield from _table(change_rows(plan, change))
-    yield ""
-    rests = list(precondition_rows(plan, change))
-    yield from _table(rests[:SHOWN], ("rests on", "as it was seen"))
-    if len(rests) > SHOWN:
-        yield ""
-        yield f"and {len(rests) - SHOWN} more, which the JSON has"
 
 
-def _exact(exact: Exact) -> Iterator[str]:
+def _block(block: blocks.Block) -> Iterable[str]:
+    match block:
+        case blocks.Heading(head):
+            return (f"**{head}:**",)
+        case blocks.Items(lines, details):
+            return (*_list(lines), *("  " + line for line in _list(blocks.first(details, SHOWN))))
+        case blocks.Points(lines):
+            return _list(lines)
+        case blocks.Code(exact):
+            return _code(exact)
+        case blocks.Facts(rows):
+            return _table(rows)
+        case blocks.Basis(rows):
+            more = len(rows) - SHOWN
+            told = ("", f"and {more} more, which the JSON has") if more > 0 else ()
+            return (*_table(rows[:SHOWN], ("rests on", "as it was seen")), *told)
+        case blocks.Note(it):
+            head = f"> **{it.subject.capitalize()}:** {text(it.message)} ({it.id})"
+            return (head, *(f"> - {text(line)}" for line in it.evidence))
+
+
+def _code(exact: Exact) -> Iterator[str]:
     """In a fence that is longer than any within."""
     lines = safe(exact.text, lines=True).rstrip("\n").split("\n")
     longest = max((len(it) for line in lines for it in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield fence + _LANGUAGES.get(exact.kind, "")
     yield from lines
-    yield from (f"parameter: {safe(it)}" for it in first(exact.parameters, SHOWN))
+    yield from (f"parameter: {safe(it)}" for it in blocks.first(exact.parameters, SHOWN))
     yield fence
 
 
@@ -116,7 +112,7 @@ def _list(lines: Iterable[str]) -> list[str]:
     return [f"- {text(line)}" for line in lines]
 
 
-def _table(rows: Iterable[tuple[str, str]], head: tuple[str, str] = ("", "")) -> list[str]:
+def _table(rows: blocks.Rows, head: tuple[str, str] = ("", "")) -> list[str]:
     return [
         f"| {head[0]} | {head[1]} |",
         "|---|---|",

@@ -1,11 +1,14 @@
-"""The words of a plan that all of its faces share."""
+"""A plan as a page, and its words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from wizard.formats import blocks
 from wizard.problems import Exit
-from wizard.records.findings import State
+from wizard.records.changes import Exact, rendered_diff
+from wizard.records.findings import Finding, State
 from wizard.records.plan import (
     Answer,
     Plan,
@@ -15,19 +18,66 @@ from wizard.records.plan import (
     ServerCheck,
     short,
 )
+from wizard.records.plan_json import ID
 from wizard.settings import BY_NAME
 
-MARKS = {
-    State.PASS: "✓",
-    State.INFO: "ℹ",
-    State.WARN: "⚠",
-    State.FAIL: "✗",
-    State.UNKNOWN: "?",
-    State.SKIP: "–",
-    State.NOT_RUN: "·",
-}
 LEFT_OUT = "left out"
 NOTHING_TO_DO = "Nothing to do."
+
+
+def plan_page(plan: Plan, document: Mapping[str, Any], notes: Sequence[str] = ()) -> blocks.Page:
+    """The plan, whose JSON has its id; notes are what a reader has to know first."""
+    id = str(document[ID])
+    return blocks.Page(
+        "Change plan",
+        id[:12],
+        verdict(plan),
+        "bad" if plan.exit_code else "good" if plan.no_changes else "changes",
+        document,
+        target_rows(plan),
+        [_section(plan, step) for step in plan.steps],
+        header_rows(plan, id),
+        notes,
+        list(_ends(plan)),
+        input_rows(plan),
+    )
+
+
+def _section(plan: Plan, step: PlannedStep) -> blocks.Section:
+    return blocks.Section(
+        step.title,
+        list(_change(plan, step.change)) if step.change else (),
+        step.number,
+        state_of(step),
+        "changes" if step.change else "right" if step.right else "open",
+        step.findings,
+        next_steps=not step.change,
+    )
+
+
+def _change(plan: Plan, change: PlannedChange) -> Iterator[blocks.Block]:
+    yield blocks.Heading("This will be done")
+    yield blocks.Items(change.items, change.details)
+    yield from map(blocks.Code, (*change.exact, *rendered_diff(change.rendered)))
+    for it in change.consents:
+        subject = "needs a yes of its own"
+        yield blocks.Note(Finding(it.id, State.FAIL, subject, it.what, it.detail, it.next_step))
+    yield blocks.Facts(change_rows(plan, change))
+    yield blocks.Basis([(one.name, precondition_value(plan, one)) for one in change.preconditions])
+
+
+def _ends(plan: Plan) -> Iterator[blocks.Section]:
+    """What follows the steps."""
+    if plan.planned:
+        mark = [f"apply also writes: {plan.mark}"] if plan.mark else []
+        checks = blocks.Points([*plan.checks, *mark])
+        yield blocks.Section("What will be checked afterwards", (checks,))
+        yield blocks.Section(
+            "What cannot be known beforehand", (blocks.Points(plan.cannot_be_known),)
+        )
+    if rights := rights_lines(plan):
+        role = [blocks.Code(Exact("yaml", plan.rights.role))] if plan.rights.role else []
+        yield blocks.Section("Rights in the cluster", (blocks.Points(rights), *role))
 
 
 def verdict(plan: Plan) -> str:
@@ -145,12 +195,6 @@ def change_rows(plan: Plan, change: PlannedChange) -> list[tuple[str, str]]:
     return [row for row in rows if row[1]]
 
 
-def precondition_rows(plan: Plan, change: PlannedChange) -> Iterator[tuple[str, str]]:
-    """Each precondition, with its value or the step after which it is known."""
-    for one in change.preconditions:
-        yield one.name, precondition_value(plan, one)
-
-
 def precondition_value(plan: Plan, one: Precondition) -> str:
     """The value; a keyed hash is cut, because nobody compares it by eye."""
     value = short(one.value) if one.value else ""
@@ -158,12 +202,6 @@ def precondition_value(plan: Plan, one: Precondition) -> str:
         return value
     after = f"after step {plan.numbers.get(one.after, '?')}"
     return f"{after}: {value}" if value else after
-
-
-def first(lines: Sequence[str], limit: int) -> list[str]:
-    """The lines, or the first of them and how many there are more."""
-    more = len(lines) - limit
-    return list(lines) if more <= 0 else [*lines[:limit], f"and {more} more, which the JSON has"]
 
 
 def server_line(check: ServerCheck) -> str:

@@ -1,8 +1,8 @@
-"""A plan for a person in a terminal."""
+"""A report for a person in a terminal. The verdict comes last: there the eye is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -20,85 +20,69 @@ from wizard.console.screen import (
     result,
     step_head,
 )
-from wizard.formats.plan import (
-    change_rows,
-    first,
-    header_rows,
-    input_rows,
-    precondition_rows,
-    rights_lines,
-    target_rows,
-    verdict,
-)
-from wizard.records.changes import Exact, rendered_diff
-from wizard.records.findings import Finding, State
-from wizard.records.plan import Lacking, Plan, PlannedChange, PlannedStep
+from wizard.formats import blocks
 
 SHOWN = 30
-"""More preconditions than this are counted: each row of the database is one."""
+"""More than this of what a change rests on is counted: each row of the database is one."""
+_STYLES = {"good": "bold green", "bad": "bold red"}
 
 
-def plan_text(plan: Plan, id: str, notes: Sequence[str]) -> None:
-    """Print the plan on standard output; `notes` come first."""
+def draw(page: blocks.Page) -> None:
+    """Print the page on standard output."""
     out = result()
-    for line in notes:
-        out.print(note(line))
-    out.print(facts_table([*header_rows(plan, id), *target_rows(plan)]))
-    for step in plan.steps:
-        out.print(_step(plan, step))
-    for title, block in _ends(plan):
-        out.print(PartHead(title))
+    for block in _page(page):
         out.print(block)
-    out.print(Text("\n" + verdict(plan), style="bold"), soft_wrap=False)
+    lead = "\n" if page.target or page.sections else ""
+    out.print(Text(lead + page.verdict, style=_STYLES.get(page.tone, "bold")), soft_wrap=False)
 
 
-def _ends(plan: Plan) -> list[tuple[str, RenderableType]]:
-    """What follows the steps, with headings."""
-    parts: list[tuple[str, RenderableType]] = [
-        ("What it was made from", facts_table(input_rows(plan)))
-    ]
-    if plan.planned:
-        mark = (f"apply also writes: {plan.mark}",) if plan.mark else ()
-        parts.append(("What will be checked afterwards", _lines([*plan.checks, *mark])))
-        parts.append(("What cannot be known beforehand", _lines(plan.cannot_be_known)))
-    if rights_lines(plan):
-        role = [exact_block(Exact("yaml", plan.rights.role))] if plan.rights.role else []
-        parts.append(("Rights in the cluster", Group(_lines(rights_lines(plan)), *role)))
-    return parts
+def _page(page: blocks.Page) -> Iterator[RenderableType]:
+    yield from map(note, page.notes)
+    if page.about or page.target:
+        yield facts_table([*page.about, *page.target])
+    yield from map(_section, page.sections)
+    for end in (*page.made_from, *page.ends):
+        yield PartHead(end.title)
+        yield _blocks(end.blocks)
 
 
-def _step(plan: Plan, step: PlannedStep) -> RenderableType:
-    parts: list[RenderableType] = [
-        step_head(step.number, safe(step.title)),
-        findings_block(step.findings, next_steps=not step.change),
-    ]
-    if step.change:
-        parts.append(_change(plan, step.change))
-        parts += [_lacking(consent) for consent in step.change.consents]
-    return Group(*parts)
-
-
-def _change(plan: Plan, change: PlannedChange) -> RenderableType:
-    parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
-    parts.append(items_block(change.items))
-    parts += [
-        hanging(Text(safe(line), style="dim"), indent=8) for line in first(change.details, SHOWN)
-    ]
-    parts += [exact_block(it) for it in (*change.exact, *rendered_diff(change.rendered))]
-    parts.append(facts_table(change_rows(plan, change)))
-    rests = list(precondition_rows(plan, change))
-    shown = [f"{name}: {value}" for name, value in rests[:SHOWN]]
-    if len(rests) > SHOWN:
-        shown.append(f"and {len(rests) - SHOWN} more; --format json has them all")
-    parts.append(facts_table([("rests on" if not at else "", it) for at, it in enumerate(shown)]))
-    return Group(*parts)
-
-
-def _lacking(it: Lacking) -> RenderableType:
-    return finding_lines(
-        Finding(it.id, State.FAIL, "needs a yes of its own", it.what, it.detail, it.next_step)
+def _section(section: blocks.Section) -> RenderableType:
+    return Group(
+        step_head(section.number, safe(section.title)),
+        findings_block(section.findings, next_steps=section.next_steps),
+        _blocks(section.blocks),
     )
 
 
-def _lines(lines: Sequence[str]) -> RenderableType:
-    return Group(*(hanging(Text(safe(line)), Text("·", style="dim")) for line in lines))
+def _blocks(several: Sequence[blocks.Block]) -> RenderableType:
+    """One below the other; the notes last, where the eye is."""
+    return Group(*map(_block, sorted(several, key=lambda it: isinstance(it, blocks.Note))))
+
+
+def _block(block: blocks.Block) -> RenderableType:
+    match block:
+        case blocks.Heading(text):
+            return Text(f"    {text}:", style="bold")
+        case blocks.Items(lines, details):
+            told = (
+                hanging(Text(safe(it), style="dim"), indent=8)
+                for it in blocks.first(details, SHOWN)
+            )
+            return Group(items_block(lines), *told)
+        case blocks.Points(lines):
+            return Group(*(hanging(Text(safe(it)), Text("·", style="dim")) for it in lines))
+        case blocks.Code(exact):
+            return exact_block(exact)
+        case blocks.Facts(rows):
+            return facts_table(rows)
+        case blocks.Basis(rows):
+            return _basis(rows)
+        case blocks.Note(finding):
+            return finding_lines(finding)
+
+
+def _basis(rows: blocks.Rows) -> RenderableType:
+    shown = [f"{name}: {value}" for name, value in rows[:SHOWN]]
+    if len(rows) > SHOWN:
+        shown.append(f"and {len(rows) - SHOWN} more; --format json has them all")
+    return facts_table([("" if at else "rests on", it) for at, it in enumerate(shown)])

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from rich.text import Text
-
-from wizard.console.safe import safe, safe_json
-from wizard.console.screen import facts_table, result
+from wizard.formats.blocks import Facts, Page, Section
 from wizard.formats.plan import answer_line, precondition_value
 from wizard.planning.differences import Difference, essence, rendered_otherwise
 from wizard.records.changes import Exact
@@ -43,22 +38,8 @@ def compare(old: Plan, new: Plan) -> Iterator[Difference]:
     yield from _pair(COMPLETE, _complete(old), _complete(new))
 
 
-def tell_text(old_id: str, _new_id: str, found: Sequence[Difference]) -> None:
-    """The comparison for a person, on standard output."""
-    out = result()
-    if not found:
-        out.print(f"A new plan would do the same as plan {old_id[:12]}.", markup=False)
-        return
-    for it in found:
-        out.print(Text("\n" + safe(it.what), "bold"))
-        rows = [("approved", it.planned), ("now", it.now), ("changed by", it.who)]
-        out.print(facts_table([row for row in rows if row[1]]))
-    count = f"{len(found)} thing{'s differ' if len(found) != 1 else ' differs'}"
-    out.print(Text(f"\n{count} from plan {old_id[:12]}.", "bold"))
-
-
-def tell_json(old_id: str, new_id: str, found: Sequence[Difference]) -> None:
-    """The comparison as one JSON document."""
+def comparison(old_id: str, new_id: str, found: Sequence[Difference]) -> Page:
+    """The comparison as a page."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "plan": old_id,
@@ -66,7 +47,18 @@ def tell_json(old_id: str, new_id: str, found: Sequence[Difference]) -> None:
         "same": not found,
         "differences": [asdict(it) for it in found],
     }
-    sys.stdout.write(safe_json(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
+    count = f"{len(found)} thing{'s differ' if len(found) != 1 else ' differs'}"
+    verdict = f"{count} from plan {old_id[:12]}."
+    if not found:
+        verdict = f"A new plan would do the same as plan {old_id[:12]}."
+    sections = [Section(it.what, (Facts(_sides(it)),)) for it in found]
+    tone = "changes" if found else "good"
+    return Page("Comparison", new_id[:12], verdict, tone, document, (), sections)
+
+
+def _sides(it: Difference) -> list[tuple[str, str]]:
+    rows = [("approved", it.planned), ("now", it.now), ("changed by", it.who)]
+    return [row for row in rows if row[1]]
 
 
 def _step(old: Plan, new: Plan, before: PlannedStep, after: PlannedStep) -> Iterator[Difference]:
