@@ -61,12 +61,12 @@ def main() -> None:
     large = document(3900)
     lines = large.count(b"\n")
     print(f"values file of {lines:,} lines          {seconds(large):6.2f} s   (limit 0.3 s)")
-    whole = document(1_950_000 * lines // len(large))
+    whole = document(1_020_000 * lines // len(large))
     size = len(whole) / (1024 * 1024)
-    print(f"values file of {size:.2f} MB             {seconds(whole):6.2f} s   (limit 15 s)")
+    print(f"values file of {size:.2f} MB             {seconds(whole):6.2f} s   (limit 5 s)")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    print(f"memory of the process, at most       {peak:6.0f} MB  (limit 300 MB)")
+    print(f"memory of the process, at most       {peak:6.0f} MB  (limit 150 MB)")
 
 
 if __name__ == "__main__":

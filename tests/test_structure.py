@@ -43,7 +43,7 @@ SYSTEMS = {
     "langsmith": BELOW,
     "values": LOWEST,
     "release": {"helm", "kubernetes", *LOWEST},
-    "helm": LOWEST,
+    "helm": {"values", *LOWEST},
     "kubernetes": LOWEST,
     "calls": {"redact"},
     "redact": set[str](),

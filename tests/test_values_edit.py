@@ -12,7 +12,7 @@ from values.refused import REFUSED
 
 from wizard.problems import catalogue
 from wizard.systems.values import WANTED, EnvEntry, Outcome, edit, unified_diff
-from wizard.systems.values.parser import MAX_DEPTH
+from wizard.systems.values.reading import MAX_DEPTH
 
 CHANGED = {name: case for name, case in EDITED.items() if case.outcome in ("insert", "update")}
 EMPTY_TOKENS = {"[]", "[ ]", "{}", "~", "null", "Null"}
@@ -104,7 +104,7 @@ def test_json_stays_json(name: str) -> None:
 
 TABS = ["a: b\t\n", "a:\tb\n", "a: b\t# c\n", "a: 1\n  \t\nb: 2\n", "a: {b:\t1}\n", "a: x\ty\n"]
 TABS += ["a: [1,\n\t2]\n", "a:\t# c\n  b: 1\n", 'a: "x"\t# c\n', "a\t: 1\n", "a: &x\t1\n"]
-TABS += ["a: x\t\n  y\n", "a: x \t y\t#z\n", "a: >\n  x\n  \ty\n", "a: 1\n...\t\n"]
+TABS += ["a: x\n  \ty\n", "a: x\t\n  y\n", "a: x \t y\t#z\n", "a: >\n  x\n  \ty\n", "a: 1\n...\t\n"]
 
 
 @pytest.mark.skipif(
@@ -131,6 +131,50 @@ def test_variables_that_come_in_through_a_merge_are_seen() -> None:
     assert edit(named.encode()).names == tuple(it.name for it in WANTED)
 
 
+REPOSITORY = """apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: {name: langsmith}
+"""
+RELEASE = """apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: langsmith}
+spec:
+  values:
+    config: {hostname: x}
+    # the end
+"""
+ADDED = """    backend:
+      deployment:
+        extraEnv:
+          - name: AUDIT_LOGS_ENABLED
+            value: "true"
+          - name: DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS
+            value: "true"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        (f"---\n{REPOSITORY}---\n", ""),
+        ("", f"---\n{REPOSITORY}"),
+        ("# a\n---\n", f"...\n---\n{REPOSITORY}...\n"),
+        (f"{REPOSITORY}--- # b\n", f"--- # c\n{REPOSITORY.replace('OCI', 'Helm')}"),
+    ],
+)
+def test_a_flux_release_beside_its_repository(before: str, behind: str) -> None:
+    """The only one of several manifests that holds values is the one that is edited."""
+    made = edit((before + RELEASE + behind).encode())
+    assert made.outcome is Outcome.INSERT, made.message
+    assert made.data.decode() == before + RELEASE + ADDED + behind
+    assert edit(made.data).outcome is Outcome.NOOP
+
+
+def test_of_several_with_values_a_person_says_which_one() -> None:
+    for other in (RELEASE, "a: 1\n"):
+        assert edit(f"{RELEASE}---\n{other}".encode()).finding == "LSA313"
+
+
 @pytest.mark.parametrize("libyaml", [True, False])
 def test_as_many_levels_as_are_read(monkeypatch: pytest.MonkeyPatch, libyaml: bool) -> None:
     """The same with a reader that has a limit of its own and with one that has none."""
@@ -149,22 +193,6 @@ def test_as_many_levels_as_are_read(monkeypatch: pytest.MonkeyPatch, libyaml: bo
             refused = edit(text.encode())
             assert (refused.finding, refused.line) == ("LSA336", 1)
             assert "helm" not in refused.message + refused.next_step
-
-
-def test_an_alias_bomb_costs_nothing() -> None:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
-    made = edit("\n".join(lines).encode())
-    assert made.outcome is Outcome.INSERT
-
-
-def test_a_merge_bomb_on_the_path_ends() -> None:
-    lines = ["m0: &m0 {x: 1}"]
-    for i in range(1, 15):
-        merged = ", ".join([f"*m{i - 1}"] * 10)
-        lines.append(f"m{i}: &m{i} {{<<: [{merged}]}}")
-    lines += ["backend:", "  <<: *m14"]
-    assert edit("\n".join(lines).encode()).outcome is Outcome.INSERT
 
 
 @pytest.mark.parametrize("name", ["YES", "on", "N", "null", "A-B", "1A", "true"])

@@ -199,7 +199,7 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     assert (problem(path).id, problem(path).exit) == ("LSA302", Exit.FAILED)
 
 
-def test_two_million_bytes_are_read(tmp_path: Path) -> None:
+def test_a_megabyte_is_read(tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
-    path.write_bytes(b"#" * 2 * 1024 * 1024)
-    assert len(read_values(path)) == 2 * 1024 * 1024
+    path.write_bytes(b"#" * 1024 * 1024)
+    assert len(read_values(path)) == 1024 * 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 from pathlib import Path
@@ -134,34 +133,24 @@ def test_anchors_and_merges_are_resolved() -> None:
     assert values["w"] == {"a": 9, "b": 2}
 
 
-def test_scalars_are_read_as_helm_reads_them() -> None:
-    text = (
-        b"a: yes\nb: 'yes'\nc: 1_000\nd: 2001-12-14\ne: 12:30:45\nf: .nan\ng: ~x\n1: one\ntrue: t\n"
-    )
-    values = effective_values([text])
-    assert math.isnan(values.pop("f"))
-    assert values == {
-        "a": True,
-        "b": "yes",
-        "c": 1000,
-        "d": "2001-12-14",
-        "e": "12:30:45",
-        "g": "~x",
-        "1": "one",
-        "true": "t",
-    }
-
-
-def test_bombs_and_depth_cost_nothing() -> None:
+def test_files_that_are_too_deep_or_too_many_are_refused_at_once() -> None:
     lines = ["a0: &a0 {x: 1}"]
-    lines += [f"a{i}: &a{i} {{l: *a{i - 1}, r: *a{i - 1}}}" for i in range(1, 60)]
-    assert len(effective_values(["\n".join(lines).encode()] * 2)) == 60
-    deep = ("a: " + "{b: " * 399 + "}" * 399).encode()
-    assert list(effective_values([deep, deep])) == ["a"]
-    for levels in (400, 3000, 100_000):
+    doubled = [f"a{i}: &a{i} {{l: *a{i - 1}, r: *a{i - 1}}}" for i in range(1, 60)]
+    chained = [f"a{i}: &a{i} {{<<: *a{i - 1}, k{i}: 1}}" for i in range(1, 3000)]
+    for more in (doubled, chained):
+        with pytest.raises(Refusal, match="aliases written out"):
+            effective_values(["\n".join(lines + more).encode()])
+    nested = [f"a{i}: &a{i} {{l: *a{i - 1}}}" for i in range(1, 600)]
+    for text in ("\n".join(lines + nested), *(_deep(levels) for levels in (400, 3000, 100_000))):
         with pytest.raises(Refusal, match="nests deeper than 400 levels") as refused:
-            effective_values([("a: " + "{b: " * levels + "}" * levels).encode()])
+            effective_values([text.encode()])
         assert refused.value.id == "LSA336"
+    deep = _deep(399).encode()
+    assert list(effective_values([deep, deep])) == ["a"]
+
+
+def _deep(levels: int) -> str:
+    return "a: " + "{b: " * levels + "}" * levels
 
 
 @pytest.mark.parametrize("text", ["a: [\n", "- a\n", "text\n"])

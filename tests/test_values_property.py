@@ -9,11 +9,8 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from wizard.systems.values import WANTED, Outcome, edit, unified_diff
-from wizard.systems.values.parser import signature
-from wizard.systems.values.quick import events
 
 KEYS = ["name", "replicas", "config", "env", "image", "标题", "a-b", "service", "x1", "Kubernetes"]
 PLAIN = [
@@ -200,18 +197,6 @@ def test_damaged_documents_have_an_answer(data: bytes, drawn: Any) -> None:
     at = drawn.draw(st.integers(0, len(data)))
     to = drawn.draw(st.integers(at, min(len(data), at + 5)))
     _answers(data[:at] + drawn.draw(st.binary(max_size=3)) + data[to:])
-
-
-@DRAWN
-@given(documents())
-def test_the_quick_reader_reads_as_ruamel_does(data: bytes) -> None:
-    text = data.decode().removeprefix("\ufeff")
-    plain = [_placed(event) for event in YAML(typ="safe", pure=True).parse(text)]
-    assert [_placed(event) for event in events(text)] == plain
-
-
-def _placed(event: Any) -> Any:
-    return signature(event), event.start_mark.index, event.end_mark.index
 
 
 def _answers(data: bytes) -> None:

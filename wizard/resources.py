@@ -1,12 +1,17 @@
-"""The files of templates/, found in an installed wheel and in a checkout alike."""
+"""What every part may use: the files of templates/, the YAML loader, names brought to the disk."""
 
+import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @cache
 def templates() -> Path:
-    """The folder of the templates: packaged beside the code, or at the top of a checkout."""
+    """The folder of the templates: packaged beside the code, or at the top of a checkout.
+
+    They are found in an installed wheel and in a checkout alike.
+    """
     here = Path(__file__).resolve().parent
     packaged = here / "_templates"
     return packaged if packaged.is_dir() else here.parent / "templates"
@@ -15,3 +20,25 @@ def templates() -> Path:
 def template(name: str) -> str:
     """The text of one template, by its path below templates/ (`sql/enable.sql`)."""
     return (templates() / name).read_text(encoding="utf-8")
+
+
+def yaml_loader() -> Any:
+    """PyYAML's safe loader: libyaml's, or the slow one where there is none."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can.
+
+    Raises:
+        OSError: the folder cannot be opened, or its file system cannot do it.
+    """
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

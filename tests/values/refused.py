@@ -17,12 +17,50 @@ def _cases(id: str, cases: dict[str, tuple[str | bytes, int | None]]) -> dict[st
     }
 
 
+def _bomb(around: str, first: str) -> str:
+    lines = [f"a0: &a0 {first}"]
+    for number in range(1, 15):
+        aliases = ", ".join([f"*a{number - 1}"] * 10)
+        lines.append(f"a{number}: &a{number} {around.format(aliases)}")
+    return "\n".join(lines) + "\n"
+
+
+FOR_HELM: dict[str, tuple[str | bytes, int | None]] = {
+    "a list as a key": ("? [a, b]\n: 1\n", 1),
+    "a mapping as a key": ("a: 1\n? {c: d}\n: 2\n", 2),
+    "an alias of a list as a key": ("a: &a [x]\n*a : 2\n", 2),
+    "null as a key": ("a: 1\n~: 2\n", 2),
+    "nothing as a key": ("a: {: 2}\n", 1),
+    "a very large number as a key": ("18446744073709551615: 1\n", 1),
+    "a merge of null": ("a: 1\nb: {<<: ~}\n", 2),
+    "a merge of a scalar": ("b:\n  <<: x\n", 2),
+    "a merge of an alias of a list": ("a: &a [{b: 1}]\nb: {<<: *a}\n", 2),
+    "infinity": ("a: [1, .inf]\n", 1),
+    "not a number": ("a: {b: .nan}\n", 1),
+    "an escaped slash": ('a: 1\nb: "x\\/y"\n', 2),
+    "an escaped slash behind a backslash": ('{"a": "\\\\\\/"}\n', 1),
+    "a text as a number": ("a: !!int foo\n", 1),
+    "a float as a whole number": ("a: !!int 1.5\n", 1),
+    "no base64": ("a: !!binary ...\n", 1),
+    "no time": ("a: !!timestamp 2001-02-30\n", 1),
+    "a later version": ("%YAML 1.2\n---\na: 1\n", 1),
+    "helm 4: a version": ("%YAML 1.1\n---\na: yes\n", 1),
+    "helm 4: a tag directive": ("%TAG !e! tag:example.com,2000:\n---\na: !e!x 1\n", 1),
+    "helm 4: values behind the marker": ("--- {a: 1}\n", 1),
+    "helm 4: a tag behind the marker": ("--- !!map\na: 1\n", 1),
+}
+"""What a parser reads, and helm (or helm 4) does not."""
+
 REFUSED: dict[str, Case] = {
     **_cases(
         "LSA302",
         {
-            "over 2 MB": ("a: " + "x" * (2 * 1024 * 1024), None),
-            "over 2 MB and broken": ("[" * (3 * 1024 * 1024), None),
+            "over 1 MB": ("a: " + "x" * (1024 * 1024), None),
+            "over 1 MB and broken": ("[" * (2 * 1024 * 1024), None),
+            "crowded brackets": ("a: " + "[" * 390 + "x," * 400_000 + "]" * 390 + "\n", 1),
+            "many values": ("a:\n" + "- b: \n" * 130_000, 83_334),
+            "an alias bomb": (_bomb("[{}]", "[x]"), 7),
+            "a merge bomb": (_bomb("{{<<: [{}]}}", "{x: 1}"), 6),
         },
     ),
     **_cases(
@@ -81,15 +119,12 @@ REFUSED: dict[str, Case] = {
             "only a question mark in json": ('{"a": 1,, }', None),
             "html": ("<!DOCTYPE html>\n<html>\n<body>a: b: c</body>\n", None),
             "long simple key": ("k" * 2000 + ": 1\n", None),
-            "tab before a continued line": ("a: x\n  \ty\n", None),
             "tab on a line of its own": ("a: 1\n\t\nb: 2\n", None),
             "tab before a comment": ("a: 1\n\t# c\nb: 2\n", None),
             "block scalar indicator 0": ("a: |0\n  x\n", 1),
+            "second document broken": ("a: 1\n---\n[\n", None),
+            **{f"helm: {name}": case for name, case in FOR_HELM.items()},
         },
-    ),
-    **_cases(
-        "LSA330",
-        {"crowded brackets": ("a: " + "[" * 390 + "x," * 400_000 + "]" * 390 + "\n", 1)},
     ),
     **_cases(
         "LSA336",
@@ -111,7 +146,6 @@ REFUSED: dict[str, Case] = {
             "three documents": ("---\na: 1\n---\nb: 2\n---\nc: 3\n", 3),
             "empty second document": ("a: 1\n---\n", 2),
             "second behind dots": ("a: 1\n...\n---\nb: 1\n", 3),
-            "second one broken": ("a: 1\n---\n[\n", 2),
             "flux with its repository": (
                 "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n---\n"
                 "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n",
@@ -178,6 +212,8 @@ REFUSED: dict[str, Case] = {
                 6,
             ),
             "name twice": (LIST + f"      - name: X\n        name: {A}\n        value: 'a'\n", 5),
+            "backend, in base64 too": ("backend: {}\n!!binary YmFja2VuZA==: {}\n", 2),
+            "a number and a text that are one key": ("a: {1: x, '1': y}\n", 1),
             "commonEnv twice, ours hidden": (
                 COMMON + f"  - name: {A}\n    value: 'true'\ncommonEnv: []\n",
                 4,
@@ -242,6 +278,22 @@ REFUSED: dict[str, Case] = {
             ),
             "through two merges": (
                 "x: &x {deployment: {a: 1}}\ny: &y {<<: *x}\nbackend:\n  <<: *y\n",
+                4,
+            ),
+            "backend, and a merge behind it": ("x: &x {backend: {a: 1}}\nbackend: {}\n<<: *x\n", 3),
+            "extraEnv, and a merge behind it": (
+                "x: &x {extraEnv: []}\n" + LIST + "      - name: A\n    <<: *x\n",
+                6,
+            ),
+            "extraEnv, and a null merged": (
+                "x: &x {extraEnv: ~}\n" + HEAD + "    extraEnv: []\n    <<: *x\n",
+                5,
+            ),
+            "in flow": ("backend: {deployment: {extraEnv: [], <<: {extraEnv: [{name: A}]}}}\n", 1),
+            "with a tag": ("backend: {}\n!!merge <<: {backend: {a: 1}}\n", 2),
+            "with a tag and quotes": ('backend: {}\n!!merge "<<": {backend: {a: 1}}\n', 2),
+            "name and value merged behind": (
+                LIST + f"      - name: {A}\n        value: 'true'\n        <<: {{value: 'no'}}\n",
                 4,
             ),
             "value through a merge": (

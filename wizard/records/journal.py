@@ -23,6 +23,7 @@ from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done
 from wizard.records.findings import Evidence
+from wizard.resources import sync_folder
 from wizard.settings import Place
 
 VERSION = 1
@@ -73,7 +74,7 @@ class Journal:
         journal._make_sure_of_room()
         with _writing(folder):
             for each in (folder, folder.parent, folder.parent.parent):
-                _sync_folder(each)
+                sync_folder(each)
         debug_log.into(folder)
         return journal
 
@@ -202,17 +203,6 @@ def _append(handle: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(handle, left) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

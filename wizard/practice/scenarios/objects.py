@@ -21,7 +21,7 @@ from wizard.practice.scenarios.tools import (
     scenario,
     set_env,
 )
-from wizard.resources import template
+from wizard.resources import template, yaml_loader
 
 if TYPE_CHECKING:
     from wizard.practice.cluster import PracticeCluster
@@ -202,8 +202,7 @@ def _manifest(cluster: PracticeCluster, *arguments: str) -> Iterator[Json]:
 
     answer = cluster.run_helm(*arguments, "--namespace", cluster.namespace)
     cluster.must(answer, f"helm {arguments[0]}")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    yield from filter(None, yaml.load_all(answer.stdout, Loader=loader))
+    yield from filter(None, yaml.load_all(answer.stdout, Loader=yaml_loader()))
 
 
 def _tracked(obj: Json) -> dict[str, str]:

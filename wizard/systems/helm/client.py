@@ -26,7 +26,7 @@ from wizard.systems.helm.records import (
     UpgradeResult,
     split_chart,
 )
-from wizard.systems.redact import secret_literals
+from wizard.systems.values import secrets_of
 
 __all__ = [
     "Chart",
@@ -232,23 +232,11 @@ def values_flags(upgrade: Upgrade) -> list[str]:
 
 
 def secrets_in(path: Path) -> frozenset[str]:
-    """The secrets of a values file, so that helm cannot repeat them; none if it is not YAML."""
+    """The secrets of a values file, so that helm cannot repeat them."""
     try:
         return secrets_of(path.read_bytes())
     except OSError:
         return frozenset()
-
-
-def secrets_of(data: bytes) -> frozenset[str]:
-    """The secrets in the text of a values file."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        values = yaml.load(data, Loader=loader)  # noqa: S506 - a safe loader, the fast one
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
-        return frozenset()
-    return frozenset(secret_literals(values))
 
 
 def from_pipe(paths: tuple[Path, ...], edited: Path) -> tuple[Path, ...]:

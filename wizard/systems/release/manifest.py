@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.resources import yaml_loader
 from wizard.systems.kubernetes.cluster import Resource
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ def _loaded(text: str) -> dict[str, Any]:
     """Each look reads the same documents again; nobody changes what is read."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the fast one
+    document = yaml.load(text, Loader=yaml_loader())  # noqa: S506 - a safe loader, the fast one
     return document if isinstance(document, dict) else {}
 
 

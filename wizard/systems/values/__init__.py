@@ -1,13 +1,13 @@
 """The values file: two variables are added, and no other byte changes.
 
-The YAML libraries are imported when a file is read, not with this package.
+PyYAML is imported when a file is read, not with this package.
 """
 
 from wizard.systems.values.diff import unified_diff
 from wizard.systems.values.edit import edit, edit_layers, of_file
-from wizard.systems.values.effective import effective_values, given_values
 from wizard.systems.values.files import leftovers, read_values, remove_leftovers, write_values
 from wizard.systems.values.model import WANTED, Edit, EnvEntry, LayeredEdit, Outcome, Refusal
+from wizard.systems.values.reading import effective_values, given_values, secrets_of
 
 __all__ = [
     "WANTED",
@@ -24,6 +24,7 @@ __all__ = [
     "of_file",
     "read_values",
     "remove_leftovers",
+    "secrets_of",
     "unified_diff",
     "write_values",
 ]

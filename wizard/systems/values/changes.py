@@ -1,4 +1,4 @@
-"""The changes that an edit is made of: as splices of the text and as swaps of the events.
+"""The changes that an edit is made of: as splices of the text, and what they mean as data.
 
 New lines have their place in block style, new entries in flow style: `[a, b]`, `{a: b}`, JSON.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from wizard.systems.values.document import BREAK, Node, Part
 from wizard.systems.values.looks import Content, Looks, Pretty, is_json, looks
-from wizard.systems.values.outline import Node, Tail
-from wizard.systems.values.parser import BREAK, bare, scalar
 from wizard.systems.values.path import Place
-from wizard.systems.values.proof import Splice, Swap
-from wizard.systems.values.reading import Reading
+from wizard.systems.values.proof import Meant, Splice
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,12 @@ class Change:
 
     Attributes:
         splices: what is done to the text.
-        swaps: what that does to the events.
+        meant: what that does to the data.
         tokens: how many tokens it replaces.
     """
 
     splices: tuple[Splice, ...]
-    swaps: tuple[Swap, ...]
+    meant: Meant
     tokens: int = 0
 
 
@@ -36,13 +34,10 @@ class Change:
 class Growth:
     """The ways to add content at a place, the best one first."""
 
-    reading: Reading
+    text: str
+    part: Part
     place: Place
     content: Content
-    text: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.text = self.reading.text
 
     def ways(self) -> Iterator[Change]:
         """The changes to try, one after another."""
@@ -51,7 +46,7 @@ class Growth:
             return self._into_nothing()
         if node.kind == "scalar" and node.empty:
             return self._below_empty(node)
-        if node.kind == "scalar" or (node.flow and node.count == 0):
+        if node.kind == "scalar" or (node.flow and not node.children):
             return self._instead(node)
         if node.flow:
             return self._into_flow(node)
@@ -59,47 +54,39 @@ class Growth:
 
     def _into_nothing(self) -> Iterator[Change]:
         """A file without a document: only comments and blank lines, or nothing."""
-        found = looks(self.reading, None, len(self.text))
-        tail = Tail(0, 0, "")
-        events = (
-            bare("DocumentStartEvent"),
-            *self.content.events(found),
-            bare("DocumentEndEvent"),
-        )
-        for at in landings(self.text, tail, len(self.text), column=0):
-            yield self._lines(at, self.content.block(found, 0), found, Swap(1, 1, events))
+        found = self._looks(None, len(self.text))
+        for at in landings(self.text, 0, len(self.text), column=0):
+            yield self._lines(at, self.content.block(found, 0), found, self._instead_of(None))
 
     def _below_empty(self, node: Node) -> Iterator[Change]:
         """A key without a value, or a document without content."""
         place, parent = self.place, self.place.parent
-        found = looks(self.reading, parent, node.end)
-        swap = self._swap(node, found)
+        found = self._looks(parent, node.end)
+        meant = self._instead_of(node)
         if parent is not None and parent.flow:
             at = len(self.text[: node.end].rstrip())
             lead = " " if self.text[at - 1] == ":" else ": "
             body = filled_flow(self.text, parent, at, self.content, found)
-            yield Change((Splice(at, at, lead + body),), (swap,))
+            yield Change((Splice(at, at, lead + body),), meant)
             return
         key = key_column(self.text, parent) if parent else 0
         column = key + self._below(found) if parent else 0
         lines = self.content.block(found, column)
-        start = self.reading.outline.start
-        tail = node.tail if parent or node.anchor else Tail(start, start, "")
+        tail = node.tail if parent or node.anchor else self.part.start
         flush = place.reached and parent is not None
         threshold = key if flush or parent is None else key + 1
-        stop = self.reading.outline.stop
-        for at in landings(self.text, tail, stop, column=threshold, flush=flush):
-            yield self._lines(at, lines, found, swap)
+        for at in landings(self.text, tail, self.part.stop, column=threshold, flush=flush):
+            yield self._lines(at, lines, found, meant)
 
     def _instead(self, node: Node) -> Iterator[Change]:
         """An empty value that is written: `[]`, `{}`, `~`, `null`."""
         parent = self.place.parent
         start = node.open_end - 1 if node.kind != "scalar" else node.end - len(node.value)
-        found = looks(self.reading, parent if parent else None, node.end)
+        found = self._looks(parent, node.end)
         if "#" in self.text[start : node.end]:
             yield self._inside(node, found)
             return
-        json = is_json(self.reading) if parent is None or parent.flow else False
+        json = is_json(self.text, self.part) if parent is None or parent.flow else False
         in_flow = (parent is not None and parent.flow) or json
         if not in_flow and self._ends_line(node.end):
             yield self._block_instead(node, start, found)
@@ -108,7 +95,7 @@ class Growth:
         if json and parent is None:
             pretty = Pretty("", "  ", found.newline)
             body = self.content.flow(found, pretty)
-        yield Change((Splice(start, node.end, body),), (self._swap(node, found),), 1)
+        yield Change((Splice(start, node.end, body),), self._instead_of(node), 1)
 
     def _block_instead(self, node: Node, start: int, found: Looks) -> Change:
         parent = self.place.parent
@@ -121,7 +108,7 @@ class Growth:
             body = found.newline + found.newline.join(self.content.block(found, column))
         else:
             body = found.newline.join(self.content.block(found, len(before))).lstrip(" ")
-        return Change((Splice(start, node.end, body),), (self._swap(node, found),), 1)
+        return Change((Splice(start, node.end, body),), self._instead_of(node), 1)
 
     def _inside(self, node: Node, found: Looks) -> Change:
         """Between brackets that hold nothing but a comment."""
@@ -130,17 +117,17 @@ class Growth:
         below = self.content
         parts = [below.flow_pair(found)] if below.keys else below.flow_items(found)
         body = "  " + (f",{found.newline}{indent}  ").join(parts) + found.newline + indent
-        return Change((Splice(close, close, body),), (self._swap(node, found),))
+        return Change((Splice(close, close, body),), self._instead_of(node))
 
     def _into_flow(self, node: Node) -> Iterator[Change]:
-        found = looks(self.reading, node, node.end)
+        found = self._looks(node, node.end)
         json = found.key_quote == '"'
         splices = append_flow(self.text, node, self.content, found, json=json)
-        yield Change(tuple(splices), (self._grown(found, node.last_event),))
+        yield Change(tuple(splices), self._grown(node, len(node.children)))
 
     def _into_block(self, node: Node) -> Iterator[Change]:
-        found = looks(self.reading, node, node.tail.end)
-        stop, flush = self.reading.outline.stop, False
+        found = self._looks(node, node.tail.end)
+        stop, flush = self.part.stop, False
         if node.kind == "sequence":
             column = dash_column(self.text, node)
             gap = entry_gap(self.text, node)
@@ -151,16 +138,15 @@ class Growth:
         else:
             column = key_column(self.text, node)
             lines = self.content.block(found, column)
-        swap = self._grown(found, node.last_event)
+        meant = self._grown(node, len(node.children))
         for at in landings(self.text, node.tail, stop, column=column, flush=flush):
-            yield self._lines(at, lines, found, swap)
+            yield self._lines(at, lines, found, meant)
         first = line_start(self.text, node.open_end)
         if not self.text[first : first + column].strip(" "):
-            swap = self._grown(found, node.first_event + 1)
-            yield self._lines(first, lines, found, swap)
+            yield self._lines(first, lines, found, self._grown(node, 0))
 
     def _entries(self, node: Node, found: Looks, column: int) -> list[str]:
-        last = node.items[-1] if node.items else None
+        last = node.children[-1] if node.children else None
         if last is None or last.kind != "mapping" or not last.flow:
             return self.content.block(found, column)
         dash = " " * column + "-" + " " * (found.gap - 1)
@@ -177,30 +163,27 @@ class Growth:
         end = BREAK.search(self.text, at)
         return not self.text[at : end.start() if end else len(self.text)].strip(" \t")
 
-    def _lines(self, at: int, lines: list[str], found: Looks, swap: Swap) -> Change:
+    def _looks(self, neighbour: Node | None, at: int) -> Looks:
+        return looks(self.text, self.part, neighbour, at)
+
+    def _lines(self, at: int, lines: list[str], found: Looks, meant: Meant) -> Change:
         body = placed_lines(self.text, at, lines, found.newline)
-        return Change((Splice(at, at, body),), (swap,))
+        return Change((Splice(at, at, body),), meant)
 
-    def _swap(self, node: Node, found: Looks) -> Swap:
-        events = self.content.events(found, anchor=node.anchor, tag=node.tag)
-        return Swap(node.first_event, node.last_event + 1, tuple(events))
+    def _instead_of(self, node: Node | None) -> Meant:
+        return Meant(node, self.content.data())
 
-    def _grown(self, found: Looks, number: int) -> Swap:
-        of = self.content
-        events = of.pair_events(found) if of.keys else of.item_events(found)
-        return Swap(number, number, tuple(events))
+    def _grown(self, node: Node, at: int) -> Meant:
+        return Meant(node, self.content.parts(), at)
 
 
-def corrected(reading: Reading, value: Node, right: str) -> Change:
+def corrected(text: str, value: Node, right: str) -> Change:
     """The change of one wrong value of a variable; the token is the scalar alone."""
-    text = reading.text
     stop = value.end
     if value.style in ("|", ">"):
         stop = value.start + len(text[value.start : value.end].rstrip())
     start = _scalar_start(text, value)
-    event = scalar(right, plain=False, anchor=value.anchor, tag=value.tag)
-    swap = Swap(value.first_event, value.first_event + 1, (event,))
-    return Change((Splice(start, stop, f'"{right}"'),), (swap,), 1)
+    return Change((Splice(start, stop, f'"{right}"'),), Meant(value, right), 1)
 
 
 def _scalar_start(text: str, value: Node) -> int:
@@ -233,8 +216,8 @@ def append_flow(
 ) -> list[Splice]:
     """The splices that add entries to a flow collection that has some."""
     gap = _gap(text, node)
-    own_line = _indent_before(text, node.last_start)
-    opened = BREAK.search(text, node.open_end, node.first_start) is not None
+    own_line = _indent_before(text, node.keys[-1].start)
+    opened = BREAK.search(text, node.open_end, node.children[0].start) is not None
     spread = own_line is not None and (gap.broken or opened)
     pretty = _pretty(text, node, own_line or "", looks, json=json) if spread else None
     parts = (
@@ -263,8 +246,7 @@ def _next_lines(gap: _Gap, parts: list[str], lead: str) -> list[Splice]:
 
 
 def _gap(text: str, node: Node) -> _Gap:
-    tail = node.inner
-    assert tail is not None  # noqa: S101 - a closed collection with entries has one
+    tail = node.children[-1].tail
     start = tail.end
     while tail.start == tail.end and text[start - 1].isspace():
         start -= 1
@@ -293,7 +275,7 @@ def _indent_before(text: str, at: int) -> str | None:
 
 
 def _pretty(text: str, node: Node, own: str, looks: Looks, *, json: bool) -> Pretty | None:
-    spreads = BREAK.search(text, node.last_start, node.inner.end if node.inner else node.end)
+    spreads = BREAK.search(text, node.keys[-1].start, node.children[-1].tail.end)
     return Pretty(own, _unit(text, node, own), looks.newline) if json or spreads else None
 
 
@@ -315,7 +297,7 @@ def filled_flow(text: str, parent: Node | None, at: int, content: Content, looks
     """The flow text for an empty value at `at`, over several lines where the parent is."""
     if parent is None or not parent.flow:
         return content.flow(looks)
-    own = _indent_before(text, parent.last_start)
+    own = _indent_before(text, parent.keys[-1].start)
     if own is None or not looks.key_quote:
         return content.flow(looks)
     return content.flow(looks, Pretty(leading(text, at), _unit(text, parent, own), looks.newline))
@@ -346,14 +328,16 @@ def dash_column(text: str, sequence: Node) -> int:
 
 def entry_gap(text: str, sequence: Node) -> int | None:
     """The columns from the last dash to what follows; None when it is on another line."""
-    start = line_start(text, sequence.last_start)
-    before = text[start : sequence.last_start]
+    last = sequence.keys[-1].start
+    before = text[line_start(text, last) : last]
     gap = len(before) - before.rfind("-")
     return gap if before.strip(" ") == "-" else None
 
 
-def landings(text: str, tail: Tail, stop: int, *, column: int, flush: bool = False) -> list[int]:
-    """Where new lines may be put behind a token: the indexes to try, the best one first.
+def landings(
+    text: str, tail: Node | int, stop: int, *, column: int, flush: bool = False
+) -> list[int]:
+    """Where new lines may be put behind a token (or a place): the indexes to try, the best first.
 
     A comment that follows stays with what it follows when it is indented to `column` at least, so
     the place is behind it. In a list that is flush with its key (`flush`), a comment at `column`
@@ -367,7 +351,9 @@ def landings(text: str, tail: Tail, stop: int, *, column: int, flush: bool = Fal
     return found
 
 
-def _ends(text: str, tail: Tail) -> list[int]:
+def _ends(text: str, tail: Node | int) -> list[int]:
+    if isinstance(tail, int):
+        return [len(text[:tail].rstrip())]
     if not tail.style or tail.style not in "|>":
         end = tail.end
         if tail.start == tail.end and text[end - 1 : end].isspace():

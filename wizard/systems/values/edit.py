@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wizard.problems import Problem
 from wizard.systems.values.changes import Change, Growth, corrected
+from wizard.systems.values.document import line_of
 from wizard.systems.values.environment import Common, Environment, common, environment, refuse_both
 from wizard.systems.values.looks import Content
 from wizard.systems.values.model import (
@@ -19,10 +20,16 @@ from wizard.systems.values.model import (
     Outcome,
     Refusal,
 )
-from wizard.systems.values.parser import line_of
-from wizard.systems.values.path import PATH, Place, Walk, prefix, refuse_encrypted
-from wizard.systems.values.proof import Unproven, prove, spliced
-from wizard.systems.values.reading import Reading, not_1_2
+from wizard.systems.values.path import (
+    PATH,
+    Place,
+    follow,
+    part_with_values,
+    prefix,
+    refuse_encrypted,
+)
+from wizard.systems.values.proof import proven, spliced
+from wizard.systems.values.reading import read
 
 
 class View:
@@ -35,30 +42,32 @@ class View:
     def __init__(self, data: bytes, wanted: Sequence[EnvEntry] = WANTED) -> None:
         self.data = data
         self.wanted = tuple(wanted)
-        self.reading = Reading(data)
+        self.document = read(data)
+        self.text = self.document.text
         try:
             self._look()
         except Refusal as refusal:
             raise self.placed(refusal) from refusal
 
     def _look(self) -> None:
-        root = self.reading.root
+        self.part = part_with_values(self.document)
+        root = self.part.root
         self.prefix = prefix(root)
         refuse_encrypted(root, self.prefix)
-        self.place: Place = Walk(self.reading).follow((*self.prefix, *PATH), to_list=True)
-        values = Walk(self.reading).follow(self.prefix, to_list=False)
+        self.place: Place = follow(root, (*self.prefix, *PATH), to_list=True)
+        values = follow(root, self.prefix, to_list=False)
         mapping = None if values.missing else values.node
-        self.common: Common = common(self.reading, mapping, self.wanted)
+        self.common: Common = common(mapping, self.wanted)
         self.has_backend = len(self.place.missing) < len(PATH) and root is not None
         self.environment = Environment()
         node = self.place.node
         if self.place.reached and node is not None and node.kind == "sequence":
-            self.environment = environment(self.reading, node, self.wanted)
+            self.environment = environment(node, self.wanted)
 
     def placed(self, refusal: Refusal) -> Refusal:
         """The refusal with its line."""
         if refusal.line is None and refusal.at is not None:
-            refusal.line = line_of(self.reading.text, refusal.at)
+            refusal.line = line_of(self.text, refusal.at)
         return refusal
 
 
@@ -161,7 +170,7 @@ def _needs(view: View, beside: Common) -> _Needs:
         if variable.obstacle:
             raise variable.obstacle
         if variable.value is not None:
-            needs.correct.append(corrected(view.reading, variable.value, entry.value))
+            needs.correct.append(corrected(view.text, variable.value, entry.value))
             needs.names.append(entry.name)
     return needs
 
@@ -171,27 +180,24 @@ def _ways(view: View, needs: _Needs) -> Iterator[list[Change]]:
         yield needs.correct
         return
     content = Content(view.place.missing, tuple(needs.add))
-    for change in Growth(view.reading, view.place, content).ways():
+    for change in Growth(view.text, view.part, view.place, content).ways():
         yield [*needs.correct, change]
 
 
-def _proven(view: View, changes: list[Change]) -> str | None:
-    before = view.reading.text
+def _proven(view: View, changes: list[Change]) -> bytes | None:
+    """The new bytes, if what helm reads of them is what was meant."""
     splices = [splice for change in changes for splice in change.splices]
-    swaps = [swap for change in changes for swap in change.swaps]
-    after = spliced(before, splices)
+    after = (view.document.mark + spliced(view.text, splices)).encode()
     try:
-        prove(before, after, splices, swaps)
-    except Unproven as unproven:
-        if unproven.reader == "ruamel.yaml" and unproven.unreadable:
-            raise not_1_2(unproven.unreadable) from unproven
+        reread = read(after)
+    except Refusal:
         return None
-    return after
+    return after if proven(view.document, reread, [it.meant for it in changes]) else None
 
 
 def _nothing(view: View, beside: Common) -> Edit:
     found = [it[0].item for it in view.environment.variables.values()]
-    line = line_of(view.reading.text, found[0].start) if found else None
+    line = line_of(view.text, found[0].start) if found else None
     where = "commonEnv" if beside.right and not found else "backend.deployment.extraEnv"
     if beside.right and found:
         where = "commonEnv and backend.deployment.extraEnv"
@@ -199,12 +205,11 @@ def _nothing(view: View, beside: Common) -> Edit:
     return Edit(Outcome.NOOP, view.data, "LSA303", line, message, "", 0, 0, ())
 
 
-def _answer(view: View, needs: _Needs, changes: list[Change], after: str) -> Edit:
-    reading = view.reading
+def _answer(view: View, needs: _Needs, changes: list[Change], data: bytes) -> Edit:
+    after = read(data).text
     first = min(splice for change in changes for splice in change.splices)
     tokens = sum(change.tokens for change in changes)
-    data = (reading.mark + after).encode()
-    added = line_of(after, len(after)) - line_of(reading.text, len(reading.text))
+    added = line_of(after, len(after)) - line_of(view.text, len(view.text))
     inserted = first.start == first.stop
     lead = len(first.text) - len(first.text.lstrip("\r\n")) if inserted else 0
     line = line_of(after, first.start + lead)

@@ -6,17 +6,16 @@ A variable that is in `commonEnv` must not be added to `extraEnv` again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wizard.systems.values.as_helm import CORE
+from wizard.systems.values.document import Node, entries, named
 from wizard.systems.values.model import EnvEntry, Refusal
-from wizard.systems.values.outline import Node
-from wizard.systems.values.parser import implicit_tag
 from wizard.systems.values.path import duplicate
-from wizard.systems.values.reading import Reading
 
 _TEMPLATED = re.compile(r"\{\{|\$\{|\$\(")
-_STRING = (None, "!", "tag:yaml.org,2002:str")
+_STRING = (None, "!", CORE + "str")
 
 
 @dataclass
@@ -37,7 +36,8 @@ class Variable:
 
     def right(self, value: str) -> bool:
         """Whether it is the string `value`."""
-        return self.value is not None and is_string(self.value) and self.value.value == value
+        found = self.value
+        return found is not None and found.tag in _STRING and found.data == value
 
 
 @dataclass
@@ -60,15 +60,6 @@ class Environment:
         return None
 
 
-def is_string(node: Node) -> bool:
-    """Whether helm reads the scalar as a string."""
-    if node.tag not in _STRING:
-        return False
-    if not node.plain or node.tag is not None:
-        return True
-    return implicit_tag(node.value) == "tag:yaml.org,2002:str"
-
-
 def listed_twice(name: str, item: Node, where: str) -> Refusal:
     """The refusal of a variable that is there twice."""
     return Refusal(
@@ -79,69 +70,54 @@ def listed_twice(name: str, item: Node, where: str) -> Refusal:
     )
 
 
-def environment(reading: Reading, node: Node, wanted: Sequence[EnvEntry]) -> Environment:
+def environment(node: Node, wanted: Sequence[EnvEntry]) -> Environment:
     """What a list of `{name, value}` mappings has of the wanted variables.
 
     Raises:
         Refusal: an entry that is not a mapping, or a key of a wanted variable that is there twice.
     """
-    if node.odd is not None:
-        raise _odd(node.odd)
     found = Environment(node)
-    reading.prefetch(node.items)
     names = {entry.name for entry in wanted}
-    for item in node.items:
-        mapping = reading.resolved(item)
+    for item in node.children:
+        mapping = item.resolved
         if mapping.kind != "mapping":
             raise _odd(item)
-        for name in _names(reading, mapping) & names:
-            variable = _variable(reading, item, mapping, name)
-            found.variables.setdefault(name, []).append(variable)
+        for name in _names(mapping) & names:
+            found.variables.setdefault(name, []).append(_variable(item, mapping, name))
     return found
 
 
-def _names(reading: Reading, mapping: Node) -> set[str]:
-    own = _scalars(reading, mapping, "name")
-    if own or not any(key.value == "<<" for key, _ in mapping.pairs):
-        return own
-    for merged in reading.merged(mapping):
-        own = _scalars(reading, merged, "name")
-        if own:
-            return own
-    return set()
+def _names(mapping: Node) -> set[str]:
+    """The names that it has, those that a later one hides among them."""
+    listed = [value for _, value in named(mapping, "name")]
+    listed += [it.value for key, it in entries(mapping).items() if key == "name"]
+    return {it.data for it in listed if isinstance(it.data, str)}
 
 
-def _scalars(reading: Reading, mapping: Node, key: str) -> set[str]:
-    values = (reading.resolved(value) for name, value in mapping.pairs if name.value == key)
-    return {value.value for value in values if value.kind == "scalar"}
-
-
-def _variable(reading: Reading, item: Node, mapping: Node, name: str) -> Variable:
+def _variable(item: Node, mapping: Node, name: str) -> Variable:
     for key in ("name", "value", "valueFrom"):
-        found = [pair[0] for pair in mapping.pairs if pair[0].value == key]
+        found = named(mapping, key)
         if len(found) > 1:
-            raise duplicate(found[1], key)
+            raise duplicate(found[1][0], key)
     variable = Variable(item)
-    if item.kind == "alias" or reading.shared(item):
+    if item.kind == "alias" or item.shared:
         variable.obstacle = _not_own(name, item, "is an alias or has a shared anchor")
-    _fill(reading, variable, mapping, name)
+    _fill(variable, mapping, name)
     return variable
 
 
-def _fill(reading: Reading, variable: Variable, mapping: Node, name: str) -> None:
-    item = variable.item
-    pairs = _with_merged(reading, mapping)
-    source = [value for key, value, _ in pairs if key.value == "valueFrom"]
-    values = [(key, value, own) for key, value, own in pairs if key.value == "value"]
-    if source:
-        variable.problem = _value_from(name, source[0] if item.kind != "alias" else item)
+def _fill(variable: Variable, mapping: Node, name: str) -> None:
+    item, all_of_it = variable.item, entries(mapping)
+    source, found = all_of_it.get("valueFrom"), all_of_it.get("value")
+    if source is not None:
+        variable.problem = _value_from(name, source.value if item.kind != "alias" else item)
         return
-    if not values or values[0][1].empty:
+    if found is None or found.value.empty:
         variable.problem = _no_value(name, item)
         return
-    _, value, own = values[0]
-    resolved = reading.resolved(value)
-    if value.kind == "alias" or reading.shared(value) or not own:
+    value, own = found.value, found.through is None
+    resolved = value.resolved
+    if value.kind == "alias" or value.shared or not own:
         at = value if own and item.kind != "alias" else item
         id = "LSA319" if not own else "LSA317" if value.kind == "alias" else "LSA318"
         told = _not_own(name, at, "has a value that is shared with other places", id)
@@ -151,15 +127,6 @@ def _fill(reading: Reading, variable: Variable, mapping: Node, name: str) -> Non
         variable.problem = _value_shape(name, value if own else item)
     elif _TEMPLATED.search(resolved.value):
         variable.problem = _templated(name, value if own else item)
-
-
-def _with_merged(reading: Reading, mapping: Node) -> Iterable[tuple[Node, Node, bool]]:
-    pairs = [(key, value, True) for key, value in mapping.pairs]
-    if any(key.value == "<<" for key, _ in mapping.pairs):
-        own = {key.value for key, _ in mapping.pairs}
-        for merged in reading.merged(mapping):
-            pairs += [(k, v, False) for k, v in merged.pairs if k.value not in own]
-    return pairs
 
 
 def _odd(item: Node) -> Refusal:
@@ -235,36 +202,28 @@ class Common:
     refusal: Refusal | None = None
 
 
-def common(reading: Reading, values: Node | None, wanted: Sequence[EnvEntry]) -> Common:
+def common(values: Node | None, wanted: Sequence[EnvEntry]) -> Common:
     """What the mapping `values` has below `commonEnv`."""
-    if values is None or values.kind != "mapping":
+    effective = entries(values).get(KEY) if values and values.kind == "mapping" else None
+    if values is None or effective is None:
         return Common()
-    pairs = _pairs(reading, values)
-    if not pairs:
-        return Common()
+    pairs = named(values, KEY)
+    if effective.through is not None:
+        pairs.append((effective.key, effective.value))
     found = Common(defined=True)
-    for position, (key, value) in enumerate(pairs):
-        node = reading.resolved(value)
-        names = _judge(reading, node, wanted, found)
+    for position, (_, value) in enumerate(pairs):
+        names = _judge(value.resolved, wanted, found)
         if names and position < len(pairs) - 1 and not found.refusal:
-            found.refusal = duplicate(pairs[-1][0], key.value)
+            found.refusal = duplicate(pairs[-1][0], KEY)
     return found
 
 
-def _pairs(reading: Reading, values: Node) -> list[tuple[Node, Node]]:
-    own = [pair for pair in values.pairs if pair[0].value == KEY]
-    if own or not any(key.value == "<<" for key, _ in values.pairs):
-        return own
-    merged = [pair for it in reading.merged(values) for pair in it.pairs if pair[0].value == KEY]
-    return merged[:1]
-
-
-def _judge(reading: Reading, node: Node, wanted: Sequence[EnvEntry], found: Common) -> bool:
+def _judge(node: Node, wanted: Sequence[EnvEntry], found: Common) -> bool:
     if node.kind == "mapping":
         return _judge_mapping(node, wanted, found)
-    if node.kind != "sequence" or node.odd is not None:
+    if any(item.resolved.kind != "mapping" for item in node.children):
         return False
-    listed = environment(reading, node, wanted)
+    listed = environment(node, wanted)
     found.refusal = found.refusal or listed.repeated()
     for entry in wanted:
         for variable in listed.variables.get(entry.name, []):
@@ -279,12 +238,12 @@ def _judge(reading: Reading, node: Node, wanted: Sequence[EnvEntry], found: Comm
 
 def _judge_mapping(node: Node, wanted: Sequence[EnvEntry], found: Common) -> bool:
     names = {entry.name for entry in wanted}
-    for key, _ in node.pairs:
-        if key.value in names:
+    for name, (key, _, _) in entries(node).items():
+        if name in names:
             found.refusal = found.refusal or Refusal(
                 "LSA315",
-                f"{key.value} is in commonEnv written as a mapping; the chart wants a list there",
-                f"take {key.value} out of commonEnv, then run this again",
+                f"{name} is in commonEnv written as a mapping; the chart wants a list there",
+                f"take {name} out of commonEnv, then run this again",
                 at=key.start,
             )
             return True

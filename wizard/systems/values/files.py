@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wizard.problems import Exit, Problem
-from wizard.systems.values.parser import LIMIT
+from wizard.resources import sync_folder
+from wizard.systems.values.reading import LIMIT
 
 
 def read_values(path: Path) -> bytes:
     """The bytes of a values file.
 
     Raises:
-        Problem: it is missing, not a regular file, unreadable, or larger than 2 MB.
+        Problem: it is missing, not a regular file, unreadable, or larger than 1 MB.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -86,7 +87,8 @@ def _replace(path: Path, target: Path, before: bytes, after: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
-    _sync_folder(target.parent)
+    with contextlib.suppress(OSError):
+        sync_folder(target.parent)
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -110,17 +112,6 @@ def _keep_attributes(source: Path, path: Path) -> None:
         for name in os.listxattr(source):
             with contextlib.suppress(OSError):
                 os.setxattr(path, name, os.getxattr(source, name))
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _keep(backup: Path, data: bytes) -> None:

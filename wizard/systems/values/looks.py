@@ -1,6 +1,6 @@
 """How the neighbours look, so that the new lines look the same, and the new content itself.
 
-It is made once: as events for the proof, and as block or flow text for the file.
+It is made once: as data for the proof, and as block or flow text for the file.
 """
 
 from __future__ import annotations
@@ -10,42 +10,42 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from wizard.systems.values.document import Node, Part
 from wizard.systems.values.model import EnvEntry
-from wizard.systems.values.outline import Node, Outline
-from wizard.systems.values.parser import Signature, bare, scalar, start
-from wizard.systems.values.reading import Reading
 
 _WIDEST = 8
 
 
-def looks(reading: Reading, neighbour: Node | None, at: int) -> Looks:
+def looks(text: str, part: Part, neighbour: Node | None, at: int) -> Looks:
     """The looks of new content.
 
     Args:
-        reading: the file.
+        text: the file.
+        part: the document that it goes into.
         neighbour: the mapping or the list that the content goes into.
         at: the character index where it goes in; its line tells the line break.
     """
-    style = reading.outline
-    step = _most(style, "steps", 1)
-    offset = _most(style, "offsets", 0)
-    gap = _most(style, "gaps", 2)
+    style = indents(part.root)
+    step = _most(style, "step", 1)
+    offset = _most(style, "offset", 0)
+    gap = _most(style, "gap", 2)
     item = _last_entry(neighbour)
     quote = _key_quote(item or neighbour)
     near = item if item is not None and item.flow else neighbour
     flow = near is not None and near.flow
-    compact = near is not None and near.flow and _compact_colon(reading.text, near)
+    compact = near is not None and near.flow and _compact_colon(text, near)
     return Looks(
         step=step or 2,
         offset=offset if offset is not None else step or 2,
         gap=gap or 2,
         key_quote=quote,
         name_quote=_name_quote(item) if item else quote if flow else "",
-        value_first=bool(item and [key.value for key, _ in item.pairs] == ["value", "name"]),
-        newline=newline(reading.text, at),
+        value_first=bool(item and [key.value for key in item.keys] == ["value", "name"]),
+        newline=newline(text, at),
         colon=":" if compact else ": ",
-        comma="," if near and flow and _tight(reading.text, near, compact=compact) else ", ",
+        comma="," if near and flow and _tight(text, near, compact=compact) else ", ",
     )
 
 
@@ -64,31 +64,59 @@ def newline(text: str, at: int) -> str:
     return text[end]
 
 
-def is_json(reading: Reading) -> bool:
+def is_json(text: str, part: Part) -> bool:
     """Whether the whole file is JSON."""
-    root = reading.root
-    if root is None or not root.flow or reading.outline.explicit:
+    if part.root is None or not part.root.flow or part.explicit:
         return False
     try:
-        json.loads(reading.text)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _most(outline: Outline, what: str, least: int) -> int | None:
-    for style in (outline.near, outline.style):
-        counts: Counter[int] = getattr(style, what)
-        for columns, _ in counts.most_common():
-            if least <= columns <= _WIDEST:
-                return columns
+Indents = Counter[tuple[bool, str, int]]
+"""How often each way to indent was seen: near (below `backend`) or not, what, how many columns."""
+
+
+def indents(root: Node | None) -> Indents:
+    """What block collections below the root are indented by.
+
+    That is a `step` from a key to the keys below it, an `offset` from a key to the dashes below it,
+    a `gap` from a dash to what follows.
+    """
+    seen: Indents = Counter()
+    open_ = [(root, False)] if root is not None else []
+    while open_:
+        node, near = open_.pop()
+        parents: list[Node | None] = [None, *node.children]
+        for before, child in zip(parents, node.children, strict=False):
+            if child.kind not in ("mapping", "sequence") or child.flow:
+                continue
+            is_near = near or (before is not None and before.value == "backend")
+            open_.append((child, is_near))
+            if min(node.column, child.column) >= 0:
+                below = "step" if child.kind == "mapping" else "offset"
+                what = below if node.kind == "mapping" else "gap"
+                seen[is_near, what, child.column - node.column] += 1
+    return seen
+
+
+def _most(seen: Indents, what: str, least: int) -> int | None:
+    for near in (True, False):
+        counts: Counter[int] = Counter()
+        for (is_near, kind, columns), number in seen.items():
+            if kind == what and is_near >= near and least <= columns <= _WIDEST:
+                counts[columns] += number
+        if counts:
+            return counts.most_common(1)[0][0]
     return None
 
 
 def _last_entry(neighbour: Node | None) -> Node | None:
     if neighbour is None or neighbour.kind != "sequence":
         return None
-    for item in reversed(neighbour.items):
+    for item in reversed(neighbour.children):
         if item.kind == "mapping" and item.last_key is not None:
             return item
     return None
@@ -114,8 +142,8 @@ def _compact_colon(text: str, mapping: Node) -> bool:
 
 
 def _tight(text: str, collection: Node, *, compact: bool) -> bool:
-    if collection.count > 1:
-        return text[collection.last_start - 1] == ","
+    if len(collection.keys) > 1:
+        return text[collection.keys[-1].start - 1] == ","
     return compact
 
 
@@ -169,32 +197,17 @@ class Content:
     keys: tuple[str, ...]
     entries: tuple[EnvEntry, ...]
 
-    def item_events(self, looks: Looks) -> list[Signature]:
-        """The events of the entries alone."""
-        events = []
-        for entry in self.entries:
-            pair = [
-                [_scalar("name", looks.key_quote), _scalar(entry.name, looks.name_quote)],
-                [_scalar("value", looks.key_quote), _scalar(entry.value, '"')],
-            ]
-            fields = pair[::-1] if looks.value_first else pair
-            events += [_START_MAPPING, *fields[0], *fields[1], _END_MAPPING]
-        return events
+    def data(self) -> Any:
+        """What helm has to read: a mapping below the new keys, or a list of the entries."""
+        whole: Any = [{"name": entry.name, "value": entry.value} for entry in self.entries]
+        for key in reversed(self.keys):
+            whole = {key: whole}
+        return whole
 
-    def events(
-        self, looks: Looks, *, anchor: str | None = None, tag: str | None = None
-    ) -> list[Signature]:
-        """The events of the value that replaces an empty one, with its anchor and tag."""
-        if not self.keys:
-            opening = start("Sequence", anchor=anchor, tag=tag)
-            return [opening, *self.item_events(looks), bare("SequenceEndEvent")]
-        opening = start("Mapping", anchor=anchor, tag=tag)
-        return [opening, *self.pair_events(looks), _END_MAPPING]
-
-    def pair_events(self, looks: Looks) -> list[Signature]:
-        """The events of the first new key and what is below it."""
-        below = Content(self.keys[1:], self.entries)
-        return [_scalar(self.keys[0], looks.key_quote), *below.events(looks)]
+    def parts(self) -> list[Any]:
+        """The same as what a collection gets more: a key and its value, or the entries."""
+        whole = self.data()
+        return [self.keys[0], whole[self.keys[0]]] if self.keys else list(whole)
 
     def block(self, looks: Looks, column: int) -> list[str]:
         """The lines in block style; `column` is that of the first key or dash."""
@@ -262,11 +275,3 @@ def _quoted(text: str, quote: str) -> str:
 def _needed(text: str) -> str:
     plain = _SAFE_PLAIN.fullmatch(text) and text.lower() not in _NOT_STRINGS
     return "" if plain else '"'
-
-
-def _scalar(text: str, quote: str) -> Signature:
-    return scalar(text, plain=not (quote or _needed(text)))
-
-
-_START_MAPPING = start("Mapping")
-_END_MAPPING = bare("MappingEndEvent")

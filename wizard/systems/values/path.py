@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from wizard.systems.values.as_helm import CORE
+from wizard.systems.values.document import Document, Node, Part, entries, named, several
 from wizard.systems.values.model import BY_HAND, Refusal
-from wizard.systems.values.outline import Node
-from wizard.systems.values.reading import Reading
 
 PATH = ("backend", "deployment", "extraEnv")
 """The chart's key for further environment variables of the backend."""
-
-_CORE = "tag:yaml.org,2002:"
 
 
 @dataclass
@@ -47,80 +45,68 @@ class Place:
         """Whether the path ends in a null, which deletes what other layers have there."""
         return self.node is not None and self.parent is not None and self.node.null
 
+    def obstruct(self, refusal: Refusal) -> None:
+        """Note why it must not be changed; the first reason stays."""
+        self.obstacle = self.obstacle or refusal
 
-class Walk:
-    """Follows keys from the top of a document."""
 
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-        self.place = Place(reading.root)
+def follow(root: Node | None, keys: tuple[str, ...], *, to_list: bool) -> Place:
+    """The place that `keys` lead to; its last node is a list (`to_list`) or a mapping.
 
-    def follow(self, keys: tuple[str, ...], *, to_list: bool) -> Place:
-        """The place that `keys` lead to; its last node is a list (`to_list`) or a mapping.
+    Raises:
+        Refusal: a wrong shape or a duplicate key on the way.
+    """
+    place = Place(root)
+    for number, key in enumerate(keys):
+        place.missing = keys[number:]
+        if not _enter(place, "mapping", keys[:number]) or not _step(place, key):
+            return place
+    place.missing = ()
+    _enter(place, "sequence" if to_list else "mapping", keys)
+    return place
 
-        Raises:
-            Refusal: a wrong shape or a duplicate key on the way.
-        """
-        place = self.place
-        for number, key in enumerate(keys):
-            place.missing = keys[number:]
-            if not self._enter("mapping", keys[:number]) or not self._step(key):
-                return place
-        place.missing = ()
-        self._enter("sequence" if to_list else "mapping", keys)
-        return place
 
-    def _enter(self, kind: str, keys: tuple[str, ...]) -> bool:
-        """Whether the node is of this kind and has something in it."""
-        place, node = self.place, self.place.node
-        if node is None:
-            return False
-        if node.kind == "alias":
-            self._obstruct(_alias(node, keys))
-            node = place.node = self.reading.resolved(node)
-        elif self.reading.shared(node):
-            self._obstruct(_shared(node, keys))
-        right = _CORE + ("map" if kind == "mapping" else "seq")
-        foreign = node.tag is not None and node.tag.startswith(_CORE) and node.tag != right
-        if is_empty(node) and node.tag in (None, right):
-            if not keys and node.kind == "sequence":
-                raise _shape(node, kind, keys)
-            return False
-        if node.kind != kind or foreign:
+def _enter(place: Place, kind: str, keys: tuple[str, ...]) -> bool:
+    """Whether the node is of this kind and has something in it."""
+    node = place.node
+    if node is None:
+        return False
+    if node.kind == "alias":
+        place.obstruct(_alias(node, keys))
+        node = place.node = node.resolved
+    elif node.shared:
+        place.obstruct(_shared(node, keys))
+    right = CORE + ("map" if kind == "mapping" else "seq")
+    foreign = node.tag is not None and node.tag.startswith(CORE) and node.tag != right
+    if is_empty(node) and node.tag in (None, right):
+        if not keys and node.kind == "sequence":
             raise _shape(node, kind, keys)
-        return True
+        return False
+    if node.kind != kind or foreign:
+        raise _shape(node, kind, keys)
+    return True
 
-    def _step(self, key: str) -> bool:
-        place, node = self.place, self.place.node
-        assert node is not None  # noqa: S101 - for the type checker; `_enter` saw to it
-        found = [pair for pair in node.pairs if pair[0].value == key]
-        if len(found) > 1:
-            raise duplicate(found[1][0], key)
-        if not found:
-            found = self._merged(node, key)
-        if not found:
-            return False
-        if found[0][0].kind == "alias":
-            self._obstruct(_alias(found[0][0], (key,)))
-        place.parent, (place.key, place.node) = node, found[0]
-        return True
 
-    def _merged(self, node: Node, key: str) -> list[tuple[Node, Node]]:
-        for mapping in self.reading.merged(node):
-            for pair in mapping.pairs:
-                if pair[0].value == key:
-                    at = next(k.start for k, _ in node.pairs if k.value == "<<")
-                    self._obstruct(_through_merge(at, key))
-                    return [pair]
-        return []
-
-    def _obstruct(self, refusal: Refusal) -> None:
-        self.place.obstacle = self.place.obstacle or refusal
+def _step(place: Place, key: str) -> bool:
+    node = place.node
+    assert node is not None  # noqa: S101 - for the type checker; `_enter` saw to it
+    own = named(node, key)
+    if len(own) > 1:
+        raise duplicate(own[1][0], key)
+    found = entries(node).get(key)
+    if found is None:
+        return False
+    if found.through is not None:
+        place.obstruct(_through_merge(found.through.start, key))
+    elif found.key.kind == "alias":
+        place.obstruct(_alias(found.key, (key,)))
+    place.parent, place.key, place.node = node, found.key, found.value
+    return True
 
 
 def is_empty(node: Node) -> bool:
     """Whether it is null, `{}` or `[]`."""
-    return node.null or (node.flow and node.count == 0)
+    return node.null or (node.flow and not node.children)
 
 
 def duplicate(key: Node, name: str) -> Refusal:
@@ -136,7 +122,7 @@ def duplicate(key: Node, name: str) -> Refusal:
 def _shape(node: Node, kind: str, keys: tuple[str, ...]) -> Refusal:
     is_now = {"scalar": "a single value", "mapping": "a mapping", "sequence": "a list"}[node.kind]
     if node.tag is not None:
-        is_now += f" with the tag {node.tag.replace(_CORE, '!!')}"
+        is_now += f" with the tag {node.tag.replace(CORE, '!!')}"
     wanted = {"mapping": "a mapping", "sequence": "a list"}[kind]
     if not keys:
         return Refusal(
@@ -188,12 +174,35 @@ _ARGO = ("source", "helm", "valuesObject")
 
 def child(node: Node | None, key: str) -> Node | None:
     """The value of a key, when the node is a mapping that has it."""
-    if node is None or node.kind != "mapping":
-        return None
-    for name, value in reversed(node.pairs):
-        if name.value == key:
-            return value
-    return None
+    found = named(node, key) if node is not None and node.kind == "mapping" else []
+    return found[-1][1].resolved if found else None
+
+
+def part_with_values(document: Document) -> Part:
+    """The only document of a file; of several manifests, the only one that holds values.
+
+    Raises:
+        Refusal: several documents, and it is not clear which one is meant.
+    """
+    parts = document.parts
+    if len(parts) == 1:
+        return parts[0]
+    manifests = all(_text(child(it.root, "apiVersion")) for it in parts)
+    holding = [it for it in parts if manifests and _kind(it.root)[0] in _HOLDING]
+    if len(holding) != 1:
+        raise several(parts[1])
+    return holding[0]
+
+
+_HOLDING = ("HelmRelease", "Application", "ApplicationSet")
+
+
+def _kind(root: Node | None) -> tuple[str, str, str]:
+    """The kind, the group and the version of a manifest; empty for a plain values file."""
+    version, kind = _text(child(root, "apiVersion")), _text(child(root, "kind"))
+    if child(root, "metadata") is None or not _API_VERSION.fullmatch(version):
+        return "", "", ""
+    return kind, version.partition("/")[0], version
 
 
 def prefix(root: Node | None) -> tuple[str, ...]:
@@ -202,10 +211,9 @@ def prefix(root: Node | None) -> tuple[str, ...]:
     Raises:
         Refusal: a manifest whose values are inside a literal string, or not there at all.
     """
-    version, kind = _text(child(root, "apiVersion")), _text(child(root, "kind"))
-    if root is None or child(root, "metadata") is None or not _API_VERSION.fullmatch(version):
+    kind, group, version = _kind(root)
+    if root is None or not kind:
         return ()
-    group = version.partition("/")[0]
     if kind == "HelmRelease" and group in ("helm.toolkit.fluxcd.io", "helm.fluxcd.io"):
         return _flux(root)
     if kind == "Application" and group == "argoproj.io":
@@ -217,14 +225,12 @@ def prefix(root: Node | None) -> tuple[str, ...]:
     if kind in ("ConfigMap", "Secret") and version == "v1":
         data = child(root, "data") or child(root, "stringData") or root
         raise _literal(data, "data")
-    if kind:
-        raise Refusal(
-            "LSA334",
-            f"The file is a Kubernetes manifest of kind {kind}, not a values file",
-            "name the values file, a Flux HelmRelease or an Argo CD Application",
-            at=root.start,
-        )
-    return ()
+    raise Refusal(
+        "LSA334",
+        f"The file is a Kubernetes manifest of kind {kind}, not a values file",
+        "name the values file, a Flux HelmRelease or an Argo CD Application",
+        at=root.start,
+    )
 
 
 def _flux(root: Node) -> tuple[str, ...]:
@@ -279,12 +285,12 @@ def refuse_encrypted(root: Node | None, keys: tuple[str, ...]) -> None:
     block = child(root, "sops")
     if root is None or block is None or block.kind != "mapping":
         return
-    names = {key.value for key, _ in block.pairs}
+    names = {key.data for key, _ in block.pairs}
     if "mac" in names or {"lastmodified", "version"} <= names:
         where = ".".join((*keys, "backend.deployment.extraEnv"))
         raise Refusal(
             "LSA327",
             "The file is encrypted with SOPS, which signs every value in it",
             f"sops edit FILE, and add the two variables to {where} there",
-            at=next(key.start for key, value in root.pairs if value is block),
+            at=next(key.start for key, value in root.pairs if value.resolved is block),
         )
