@@ -165,5 +165,5 @@ def _collect(node: Any, found: set[str], *, secret: bool) -> None:
     elif isinstance(node, list):
         for value in node:
             _collect(value, found, secret=secret)
-    elif secret and isinstance(node, str | int) and not isinstance(node, bool):
+    elif secret and isinstance(node, str | int | float) and not isinstance(node, bool):
         found.add(str(node))

@@ -9,7 +9,6 @@ of sigs.k8s.io/yaml.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -41,6 +40,7 @@ _TIME = re.compile(
     rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})"
     rf"(?:[Tt]{_CLOCK}(?:Z|[-+](?:[01][0-9]|2[0-3]):[0-5][0-9])| {_CLOCK})?"
 )
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _RESOLVED = {"str": str, "bool": bool, "int": int, "float": float, "null": type(None)}
 _WHOLE_JSON = 1e21
 """Go writes whole numbers below it without an exponent."""
@@ -107,10 +107,10 @@ def _plain(text: str) -> Any:
 
 
 def _binary(text: str) -> str:
-    try:
-        raw = base64.b64decode(re.sub(r"[\r\n]", "", text), validate=True)
-    except (binascii.Error, ValueError):
-        raise Unresolved("a text with the tag !!binary that is none") from None
+    bare = re.sub(r"[\r\n]", "", text)
+    if not _BASE64.fullmatch(bare):
+        raise Unresolved("a text with the tag !!binary that is none")
+    raw = base64.b64decode(bare)
     return re.sub("[\udc80-\udcff]", "\ufffd", raw.decode(errors="surrogateescape"))
 
 
