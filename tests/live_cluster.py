@@ -245,6 +245,17 @@ class LiveCluster:
         rows = self.psql("SELECT id, config FROM organizations ORDER BY id")
         return dict(row.split("|", 1) for row in rows.splitlines())
 
+    def trace(self):
+        """What a walk that is refused must leave as it was."""
+        backend = self.kubernetes.get("Deployment", self.namespace, "langsmith-backend")
+        releases = self.kubernetes.list("Secret", self.namespace, {"owner": "helm"})
+        return (
+            self.values.read_bytes(),
+            backend["metadata"]["resourceVersion"],
+            {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in releases},
+            self.stored(),
+        )
+
     def psql(self, sql):
         """Run SQL in the bundled PostgreSQL's pod, and give the rows."""
         inside = 'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v ON_ERROR_STOP=1 -qAt -f -'

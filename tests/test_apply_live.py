@@ -11,10 +11,12 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from test_rights import role, without
 
 from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios.tools import BACKEND, backend_env, backend_of, patch_backend, settled
+from wizard.systems.kubernetes.rbac import Right
 
 pytestmark = pytest.mark.live
 
@@ -207,3 +209,72 @@ def test_a_plan_is_approved_applied_once_and_undone(mine: Any, run: Run, tmp_pat
     assert undone.returncode == 0, undone.stderr
     assert set(WANTED).isdisjoint(backend_env(mine))
     assert mine.values.read_bytes() == values
+
+
+def refused_as_moved(answer: CompletedProcess[str], told: str) -> None:
+    assert answer.returncode == 7, answer.stderr
+    assert re.search("LSA920(.|\n)*changed: +nothing", answer.stderr), answer.stderr
+    assert re.search(told, answer.stderr), answer.stderr
+
+
+SET = "UPDATE organizations SET config = {} WHERE id = '{}'"
+OFF = "'{\"can_use_audit_logs\": false}'"
+ROWS = {
+    "config || '{\"more\": 1}'": "row {}.*another part of its config",
+    "'{\"can_use_audit_logs\": true}'": "expected rows +3 +2",
+}
+
+
+# On the practice cluster, test_apply_stale.py moves these and all else that a plan rests on.
+@pytest.mark.live_only
+def test_rows_that_somebody_changed_since_are_named(mine: Any, run: Run, tmp_path: Path) -> None:
+    plan, id = tmp_path / "plan.json", mine.organizations["off"]
+    planned(run, plan)
+    for config, told in ROWS.items():
+        mine.psql(SET.format(config, id))
+        before = mine.trace()
+        refused_as_moved(run("apply", str(plan), "--yes"), told.format(id))
+        assert mine.trace() == before
+        mine.psql(SET.format(OFF, id))
+    unmoved(run("apply", str(plan)))
+
+
+@pytest.mark.live_only
+def test_rights_that_were_taken_away_since_are_named(mine: Any, run: Run, tmp_path: Path) -> None:
+    plan, before = tmp_path / "plan.json", mine.trace()
+    granted = role(mine, "apply", "--from-release")
+    planned(run, plan)
+    taken = [
+        ("patch", "deployments", "apps"),
+        ("create", "secrets", ""),
+        ("delete", "jobs", "batch"),
+    ]
+    for verb, what, group in taken:
+        less = without(granted, Right(verb, what, group, mine.namespace))
+        mine.kubernetes.faults.grant_only(less)
+        refused_as_moved(run("apply", str(plan), "--yes"), f"right to {verb} {what}")
+    assert mine.trace() == before
+    mine.kubernetes.faults.grant_only(granted)
+    unmoved(run("apply", str(plan)))
+
+
+@pytest.mark.live_only
+def test_a_backend_that_was_made_anew_is_named(mine: Any, run: Run, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    planned(run, plan)
+    body = backend_of(mine)
+    for name in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
+        body["metadata"].pop(name)
+    someone = mine.kubernetes.acting_as("kubectl-create")
+    someone.delete("Deployment", mine.namespace, BACKEND)
+    mine.kubernetes.until(
+        lambda: mine.kubernetes.get("Deployment", mine.namespace, BACKEND) is None, timeout=30
+    )
+    someone.create({key: it for key, it in body.items() if key != "status"})
+    settled(mine)
+    before = mine.trace()
+    told = rf"uid of {NAMED} +[0-9a-f-]{{36}} +[0-9a-f-]{{36}}"
+    refused_as_moved(run("apply", str(plan), "--yes"), told)
+    assert mine.trace() == before
+    planned(run, plan)
+    unmoved(run("apply", str(plan)))

@@ -88,10 +88,17 @@ def test_a_command_that_is_silent_is_given_up(connected: Cluster, shell: None) -
         in_pod(connected, "sleep", "30", limit=0.5)
 
 
-def test_exec_needs_its_right_and_its_pod(cluster: PracticeCluster, connected: Cluster) -> None:
+LACKING = pytest.mark.parametrize("verb", ["*", "create"], ids=["all", "create alone"])
+"""An API server gives no word of `create`, which a WebSocket's GET needs besides."""
+
+
+@LACKING
+def test_exec_needs_its_right_and_its_pod(
+    cluster: PracticeCluster, connected: Cluster, verb: str
+) -> None:
     missing = refused(lambda: connected.command("nope", NAMESPACE, "postgres", ["true"]))
     assert (missing.id, missing.exit) == ("LSA217", Exit.FAILED)
-    cluster.kubernetes.faults.forbid("*", "pods", "exec")
+    cluster.kubernetes.faults.forbid(verb, "pods", "exec")
     problem = refused(lambda: in_pod(connected, "true"))
     assert problem.id == "LSA207"
     assert 'resources: ["pods/exec"], verbs: ["get", "create"]' in problem.next_step
@@ -225,8 +232,11 @@ def test_a_pod_that_is_not_there(connected: Cluster) -> None:
         assert local.problem.id == "LSA217"
 
 
-def test_a_missing_right_is_the_reason(cluster: PracticeCluster, connected: Cluster) -> None:
-    cluster.kubernetes.faults.forbid("*", "pods", "portforward")
+@LACKING
+def test_a_missing_right_is_the_reason(
+    cluster: PracticeCluster, connected: Cluster, verb: str
+) -> None:
+    cluster.kubernetes.faults.forbid(verb, "pods", "portforward")
     with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local:
         closed_with_reason(local)
         assert local.problem.id == "LSA207"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +17,8 @@ from traces import backend_env, trace, writes
 
 from wizard.engine.answers import Answers
 from wizard.engine.propose import foresee
+from wizard.engine.rights import NEEDS, needed
 from wizard.engine.rights import asked as asked_for
-from wizard.engine.rights import needed
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.changes import Change
 from wizard.settings import settings_from
@@ -112,6 +113,18 @@ def test_what_rbac_prints_suffices_for_every_walk(cluster, run, helm, tmp_path) 
 
 
 @pytest.mark.live
+def test_who_made_the_plan_may_see_more_than_who_applies_it(cluster, run, tmp_path) -> None:
+    """The uid of kube-system, which tells clusters apart, is none that a Role lets see."""
+    plan = str(tmp_path / "plan.json")
+    answer = run("plan", "--all", "-o", plan)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(Path(plan).read_text())["target"]["cluster_uid"]
+    cluster.kubernetes.faults.grant_only(role(cluster, "apply", "--from-release"))
+    answer = run("apply", plan)
+    assert (answer.returncode, "LSA900" in answer.stderr) == (2, True), answer.stderr
+
+
+@pytest.mark.live
 @pytest.mark.live_only
 def test_what_rbac_prints_suffices_on_any_cluster(cluster, run, tmp_path) -> None:
     granted = {walk: role(cluster, walk, "--from-release") for walk in WALKS}
@@ -127,6 +140,43 @@ def test_what_rbac_prints_suffices_on_any_cluster(cluster, run, tmp_path) -> Non
         cluster.kubernetes.faults.grant_only(granted[walk])
         answer = run(walk, *options)
         assert answer.returncode == 0, f"{walk}: {answer.stdout}{answer.stderr}"
+
+
+def walk_of(run, walk: str, plan: Path) -> tuple[str, ...]:
+    """The words of a walk that has something to change, without its yes."""
+    if walk == "apply":
+        assert run("plan", "--all", "-o", str(plan)).returncode == 0
+        return (walk, str(plan))
+    if walk == "undo":
+        assert run(*ALL).returncode == 0
+        return (walk,)
+    return (walk, "--all")
+
+
+@pytest.mark.live
+@pytest.mark.live_only
+@pytest.mark.parametrize("walk", ["run", "apply", "undo"])
+def test_each_right_is_named_or_gone_without_on_any_cluster(cluster, run, tmp_path, walk) -> None:
+    """A walk that lacks its yes alone (LSA900) would have begun to change."""
+    words = walk_of(run, walk, tmp_path / "plan.json")
+    granted, before = role(cluster, walk, "--from-release"), cluster.trace()
+    spared = {(it.verb, it.what, it.group) for it in NEEDS[walk] if it.optional}
+    spared.add(("delete", "secrets", ""))  # the history is short yet
+    unneeded = set()
+    for right in sorted(rights(granted), key=str):
+        cluster.kubernetes.faults.grant_only(without(granted, right))
+        answer = run(*words)
+        told = answer.stdout + answer.stderr
+        if "LSA900" in told:
+            assert (right.verb, right.what, right.group) in spared, right
+            unneeded.add(right)
+            continue
+        assert answer.returncode in (5, 7), (right, told)
+        assert re.search(rf"\b{right.verb}\b.*\b{right.what}\b", told), (right, told)
+    assert cluster.trace() == before
+    cluster.kubernetes.faults.grant_only(roles(rights(granted) - unneeded, "least"))
+    answer = run(*words, "--yes")
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_a_release_that_helm_4_made(helm4, tmp_path) -> None:

@@ -212,6 +212,8 @@ class Application(Onboarding):
         names = [name for name in IDENTITY if getattr(planned, name)]
         if not {"cluster_uid", "namespace_uid"} & set(names):
             names.append("api_server")
+        if now.namespace_uid and not now.cluster_uid:  # a Role of one namespace sees its uid alone
+            names = [name for name in names if name != "cluster_uid"]
         found = [
             Difference(name.replace("_", " "), str(getattr(planned, name)),
                        str(getattr(now, name)) or "not read: " + "; ".join(now.unread))

@@ -24,10 +24,11 @@ _CONNECTS = ("exec", "attach", "portforward")
 def refuse(faults: Faults, verb: str, route: Route) -> None:
     """Refuse what is forbidden."""
     namespace = _namespace(route)
-    verbs = {verb, "create"} if route.subresource in _CONNECTS else {verb}
-    for one in sorted(verbs):
+    verbs = (verb, "create") if route.subresource in _CONNECTS else (verb,)
+    for one in verbs:
         if faults.forbids(one, route.group, route.resource, route.subresource, namespace):
-            raise _forbidden(USER, one, route)
+            # what a WebSocket's GET needs besides is refused without a word of it (1.35 and later)
+            raise _forbidden(USER if one == verb else "", one, route)
 
 
 def anonymous(path: str, verb: str, route: Route | None) -> ApiError:
@@ -48,10 +49,10 @@ def _forbidden(user: str, verb: str, route: Route) -> ApiError:
     subject = f'{named} "{route.name}"' if route.name else named
     what = f"{route.resource}/{route.subresource}" if route.subresource else route.resource
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    told = f'User "{user}" cannot {verb} resource "{what}" in API group "{route.group}" {where}'
     return ApiError(
         403,
-        f'{subject} is forbidden: User "{user}" cannot {verb} resource "{what}" '
-        f'in API group "{route.group}" {where}',
+        f"{subject} is forbidden: {told if user else ''}",
         details=without_empty(name=route.name, group=route.group, kind=route.resource),
     )
 

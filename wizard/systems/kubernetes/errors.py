@@ -15,8 +15,10 @@ from wizard.systems.redact import redact
 
 GONE = 410
 NOT_FOUND = 404
-_NO_RIGHT = re.compile(r"\bcannot [\w-]+ (resource|path)\b")
-"""How every API server words what its authorizers refuse; all else is the word of admission."""
+_NO_RIGHT = re.compile(r"\bcannot [\w-]+ (resource|path)\b|is forbidden: $")
+"""How every API server words what its authorizers refuse; all else is the word of admission.
+
+Of `create`, which a WebSocket's GET needs besides (1.35 and later), it gives no word."""
 _ADMISSION = re.compile(r"denied (the )?request|(exceeded|failed) quota")
 """The words of webhooks, admission policies and quotas, whatever the status (a policy's is 422)."""
 _OBJECTED = re.compile(
