@@ -71,15 +71,19 @@ def server(open_folder: Path) -> Iterator[PracticePostgres]:
         made.stop()
 
 
-def turn_tls_on(server: PracticePostgres, own: tuple[Path, Path], clients: Path) -> None:
+CLIENTS = f"hostssl all {USER} 127.0.0.1/32 cert\nhost all postgres all scram-sha-256\n"
+
+
+def turn_tls_on(
+    server: PracticePostgres, own: tuple[Path, Path], clients: Path, hba: str = CLIENTS
+) -> None:
     owner = (server.data / "PG_VERSION").stat()
     for source, name in ((own[0], "server.crt"), (own[1], "server.key"), (clients, "root.crt")):
         file = server.data / name
         shutil.copyfile(source, file)
         file.chmod(0o600)
         os.chown(file, owner.st_uid, owner.st_gid)
-    hba = server.data / "pg_hba.conf"
-    hba.write_text(f"hostssl all {USER} 127.0.0.1/32 cert\nhost all postgres all scram-sha-256\n")
+    (server.data / "pg_hba.conf").write_text(hba)
     admin = World(server, "postgres")
     admin.sql(f"CREATE ROLE {USER} SUPERUSER LOGIN")
     admin.sql("ALTER SYSTEM SET ssl = on")
@@ -138,6 +142,26 @@ def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path)
             choose.database(systems.target, systems.cluster, other),
         ):
             pass
+
+
+def test_tls_goes_through_a_port_forward(cluster, systems, server, tmp_path, monkeypatch) -> None:
+    own = certificate(tmp_path / "server")
+    turn_tls_on(server, own, own[0], "hostssl all postgres all scram-sha-256\n")
+    secret(systems, "ca", ca_pem=own[0].read_bytes())
+    monkeypatch.setattr(cluster.postgres, "port", server.port)
+    with fresh(server) as world:
+        url = f"postgres:{quote(server.password)}@langsmith-postgres:5432/{world.name}"
+        authority = SecretKeys("ca", ("ca.pem",))
+        installation = external(systems, f"{url}?sslmode=verify-ca", authority=authority)
+        with choose.database(systems.target, systems.cluster, installation) as database:
+            assert "port-forward to pod langsmith-postgres-0" in database.login.evidence
+            by = "SELECT ssl FROM pg_stat_ssl NATURAL JOIN pg_stat_activity WHERE "
+            assert world.sql(f"{by} application_name = 'langsmith-audit'") == [(True,)]
+        named = dataclasses.replace(installation.database, secret="named", key="db.url")
+        secret(systems, "named", db_url=f"{url}?sslmode=verify-full".encode())
+        other = dataclasses.replace(installation, database=named)
+        with refused("LSA526"), choose.database(systems.target, systems.cluster, other):
+            pass  # its certificate is not for the name of the Service
 
 
 def test_a_certificate_that_is_not_in_its_secret(systems) -> None:

@@ -21,6 +21,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
@@ -306,14 +307,20 @@ def forwarded(
     cluster: Cluster, installation: Installation, stored: StoredUrl, place: Place
 ) -> Iterator[Login]:
     """The login through a port-forward that is open for the time of the block."""
-    with cluster.forward(place.pod, place.namespace, place.port) as local:
+    with (
+        cluster.forward(place.pod, place.namespace, place.port) as local,
+        certificates(cluster, installation) as files,
+    ):
         via = f"port-forward to pod {place.pod}"
         why = f"the stored URL names Service {place.service}"
-        host, port = (str(local.directory), 5432) if local.directory else (local.host, local.port)
+        way = partial(login_of, stored, installation, via=via, why=why, forwarded=True)
         try:
-            yield login_of(
-                stored, installation, via=via, why=why, host=host, port=port, forwarded=True
-            )
+            if installation.database.external:  # it may want TLS, which no Unix socket has
+                yield way(port=local.port, certificates={**files, "hostaddr": local.host})
+            elif local.directory:
+                yield way(host=str(local.directory), port=5432)
+            else:
+                yield way(host=local.host, port=local.port)
         except Problem:
             if local.problem:  # libpq only sees that its socket was closed
                 raise local.problem from None
