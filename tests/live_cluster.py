@@ -257,10 +257,11 @@ class LiveCluster:
         )
 
     def psql(self, sql):
-        """Run SQL in the bundled PostgreSQL's pod, and give the rows."""
+        """Run SQL in the bundled PostgreSQL's pod, whoever the tool acts as, and give the rows."""
         inside = 'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v ON_ERROR_STOP=1 -qAt -f -'
         answer = self._call(
-            *("kubectl", "exec", "-i", f"{self.release}-postgres-0", "-n", self.namespace),
+            *("kubectl", "--kubeconfig", str(self._options.kubeconfig)),
+            *("exec", "-i", f"{self.release}-postgres-0", "-n", self.namespace),
             *("--", "sh", "-c", inside),
             text=sql,
         )

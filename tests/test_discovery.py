@@ -123,6 +123,16 @@ class TestSeveral:
             is None
         )
 
+    def test_an_undo_knows_the_one_that_was_changed_from_here(self, cluster, run) -> None:
+        values = cluster.values.read_bytes()
+        others = ("helm_upgrade", "organizations", "backend_restart", "audit_table", "audit_api")
+        run("run", "--yes", "--all", *(word for step in others for word in ("--skip", step)))
+        assert cluster.values.read_bytes() != values
+        answer = run("undo", "--yes", env=NO_NAMES)
+        assert answer.returncode == 0, answer.stderr
+        assert cluster.values.read_bytes() == values
+        refused(cluster, run("undo", "--yes", env=NO_NAMES), 2, "LSA144")  # there is none by now
+
     def test_one_name_is_enough_where_it_leaves_one(self, cluster, monkeypatch) -> None:
         traces = place(cluster, monkeypatch, LANGSMITH_AUDIT_RELEASE="traces")
         assert traces[:2] == ["tools", "traces"]

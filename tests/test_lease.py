@@ -113,6 +113,16 @@ def test_a_dead_run_of_another_machine_is_taken_over_knowingly(cluster, run, api
     assert lease(cluster) is None
 
 
+def test_one_that_was_taken_over_at_the_last_moment_is_left(cluster, api, monkeypatch) -> None:
+    ours = Lease(api, cluster.namespace, "langsmith", "here")
+    ours.take("20260102-def", take_over=False, waiting=lambda *_: None)
+    holder = ours.holder()
+    api.patch(LEASES, NAME, cluster.namespace, body(0), strategic=False)
+    monkeypatch.setattr(ours, "holder", lambda: holder)  # as it was read right before
+    ours.release()
+    assert lease(cluster)["spec"]["holderIdentity"] == "alice@laptop"
+
+
 @pytest.mark.parametrize("verb", ["get", "create"])
 def test_without_the_right_the_run_goes_on_and_says_so(cluster, run, verb) -> None:
     cluster.kubernetes.faults.forbid(verb, "leases")

@@ -18,6 +18,7 @@ from traces import (
     rows,
     secrets_of,
     told_secrets,
+    trace,
     wait_for,
 )
 
@@ -126,6 +127,22 @@ def test_what_somebody_changed_since_is_left_and_told(cluster, run) -> None:
     assert now["null"] == {"can_use_audit_logs": "no"}, "somebody else's"
     assert now["off"] == {**before["off"], "x": 1}, "the key comes back, what is beside it stays"
     assert now["empty"] == before["empty"]
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["rollback", "restart"])
+def test_what_a_policy_refuses_is_known_before_anything_is_put_back(cluster, run, rows) -> None:
+    skip = ("values_file", "helm_upgrade") if rows else ("organizations",)
+    run(*ALL, *(word for step in skip for word in ("--skip", step)))
+    before, made = trace(cluster), len(runs())
+    cluster.kubernetes.faults.deny("patch", "deployments", "no limits", webhook="policy.example")
+    answer = run(*UNDO)
+    assert answer.returncode == 3, answer.stderr
+    assert "LSA442" in answer.stderr
+    assert 'webhook "policy.example" denied the request: no limits' in answer.stderr
+    assert (trace(cluster), len(runs())) == (before, made)
+    cluster.kubernetes.faults.clear()
+    answer = run(*UNDO)
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_it_works_while_langsmith_is_down(cluster, run) -> None:

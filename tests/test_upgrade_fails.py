@@ -129,6 +129,21 @@ def test_a_quota_without_room_for_helms_record_is_known_before(
     assert (cluster.values.read_bytes(), revisions(cluster)) == before
 
 
+def test_what_helm_refused_at_once_was_not_begun(cluster: PracticeCluster, run: Run) -> None:
+    wizard = in_background(cluster, *ALL)
+    wait_for(lambda: [it for it in entries(cluster) if it["event"] == "done"])
+    # the values file is edited by now, and all writes were tried before that
+    cluster.kubernetes.faults.deny("create", "secrets", "full", name_contains="sh.helm.release")
+    said, _ = wizard.communicate()
+    assert wizard.returncode == 9, said
+    assert "Now: revision 1, status deployed" in said
+    assert "changed: " in said
+    assert "begun, and not seen to its end" not in said
+    cluster.kubernetes.faults.clear()
+    answer = run("undo", "--yes")
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster, run: Run) -> None:
     cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
     handler = cluster.kubernetes.log_handler

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -105,6 +106,14 @@ def test_an_image_that_cannot_be_pulled(cluster, run, monkeypatch) -> None:
     with systems_of(cluster, monkeypatch) as systems, refused("LSA585") as caught:
         _ = systems.database
     assert "ImagePull" in " ".join(caught.value.detail)
+    assert ours(cluster) == []
+
+
+def test_a_pod_that_no_node_takes_is_told_after_the_patience(cluster, run) -> None:
+    cluster.kubernetes.faults.fail_pods({in_pod.LABEL: in_pod.OURS}, "Unschedulable")
+    answer = run("orgs", env=ENV | {"LANGSMITH_AUDIT_PATIENCE": "0.5"})
+    assert answer.returncode == 5, answer.stderr
+    assert re.search(r"LSA585(.|\n)*Unschedulable", answer.stdout + answer.stderr), answer.stderr
     assert ours(cluster) == []
 
 

@@ -6,7 +6,7 @@ A release that was not named is found by looking.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +46,10 @@ class Answers:
         """The target with all answers so far; namespace and release have their defaults."""
         return target_from(self._settings)
 
-    def locate(self) -> Target:
+    def locate(self, mine: Collection[tuple[str, str]] = ()) -> Target:
         """Settle context, namespace and release: told, found by looking, or asked for.
+
+        Of several releases it is the one whose (namespace, name) is in `mine`, where one alone is.
 
         Raises:
             Problem: no kubeconfig, no such context, or several releases and none was named.
@@ -61,7 +63,7 @@ class Answers:
             entries = [Entry(it.name, it.name, (it.server,)) for it in contexts]
             self._take("context", lambda: prompts.ask_choice("context", entries, current))
         if not (self._settings.told("namespace") and self._settings.told("release")):
-            self._find()
+            self._find(mine)
         if not self._settings.told("namespace"):
             found = Cluster.connect(kubeconfig, self.target().context).default_namespace
             self._default("namespace", found)
@@ -69,7 +71,7 @@ class Answers:
             self._default("release", "langsmith")
         return self.target()
 
-    def _find(self) -> None:
+    def _find(self, mine: Collection[tuple[str, str]]) -> None:
         """Take the one LangSmith there is; of several the one that is picked.
 
         Raises:
@@ -81,6 +83,10 @@ class Answers:
             return
         if len(found) == 1:
             self._place(found[0], f"{FOUND}, the only LangSmith in {looked}")
+            return
+        ours = [it for it in found if (it.namespace, it.release) in mine]
+        if len(ours) == 1:
+            self._place(ours[0], f"{FOUND}, the only one in {looked} that a run from here changed")
             return
         if not self.may_ask:
             raise several(found, looked)

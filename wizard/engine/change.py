@@ -72,6 +72,8 @@ class Changing:
                 with contextlib.suppress(Problem):  # a full disk must not hide what happened
                     _keep_evidence(systems, step, problem, journal)
                     journal.failed(step.name, problem)
+                if not step.begun(systems, change):
+                    self._begun = None
                 raise
             self._begun = None
             if not change.by_hand:

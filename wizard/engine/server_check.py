@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wizard.article import WANTED
+from wizard.engine.rights import objects
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, DiffState, ObjectDiff
 from wizard.records.plan import ServerCheck
@@ -30,7 +31,7 @@ from wizard.systems.release.manifest import (
 from wizard.systems.release.owners import HELM, applied_by_helm
 from wizard.systems.release.records import DRIVERS
 
-Body = dict[str, Any]
+Body = Mapping[str, Any]
 
 ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
 
@@ -44,7 +45,7 @@ def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
     if not change.exact:
         return ()
     if change.step == "backend_restart":
-        return (_checked(f"{_backend(systems)} with the restart", lambda: _try_restart(systems)),)
+        return (_restart(systems),)
     if change.step != "helm_upgrade":
         return ()
     what = f"{_backend(systems)} with {' and '.join(WANTED)}"
@@ -62,12 +63,33 @@ def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
     Raises:
         Problem: LSA442, the API server refuses one; what cannot be tried stands in nobody's way.
     """
-    refused = [
+    _refuse(
+        systems,
+        [
+            check
+            for change in changes
+            for check in (*simulate(systems, change), *_records(systems, change))
+        ],
+    )
+
+
+def make_sure_of_undo(systems: Systems, changes: Sequence[Change], *, restart: bool) -> None:
+    """Try every write of an undo before the first one is made; `restart` follows its rows.
+
+    Raises:
+        Problem: see `make_sure`.
+    """
+    checks = [
         check
         for change in changes
-        for check in (*simulate(systems, change), *_records(systems, change))
-        if check.outcome == REFUSED
+        if change.step == "helm_upgrade"
+        for check in (*_put_back(systems, change), *_records(systems, change))
     ]
+    _refuse(systems, [*checks, *([_restart(systems)] if restart else ())])
+
+
+def _refuse(systems: Systems, checks: Sequence[ServerCheck]) -> None:
+    refused = [check for check in checks if check.outcome == REFUSED]
     if refused:
         raise Problem(
             "LSA442",
@@ -147,8 +169,29 @@ def _backend(systems: Systems) -> str:
     return f"{systems.installation.backend.kind} {systems.installation.backend.name}"
 
 
-def _try_restart(systems: Systems) -> None:
-    systems.workload.try_restart(at=datetime.now(UTC))
+def _restart(systems: Systems) -> ServerCheck:
+    return _checked(
+        f"{_backend(systems)} with the restart",
+        lambda: systems.workload.try_restart(at=datetime.now(UTC)),
+    )
+
+
+def _put_back(systems: Systems, change: Change) -> Iterator[ServerCheck]:
+    """Each object that a rollback, or an upgrade back, changes; hooks are made anew."""
+    from wizard.systems.helm.records import Rollback
+
+    way = change.payload
+    if isinstance(way, Rollback):
+        manifest = systems.helm.record_at(way.release, way.namespace, way.revision).manifest
+    else:
+        manifest = systems.helm.template(way)
+    now, then = objects(systems, systems.manifest), objects(systems, manifest)
+    hooks = objects(systems, systems.hooks)
+    secrets = tuple(secret_literals(systems.deployed_values))
+    for key, body in then.items():
+        if now.get(key) != body and key not in hooks:
+            state = DiffState.CHANGED if key in now else DiffState.ADDED
+            yield _of_object(systems, ObjectDiff(*key, state), then, secrets)
 
 
 def _checked(what: str, attempt: Callable[[], object], *, exact: bool = True) -> ServerCheck:

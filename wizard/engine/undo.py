@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from wizard.console import screen
 from wizard.console.interrupts import StopSwitch
 from wizard.console.progress import Progress
+from wizard.engine import server_check
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.change import Changing, carried_out
 from wizard.engine.hold import leased, locked
@@ -44,7 +45,7 @@ class Undoing:
         def walk() -> Exit:
             if opened:
                 return self.walk(opened, run)
-            with Systems(self._answers.locate()) as systems:
+            with Systems(self._answers.locate(_changed_from_here())) as systems:
                 return self.walk(systems, run)
 
         return carried_out(walk, self._changing, again=AGAIN, afresh=AFRESH)
@@ -69,11 +70,9 @@ class Undoing:
         if not any(isinstance(each, Change) for each in found.values()):
             return self._nothing(systems, run, found)
         restart = isinstance(found.get("organizations"), Change)
-        make_sure(
-            systems,
-            [each for each in found.values() if isinstance(each, Change)],
-            then=(BackendRestart.name,) if restart else (),
-        )
+        todo = [each for each in found.values() if isinstance(each, Change)]
+        make_sure(systems, todo, then=(BackendRestart.name,) if restart else ())
+        server_check.make_sure_of_undo(systems, todo, restart=restart)
         with locked(systems.place):
             journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)
@@ -213,6 +212,13 @@ class Undoing:
         style = "bold green" if exit == Exit.OK else "bold yellow"
         self._console.print(f"\n{text}", style=style, markup=False, soft_wrap=False)
         return exit
+
+
+def _changed_from_here() -> set[tuple[str, str]]:
+    """Namespace and name of each release that a run has changed and no undo has put back."""
+    known = runs()
+    places = [it.place for it in known if it.changed and not it.undoes and not undone_by(it, known)]
+    return {(str(it.get("namespace")), str(it.get("release"))) for it in places}
 
 
 def _by_step(records: Sequence[Made], skip: frozenset[str]) -> dict[str, list[Made]]:

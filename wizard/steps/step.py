@@ -103,6 +103,10 @@ class Step(ABC):
         """Make exactly that change."""
         raise NotImplementedError(f"{self.name} changes nothing")
 
+    def begun(self, systems: Systems, change: Change) -> bool:  # noqa: ARG002
+        """Whether anything of a change that has failed may be there; never raises a Problem."""
+        return not self.atomic
+
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
         """What puts back these changes of one run (oldest first), or why nothing does.
 

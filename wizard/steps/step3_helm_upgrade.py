@@ -151,6 +151,14 @@ class HelmUpgrade(Step):
         """Release, pods, hook Jobs, events and logs as they are right after the failure."""
         return aftermath(systems, problem)
 
+    def begun(self, systems: Systems, change: Change) -> bool:
+        """Not where helm has refused before it recorded a revision."""
+        try:
+            systems.forget()
+            return systems.release.revision != change.register.get("revision")
+        except Problem:
+            return True
+
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
         """A rollback, where the newest revision is the one that the run made."""
         if made[-1].register.get("gitops"):

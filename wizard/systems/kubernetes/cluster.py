@@ -276,13 +276,17 @@ class Cluster:
         path = resource.path(namespace)
         return self._connection.request(call, "POST", path, query=query, body=body)
 
-    def delete(self, resource: Resource, name: str, namespace: str) -> None:
-        """Deletes one object at once; one that is not there any more is fine."""
+    def delete(self, resource: Resource, name: str, namespace: str, *, version: str = "") -> None:
+        """Deletes one object at once; one that is not there any more is fine.
+
+        With a `version` (its resourceVersion) only as it was then.
+        """
         call = Call("delete", resource.plural, resource.group, name, namespace)
         query = {"gracePeriodSeconds": "0"}
+        only = {"preconditions": {"resourceVersion": version}} if version else None
         try:
             path = resource.path(namespace, name)
-            self._connection.request(call, "DELETE", path, query=query)
+            self._connection.request(call, "DELETE", path, query=query, body=only)
         except Problem as problem:
             if problem.id != "LSA217":
                 raise

@@ -106,7 +106,7 @@ class Lease:
         with contextlib.suppress(Problem):  # it runs out by itself
             holder = self.holder()
             if holder and holder.machine == self._machine:
-                self._cluster.delete(LEASES, self.name, self._namespace)
+                self._cluster.delete(LEASES, self.name, self._namespace, version=holder.version)
 
     def check(self) -> None:
         """Make sure before a change that nobody has taken it over meanwhile.

@@ -121,7 +121,7 @@ def login(
     if target.database == "pod":
         with contextlib.ExitStack() as stack:
             own = lasting or stack.enter_context(contextlib.closing(Lasting()))
-            yield own.pod(cluster, installation, stored)
+            yield own.pod(cluster, installation, stored, target.patience)
         return
     if target.database == "direct":
         with _straight(cluster, installation, stored, ASKED) as way:

@@ -78,9 +78,11 @@ unset URL
 
 @contextlib.contextmanager
 def pod_login(
-    cluster: Cluster, installation: Installation, stored: StoredUrl
+    cluster: Cluster, installation: Installation, stored: StoredUrl, patience: float
 ) -> Iterator[tuple[str, Login]]:
     """The name of a pod that is there for the time of the block, and the login of a psql in it.
+
+    `patience` is for a pod that no node takes, in seconds.
 
     Raises:
         Problem: LSA584, the chart names no image; LSA585, the pod does not become ready; or it
@@ -97,7 +99,7 @@ def pod_login(
     name = f"langsmith-audit-{secrets.token_hex(4)}"
     with _removed(cluster, name, namespace):
         cluster.create(PODS, namespace, manifest(name, image, installation, stored))
-        _await_ready(cluster, name, namespace)
+        _await_ready(cluster, name, namespace, patience)
 
         def psql(reading: str) -> PodCommand:
             return cluster.command(name, namespace, CONTAINER, ["sh", "-c", SHELL, "sh", reading])
@@ -269,18 +271,25 @@ def _certificates(installation: Installation) -> tuple[list[Any], list[Any]]:
     return volumes, mounts
 
 
-def _await_ready(cluster: Cluster, name: str, namespace: str) -> None:
+def _await_ready(cluster: Cluster, name: str, namespace: str, patience: float) -> None:
+    """Wait for the pod; one that no node takes for `patience`, unless a node is on its way."""
     from wizard.systems.kubernetes.cluster import PODS
+    from wizard.systems.kubernetes.events import events_about, node_comes
 
     status: dict[str, Any] = {}
-    for _ in poll(START_LIMIT):
+    hopeless, seconds = patience, 0.0
+    for seconds in poll(START_LIMIT):
         status = (cluster.get(PODS, name, namespace) or {}).get("status") or {}
         conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
         if conditions.get("Ready") == "True":
             return
         if status.get("phase") in ("Failed", "Succeeded"):
             break
-    raise _not_ready(name, namespace, status)
+        if seconds > hopeless and conditions.get("PodScheduled") == "False":
+            hopeless = START_LIMIT
+            if not node_comes(lambda: events_about(cluster, namespace, [name])):
+                break
+    raise _not_ready(name, namespace, status, seconds)
 
 
 def _remove_leftovers(cluster: Cluster, namespace: str) -> None:
@@ -302,7 +311,7 @@ def _no_image(namespace: str) -> Problem:
     )
 
 
-def _not_ready(name: str, namespace: str, status: dict[str, Any]) -> Problem:
+def _not_ready(name: str, namespace: str, status: dict[str, Any], seconds: float) -> Problem:
     waiting = [
         f"{state.get('reason', '')} {state.get('message', '')}".strip()
         for one in status.get("containerStatuses") or ()
@@ -315,7 +324,7 @@ def _not_ready(name: str, namespace: str, status: dict[str, Any]) -> Problem:
     ]
     return Problem(
         "LSA585",
-        f"The pod for psql was not ready within {START_LIMIT:g} seconds; it was removed again",
+        f"The pod for psql was not ready within {seconds:.0f} seconds; it was removed again",
         on=f"pod {name} in namespace {namespace}",
         next_step="see whether the cluster can pull the chart's PostgreSQL image and has room",
         detail=tuple(redact(line) for line in dict.fromkeys(waiting + told))[:5],
@@ -410,7 +419,9 @@ class Lasting:
         self._way = None
         self._open.close()
 
-    def pod(self, cluster: Cluster, installation: Installation, stored: StoredUrl) -> Login:
+    def pod(
+        self, cluster: Cluster, installation: Installation, stored: StoredUrl, patience: float
+    ) -> Login:
         """The login through the pod, a new one when there is none or its deadline has ended it.
 
         Raises:
@@ -419,6 +430,6 @@ class Lasting:
         if self._way is None or not still_runs(cluster, self._pod, installation.namespace):
             self.close()
             self._pod, self._way = self._open.enter_context(
-                pod_login(cluster, installation, stored)
+                pod_login(cluster, installation, stored, patience)
             )
         return self._way
