@@ -13,10 +13,11 @@ from wizard.engine.hold import locked
 from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done, Exact, Reversible
-from wizard.records.journal import Journal, last_update, runs, unfinished
+from wizard.records.journal import Journal, runs, unfinished
 from wizard.records.runs import made, the_run
 from wizard.records.runs import state as became
 from wizard.settings import Place
+from wizard.steps.organizations.last_update import last_update
 from wizard.systems.calls import logged
 
 PLACE = Place("https://cluster.example", "langsmith", "langsmith")

@@ -106,6 +106,27 @@ def test_each_step_carries_its_documented_number() -> None:
         assert type(step).__module__ == f"wizard.steps.step{number}_{step.name}"
 
 
+OTHER_MEANINGS = {
+    "settings.py": {*STEP_NAMES},  # what --skip takes; an option and a group of options
+    "cli.py": {"organizations"},  # a group of options
+    "planning/approval.py": {"chart_version"},  # an option
+    "planning/compare.py": {"chart_version"},  # a member of a plan
+    "systems/postgres/tables.py": {"organizations"},  # a table
+}
+"""Where a step's name stands for something else, or for what a person types."""
+
+
+def test_no_step_is_named_outside_of_the_steps() -> None:
+    for path in FILES:
+        place = path.relative_to(WIZARD).as_posix()
+        if not place.startswith(("steps/", "practice/")):
+            nodes = ast.walk(ast.parse(path.read_text()))
+            named = {it.value for it in nodes if isinstance(it, ast.Constant)}
+            assert named & {*STEP_NAMES} == OTHER_MEANINGS.get(place, set()), place
+            steps = {it for it in imported(path) if re.match(r"wizard\.steps\.step\d", it)}
+            assert not steps or place == "commands/orgs.py", place  # it lists what one is about
+
+
 def test_no_module_imports_itself_in_a_circle() -> None:
     graph = {module(path): imported(path) for path in FILES}
     done: set[str] = set()

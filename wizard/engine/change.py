@@ -18,15 +18,9 @@ from wizard.records.changes import Change, Done
 from wizard.records.findings import Finding
 from wizard.records.journal import Journal, runs
 from wizard.records.runs import made
-from wizard.steps.procedure import NUMBERS
+from wizard.steps.procedure import NUMBERS, the_step
 from wizard.steps.step import Step
 from wizard.systems.access import Systems
-
-GOES_ON = {
-    "helm_upgrade": "helm upgrade goes on by itself; helm list shows when it is deployed",
-    "backend_restart": "the rollout goes on by itself; kubectl get pods shows it",
-}
-"""What goes on in the cluster when this process leaves in the middle of a step."""
 
 
 class HandedOver(Exception):
@@ -120,7 +114,7 @@ class Changing:
         """What goes on in the cluster when this process has left; empty when nothing does."""
         if self._begun is None or self._begun.register.get("gitops"):
             return ""
-        return GOES_ON.get(self._begun.step, "")
+        return the_step(self._begun.step).goes_on
 
 
 def _keep_evidence(systems: Systems, step: Step, problem: Problem, journal: Journal) -> None:
@@ -129,9 +123,6 @@ def _keep_evidence(systems: Systems, step: Step, problem: Problem, journal: Jour
     if found:
         kept = journal.evidence(step.name, found)
         problem.detail += (*found.summary, f"all of it: {kept}")
-
-
-OFFERED = "helm_upgrade"
 
 
 class TakenBack(Exception):
@@ -153,7 +144,7 @@ def offer(
         TakenBack: it was taken.
         Problem: it was not; the given one, or why the way back itself failed.
     """
-    if step.name != OFFERED:
+    if not step.offers_way_back:
         raise problem
     way = _way(systems, step, journal, progress)
     if not isinstance(way, Change):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wizard.engine import server_check
 from wizard.engine.answers import Answers
 from wizard.engine.look import Look, verdict
 from wizard.engine.rights import make_sure
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Observation
-from wizard.steps.procedure import STEPS, ordered
+from wizard.records.plan import ServerCheck
+from wizard.steps.procedure import STEPS, ordered, the_step
+from wizard.steps.upgrade.server_check import refuse_any
 from wizard.systems.access import Systems
 
 
@@ -36,7 +37,7 @@ def propose_all(systems: Systems, answers: Answers) -> Proposal:
     Raises:
         Problem: an answer is missing, or the target cannot be read.
     """
-    ask_for_missing(systems, answers, leave_out=("audit_api",))
+    ask_for_missing(systems, answers, proofs=False)
     looking = Look(systems)
     seen: dict[str, Observation] = {}
     changes: list[Change] = []
@@ -64,15 +65,21 @@ def foresee(systems: Systems) -> tuple[Change, ...]:
             change = step.propose(systems, tuple(changes))
             changes += [change] if change else []
     make_sure(systems, changes)
-    server_check.make_sure(systems, changes)
+    checks = (check for change in changes for check in _tried(systems, change))
+    refuse_any(systems, checks)
     return tuple(changes)
 
 
-def ask_for_missing(systems: Systems, answers: Answers, *, leave_out: tuple[str, ...] = ()) -> None:
-    """Ask for, or report, everything that the steps still need answered."""
+def _tried(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
+    step = the_step(change.step)
+    return (*step.tried(systems, change), *step.tried_at_once(systems, change))
+
+
+def ask_for_missing(systems: Systems, answers: Answers, *, proofs: bool = True) -> None:
+    """Ask for, or report, everything that the steps still need answered, with the `proofs`."""
     names: list[str] = []
     for step in STEPS:
-        if step.name in systems.target.skip or step.name in leave_out:
+        if step.name in systems.target.skip or (step.proof and not proofs):
             continue
         try:
             names += step.missing(systems)
@@ -83,8 +90,7 @@ def ask_for_missing(systems: Systems, answers: Answers, *, leave_out: tuple[str,
 
 def stops(seen: Mapping[str, Observation]) -> bool:
     """Whether a step up to here can neither be right nor be made right."""
-    changing = (it for name, it in seen.items() if name not in ("audit_table", "audit_api"))
-    return any(observation.blocked for observation in changing)
+    return any(it.blocked for name, it in seen.items() if not the_step(name).proof)
 
 
 def _exit(seen: Mapping[str, Observation], changes: Sequence[Change]) -> Exit:

@@ -13,14 +13,14 @@ from typing import Any
 
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change
-from wizard.steps.procedure import STEPS
+from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.rights import HELM, IDENTITY, LEASE, TRIED
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.errors import Call, forbidden
 from wizard.systems.kubernetes.rbac import Right, roles_text
 from wizard.systems.release.helm_rights import HelmAtWork, helm_rights, most_kept
-from wizard.systems.release.manifest import UNSCOPED, Key, documents, key_of, parsed, resource_of
+from wizard.systems.release.manifest import UNSCOPED, Key, all_objects, resource_of
 from wizard.systems.release.owners import applied_by_helm
 
 AT_ONCE = 8
@@ -35,7 +35,7 @@ def declared(systems: Systems, step: str) -> list[Right]:
     """Each right to write that a step declares for itself; helm's are told from the release."""
     found = [
         it
-        for it in next(each.access for each in STEPS if each.name == step)
+        for it in the_step(step).access
         if it.system == "kubernetes" and it.changes and "review" not in it.what
         if not (it.way or it.optional)
     ]
@@ -57,7 +57,7 @@ def needed(
     for change in changes:
         if not change.register.get("gitops") and not change.by_hand:
             found |= dict.fromkeys(declared(systems, change.step))
-            if change.step == "helm_upgrade":
+            if the_step(change.step).by_helm:
                 found |= dict.fromkeys(of_helm(systems, change))
     return tuple(found)
 
@@ -150,9 +150,7 @@ def _full(systems: Systems, operation: str) -> bool:
 
 def objects(systems: Systems, manifest: str) -> Objects:
     """The objects of a manifest."""
-    release = systems.release
-    read = (parsed(text, release) for _, text in documents(manifest))
-    return {key: it for it in read if (key := key_of(it, release.namespace))}
+    return all_objects(manifest, systems.release)
 
 
 def _gone(systems: Systems, old: Objects, new: Objects) -> tuple[Key, ...]:

@@ -228,7 +228,8 @@ def ask_for_key(systems: Systems, answers: Answers) -> None:
 
     One that the server does not know is asked for again at once, not found out at the end.
     """
-    if not answers.may_ask or systems.target.api_key or "audit_api" in systems.target.skip:
+    needed = any("api_key" in step.asks for step in STEPS if step.name not in systems.target.skip)
+    if not answers.may_ask or systems.target.api_key or not needed:
         return
     answers.complete(("api_key",), systems)
     while unknown := _unknown_key(systems):

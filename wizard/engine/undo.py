@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from wizard.console import screen
 from wizard.console.interrupts import StopSwitch
 from wizard.console.progress import Progress
-from wizard.engine import server_check
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.change import Changing, carried_out
 from wizard.engine.hold import leased, locked
@@ -17,14 +16,13 @@ from wizard.records.changes import Change
 from wizard.records.findings import Finding, State
 from wizard.records.journal import Journal, Run, runs
 from wizard.records.runs import Made, last_not_undone, made, undone_by
-from wizard.steps.procedure import NUMBERS, STEPS
+from wizard.steps.procedure import NUMBERS, STEPS, the_step
 from wizard.steps.step import Step
-from wizard.steps.step5_backend_restart import BackendRestart
+from wizard.steps.upgrade.server_check import refuse_any
 from wizard.systems.access import Systems
 
 AGAIN = "langsmith-audit undo goes on; langsmith-audit run makes the changes again"
 AFRESH = "langsmith-audit runs lists what was done from here"
-BY_NAME = {step.name: step for step in STEPS}
 
 
 class Undoing:
@@ -69,10 +67,10 @@ class Undoing:
         found = self._look(systems, changes)
         if not any(isinstance(each, Change) for each in found.values()):
             return self._nothing(systems, run, found)
-        restart = isinstance(found.get("organizations"), Change)
         todo = [each for each in found.values() if isinstance(each, Change)]
-        make_sure(systems, todo, then=(BackendRestart.name,) if restart else ())
-        server_check.make_sure_of_undo(systems, todo, restart=restart)
+        after = _following(found)
+        make_sure(systems, todo, then=[step.name for step in after])
+        _try_all(systems, todo, after)
         with locked(systems.place):
             journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)
@@ -90,7 +88,7 @@ class Undoing:
         facts = [("run", run.id), ("context", systems.cluster.context)]
         facts += [("API server", systems.place.server), ("namespace", systems.place.namespace)]
         self._console.print(screen.facts_table([*facts, ("release", systems.place.release)]))
-        stays = [BY_NAME[name].stays for name in run.changed if BY_NAME[name].stays]
+        stays = [the_step(name).stays for name in run.changed if the_step(name).stays]
         if stays:
             self._console.print(screen.note(f"Will not come back: {'; '.join(stays)}."))
 
@@ -102,7 +100,7 @@ class Undoing:
         progress = Progress(self._console, self._switch, None)
         found = {}
         for name, records in changes.items():
-            step = BY_NAME[name]
+            step = the_step(name)
             self._console.print(screen.step_head(NUMBERS[name], step.title))
             with progress.running():
                 back = step.way_back(systems, records, progress)
@@ -139,11 +137,13 @@ class Undoing:
         found: dict[str, Change | Finding] = {}
         for name, records in changes.items():
             systems.forget()
-            found[name] = self._undo(systems, BY_NAME[name], records, journal, progress)
+            found[name] = self._undo(systems, the_step(name), records, journal, progress)
             self._switch.check()
-        if isinstance(found.get("organizations"), Change):
-            self._restart(systems, journal, progress)
-            found.update(self._rows_left(systems, changes["organizations"], journal, progress))
+        for step in _following(found):
+            self._follow(systems, step, journal, progress)
+        for name in [name for name, it in found.items() if isinstance(it, Change)]:
+            if the_step(name).in_part:
+                found |= self._rest(systems, the_step(name), changes[name], journal, progress)
         if _left(found.values()):
             return self._end("Put back, but for what was left above.", Exit.FAILED)
         skipped = ", ".join(_skipped(systems, run))
@@ -167,12 +167,16 @@ class Undoing:
         self._make(systems, step, back, journal, progress, back=True)
         return back
 
-    def _rows_left(
-        self, systems: Systems, records: Sequence[Made], journal: Journal, progress: Progress
+    def _rest(
+        self,
+        systems: Systems,
+        step: Step,
+        records: Sequence[Made],
+        journal: Journal,
+        progress: Progress,
     ) -> dict[str, Finding]:
-        """The rows that somebody else changed since, which stay while the others came back."""
+        """What somebody else changed since, which stays while the rest came back."""
         systems.forget()
-        step = BY_NAME["organizations"]
         with progress.running():
             rest = step.way_back(systems, records, progress)
         if not isinstance(rest, Finding) or not _left([rest]):
@@ -181,10 +185,9 @@ class Undoing:
         self._console.print(screen.findings_block([rest]))
         return {step.name: rest}
 
-    def _restart(self, systems: Systems, journal: Journal, progress: Progress) -> None:
-        """The pods that still know the rows as they were, where nothing has replaced them yet."""
+    def _follow(self, systems: Systems, step: Step, journal: Journal, progress: Progress) -> None:
+        """A restart of the pods that know what was put back as it was, if they are there still."""
         systems.forget()
-        step = next(step for step in STEPS if isinstance(step, BackendRestart))
         change = step.after_undo(systems)
         if change:
             self._make(systems, step, change, journal, progress, back=False)
@@ -228,6 +231,18 @@ def _by_step(records: Sequence[Made], skip: frozenset[str]) -> dict[str, list[Ma
         if each.step not in skip:
             found.setdefault(each.step, []).insert(0, each)
     return found
+
+
+def _following(found: Mapping[str, Change | Finding]) -> list[Step]:
+    """The steps whose own change may be needed after these ways back."""
+    return [step for step in STEPS if any(isinstance(found.get(it), Change) for it in step.follows)]
+
+
+def _try_all(systems: Systems, todo: Sequence[Change], after: Sequence[Step]) -> None:
+    """Try every write before the first one is made, those of the steps `after` them too."""
+    checks = [it for each in todo for it in the_step(each.step).tried_back(systems, each)]
+    checks += [it for step in after for it in step.tried_back(systems, None)]
+    refuse_any(systems, checks)
 
 
 def _skipped(systems: Systems, run: Run) -> list[str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from wizard.engine.look import Look
 from wizard.engine.rights import ROLE, lacking
-from wizard.engine.server_check import REFUSED, simulate
 from wizard.planning.make import also_now, chart_digest, planned_parts, rests_on
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, DiffState, Exact, ObjectDiff, Part
@@ -21,8 +20,9 @@ from wizard.records.journal import runs
 from wizard.records.plan import Keyed, Plan, PlannedChange, PlannedStep, Precondition, short
 from wizard.records.runs import NOTHING_LEFT, Left
 from wizard.steps.preconditions import SCALE, of_workload
-from wizard.steps.procedure import ordered
+from wizard.steps.procedure import ordered, the_step
 from wizard.steps.step import Step
+from wizard.steps.upgrade.server_check import REFUSED
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.rbac import Right, roles_text
 from wizard.systems.release.rendering import ORDER
@@ -220,7 +220,7 @@ def _rests_on(
     systems: Systems, plan: Plan, change: Change, earlier: Sequence[Change]
 ) -> tuple[Precondition, ...]:
     digest = ""
-    if change.step == "helm_upgrade" and plan.inputs.chart_digest:
+    if the_step(change.step).by_helm and plan.inputs.chart_digest:
         digest = chart_digest(systems, plan.inputs.chart_version)[0] or "cannot be had"
     keyed = Keyed(plan.fingerprint_key)
     found = rests_on(systems, change, earlier, digest, keyed)
@@ -229,7 +229,7 @@ def _rests_on(
 
 def _refused_now(systems: Systems, planned: PlannedStep, change: Change) -> Iterator[Difference]:
     """Writes that the API server would refuse by now; those of a plan it did not."""
-    for check in simulate(systems, change):
+    for check in the_step(change.step).tried(systems, change):
         if check.outcome == REFUSED:
             what = f"server check of step {planned.number}"
             yield Difference(what, "not refused", f"refused: {check.because}")

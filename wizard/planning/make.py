@@ -15,14 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from wizard import __version__
 from wizard.engine.look import where
 from wizard.engine.propose import Proposal
 from wizard.engine.rights import ROLE, asked, needed
-from wizard.engine.server_check import REFUSED, simulate
 from wizard.planning.approval import MARK
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Consent, Part
@@ -47,23 +45,13 @@ from wizard.records.plan import (
 )
 from wizard.records.runs import expected_seconds
 from wizard.settings import BY_NAME, Kind, Settings
-from wizard.steps.procedure import STEPS
-from wizard.steps.step import pending
+from wizard.steps.preconditions import content_of, fingerprint
+from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.upgrade.chart import chart_reference
+from wizard.steps.upgrade.server_check import REFUSED
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.rbac import roles_text
 from wizard.systems.redact import redact
-
-ROLLOUTS = ("helm_upgrade", "backend_restart")
-CANNOT_BE_KNOWN = {
-    "helm_upgrade": (
-        "how long the chart's hook Jobs take, and whether each of them succeeds",
-        "whether the new pods find a node, and become ready",
-        "whether the API server takes what could not be tried: hook Jobs, and what is removed",
-    ),
-    "organizations": ("whether another session holds a lock on a row at that time",),
-    "backend_restart": ("how many requests are under way when a pod is replaced",),
-}
 
 
 @dataclass(frozen=True)
@@ -104,12 +92,12 @@ def plan_document(
         no_changes=not changes and exit == Exit.OK,
         order=tuple(change.step for change in changes),
         changes=sum(len(change.items) for change in changes),
-        rollouts=sum(change.step in ROLLOUTS for change in changes),
+        rollouts=sum(the_step(change.step).rolls for change in changes),
         exit_code=int(exit),
         steps=steps,
         mark=_mark(systems) if changes else "",
         cannot_be_known=tuple(
-            line for change in changes for line in CANNOT_BE_KNOWN.get(change.step, ())
+            line for change in changes for line in the_step(change.step).cannot_be_known
         ),
         checks=tuple(
             f"step {number}: {step.title}"
@@ -188,7 +176,7 @@ def plan_inputs(
         chart_digest=digest,
         no_digest=none,
         helm=_helm(systems),
-        values=_values(systems, pending(changes, "values_file"), keyed),
+        values=_values(systems, changes, keyed),
         answers=answers_of(settings),
     )
 
@@ -236,20 +224,17 @@ def _helm(systems: Systems) -> str:
         return ""
 
 
-def _values(systems: Systems, edit: Change | None, keyed: Keyed) -> tuple[ValuesFile, ...]:
+def _values(systems: Systems, changes: Sequence[Change], keyed: Keyed) -> tuple[ValuesFile, ...]:
     try:
         layers = systems.values_layers
     except Problem:  # the step that looks at the files says so
         return ()
-    return tuple(_file(path, data, edit, keyed) for path, data in layers)
-
-
-def _file(path: Path, data: bytes, edit: Change | None, keyed: Keyed) -> ValuesFile:
-    before = keyed.of(hashlib.sha256(data).hexdigest())
-    after = before
-    if edit and edit.register["path"] == str(path.absolute()):
-        after = keyed.of(edit.register["after"])
-    return ValuesFile(str(path), before, after)
+    becomes = {name: to for change in changes for name, to in change.moves.items()}
+    return tuple(
+        ValuesFile(str(path), before, keyed.of(after) if after else before)
+        for path, data in layers
+        for before, after in [(keyed.of(fingerprint(data)), becomes.get(content_of(path)))]
+    )
 
 
 CHEAP = "row "
@@ -276,7 +261,7 @@ def planned_change(
         because=change.because,
         undo=change.undo,
         after=change.after,
-        server_checks=simulate(systems, change),
+        server_checks=the_step(change.step).tried(systems, change),
         by_hand=change.by_hand,
         consents=tuple(_lacking(consent) for consent in change.consents),
         rendered=change.rendered,
@@ -318,7 +303,7 @@ def _facts(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
     found = dict(change.preconditions)
     if not change.exact:  # others make it; this tool only waits
         return found
-    if change.step == "helm_upgrade":
+    if the_step(change.step).by_helm:
         found |= {"helm": f"version {systems.helm.major}"}
         found |= {"chart digest": digest} if digest else {}
     if change.expected is not None:
@@ -350,7 +335,7 @@ def _duration(systems: Systems, step: str) -> Duration | None:
         seconds, runs = found
         of = f"{runs} earlier run{'s' if runs != 1 else ''}"
         return Duration(seconds, f"the median of {of} from here")
-    return _last_deployment(systems) if step == "helm_upgrade" else None
+    return _last_deployment(systems) if the_step(step).by_helm else None
 
 
 def _last_deployment(systems: Systems) -> Duration | None:

@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -305,48 +305,6 @@ def _whole(entry: Any) -> bool:
     if not all(isinstance(it, list) for it in lists):
         return False
     return datetime.fromisoformat(str(entry.get("at"))).tzinfo is not None
-
-
-@dataclass(frozen=True)
-class LastUpdate:
-    """The last update of organizations that a journal tells of.
-
-    Attributes:
-        at: when it was committed (or, when that was not recorded, registered), ISO 8601.
-        pods: uids of the backend pods that were there then.
-        by_hand: the selection whose SQL was handed to a DBA; empty when this tool ran it.
-        before: the one that counts when this one turns out not to have been made.
-    """
-
-    run: str
-    at: str
-    pods: frozenset[str]
-    by_hand: tuple[str, ...] = ()
-    before: LastUpdate | None = field(default=None, repr=False, compare=False)
-
-
-def last_update(place: Place) -> LastUpdate | None:
-    """The newest update of this release's organizations from here that no restart followed."""
-    found: LastUpdate | None = None
-    for run in runs():
-        if run.place == place.as_json():
-            for entry in run.entries:
-                found = _follow(run, entry, found)
-    return found
-
-
-def _follow(run: Run, entry: Mapping[str, Any], found: LastUpdate | None) -> LastUpdate | None:
-    step, event = entry.get("step"), entry["event"]
-    if step == "organizations" and event in ("intent", "done"):
-        facts = entry.get("register" if event == "intent" else "undo", {})
-        at = facts.get("committed_at", entry["at"])
-        by_hand = tuple(facts.get("by_hand", ()))
-        return LastUpdate(run.id, at, frozenset(facts.get("pods", ())), by_hand, found)
-    if step == "organizations" and event == "failed" and found and entry.get("id") != IN_DOUBT:
-        return found.before
-    if step == "backend_restart" and event == "done":
-        return None
-    return found
 
 
 def unfinished(place: Place) -> Run | None:

@@ -22,6 +22,8 @@ STEPS: tuple[Step, ...] = (
 TITLES = {step.name: step.title for step in STEPS}
 NUMBERS = {step.name: number for number, step in enumerate(STEPS, 1)}
 
+_BY_NAME = {step.name: step for step in STEPS}
+
 _FIRST = ("chart_version", "organizations")
 
 
@@ -37,3 +39,8 @@ def ordered(*, one_rollout: bool) -> tuple[Step, ...]:
         *(step for step in STEPS if step.name in _FIRST),
         *(step for step in STEPS if step.name not in _FIRST),
     )
+
+
+def the_step(name: str) -> Step:
+    """The step that plans and journals call so."""
+    return _BY_NAME[name]

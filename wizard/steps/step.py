@@ -17,6 +17,7 @@ from wizard.records.findings import Evidence, Finding, State
 from wizard.records.runs import Made
 
 if TYPE_CHECKING:
+    from wizard.records.plan import ServerCheck
     from wizard.systems.access import Systems
 
 
@@ -69,16 +70,34 @@ class Step(ABC):
     Attributes:
         name: how flags, plans and journals call it.
         title: how a person calls it.
-        atomic: its change is made as a whole or not at all.
-        stays: what of its change no undo brings back; empty when all of it comes back.
         access: everything that it reads and writes.
+        asks: the options that it may need answered, see `missing`.
+        proof: it changes nothing, and only shows that what the others changed has come true.
+        atomic: its change is made as a whole or not at all.
+        by_helm: its change is made by helm, from the chart.
+        rolls: its change replaces the backend's pods.
+        follows: the steps after whose way back pods are older than what was put back.
+        in_part: its way back may leave a part, which is told once the rest is put back.
+        offers_way_back: the way back is offered at once where its change fails.
+        stays: what of its change no undo brings back; empty when all of it comes back.
+        goes_on: what goes on in the cluster when this process leaves in the middle of its change.
+        cannot_be_known: what no look at the systems tells of its change beforehand.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
-    atomic: ClassVar[bool] = False
-    stays: ClassVar[str] = ""
     access: ClassVar[tuple[Access, ...]]
+    asks: ClassVar[tuple[str, ...]] = ()
+    proof: ClassVar[bool] = False
+    atomic: ClassVar[bool] = False
+    by_helm: ClassVar[bool] = False
+    rolls: ClassVar[bool] = False
+    follows: ClassVar[tuple[str, ...]] = ()
+    in_part: ClassVar[bool] = False
+    offers_way_back: ClassVar[bool] = False
+    stays: ClassVar[str] = ""
+    goes_on: ClassVar[str] = ""
+    cannot_be_known: ClassVar[tuple[str, ...]] = ()
 
     def missing(self, systems: Systems) -> tuple[str, ...]:  # noqa: ARG002
         """Names of the options that this step still needs answered."""
@@ -99,6 +118,26 @@ class Step(ABC):
         """The change that is needed, given the changes proposed before it; or none."""
         return None
 
+    def tried(self, systems: Systems, change: Change) -> tuple[ServerCheck, ...]:  # noqa: ARG002
+        """What the API server says to each object that the change would write (`dryRun=All`)."""
+        return ()
+
+    def tried_at_once(
+        self,
+        systems: Systems,  # noqa: ARG002
+        change: Change,  # noqa: ARG002
+    ) -> tuple[ServerCheck, ...]:
+        """The same of what can be tried only where the change is made right after it."""
+        return ()
+
+    def tried_back(
+        self,
+        systems: Systems,  # noqa: ARG002
+        change: Change | None,  # noqa: ARG002
+    ) -> tuple[ServerCheck, ...]:
+        """The same of a way back; without a change of the one that `follows` another's."""
+        return ()
+
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Make exactly that change."""
         raise NotImplementedError(f"{self.name} changes nothing")
@@ -117,6 +156,10 @@ class Step(ABC):
     def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Make exactly the change that `way_back` gave; it can itself be put back."""
         raise NotImplementedError(f"{self.name} changes nothing")
+
+    def after_undo(self, systems: Systems) -> Change | None:  # noqa: ARG002
+        """The change that is needed once a step that it `follows` was put back; or none."""
+        return None
 
     def evidence(self, systems: Systems, problem: Problem) -> Evidence | None:  # noqa: ARG002
         """What is there right after `apply` or `undo` failed; never raises a Problem."""

@@ -35,11 +35,12 @@ class ValuesFile(Step):
 
     name: ClassVar[str] = "values_file"
     title: ClassVar[str] = "The values file"
-    atomic: ClassVar[bool] = True
     access: ClassVar[tuple[Access, ...]] = (
         Access("file", "read", "the values files"),
         Access("file", "write", "the values file that is edited, and its folder", changes=True),
     )
+    asks: ClassVar[tuple[str, ...]] = ("values",)
+    atomic: ClassVar[bool] = True
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
         """The values files, unless the release has the variables or the server does without."""

@@ -27,7 +27,7 @@ from wizard.steps.rights import (
 from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.steps.step import Access, Step, Watch, cannot, pending
 from wizard.steps.step1_chart_version import raises
-from wizard.steps.upgrade import back
+from wizard.steps.upgrade import back, server_check
 from wizard.steps.upgrade.ahead import Hazards, hazards
 from wizard.steps.upgrade.beyond import Beyond, fingerprint_of_values, look_beyond
 from wizard.steps.upgrade.chart import chart_consents, chart_of, chart_reference
@@ -38,6 +38,7 @@ from wizard.steps.upgrade.release_state import state_consents
 from wizard.steps.upgrade.run_helm import upgrade as make_upgrade
 
 if TYPE_CHECKING:
+    from wizard.records.plan import ServerCheck
     from wizard.systems.access import Systems
     from wizard.systems.helm.records import Upgrade
 
@@ -51,7 +52,6 @@ class HelmUpgrade(Step):
 
     name: ClassVar[str] = "helm_upgrade"
     title: ClassVar[str] = "The Helm release"
-    stays: ClassVar[str] = "hook Jobs and database migrations that the upgrade ran"
     access: ClassVar[tuple[Access, ...]] = (
         RELEASES,
         RELEASE,
@@ -63,6 +63,16 @@ class HelmUpgrade(Step):
         *ROLL,
         *FOLLOW,
         *HELM,
+    )
+    by_helm: ClassVar[bool] = True
+    rolls: ClassVar[bool] = True
+    offers_way_back: ClassVar[bool] = True
+    stays: ClassVar[str] = "hook Jobs and database migrations that the upgrade ran"
+    goes_on: ClassVar[str] = "helm upgrade goes on by itself; helm list shows when it is deployed"
+    cannot_be_known: ClassVar[tuple[str, ...]] = (
+        "how long the chart's hook Jobs take, and whether each of them succeeds",
+        "whether the new pods find a node, and become ready",
+        "whether the API server takes what could not be tried: hook Jobs, and what is removed",
     )
 
     def observe(self, systems: Systems) -> Observation:
@@ -140,6 +150,20 @@ class HelmUpgrade(Step):
             manifest=beyond.rendered.manifest,
             payload=upgrade,
         )
+
+    def tried(self, systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
+        """The backend with its variables, and every other object as the chart renders it."""
+        return tuple(server_check.of_upgrade(systems, change)) if change.exact else ()
+
+    def tried_at_once(self, systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
+        """The Secret in which helm records the new revision."""
+        return tuple(server_check.of_record(systems)) if change.exact else ()
+
+    def tried_back(self, systems: Systems, change: Change | None) -> tuple[ServerCheck, ...]:
+        """Each object that helm would put back, and the Secret in which it records that."""
+        if change is None:
+            return ()
+        return (*server_check.of_way_back(systems, change), *server_check.of_record(systems))
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Run helm, show what happens meanwhile, and wait for the whole rollout."""

@@ -44,13 +44,18 @@ class Organizations(Step):
 
     name: ClassVar[str] = "organizations"
     title: ClassVar[str] = "The organizations"
-    atomic: ClassVar[bool] = True
-    stays: ClassVar[str] = "what was written to audit_logs meanwhile"
     access: ClassVar[tuple[Access, ...]] = (
         *DATABASE,
         *BACKEND,
         Access("sql", "select", "organizations"),
         Access("sql", "update", "organizations", changes=True),
+    )
+    asks: ClassVar[tuple[str, ...]] = ("org",)
+    atomic: ClassVar[bool] = True
+    in_part: ClassVar[bool] = True
+    stays: ClassVar[str] = "what was written to audit_logs meanwhile"
+    cannot_be_known: ClassVar[tuple[str, ...]] = (
+        "whether another session holds a lock on a row at that time",
     )
 
     def missing(self, systems: Systems) -> tuple[str, ...]:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Evidence, Finding, State, failed, passed
-from wizard.records.journal import last_update
 from wizard.records.runs import Made
+from wizard.steps.organizations.last_update import last_update
 from wizard.steps.preconditions import of_workload
 from wizard.steps.rights import AUTOSCALERS, BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
 from wizard.steps.server_default import on_by_default
 from wizard.steps.step import Access, Step, Watch, nothing, pending
+from wizard.steps.upgrade import server_check
 from wizard.steps.upgrade.failed import aftermath
 from wizard.steps.upgrade.release_state import may_go_on
 from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
+    from wizard.records.plan import ServerCheck
     from wizard.systems.access import Systems
     from wizard.systems.workload import Pod, RolloutStatus
 
@@ -36,6 +38,12 @@ class BackendRestart(Step):
         AUTOSCALERS,
         *ROLL,
         *FOLLOW,
+    )
+    rolls: ClassVar[bool] = True
+    follows: ClassVar[tuple[str, ...]] = ("organizations",)
+    goes_on: ClassVar[str] = "the rollout goes on by itself; kubectl get pods shows it"
+    cannot_be_known: ClassVar[tuple[str, ...]] = (
+        "how many requests are under way when a pod is replaced",
     )
 
     def observe(self, systems: Systems) -> Observation:
@@ -87,6 +95,14 @@ class BackendRestart(Step):
             register={"pods": [pod.uid for pod in status.pods]},
             after=after,
         )
+
+    def tried(self, systems: Systems, change: Change) -> tuple[ServerCheck, ...]:  # noqa: ARG002
+        """The backend's workload with the restart."""
+        return (server_check.of_restart(systems),)
+
+    def tried_back(self, systems: Systems, change: Change | None) -> tuple[ServerCheck, ...]:  # noqa: ARG002
+        """The same."""
+        return (server_check.of_restart(systems),)
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Restart as `kubectl rollout restart` does, and wait for the rollout."""

@@ -24,6 +24,7 @@ class AuditTable(Step):
         *DATABASE,
         Access("sql", "select", "audit_logs"),
     )
+    proof: ClassVar[bool] = True
 
     def observe(self, systems: Systems) -> Observation:
         """The table, where it is and about how much is in it."""

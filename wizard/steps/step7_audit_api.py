@@ -39,6 +39,8 @@ class AuditApi(Step):
         Access("url", "GET", "/api/v1/orgs/current/info"),
         Access("url", "GET", "/api/v1/audit-logs"),
     )
+    asks: ClassVar[tuple[str, ...]] = ("api_key",)
+    proof: ClassVar[bool] = True
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
         """The API key."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Finding, State, failed, passed
-from wizard.records.journal import last_update
+from wizard.steps.organizations.last_update import last_update
 
 if TYPE_CHECKING:
     from wizard.steps.step import Watch

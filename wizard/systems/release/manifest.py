@@ -79,6 +79,12 @@ def objects_of(manifest: str, kinds: Iterable[str], release: Release) -> list[di
     return [found for text in texts if (found := parsed(text, release))]
 
 
+def all_objects(manifest: str, release: Release) -> dict[Key, Mapping[str, Any]]:
+    """Every object of a manifest, hooks too."""
+    read = (parsed(text, release) for _, text in documents(manifest))
+    return {key: it for it in read if (key := key_of(it, release.namespace))}
+
+
 def key_of(document: Mapping[str, Any], namespace: str) -> Key | None:
     """The key of an object, the release being in `namespace`; None for what is no object."""
     about = as_map(document.get("metadata"))

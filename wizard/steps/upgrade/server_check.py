@@ -6,23 +6,22 @@ Admission, quotas and types are checked for real; helm's own server dry run send
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
-from wizard.engine.rights import objects
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, DiffState, ObjectDiff
 from wizard.records.plan import ServerCheck
-from wizard.systems.access import Systems
 from wizard.systems.kubernetes.cluster import FIELD_MANAGER, SECRETS
 from wizard.systems.kubernetes.errors import refuses
 from wizard.systems.redact import redact, secret_literals
 from wizard.systems.release.manifest import (
     UNSCOPED,
     Key,
+    all_objects,
     containers_of,
     key_of,
     objects_of,
@@ -31,64 +30,62 @@ from wizard.systems.release.manifest import (
 from wizard.systems.release.owners import HELM, applied_by_helm
 from wizard.systems.release.records import DRIVERS
 
+if TYPE_CHECKING:
+    from wizard.systems.access import Systems
+
 Body = Mapping[str, Any]
 
 ACCEPTED, REFUSED, NOT_SIMULATED = "accepted", "refused", "not simulated"
 
 
-def simulate(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
-    """What the API server says to each object that the change would write; none for other steps.
-
-    The backend is tried with its variables or its restart; every other object that the upgrade
-    changes or adds, as the chart renders it. What differs at every rendering is not tried.
-    """
-    if not change.exact:
-        return ()
-    if change.step == "backend_restart":
-        return (_restart(systems),)
-    if change.step != "helm_upgrade":
-        return ()
-    what = f"{_backend(systems)} with {' and '.join(WANTED)}"
-    variables = dict.fromkeys(WANTED, "true")
-    backend = _checked(what, lambda: systems.workload.try_variables(variables))
-    bodies = _bodies(systems, change)
-    secrets = tuple(secret_literals(systems.deployed_values) | secret_literals(systems.file_values))
-    others = (it for it in change.rendered if not it.ours and it.state is not DiffState.NOISE)
-    return (backend, *(_of_object(systems, it, bodies, secrets) for it in others))
-
-
-def make_sure(systems: Systems, changes: Sequence[Change]) -> None:
-    """Try every write of the changes before the first one is made, helm's own record too.
-
-    Raises:
-        Problem: LSA442, the API server refuses one; what cannot be tried stands in nobody's way.
-    """
-    _refuse(
-        systems,
-        [
-            check
-            for change in changes
-            for check in (*simulate(systems, change), *_records(systems, change))
-        ],
+def of_restart(systems: Systems) -> ServerCheck:
+    """The backend's workload with the restart."""
+    at = datetime.now(UTC)
+    return _checked(
+        f"{_backend(systems)} with the restart", lambda: systems.workload.try_restart(at=at)
     )
 
 
-def make_sure_of_undo(systems: Systems, changes: Sequence[Change], *, restart: bool) -> None:
-    """Try every write of an undo before the first one is made; `restart` follows its rows.
+def of_upgrade(systems: Systems, change: Change) -> Iterator[ServerCheck]:
+    """The backend with its variables, and every other object that the upgrade changes or adds.
+
+    They are tried as the chart renders them. What differs at every rendering is not tried.
+    """
+    what = f"{_backend(systems)} with {' and '.join(WANTED)}"
+    variables = dict.fromkeys(WANTED, "true")
+    yield _checked(what, lambda: systems.workload.try_variables(variables))
+    bodies = _bodies(systems, change)
+    secrets = tuple(secret_literals(systems.deployed_values) | secret_literals(systems.file_values))
+    for it in change.rendered:
+        if not it.ours and it.state is not DiffState.NOISE:
+            yield _of_object(systems, it, bodies, secrets)
+
+
+def of_way_back(systems: Systems, change: Change) -> Iterator[ServerCheck]:
+    """Each object that a rollback, or an upgrade back, changes; hooks are made anew."""
+    from wizard.systems.helm.records import Rollback
+
+    way, release = change.payload, systems.release
+    if isinstance(way, Rollback):
+        manifest = systems.helm.record_at(way.release, way.namespace, way.revision).manifest
+    else:
+        manifest = systems.helm.template(way)
+    now, then, hooks = (
+        all_objects(text, release) for text in (systems.manifest, manifest, systems.hooks)
+    )
+    secrets = tuple(secret_literals(systems.deployed_values))
+    for key, body in then.items():
+        if now.get(key) != body and key not in hooks:
+            state = DiffState.CHANGED if key in now else DiffState.ADDED
+            yield _of_object(systems, ObjectDiff(*key, state), then, secrets)
+
+
+def refuse_any(systems: Systems, checks: Iterable[ServerCheck]) -> None:
+    """Refuse what the API server would refuse; what cannot be tried stands in nobody's way.
 
     Raises:
-        Problem: see `make_sure`.
+        Problem: LSA442.
     """
-    checks = [
-        check
-        for change in changes
-        if change.step == "helm_upgrade"
-        for check in (*_put_back(systems, change), *_records(systems, change))
-    ]
-    _refuse(systems, [*checks, *([_restart(systems)] if restart else ())])
-
-
-def _refuse(systems: Systems, checks: Sequence[ServerCheck]) -> None:
     refused = [check for check in checks if check.outcome == REFUSED]
     if refused:
         raise Problem(
@@ -102,13 +99,11 @@ def _refuse(systems: Systems, checks: Sequence[ServerCheck]) -> None:
         )
 
 
-def _records(systems: Systems, change: Change) -> Iterator[ServerCheck]:
+def of_record(systems: Systems) -> Iterator[ServerCheck]:
     """The Secret in which helm records the new revision before it changes any object.
 
     A quota may have no room for it. Source: helm's storage driver, `HELM_DRIVER`.
     """
-    if change.step != "helm_upgrade" or not change.exact:
-        return
     if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
         return
     release = systems.release
@@ -167,31 +162,6 @@ def _bodies(systems: Systems, change: Change) -> dict[Key, Body]:
 
 def _backend(systems: Systems) -> str:
     return f"{systems.installation.backend.kind} {systems.installation.backend.name}"
-
-
-def _restart(systems: Systems) -> ServerCheck:
-    return _checked(
-        f"{_backend(systems)} with the restart",
-        lambda: systems.workload.try_restart(at=datetime.now(UTC)),
-    )
-
-
-def _put_back(systems: Systems, change: Change) -> Iterator[ServerCheck]:
-    """Each object that a rollback, or an upgrade back, changes; hooks are made anew."""
-    from wizard.systems.helm.records import Rollback
-
-    way = change.payload
-    if isinstance(way, Rollback):
-        manifest = systems.helm.record_at(way.release, way.namespace, way.revision).manifest
-    else:
-        manifest = systems.helm.template(way)
-    now, then = objects(systems, systems.manifest), objects(systems, manifest)
-    hooks = objects(systems, systems.hooks)
-    secrets = tuple(secret_literals(systems.deployed_values))
-    for key, body in then.items():
-        if now.get(key) != body and key not in hooks:
-            state = DiffState.CHANGED if key in now else DiffState.ADDED
-            yield _of_object(systems, ObjectDiff(*key, state), then, secrets)
 
 
 def _checked(what: str, attempt: Callable[[], object], *, exact: bool = True) -> ServerCheck:
