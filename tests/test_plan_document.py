@@ -18,7 +18,7 @@ from traces import secrets_of, told_secrets, trace, writes
 from wizard.cli import main
 from wizard.problems import Problem
 from wizard.records import plan as plan_file
-from wizard.records.changes import Change, Done, Reversible
+from wizard.records.changes import Change, Done, FactKind, Reversible
 from wizard.records.journal import Journal
 from wizard.records.plan import Keyed
 from wizard.records.plan_json import canonical, parse, plan_id
@@ -69,7 +69,7 @@ def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:
     upgrade = preconditions(document, "helm_upgrade")
     name = "Deployment langsmith-backend"
     assert upgrade["release revision"] == {
-        "name": "release revision", "value": "1", "after": "", "parts": []
+        "name": "release revision", "value": "1", "after": "", "parts": [], "kind": "release"
     }  # fmt: skip
     assert upgrade[f"owner of {name}"]["value"] == "Helm release langsmith"
     rights = document["rights"]
@@ -78,7 +78,7 @@ def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:
     edited = upgrade[f"content of {cluster.values}"]
     assert edited == {
         "name": f"content of {cluster.values}", "value": file["after"], "after": "values_file",
-        "parts": [],
+        "parts": [], "kind": "file",
     }  # fmt: skip
     restart = preconditions(document, "backend_restart")
     assert restart[f"pod template of {name}"]["after"] == "helm_upgrade"
@@ -86,6 +86,8 @@ def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:
     rows = preconditions(document, "organizations")
     assert rows["expected rows"]["value"] == "3"
     assert {f"row {cluster.organizations[it]}" for it in ("off", "null", "empty")} <= set(rows)
+    told = [it for step in by_step(document).values() for it in step["preconditions"]]
+    assert {it["kind"] for it in told} == {*FactKind}
     checks = [it for step in by_step(document).values() for it in step["server_checks"]]
     assert [check["outcome"] for check in checks] == ["accepted", "accepted"]
     duration = by_step(document)["helm_upgrade"]["duration"]
@@ -215,6 +217,21 @@ def test_an_altered_plan_and_one_of_a_newer_minor_version_are_told(document, tmp
     assert (reading.newer, reading.altered) == (True, False)
     altered = change(document, lambda it: it.update(reason="another"), id=False)
     assert read_plan(written(altered, tmp_path / "p")).altered
+
+
+def test_a_plan_from_before_preconditions_had_a_kind_is_read_with_them(document, tmp_path) -> None:
+    names = ("release status", "content of v.yaml", "scale of Deployment b", "row 1", "helm")
+    planned = {
+        **dict.fromkeys(("effect", "because", "undo"), "it"),
+        "items": ["it"], "exact": [], "reversible": "yes",
+        "preconditions": [{"name": it, "value": "1", "after": ""} for it in names],
+    }  # fmt: skip
+    step = {"number": 2, "name": "values_file", "title": "it", "right": False, "findings": []}
+    earlier = {"schema_version": "1.1", "steps": [{**step, "change": planned}]}
+    reading = read_plan(written(change(document, lambda it: it.update(earlier)), tmp_path / "p"))
+    ((_, found),) = reading.plan.planned
+    assert [it.kind for it in found.preconditions] == ["release", "file", "scale", "row", ""]
+    assert not reading.altered
 
 
 REFUSED = {

@@ -183,7 +183,7 @@ def test_a_plan_as_json_is_one_document(cluster, run) -> None:
     answer = run("plan", "--all", "--format", "json")
     assert answer.returncode == 0, answer.stderr
     document = json.loads(answer.stdout)
-    assert (document["schema_version"], document["changes"]) == ("1.1", 5)
+    assert (document["schema_version"], document["changes"]) == ("1.2", 5)
     assert document["target"]["revision"] == "1"
 
 

@@ -19,12 +19,10 @@ from typing import Any
 from wizard.problems import Exit, Problem
 from wizard.records.journal import runs
 from wizard.records.plan import Plan
-from wizard.records.plan_reading import Reading
+from wizard.records.plan_reading import GENERATION, Reading
 from wizard.settings import BY_NAME, REACHING, STEP_NAMES, Kind, Settings
 from wizard.systems.access import Systems
 
-EARLIER = "generation of "
-"""A precondition of plans before schema version 1.1."""
 SHORTEST = 12
 """Characters of the id that are enough to approve it."""
 
@@ -44,8 +42,8 @@ def refuse_unfit(reading: Reading, path: Path, approved: str | None) -> None:
         raise _refused("LSA912", f"The plan is of version {plan.tool.version}, which knows more "
                        "than this one; it can be shown, not applied", path,
                        f"apply it with langsmith-audit {plan.tool.version}")  # fmt: skip
-    rests_on = [it.name for _, change in plan.planned for it in change.preconditions]
-    if any(name.startswith(EARLIER) for name in rests_on):
+    rests_on = {it.kind for _, change in plan.planned for it in change.preconditions}
+    if GENERATION in rests_on:
         raise _refused("LSA912", f"The plan is of version {plan.tool.version}, an earlier one: it "
                        "rests on a generation, which the mark of an apply itself raises", path,
                        "make a new plan; plan --compare shows what differs")  # fmt: skip

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from wizard.engine.look import Look
 from wizard.engine.rights import ROLE, lacking
-from wizard.planning.make import also_now, chart_digest, planned_parts, rests_on
+from wizard.planning.make import also_now, chart_digest, parts_of, planned_parts, rests_on
 from wizard.problems import Exit, Problem
-from wizard.records.changes import Change, DiffState, Exact, ObjectDiff, Part
+from wizard.records.changes import Change, DiffState, Exact, FactKind, ObjectDiff, Part
 from wizard.records.journal import runs
 from wizard.records.plan import Keyed, Plan, PlannedChange, PlannedStep, Precondition, short
 from wizard.records.runs import NOTHING_LEFT, Left
-from wizard.steps.preconditions import SCALE, of_workload
+from wizard.steps.preconditions import content_of, of_workload
 from wizard.steps.procedure import ordered, the_step
 from wizard.steps.step import Step
 from wizard.steps.upgrade.server_check import REFUSED
@@ -27,7 +27,6 @@ from wizard.systems.access import Systems
 from wizard.systems.kubernetes.rbac import Right, roles_text
 from wizard.systems.release.rendering import ORDER
 
-ROW = "row "
 OTHER_PART = "another part of its config was changed"
 NOT_MADE = "nothing to do"
 NOT_SET = "not set"
@@ -40,7 +39,8 @@ REACHING = ("--kubeconfig", "--kube-context")
 class Difference:
     """One thing that is not as planned; `who` is empty where nothing tells.
 
-    A `right` is one that whoever applies the plan lacks, whoever made it.
+    A `right` is one that whoever applies the plan lacks, whoever made it; `kind` is that of the
+    precondition, where it is about one.
     """
 
     what: str
@@ -48,6 +48,7 @@ class Difference:
     now: str
     who: str = ""
     right: Right | None = None
+    kind: str = ""
 
 
 def all_differences(
@@ -106,7 +107,8 @@ def _deployed_chart(systems: Systems, plan: Plan) -> list[Difference]:
     except Problem:
         return []
     was = plan.target.chart
-    return [Difference("deployed chart", was, chart)] if was and was != chart else []
+    found = Difference("deployed chart", was, chart, kind=FactKind.RELEASE)
+    return [found] if was and was != chart else []
 
 
 def differences_now(
@@ -125,7 +127,7 @@ def differences_now(
             each
             for it in planned.change.preconditions
             if it.value and (not it.after or it.after in made)
-            if not _scaled_by_others(it.name, it, now.get(it.name))
+            if not _scaled_by_others(it, now.get(it.name))
             if it.name not in now or now[it.name].value != it.value
             for each in _differences(it.name, it, now.get(it.name), planned.change, change, keyed)
         ),
@@ -151,7 +153,7 @@ def _workload(systems: Systems, plan: Plan, planned: PlannedStep) -> Iterator[Di
         reversible=planned.change.reversible,
         because="",
         undo="",
-        parts=basis.parts,
+        besides=basis.besides,
     )
     now = {it.name: it for it in _rests_on(systems, plan, change, ())}
     for one in planned.change.preconditions:
@@ -183,9 +185,9 @@ def _of_step(
     now = {it.name: it for it in _rests_on(systems, plan, change, earlier)}
     for name in dict.fromkeys((*was, *now)):
         one, other = was.get(name), now.get(name)
-        if _scaled_by_others(name, one, other) or (one and one.after in failed):
+        if _scaled_by_others(one, other) or (one and one.after in failed):
             continue
-        if one and other and one.after != other.after and name in change.parts:
+        if one and other and one.after != other.after and parts_of(change, name):
             continue  # the step before it rests on the same, and moves it or not
         if not _same(one, other, made):
             yield from _differences(name, one, other, planned.change, change, keyed)
@@ -204,9 +206,14 @@ def _same(was: Precondition | None, now: Precondition | None, made: Set[str]) ->
     return (was.value, was.after) == (now.value, now.after)
 
 
-def _scaled_by_others(name: str, was: Precondition | None, now: Precondition | None) -> bool:
+def _scaled_by_others(was: Precondition | None, now: Precondition | None) -> bool:
     """Whether how many pods there are was or is somebody else's to say."""
-    return name.startswith(SCALE) and (was is None or now is None)
+    return _kind(was, now) == FactKind.SCALE and (was is None or now is None)
+
+
+def _kind(was: Precondition | None, now: Precondition | None) -> str:
+    one = now or was
+    return one.kind if one else ""
 
 
 def _taken_back(planned: PlannedStep, change: Change | None) -> Iterator[Difference]:
@@ -299,7 +306,7 @@ def _differences(
     keyed: Keyed,
 ) -> Iterator[Difference]:
     """A precondition that moved: part by part where the plan knows the parts, with who did it."""
-    parts = change.parts.get(name, {})
+    parts = parts_of(change, name)
     found = tuple(_of_parts(name, was, parts, keyed)) if was and was.parts and parts else ()
     yield from found
     if not found:
@@ -334,14 +341,15 @@ def _difference(
     change: Change,
 ) -> Difference:
     """A precondition that moved; of a row the words that a person was shown."""
-    if not name.startswith(ROW) or not was or not now:
-        return Difference(name, _value(was), _value(now))
-    id = name.removeprefix(ROW)
+    kind = _kind(was, now)
+    if kind != FactKind.ROW or not was or not now:
+        return Difference(name, _value(was), _value(now), kind=kind)
+    id = name.rpartition(" ")[2]
     before, after = (
         next((line for line in details if id in line), "")
         for details in (planned.details, change.details)
     )
-    return Difference(name, before, after if after != before else OTHER_PART)
+    return Difference(name, before, after if after != before else OTHER_PART, kind=kind)
 
 
 def _value(one: Precondition | None) -> str:
@@ -356,28 +364,30 @@ def _refused(step: Step, planned: PlannedChange | None, problem: Problem) -> Dif
     return Difference(step.title, what, told)
 
 
-RELEASE = ("release ", "deployed ")
-FILE = "content of "
-
-
 def attributed(
     systems: Systems, plan: Plan, differences: Iterable[Difference]
 ) -> tuple[Difference, ...]:
     """The differences, each with who changed it where something tells."""
-    return tuple(replace(it, who=it.who or _who(systems, plan, it.what)) for it in differences)
+    return tuple(replace(it, who=it.who or _who(systems, plan, it)) for it in differences)
 
 
-def _who(systems: Systems, plan: Plan, what: str) -> str:
+def _who(systems: Systems, plan: Plan, it: Difference) -> str:
     try:
-        if what.startswith(RELEASE):
+        if it.kind == FactKind.RELEASE:
             return _last_revision(systems)
     except Problem:
         return ""
-    if what.startswith(FILE):
-        return _written(Path(what.removeprefix(FILE)))
-    if what.startswith("row "):
-        return _last_run(systems, plan, "organizations")
+    if it.kind == FactKind.FILE:
+        files = (path for path in systems.target.values if content_of(path) == it.what)
+        return next(map(_written, files), "")
+    if it.kind == FactKind.ROW:
+        of_rows = (step.name for step, change in plan.planned if _rests_on_rows(change))
+        return next((_last_run(systems, plan, name) for name in of_rows), "")
     return ""
+
+
+def _rests_on_rows(change: PlannedChange) -> bool:
+    return any(it.kind == FactKind.ROW for it in change.preconditions)
 
 
 def _last_revision(systems: Systems) -> str:

@@ -23,7 +23,7 @@ from wizard.engine.propose import Proposal
 from wizard.engine.rights import ROLE, asked, needed
 from wizard.planning.approval import MARK
 from wizard.problems import Exit, Problem
-from wizard.records.changes import Change, Consent, Part
+from wizard.records.changes import Change, Consent, Fact, FactKind, Facts, Part, facts
 from wizard.records.plan import (
     SCHEMA_VERSION,
     Answer,
@@ -237,8 +237,8 @@ def _values(systems: Systems, changes: Sequence[Change], keyed: Keyed) -> tuple[
     )
 
 
-CHEAP = "row "
-"""Preconditions that begin with this have nothing secret behind them, and come in thousands."""
+CHEAP = (FactKind.ROW,)
+"""What has nothing secret behind it, and comes in thousands."""
 
 
 def planned_change(
@@ -250,7 +250,7 @@ def planned_change(
         details=change.details,
         exact=change.exact,
         preconditions=tuple(
-            replace(it, parts=() if it.after else planned_parts(change.parts.get(it.name), keyed))
+            replace(it, parts=() if it.after else planned_parts(parts_of(change, it.name), keyed))
             for it in rests_on(systems, change, earlier, digest, keyed)
         ),
         effect=change.effect,
@@ -273,22 +273,23 @@ def rests_on(
 ) -> tuple[Precondition, ...]:
     """What the change rests on, as a plan holds it; what `earlier` ones move is after them."""
     found = _facts(systems, change, digest)
-    return tuple(_one(name, value, earlier, keyed) for name, value in found.items())
+    return tuple(_one(name, fact, earlier, keyed) for name, fact in found.items())
 
 
 def also_now(change: Change, earlier: Sequence[Change], keyed: Keyed) -> tuple[Precondition, ...]:
     """What the change itself does not rest on any more, and a plan of it may have."""
-    known = {name: parts[""].value for name, parts in change.parts.items() if "" in parts}
-    return tuple(
-        _one(name, value, earlier, keyed)
-        for name, value in known.items()
-        if name not in change.preconditions
-    )
+    return tuple(_one(name, fact, earlier, keyed) for name, fact in change.besides.items())
 
 
-def planned_parts(parts: Mapping[str, Part] | None, keyed: Keyed) -> tuple[PlannedPart, ...]:
+def parts_of(change: Change, name: str) -> Mapping[str, Part]:
+    """What is behind one of the facts of a change."""
+    fact = change.preconditions.get(name) or change.besides.get(name)
+    return fact.parts if fact else {}
+
+
+def planned_parts(parts: Mapping[str, Part], keyed: Keyed) -> tuple[PlannedPart, ...]:
     """The parts as a plan holds them: of what may be secret a keyed hash; one alone has none."""
-    told = {at: part for at, part in (parts or {}).items() if at}
+    told = {at: part for at, part in parts.items() if at}
     with ThreadPoolExecutor() as threads:
         values = threads.map(lambda part: _shown_part(part, keyed), told.values())
         return tuple(PlannedPart(at, value) for at, value in zip(told, values, strict=True))
@@ -298,30 +299,30 @@ def _shown_part(part: Part, keyed: Keyed) -> str:
     return keyed.of(hashlib.sha256(part.value.encode()).hexdigest()) if part.private else part.value
 
 
-def _facts(systems: Systems, change: Change, digest: str) -> Mapping[str, str]:
+def _facts(systems: Systems, change: Change, digest: str) -> Facts:
     """What it rests on as it is now: its own, and the chart's digest."""
     found = dict(change.preconditions)
     if not change.exact:  # others make it; this tool only waits
         return found
     if the_step(change.step).by_helm:
-        found |= {"helm": f"version {systems.helm.major}"}
-        found |= {"chart digest": digest} if digest else {}
+        told = {"helm": f"version {systems.helm.major}", "chart digest": digest}
+        found |= facts(FactKind.HELM, {name: value for name, value in told.items() if value})
     if change.expected is not None:
-        found["expected rows"] = str(change.expected)
+        found["expected rows"] = Fact(FactKind.ROWS, str(change.expected))
     return found
 
 
-def _hashed(name: str, value: str, keyed: Keyed) -> str:
-    """The value as a plan holds it: a fingerprint only as a keyed hash."""
-    return keyed.of(value, cheap=name.startswith(CHEAP)) if is_fingerprint(value) else value
+def _one(name: str, fact: Fact, earlier: Sequence[Change], keyed: Keyed) -> Precondition:
+    """The fact as a plan holds it: a fingerprint only as a keyed hash."""
 
+    def hashed(value: str) -> str:
+        return keyed.of(value, cheap=fact.kind in CHEAP) if is_fingerprint(value) else value
 
-def _one(name: str, value: str, earlier: Sequence[Change], keyed: Keyed) -> Precondition:
     for before in reversed(earlier):
         if name in before.moves:
-            becomes = before.moves[name]
-            return Precondition(name, _hashed(name, becomes, keyed) or None, before.step)
-    return Precondition(name, _hashed(name, value, keyed))
+            becomes = hashed(before.moves[name]) or None
+            return Precondition(name, becomes, before.step, kind=fact.kind.value)
+    return Precondition(name, hashed(fact.value), kind=fact.kind.value)
 
 
 def _lacking(consent: Consent) -> Lacking:

@@ -96,6 +96,51 @@ class Part:
     by: str = ""
 
 
+class FactKind(StrEnum):
+    """What a change rests on.
+
+    OBJECT: which object the workload is, and whose. SPEC: what of its `spec` is neither the pod
+    template nor the scale. RELEASE: what helm has recorded. HELM: what helm would do it with.
+    EDITS: what was changed beside helm. ROWS: how many rows, and a fingerprint of all of them.
+    """
+
+    FILE = "file"
+    RELEASE = "release"
+    HELM = "helm"
+    EDITS = "edits"
+    OBJECT = "object"
+    TEMPLATE = "template"
+    SPEC = "spec"
+    SCALE = "scale"
+    DATABASE = "database"
+    ROW = "row"
+    ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that a change rests on.
+
+    Attributes:
+        value: as it is, or the fingerprint of its parts.
+        parts: what is behind it, by the names of places (one alone has none), in memory only: it
+            holds secrets.
+    """
+
+    kind: FactKind
+    value: str
+    parts: Mapping[str, Part] = field(default_factory=dict, repr=False, compare=False)
+
+
+Facts = Mapping[str, Fact]
+"""Facts by their names."""
+
+
+def facts(kind: FactKind, values: Mapping[str, str]) -> Facts:
+    """Facts of one kind by their names and values."""
+    return {name: Fact(kind, value) for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class Change:
     """A change that a step proposes.
@@ -105,9 +150,8 @@ class Change:
         items: the single changes in it, a line each; a plan counts these.
         details: what the items consist of, a line each.
         exact: what will be run or written.
-        preconditions: named fingerprints that the change rests on.
-        parts: what is behind some of them, by the names of places (one alone has none), in memory
-            only: it holds secrets.
+        preconditions: what the change rests on.
+        besides: what it does not rest on now, and a plan of the same change may have.
         effect: what it does to the running system.
         reversible, because, undo: whether, why, and how it is put back.
         register: what undo will need and is known beforehand (plain JSON, no secret); it is in
@@ -127,7 +171,7 @@ class Change:
     step: str
     items: tuple[str, ...]
     exact: tuple[Exact, ...]
-    preconditions: Mapping[str, str]
+    preconditions: Facts
     effect: str
     reversible: Reversible
     because: str
@@ -139,7 +183,7 @@ class Change:
     by_hand: str = ""
     risk: str = ""
     moves: Mapping[str, str] = field(default_factory=dict)
-    parts: Mapping[str, Mapping[str, Part]] = field(default_factory=dict, repr=False, compare=False)
+    besides: Facts = field(default_factory=dict)
     expected: int | None = None
     rendered: tuple[ObjectDiff, ...] = ()
     manifest: str = field(default="", repr=False, compare=False)

@@ -108,7 +108,7 @@ class Journal:
             step=change.step,
             items=list(change.items),
             exact=[exact.as_json() for exact in change.exact],
-            preconditions=dict(change.preconditions),
+            preconditions={name: fact.value for name, fact in change.preconditions.items()},
             register=dict(change.register),
         )
 

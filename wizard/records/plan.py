@@ -24,7 +24,7 @@ from wizard.records.changes import Exact, ObjectDiff, Reversible
 from wizard.records.findings import Finding
 from wizard.records.plan_json import plan_id, to_plain
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Major and minor. A new minor adds members; what it adds may be passed over by a reader."""
 
 
@@ -124,12 +124,14 @@ class Precondition:
         value: as it was seen, or a keyed hash of it; null when only a step before it tells.
         after: the step after which it is so; empty when it is so now.
         parts: what a hash is of, so that what moved can be named (since 1.1).
+        kind: what kind of thing it is, see `wizard.records.changes.FactKind` (since 1.2).
     """
 
     name: str
     value: str | None
     after: str = ""
     parts: tuple[PlannedPart, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.records.plan import SCHEMA_VERSION, Plan
+from wizard.records.changes import FactKind
+from wizard.records.plan import SCHEMA_VERSION, Plan, PlannedStep
 from wizard.records.plan_json import ID, from_plain, parse, plan_id
 
+GENERATION = "generation"
+"""The kind of a precondition that only plans of schema version 1.0 have."""
+_BEGINNINGS = {
+    "content of ": FactKind.FILE,
+    "release ": FactKind.RELEASE,
+    "deployed ": FactKind.RELEASE,
+    "scale of ": FactKind.SCALE,
+    "row ": FactKind.ROW,
+    "generation of ": GENERATION,
+}
+"""The kinds that are gone by, as preconditions of plans before schema version 1.2 tell them."""
 LARGEST = 64 * 1024 * 1024
 """Bytes; a plan over a hundred thousand organizations has a quarter of that."""
 
@@ -67,12 +79,28 @@ def read_plan(path: Path) -> Reading:
     try:
         document = parse(data)
         newer = _version(document, path)
-        plan = from_plain(Plan, document)
+        plan = _with_kinds(from_plain(Plan, document))
         _times(plan)
         id = plan_id(document)
     except ValueError as error:
         raise _not_read(path, f"it is no plan: {_words(error)}") from None
     return Reading(plan, id, data, document, newer, document.get(ID) != id)
+
+
+def _with_kinds(plan: Plan) -> Plan:
+    """Give the preconditions of an earlier plan the kinds that it does not tell."""
+    return replace(plan, steps=tuple(_step_with_kinds(step) for step in plan.steps))
+
+
+def _step_with_kinds(step: PlannedStep) -> PlannedStep:
+    if step.change is None or all(it.kind for it in step.change.preconditions):
+        return step
+    known = (replace(it, kind=it.kind or _kind(it.name)) for it in step.change.preconditions)
+    return replace(step, change=replace(step.change, preconditions=tuple(known)))
+
+
+def _kind(name: str) -> str:
+    return next((kind for word, kind in _BEGINNINGS.items() if name.startswith(word)), "")
 
 
 def _version(document: Mapping[str, Any], path: Path) -> bool:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
-from wizard.records.changes import Part
+from wizard.records.changes import Fact, FactKind, Facts, Part
 from wizard.systems.redact import is_secret_key, redact, secret_literals
 from wizard.systems.release.owners import (
     CONTROLLERS,
@@ -37,10 +37,7 @@ if TYPE_CHECKING:
 
 HELM = "meta.helm.sh/release-name"
 """The annotation that helm leaves on what it installs."""
-SCALE = "scale of "
-"""The precondition of how many pods there shall be, where helm alone says so."""
-TEMPLATE = "pod template of "
-SPEC = (TEMPLATE, "rollout strategy of ", "selector of ", SCALE, "pause of ", "image of ")
+SPEC = (FactKind.TEMPLATE, FactKind.SPEC, FactKind.SCALE)
 """What a change of the whole `spec` moves."""
 STRATEGY = ("strategy", "minReadySeconds", "progressDeadlineSeconds", "progressDeadlineAbort")
 SCALERS = (CONTROLLERS, "keda")
@@ -56,18 +53,19 @@ class Basis:
     """What a change of the workload rests on.
 
     Attributes:
-        preconditions: each with its value, or with the fingerprint of its parts.
-        parts: what each consists of; of the scale also where somebody else sets it, so that one
-            that is back at what it was is known.
+        preconditions: what it rests on.
+        besides: the scale where somebody else sets it, so that one that is back at what it was is
+            known.
     """
 
-    preconditions: Mapping[str, str]
-    parts: Mapping[str, Parts] = field(repr=False)
+    preconditions: Facts
+    besides: Facts
 
     def moved(self, *, whole: bool) -> dict[str, str]:
         """What a change of the template alone moves, or one of the `whole` of `spec`."""
-        wanted = SPEC if whole else (TEMPLATE,)
-        return {name: "" for name in self.parts if name.startswith(wanted)}
+        wanted = SPEC if whole else (FactKind.TEMPLATE,)
+        known = {**self.preconditions, **self.besides}
+        return {name: "" for name, fact in known.items() if fact.kind in wanted}
 
 
 def content_of(path: Path) -> str:
@@ -85,26 +83,32 @@ def of_workload(systems: Systems) -> Basis:
         at: value for at, value in leaves_of(spec["template"]) if ("template", *at) != image
     }
     strategy = leaves_of({key: spec[key] for key in STRATEGY if key in spec})
-    parts: dict[str, Parts] = {
-        f"uid of {name}": {"": Part(str(about["uid"]), by=_maker(live))},
-        f"owner of {name}": {"": Part(_owner(live, backend.container), by=_marker(live))},
-        f"image of {name}": _one(live, image, str(_at(spec, image) or "")),
-        f"pause of {name}": _one(
-            live, ("paused",), "paused" if spec.get("paused") else "not paused"
+    paused = "paused" if spec.get("paused") else "not paused"
+    selector = leaves_of(spec.get("selector") or {})
+    found = {
+        f"uid of {name}": _fact(FactKind.OBJECT, {"": Part(str(about["uid"]), by=_maker(live))}),
+        f"owner of {name}": _fact(
+            FactKind.OBJECT, {"": Part(_owner(live, backend.container), by=_marker(live))}
         ),
-        f"{TEMPLATE}{name}": _parts(live, ("template",), template.items(), secrets),
-        f"rollout strategy of {name}": _parts(live, (), strategy, secrets),
-        f"selector of {name}": _parts(
-            live, ("selector",), leaves_of(spec.get("selector") or {}), secrets
+        f"image of {name}": _fact(FactKind.SPEC, _one(live, image, str(_at(spec, image) or ""))),
+        f"pause of {name}": _fact(FactKind.SPEC, _one(live, ("paused",), paused)),
+        f"pod template of {name}": _fact(
+            FactKind.TEMPLATE, _parts(live, ("template",), template.items(), secrets)
         ),
+        f"rollout strategy of {name}": _fact(FactKind.SPEC, _parts(live, (), strategy, secrets)),
+        f"selector of {name}": _fact(FactKind.SPEC, _parts(live, ("selector",), selector, secrets)),
     }
-    found = {title: _value(each) for title, each in parts.items()}
+    besides: dict[str, Fact] = {}
     others = [it for it in managers_of(live, REPLICAS) if not is_helm(it)]
     scaled = any(it.startswith(SCALERS) for it in others)
     if "replicas" in spec and not scaled and (others or not autoscaler_of(systems.cluster, live)):
-        parts[f"{SCALE}{name}"] = _one(live, ("replicas",), str(spec["replicas"]))
-        found |= {} if others else {f"{SCALE}{name}": str(spec["replicas"])}
-    return Basis(found, parts)
+        scale = _fact(FactKind.SCALE, _one(live, ("replicas",), str(spec["replicas"])))
+        (besides if others else found)[f"scale of {name}"] = scale
+    return Basis(found, besides)
+
+
+def _fact(kind: FactKind, parts: Parts) -> Fact:
+    return Fact(kind, _value(parts), parts)
 
 
 def _one(live: Mapping[str, Any], at: At, value: str) -> Parts:

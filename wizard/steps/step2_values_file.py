@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.problems import Problem
-from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.runs import Made
 from wizard.steps.preconditions import content_of, fingerprint
@@ -99,7 +99,7 @@ class ValuesFile(Step):
             step=self.name,
             items=tuple(f'{layered.path}: {verb} {n}="true"' for n in layered.edit.names),
             exact=(Exact("diff", diff),),
-            preconditions={content_of(layered.path): fingerprint(before)},
+            preconditions=facts(FactKind.FILE, {content_of(layered.path): fingerprint(before)}),
             moves={content_of(layered.path): fingerprint(layered.edit.data)},
             risk="none: nothing reads the file before the next helm upgrade",
             effect="none on the cluster; the file is the source of the next helm upgrade",
@@ -253,7 +253,7 @@ def _tidy(path: Path) -> Change | None:
         step=STEP,
         items=tuple(f"remove {each}: a new content that was not put in place" for each in found),
         exact=(),
-        preconditions={f"sha256 of {path}": unchanged},
+        preconditions=facts(FactKind.FILE, {f"sha256 of {path}": unchanged}),
         effect="none: nothing reads these files, but they hold what the values file holds",
         reversible=Reversible.NO,
         because="they are of no use",
@@ -271,7 +271,7 @@ def _change(path: Path, now: bytes, copy: Path) -> Change:
         step=STEP,
         items=(f"{path}: put back the copy of {len(before)} bytes from before the run",),
         exact=(Exact("diff", keys_only(unified_diff(now, before, path.name))),),
-        preconditions={f"sha256 of {path}": fingerprint(now)},
+        preconditions=facts(FactKind.FILE, {f"sha256 of {path}": fingerprint(now)}),
         effect="none on the cluster; the file is the source of the next helm upgrade",
         reversible=Reversible.YES,
         because="a copy of what is there now is kept beside this run's journal",

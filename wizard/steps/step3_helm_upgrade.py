@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wizard.article import WANTED, new_enough
 from wizard.problems import Problem
-from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.changes import (
+    Change,
+    Done,
+    Exact,
+    FactKind,
+    Facts,
+    Observation,
+    Reversible,
+    facts,
+)
 from wizard.records.findings import Evidence, Finding, State, failed, passed
 from wizard.records.runs import Made
 from wizard.steps.preconditions import Basis, content_of, fingerprint, fingerprint_of, of_workload
@@ -126,8 +135,8 @@ class HelmUpgrade(Step):
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),
             exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
-            preconditions=self._preconditions(systems, basis) | {EDITS: beyond.live.told},
-            parts=basis.parts,
+            preconditions=self._preconditions(systems, basis, beyond),
+            besides=basis.besides,
             moves=dict.fromkeys(OF_RELEASE, "") | basis.moved(whole=_moves_more(systems, beyond)),
             risk="a failing hook Job or a pod that does not become ready leaves the release "
             "failed; the old pods stay until the new ones are ready",
@@ -208,16 +217,21 @@ class HelmUpgrade(Step):
             wait=wait,
         )
 
-    def _preconditions(self, systems: Systems, basis: Basis) -> dict[str, str]:
+    def _preconditions(self, systems: Systems, basis: Basis, beyond: Beyond) -> Facts:
         release = systems.release
-        return {
+        recorded = {
             "release revision": str(release.revision),
             "release status": release.status,
             "deployed chart": release.chart,
             "deployed values": fingerprint_of(systems.deployed_values),
             "deployed manifest": fingerprint(systems.manifest),
+        }
+        files = {content_of(path): fingerprint(data) for path, data in systems.values_layers}
+        return {
+            **facts(FactKind.RELEASE, recorded),
             **basis.preconditions,
-            **{content_of(path): fingerprint(data) for path, data in systems.values_layers},
+            **facts(FactKind.FILE, files),
+            **facts(FactKind.EDITS, {EDITS: beyond.live.told}),
         }
 
 

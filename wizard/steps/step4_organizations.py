@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
-from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.changes import (
+    Change,
+    Done,
+    Exact,
+    FactKind,
+    Facts,
+    Observation,
+    Reversible,
+    facts,
+)
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.rows import INLINE
 from wizard.records.runs import Made
@@ -261,8 +270,13 @@ def _change(systems: Systems, needy: Sequence[Organization] | Shown) -> Change:
         details=told.details,
         exact=(Exact("sql", database.enable_statement(), told.parameters),),
         preconditions={
-            "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
-            "table": f"{table.schema}.organizations, oid {table.oid}",
+            **facts(
+                FactKind.DATABASE,
+                {
+                    "database": f"{identity.database} on {identity.system_identifier or 'unknown'}",
+                    "table": f"{table.schema}.organizations, oid {table.oid}",
+                },
+            ),
             **told.preconditions,
         },
         moves=dict.fromkeys(told.preconditions, ""),
@@ -285,7 +299,7 @@ class _Told:
 
     details: tuple[str, ...]
     parameters: tuple[str, ...]
-    preconditions: dict[str, str]
+    preconditions: Facts
     register: Any
 
 
@@ -293,7 +307,7 @@ def _told_one_by_one(needy: Sequence[Organization]) -> _Told:
     return _Told(
         tuple(f"{label(o)}: {o.prior.told()}" for o in needy),
         tuple(str(o.id) for o in needy),
-        {f"row {o.id}": fingerprint_of(_stored(o)) for o in needy},
+        facts(FactKind.ROW, {f"row {o.id}": fingerprint_of(_stored(o)) for o in needy}),
         [_row(o) for o in needy],
     )
 
@@ -306,7 +320,7 @@ def _told_by_count(shown: Shown) -> _Told:
     return _Told(
         (f"{shown.count} organizations, ids and stored values by their fingerprint",),
         (),
-        {"rows": f"{shown.count}, {shown.fingerprint}"},
+        facts(FactKind.ROWS, {"rows": f"{shown.count}, {shown.fingerprint}"}),
         {"file": many.new_file(), "count": shown.count},
     )
 

@@ -86,7 +86,7 @@ class BackendRestart(Step):
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
             exact=(Exact("argv", command),),
             preconditions=basis.preconditions,
-            parts=basis.parts,
+            besides=basis.besides,
             risk=_risk(systems),
             effect=_effect(status),
             reversible=Reversible.NO,

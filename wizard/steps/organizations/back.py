@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from wizard.records.changes import Change, Done, Exact, Reversible
+from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.findings import Finding
 from wizard.records.journal import runs
 from wizard.records.rows import INLINE, changes
@@ -192,7 +192,7 @@ def _change(systems: Systems, found: _Compared, run: str) -> Change:
         items=(f"UPDATE organizations: the key's state from before the run in {count}", *skipped),
         details=tuple(map(_told, islice(ours, SHOWN))),
         exact=(Exact("sql", statement, ids),),
-        preconditions={"rows": f"{count}, each as the run wrote it"},
+        preconditions=facts(FactKind.ROWS, {"rows": f"{count}, each as the run wrote it"}),
         effect=f"{count} of organizations, in one transaction; the running backend pods keep "
         "what they knew until they are replaced",
         reversible=Reversible.YES,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from wizard.records.changes import Change, Done, Exact, Observation, Reversible
+from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.organizations.last_update import last_update
 
@@ -72,7 +72,7 @@ def propose(systems: Systems, pods: list[str]) -> Change | None:
             f"it should report: {SAYS}",
         ),
         exact=(Exact("sql", text),),
-        preconditions={"table": f"{schema}.organizations"},
+        preconditions=facts(FactKind.DATABASE, {"table": f"{schema}.organizations"}),
         effect="this tool changes nothing in the database; the run ends here, until a DBA has run "
         "the SQL and langsmith-audit run is started again",
         reversible=Reversible.YES,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.problems import Problem
-from wizard.records.changes import Change, Done, Exact, Reversible
+from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.findings import Finding
 from wizard.records.journal import runs
 from wizard.records.runs import Made, Outcome, the_run
@@ -189,7 +189,10 @@ def _change(
         step=STEP,
         items=(f"the release as in revision {wanted}, from revision {release.revision}",),
         exact=(Exact("argv", shlex.join(argv)),),
-        preconditions={"release revision": str(release.revision), "release status": release.status},
+        preconditions=facts(
+            FactKind.RELEASE,
+            {"release revision": str(release.revision), "release status": release.status},
+        ),
         effect="rolls the backend's pods, and runs the chart's rollback hooks where it has some",
         reversible=Reversible.PARTLY,
         because="hook Jobs that ran do not come back",

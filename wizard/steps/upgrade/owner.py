@@ -93,7 +93,7 @@ def sync_change(systems: Systems, *, after: str) -> Change | None:
         else (),
         exact=(),
         preconditions=basis.preconditions,
-        parts=basis.parts,
+        besides=basis.besides,
         moves=basis.moved(whole=True),
         risk="the sync brings whatever else was merged since the last one",
         effect=f"none by this tool, which runs no helm; {who} rolls the backend's pods",

@@ -70,7 +70,8 @@ def _rolls(systems: Systems, change: Change) -> bool:
     """Whether the upgrade may give the backend another template than its newest pods have."""
     backend = systems.installation.backend
     changed = {(it.kind, it.name) for it in change.rendered}
-    edited = change.preconditions.get(EDITS, NONE) != NONE
+    edits = change.preconditions.get(EDITS)
+    edited = edits is not None and edits.value != NONE
     return edited or bool(systems.lacking_live) or (backend.kind, backend.name) in changed
 
 
