@@ -42,7 +42,7 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict]:
 def test_a_diff_is_shown_and_nothing_written(folder: Path) -> None:
     done = values(folder, "a.yaml")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "a.yaml:3: insert" in done.stdout
+    assert "a.yaml:3: to be added" in done.stdout
     assert f"\n+      - name: {A}\n" in done.stdout
     assert "--write" in done.stdout
     assert (folder / "a.yaml").read_text() == PLAIN
@@ -133,6 +133,30 @@ def test_no_file_is_a_wrong_invocation(folder: Path) -> None:
 def test_the_sops_command_names_the_file(folder: Path) -> None:
     (folder / "s.yaml").write_text("a: ENC[x]\nsops:\n  mac: x\n")
     assert "sops edit s.yaml" in values(folder, "s.yaml").stdout
+
+
+def test_check_tells_ci_where_an_edit_is_needed(folder: Path) -> None:
+    (folder / "wrong.yaml").write_text("backend: {deployment: {extraEnv: []}}\n")
+    said = {"a.yaml": "to be added", "b.yaml": "already set", "c.yaml": "refused"}
+    said["wrong.yaml"] = "to be replaced"
+    for name, words in said.items():
+        done = values(folder, name, "--check")
+        assert done.returncode == (0 if name == "b.yaml" else 3)
+        assert f": {words}  " in done.stdout
+    assert (folder / "a.yaml").read_text() == PLAIN
+    assert values(folder, "b.yaml", "a.yaml", "--check", "--format", "json").returncode == 3
+    assert values(folder, "missing.yaml", "a.yaml", "--check").returncode == 2
+    assert values(folder, "a.yaml", "--check", "--write").returncode == 2
+    assert ": added  " in values(folder, "a.yaml", "--write").stdout
+    assert values(folder, "a.yaml", "--check").returncode == 0
+
+
+def test_the_values_of_others_are_shown_to_those_who_want_it(folder: Path) -> None:
+    (folder / "other.yaml").write_text("backend:\n  deployment:\n    host: inner.example\n")
+    for form in ("text", "json"):
+        assert "inner.example" not in values(folder, "other.yaml", "--format", form).stdout
+        shown = values(folder, "other.yaml", "--format", form, "--show-values")
+        assert "inner.example" in shown.stdout
 
 
 def test_a_secret_beside_the_edit_is_not_shown(folder: Path) -> None:

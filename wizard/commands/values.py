@@ -2,7 +2,8 @@
 
 Each file stands for itself. The diff is shown; only `--write` writes. The exit code tells whether a
 person has to do something: 0 when every file is right, was written, or has its diff shown; 3 when
-one was refused or could not be written; 2 when one is missing or unreadable.
+one was refused or could not be written, or with `--check` has to be edited; 2 when one is missing
+or unreadable.
 """
 
 from __future__ import annotations
@@ -11,26 +12,27 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.systems.redact import redact
 from wizard.systems.values import Edit, Outcome, edit, read_values, unified_diff, write_values
+from wizard.systems.values.diff import keys_only
 
 SCHEMA_VERSION = "1.0"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file."""
+    """What became of one file; `bare` shows the diff with the values of others in it."""
 
     file: str
     edit: Edit
     before: bytes = b""
     written: bool = False
     exit: Exit = Exit.OK
+    bare: bool = False
 
     def as_line(self) -> dict[str, Any]:
         """The facts of one ndjson line."""
@@ -57,13 +59,35 @@ class Result:
 
     def diff(self) -> str:
         """The unified diff; empty when nothing changes."""
-        return redact(unified_diff(self.before, self.edit.data, self.file))
+        whole = unified_diff(self.before, self.edit.data, self.file)
+        return whole if self.bare else keys_only(whole)
+
+    def said(self) -> str:
+        """What was done, or is to be done, in words."""
+        done = _DONE[self.edit.outcome]
+        return done if self.written or self.edit.outcome not in _CHANGED else f"to be {done}"
+
+
+_CHANGED = (Outcome.INSERT, Outcome.UPDATE)
+_DONE = {
+    Outcome.INSERT: "added",
+    Outcome.UPDATE: "replaced",
+    Outcome.NOOP: "already set",
+    Outcome.REFUSE: "refused",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The files, and what to do with them."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a values file")
-    parser.add_argument("--write", action="store_true", help="write the files; else only show")
+    act = parser.add_mutually_exclusive_group()
+    act.add_argument("--write", action="store_true", help="write the files; else only show")
+    act.add_argument("--check", action="store_true", help="exit 3 where an edit is needed (for CI)")
+    parser.add_argument(
+        "--show-values",
+        action="store_true",
+        help="show the values of other keys in the diff; they may be secrets",
+    )
     parser.add_argument("--format", choices=("text", "json", "ndjson"), default="text")
 
 
@@ -72,12 +96,14 @@ def main(args: argparse.Namespace) -> int:
     results: list[Result] = []
     worst = Exit.OK
     for file in args.files:
-        result = _one(file, write=args.write)
+        result = replace(_one(file, write=args.write), bare=args.show_values)
+        if args.check and result.edit.outcome in _CHANGED:
+            result = replace(result, exit=Exit.FAILED)
         worst = _worse(worst, result.exit)
         if args.format == "ndjson":
             _out(json.dumps(result.as_line()) + "\n")
         elif args.format == "text":
-            _out("".join(_text(result, write=args.write)))
+            _out("".join(_text(result)))
         else:
             results.append(result)
     if args.format == "json":
@@ -124,18 +150,17 @@ def _worse(one: Exit, other: Exit) -> Exit:
     return max(one, other, key=order.index)
 
 
-def _text(result: Result, *, write: bool) -> Iterator[str]:
+def _text(result: Result) -> Iterator[str]:
     from wizard.console.safe import safe
 
     made = result.edit
     where = f"{result.file}:{made.line}" if made.line else result.file
-    said = "written" if result.written else made.outcome.value
-    yield safe(f"{where}: {said}  {made.message}  {made.finding}") + "\n"
+    yield safe(f"{where}: {result.said()}  {made.message}  {made.finding}") + "\n"
     if made.next_step:
         yield safe(f"  next: {made.next_step.replace('FILE', result.file)}") + "\n"
-    if made.outcome in (Outcome.INSERT, Outcome.UPDATE):
+    if made.outcome in _CHANGED:
         yield safe(result.diff(), lines=True)
-        if not write:
+        if not result.written:
             yield "  not written; --write writes it\n"
 
 

@@ -44,12 +44,6 @@ class View:
         self.wanted = tuple(wanted)
         self.document = read(data)
         self.text = self.document.text
-        try:
-            self._look()
-        except Refusal as refusal:
-            raise self.placed(refusal) from refusal
-
-    def _look(self) -> None:
         self.part = part_with_values(self.document)
         root = self.part.root
         self.prefix = prefix(root)
@@ -63,12 +57,6 @@ class View:
         node = self.place.node
         if self.place.reached and node is not None and node.kind == "sequence":
             self.environment = environment(node, self.wanted)
-
-    def placed(self, refusal: Refusal) -> Refusal:
-        """The refusal with its line."""
-        if refusal.line is None and refusal.at is not None:
-            refusal.line = line_of(self.text, refusal.at)
-        return refusal
 
 
 @dataclass
@@ -86,25 +74,10 @@ def edit(data: bytes, wanted: Sequence[EnvEntry] = WANTED) -> Edit:
     Whatever the bytes are, the answer is an `Edit`; one that is not made says why and where.
     """
     try:
-        return edit_view(View(data, wanted))
+        view = View(data, wanted)
+        return _edit(view, view.common)
     except Refusal as refusal:
         return refused(data, refusal)
-
-
-def edit_view(view: View, beside: Common | None = None) -> Edit:
-    """The edit of a file that has been looked at.
-
-    Args:
-        view: the file.
-        beside: the `commonEnv` that holds when another layer decides it.
-
-    Raises:
-        Refusal: the edit is not made.
-    """
-    try:
-        return _edit(view, view.common if beside is None else beside)
-    except Refusal as refusal:
-        raise view.placed(refusal) from refusal
 
 
 def refused(data: bytes, refusal: Refusal) -> Edit:
@@ -128,6 +101,7 @@ def _line(data: bytes, refusal: Refusal) -> int | None:
 
 
 def _edit(view: View, beside: Common) -> Edit:
+    """The edit of a file that has been looked at; `beside` is the `commonEnv` that holds for it."""
     repeated = view.environment.repeated()
     if repeated:
         raise repeated
@@ -248,14 +222,14 @@ def edit_layers(layers: Sequence[tuple[Path, bytes]], *, into: Path | None = Non
             return LayeredEdit(path, refused(data, refusal), why)
     chosen, why = _choose(layers, views, into)
     path, data = layers[chosen]
-    beside, decider = _common(layers, views)
+    beside, decider = _common(views)
     if beside.refusal and decider is not None and decider != chosen:
         other, bytes_ = layers[decider]
         return LayeredEdit(
             other, refused(bytes_, beside.refusal), "its commonEnv is the one in force"
         )
     try:
-        made = edit_view(views[chosen], beside)
+        made = _edit(views[chosen], beside)
     except Refusal as refusal:
         made = refused(data, refusal)
     return LayeredEdit(path, _checked(views, chosen, made), why)
@@ -281,16 +255,9 @@ def _choose(
     return len(layers) - 1, f"{none}; it is the last one"
 
 
-def _common(
-    layers: Sequence[tuple[Path, bytes]], views: Sequence[View]
-) -> tuple[Common, int | None]:
-    for number in reversed(range(len(layers))):
-        if views[number].common.defined:
-            found = views[number].common
-            if found.refusal:
-                found.refusal = views[number].placed(found.refusal)
-            return found, number
-    return Common(), None
+def _common(views: Sequence[View]) -> tuple[Common, int | None]:
+    defining = [number for number, view in enumerate(views) if view.common.defined]
+    return (views[defining[-1]].common, defining[-1]) if defining else (Common(), None)
 
 
 def _checked(views: Sequence[View], chosen: int, made: Edit) -> Edit:
@@ -309,4 +276,4 @@ def _checked(views: Sequence[View], chosen: int, made: Edit) -> Edit:
         f"write out in full what is wanted here, with {_WHERE}, then run this again",
         at=node.start if node else None,
     )
-    return refused(made.data, views[chosen].placed(refusal))
+    return refused(views[chosen].data, refusal)
