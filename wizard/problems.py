@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Exit(IntEnum):
@@ -36,10 +36,13 @@ class Problem(Exception):
         id: the catalogue entry (`LSA203`); `langsmith-audit explain ID` tells more.
         what: what happened, one sentence, no secret in it.
         on: the object it happened on (`release langsmith in namespace langsmith`).
-        next_step: the next command to type or thing to do.
+        next_step: the next command to type or thing to do; the catalogue's where the place that
+            raises it has nothing of its own to say (no object, no command with its arguments).
         exit: the exit code when nothing was changed before it.
         detail: further lines (a tool's own words), already redacted.
         paste: a text to be pasted somewhere, which is shown without anything before its lines.
+
+    None of them changes once it is made; `but` tells the same problem otherwise.
     """
 
     def __init__(
@@ -48,30 +51,43 @@ class Problem(Exception):
         what: str,
         *,
         on: str,
-        next_step: str,
+        next_step: str = "",
         exit: Exit = Exit.UNKNOWN,
         detail: tuple[str, ...] = (),
         paste: str = "",
     ) -> None:
         super().__init__(what)
-        self.id = id
-        self.what = what
-        self.on = on
-        self.next_step = next_step
-        self.exit = exit
-        self.detail = detail
-        self.paste = paste
+        self.id: Final = id
+        self.what: Final = what
+        self.on: Final = on
+        self._next_step: Final = next_step
+        self.exit: Final = exit
+        self.detail: Final = detail
+        self.paste: Final = paste
 
-    def but(self, *, what: str = "", detail: tuple[str, ...] = ()) -> Problem:
-        """The same problem told in other words, or with further lines after its own."""
+    @property
+    def next_step(self) -> str:
+        """See above; the catalogue is read only when somebody wants to know."""
+        return self._next_step or next_step_of(self.id)
+
+    def but(
+        self,
+        *,
+        what: str = "",
+        next_step: str = "",
+        exit: Exit | None = None,
+        detail: tuple[str, ...] | None = None,
+        paste: str = "",
+    ) -> Problem:
+        """The same problem with what is given in the place of its own."""
         return Problem(
             self.id,
             what or self.what,
             on=self.on,
-            next_step=self.next_step,
-            exit=self.exit,
-            detail=(*self.detail, *detail),
-            paste=self.paste,
+            next_step=next_step or self._next_step,
+            exit=self.exit if exit is None else exit,
+            detail=self.detail if detail is None else detail,
+            paste=paste or self.paste,
         )
 
 
@@ -99,3 +115,8 @@ def catalogue() -> dict[str, Entry]:
                 id, facts["title"], facts["meaning"], facts["next"], facts["source"]
             )
     return dict(sorted(entries.items()))
+
+
+def next_step_of(id: str) -> str:
+    """What the catalogue says to do next, as a message says it: a command at its end is bare."""
+    return catalogue()[id].next_step.removesuffix(".")

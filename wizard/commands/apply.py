@@ -190,9 +190,9 @@ class Application(Onboarding):
         try:
             super()._change(systems, step, change, journal, progress)
         except Problem as problem:
-            if OTHER_WAY in problem.next_step:
-                problem.next_step = f"mend the cause; {BACK}"
-            raise
+            if OTHER_WAY not in problem.next_step:
+                raise
+            raise problem.but(next_step=f"mend the cause; {BACK}") from problem
 
     def _agreed(self, question: str) -> bool:  # noqa: ARG002
         """The plan as a whole was agreed to."""
@@ -203,9 +203,8 @@ class Application(Onboarding):
             count = f"{len(found)} thing{'s are' if len(found) != 1 else ' is'}"
             told = attributed(systems, self._plan, found)
             refusal = moved(told, "LSA920", f"{count} not as planned", systems.release.on)
-            if self._left.begun:
-                refusal.next_step = f"{BACK}; plan --compare shows what differs"
-            raise refusal
+            way = f"{BACK}; plan --compare shows what differs"
+            raise refusal.but(next_step=way) if self._left.begun else refusal
 
     def _refuse_other_target(self, systems: Systems) -> None:
         now, planned = plan_where(systems), self._plan.target

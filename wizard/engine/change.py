@@ -63,12 +63,10 @@ class Changing:
                     act = step.undo if back else step.apply
                     done = act(systems, change, progress)
             except Problem as problem:
-                with contextlib.suppress(Problem):  # a full disk must not hide what happened
-                    _keep_evidence(systems, step, problem, journal)
-                    journal.failed(step.name, problem)
+                told = _with_evidence(systems, step, problem, journal)
                 if not step.begun(systems, change):
                     self._begun = None
-                raise
+                raise told from None
             self._begun = None
             if not change.by_hand:
                 self._made.append(done.summary)
@@ -90,10 +88,7 @@ class Changing:
                 with progress.running():
                     done = step.undo(systems, change, progress)
             except Problem as problem:
-                with contextlib.suppress(Problem):
-                    _keep_evidence(systems, step, problem, journal)
-                    journal.failed(step.name, problem)
-                raise
+                raise _with_evidence(systems, step, problem, journal) from None
             self._begun = None
             journal.undone(step.name, done)
             return done
@@ -117,12 +112,15 @@ class Changing:
         return the_step(self._begun.step).goes_on
 
 
-def _keep_evidence(systems: Systems, step: Step, problem: Problem, journal: Journal) -> None:
-    """What the failure looks like is kept before anything else is done, and told."""
-    found = step.evidence(systems, problem)
-    if found:
-        kept = journal.evidence(step.name, found)
-        problem.detail += (*found.summary, f"all of it: {kept}")
+def _with_evidence(systems: Systems, step: Step, problem: Problem, journal: Journal) -> Problem:
+    """The failure with what it looks like, which is kept before anything else is done."""
+    with contextlib.suppress(Problem):  # a full disk must not hide what happened
+        found = step.evidence(systems, problem)
+        if found:
+            kept = f"all of it: {journal.evidence(step.name, found)}"
+            problem = problem.but(detail=(*problem.detail, *found.summary, kept))
+        journal.failed(step.name, problem)
+    return problem
 
 
 class TakenBack(Exception):
@@ -148,8 +146,8 @@ def offer(
         raise problem
     way = _way(systems, step, journal, progress)
     if not isinstance(way, Change):
-        problem.detail += (f"no way back: {way.message}",) if way else ()
-        raise problem
+        told = (f"no way back: {way.message}",) if way else ()
+        raise problem.but(detail=(*problem.detail, *told))
     if not (answers.told_of_failure or answers.confirms):
         raise problem
     talk = screen.talk()
@@ -157,8 +155,7 @@ def offer(
     talk.print(screen.change_block(way, NUMBERS))
     talk.print(screen.note(f"Will not come back: {step.stays}."))
     if not _wanted(answers):
-        problem.detail = ()  # they were shown above
-        raise problem
+        raise problem.but(detail=())  # they were shown above
     done = changing.take_back(systems, step, way, journal, progress)
     talk.print(screen.done_block(done))
     raise TakenBack("The upgrade failed, and the release was put back")

@@ -100,8 +100,8 @@ def missing(found: Sequence[Right]) -> Problem:
     ask = f"ask for the {kinds} above (kubectl apply -f -), bound to you"
     if len(found) == 1:
         (it,) = found
-        problem = forbidden(Call(it.verb, it.what, it.group, "", it.namespace or None))
-        problem.next_step = ask
+        call = Call(it.verb, it.what, it.group, "", it.namespace or None)
+        problem = forbidden(call).but(next_step=ask)
     else:
         problem = Problem(
             "LSA143",
@@ -110,8 +110,7 @@ def missing(found: Sequence[Right]) -> Problem:
             next_step=f"{ask}; langsmith-audit rbac prints all that a walk needs",
             exit=Exit.UNKNOWN,
         )
-    problem.paste = roles_text(found, ROLE)
-    return problem
+    return problem.but(paste=roles_text(found, ROLE))
 
 
 def of_helm(systems: Systems, change: Change) -> tuple[Right, ...]:

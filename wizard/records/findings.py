@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from wizard.problems import next_step_of
+
 if TYPE_CHECKING:
     from wizard.problems import Problem
 
@@ -68,9 +70,10 @@ def passed(id: str, subject: str, message: str, *evidence: str) -> Finding:
     return Finding(id, State.PASS, subject, message, evidence)
 
 
-def failed(id: str, subject: str, message: str, *evidence: str, next_step: str) -> Finding:
-    """A finding that is wrong, with what to do next."""
-    return Finding(id, State.FAIL, subject, message, evidence, next_step)
+def failed(id: str, subject: str, message: str, *evidence: str, next_step: str = "") -> Finding:
+    """A finding that is wrong, with what to do next: the catalogue's where nothing is given."""
+    told = next_step or next_step_of(id)
+    return Finding(id, State.FAIL, subject, message, evidence, told)
 
 
 @dataclass(frozen=True)

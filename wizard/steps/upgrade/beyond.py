@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +97,8 @@ def look_beyond(systems: Systems, upgrade: Upgrade, edit: Change | None) -> Beyo
 
 def _with(consents: Consents, lines: tuple[str, ...]) -> Consents:
     """The questions with more that is at stake."""
-    for consent in consents:
-        consent.refusal.detail = (*consent.refusal.detail, *lines)
-    return consents
+    told = ((it, it.refusal.but(detail=(*it.refusal.detail, *lines))) for it in consents)
+    return tuple(replace(consent, refusal=refusal) for consent, refusal in told)
 
 
 OURS = "backend.deployment.extraEnv"

@@ -95,12 +95,12 @@ def _deployed_one(systems: Systems, upgrade: Upgrade) -> Chart:
     try:
         return systems.chart_facts(upgrade.chart, upgrade.version)
     except Problem as problem:
-        if problem.id == "LSA120":
-            problem.what += ", which is deployed"
-            problem.next_step += (
-                f"; where it is gone, --chart {STORED} takes the chart out of the release itself"
-            )
-        raise
+        if problem.id != "LSA120":
+            raise
+        gone = f"where it is gone, --chart {STORED} takes the chart out of the release itself"
+        raise problem.but(
+            what=f"{problem.what}, which is deployed", next_step=f"{problem.next_step}; {gone}"
+        ) from problem
 
 
 def _not_older(deployed: str, wanted: str) -> None:

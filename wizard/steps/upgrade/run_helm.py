@@ -139,7 +139,8 @@ def _told(systems: Systems, problem: Problem, change: Change, view: UpgradeView)
             detail=(f"helm: {problem.what}", *problem.detail),
         )
     if problem.id == "LSA127":
-        problem.what += f" within {way.timeout} seconds (--upgrade-limit)"
+        what = f"{problem.what} within {way.timeout} seconds (--upgrade-limit)"
+        return problem.but(what=what)
     return problem
 
 

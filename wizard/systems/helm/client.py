@@ -187,13 +187,12 @@ class Helm(HelmReads):
 
     def _failed(self, call: Call, way: Upgrade | Rollback, code: int, stderr: str) -> Problem:
         problem = helm_problem(call, stderr)
-        if not stderr.strip():
-            ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            problem.what = f"{call.did} {ended} and said nothing"
-        if problem.id == "LSA131":
-            problem.exit = Exit.FAILED
-        problem.detail += self._state_after(way)
-        return problem
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return problem.but(
+            what="" if stderr.strip() else f"{call.did} {ended} and said nothing",
+            exit=Exit.FAILED if problem.id == "LSA131" else problem.exit,
+            detail=(*problem.detail, *self._state_after(way)),
+        )
 
     def _state_after(self, upgrade: Upgrade | Rollback) -> tuple[str, ...]:
         try:

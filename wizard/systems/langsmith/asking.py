@@ -44,10 +44,10 @@ class Asking:
         try:
             return what_it_serves(*self._chosen(url))
         except Problem as problem:
-            if problem.id in NOT_REACHED:
-                past = _past_the_front(installation())
-                problem.next_step += f"; or go to the backend itself: {past}"
-            raise
+            if problem.id not in NOT_REACHED:
+                raise
+            past = f"or go to the backend itself: {_past_the_front(installation())}"
+            raise problem.but(next_step=f"{problem.next_step}; {past}") from problem
 
     def served_through(self, opening: AbstractContextManager[LocalForward]) -> Served:
         """The same through a forwarded port.

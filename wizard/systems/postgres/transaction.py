@@ -145,7 +145,7 @@ def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = (
 def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequence[UUID]) -> Problem:
     if problem.id != "LSA541":
         return problem
-    return problem.but(detail=lock_holders(witness, bench.table, ids))
+    return problem.but(detail=(*problem.detail, *lock_holders(witness, bench.table, ids)))
 
 
 def _not_known(bench: Bench, lost: ConnectionLost) -> Problem:

@@ -164,7 +164,7 @@ def never_read(installation: Installation) -> Problem:
 
 def _neither(first: Problem, second: Problem) -> Problem:
     """The first problem, with what became of the other way."""
-    return first.but(detail=(f"psql in the pod was tried instead: {second.what}",))
+    return first.but(detail=(*first.detail, f"psql in the pod was tried instead: {second.what}"))
 
 
 def _no_service(host: str, installation: Installation) -> Problem:
