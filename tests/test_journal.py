@@ -12,7 +12,7 @@ from wizard.commands.runs import main as list_runs
 from wizard.engine.hold import locked
 from wizard.problems import Exit, Problem
 from wizard.records import debug_log
-from wizard.records.changes import Change, Done, Exact, Reversible
+from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.journal import Journal, runs, unfinished
 from wizard.records.runs import made, the_run
 from wizard.records.runs import state as became
@@ -32,9 +32,8 @@ def state_dir(tmp_path, monkeypatch):
 
 def change(step: str, **register: object) -> Change:
     exact = (Exact("sql", "UPDATE …", ("a",)),)
-    return Change(
-        step, ("one",), exact, {"p": "1"}, "effect", Reversible.YES, "why", "undo", register
-    )
+    rests = facts(FactKind.FILE, {"p": "1"})
+    return Change(step, ("one",), exact, rests, "effect", Reversible.YES, "why", "undo", register)
 
 
 def test_a_run_is_told_in_order_and_privately() -> None:
