@@ -165,7 +165,7 @@ def test_a_values_file_that_cannot_be_read_is_a_problem_of_that_file(
         with pytest.raises(Problem) as caught:
             read()
         assert caught.value.on.startswith(f"values file {cluster.values}, line ")
-        assert "mend the file" in caught.value.next_step
+        assert "mend the line" in caught.value.next_step
     answer = run("plan", "--all", "--skip", "values_file")
     assert answer.returncode == 3, answer.stderr
     assert f"values file {cluster.values}" in answer.stdout + answer.stderr

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from wizard.formats.blocks import Facts, Page, Section
 from wizard.formats.plan import answer_line, precondition_value
 from wizard.planning.differences import Difference, essence, rendered_otherwise
-from wizard.records.changes import Exact
+from wizard.records.changes import Exact, FactKind
 from wizard.records.plan import Plan, PlannedChange, PlannedStep, short
 
 SCHEMA_VERSION = "1.0"
@@ -31,7 +31,8 @@ def compare(old: Plan, new: Plan) -> Iterator[Difference]:
         for name in names:
             yield from _pair(name.replace("_", " "), getattr(was, name), getattr(now, name))
     yield from _maps("answer ", _answers(old), _answers(new))
-    yield from _maps("content of ", _files(old), _files(new))
+    for it in _maps("content of ", _files(old), _files(new)):
+        yield replace(it, kind=FactKind.FILE)
     yield from _pair("order of the steps", " ".join(old.order), " ".join(new.order))
     for before, after in zip(old.steps, new.steps, strict=False):
         yield from _step(old, new, before, after)
@@ -71,7 +72,9 @@ def _step(old: Plan, new: Plan, before: PlannedStep, after: PlannedStep) -> Iter
     yield from _pair(name, _items(was), _items(now))
     if not was or not now:
         return
-    yield from _maps("", _rests_on(old, was, now), _rests_on(new, now, was))
+    kinds = {it.name: it.kind for it in (*was.preconditions, *now.preconditions)}
+    for it in _maps("", _rests_on(old, was, now), _rests_on(new, now, was)):
+        yield replace(it, kind=kinds.get(it.what, ""))
     yield from rendered_otherwise(was.rendered, now.rendered)
     if [essence(it) for it in was.exact] != [essence(it) for it in now.exact]:
         texts = [it.text for it in was.exact] != [it.text for it in now.exact]
