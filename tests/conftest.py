@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import clusters
+import forked
+import practice_cluster
 import pytest
-import warm
 from hypothesis import HealthCheck, settings
 
 from wizard.cli import main
@@ -29,6 +29,8 @@ from wizard.problems import Problem
 if TYPE_CHECKING:
     from live_cluster import LiveCluster, LiveOptions
     from plans import Document
+
+    from wizard.systems.access import Systems
 
 os.environ.setdefault("GOGC", "off")  # helm and kubectl live too short to collect garbage
 
@@ -88,7 +90,7 @@ def _live_options(config: pytest.Config) -> "LiveOptions":
 
 def pytest_sessionfinish() -> None:
     """End the process that the runs are forks of."""
-    warm.close()
+    forked.close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -137,14 +139,14 @@ def _helm(major: int) -> Path:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every user may enter, which pytest's own are not; gone after the test."""
-    with clusters.entered() as folder:
+    with practice_cluster.entered() as folder:
         yield folder
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PracticePostgres]:
     """A PostgreSQL server for this worker; make a database of your own in it."""
-    with clusters.entered() as folder:
+    with practice_cluster.entered() as folder:
         server = PracticePostgres(folder / "postgres")
         server.start()
         yield server
@@ -160,14 +162,14 @@ def helm(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def shared_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
     """The practice cluster of this worker, and its state as it came up."""
-    with clusters.practice(helm3) as cluster:
+    with practice_cluster.practice(helm3) as cluster:
         yield cluster, cluster.snapshot()
 
 
 @pytest.fixture(scope="session")
 def newer_cluster(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
     """As `shared_cluster`, of chart 0.13.37, which has audit logs on by default."""
-    with clusters.practice(helm3, chart_version="0.13.37") as cluster:
+    with practice_cluster.practice(helm3, chart_version="0.13.37") as cluster:
         yield cluster, cluster.snapshot()
 
 
@@ -199,7 +201,7 @@ def run(
     ) -> subprocess.CompletedProcess[str]:
         whole = cluster.environment() | (env or {})
         if not more:
-            return warm.call(arguments, whole, timeout)
+            return forked.call(arguments, whole, timeout)
         return subprocess.run(
             [sys.executable, "-m", "wizard", *arguments],
             env=whole,
@@ -213,12 +215,24 @@ def run(
     return call
 
 
+@pytest.fixture
+def systems(cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator["Systems"]:
+    """The practice cluster as the steps see it."""
+    from wizard.settings import settings_from, target_from
+    from wizard.systems.access import Systems
+
+    for name, text in cluster.environment().items():
+        monkeypatch.setenv(name, text)
+    with Systems(target_from(settings_from({}, cluster.environment()))) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def planned(shared_cluster: tuple[PracticeCluster, Snapshot]) -> "Document":
     """A plan of the practice cluster as it came up."""
     cluster, snapshot = shared_cluster
     cluster.restore(snapshot)
-    answer = warm.call(("plan", "--all", "--format", "json"), cluster.environment())
+    answer = forked.call(("plan", "--all", "--format", "json"), cluster.environment())
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
 

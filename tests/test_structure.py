@@ -143,6 +143,74 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         visit(name, ())
 
 
+TESTS = WIZARD.parent / "tests"
+COVERED = {
+    "journeys/test_run.py": """
+        article resources cli commands/run commands/check commands/plan engine/run engine/propose
+        engine/change engine/consents planning/make formats/check formats/text formats/json
+        records/changes records/findings steps/procedure steps/step steps/preconditions
+        steps/server_default steps/step1_chart_version steps/step2_values_file
+        steps/step3_helm_upgrade steps/step4_organizations steps/step5_backend_restart
+        steps/step6_audit_table steps/step7_audit_api steps/organizations/rows systems/access
+        systems/langsmith/asking""",
+    "journeys/test_apply.py": "commands/apply",
+    "journeys/test_apply_stale.py": "planning/differences",
+    "journeys/test_undo.py": """
+        commands/undo engine/undo steps/upgrade/back steps/organizations/back
+        systems/postgres/put_back systems/postgres/row_changes""",
+    "journeys/test_failures.py": "engine/hold",
+    "journeys/test_terminal.py": """
+        console/entries console/progress console/prompts console/safe console/screen
+        engine/answers""",
+    "journeys/test_terminal_stop.py": "console/interrupts",
+    "engine/test_rights.py": """
+        commands/rbac systems/kubernetes/rbac systems/release/helm_rights""",
+    "formats/test_plan.py": "commands/show formats/blocks formats/html formats/markdown",
+    "records/test_journal.py": """
+        commands/runs records/runs records/debug_log systems/calls
+        steps/organizations/last_update""",
+    "records/test_plan.py": "records/plan_json records/plan_reading steps/upgrade/server_check",
+    "steps/organizations/test_by_hand.py": "systems/postgres/by_hand",
+    "steps/upgrade/test_live.py": "steps/upgrade/beyond",
+    "steps/upgrade/test_owner.py": "systems/release/owners",
+    "steps/upgrade/test_chart.py": "systems/release/stored_chart",
+    "steps/upgrade/test_failed.py": "systems/workload/hook_jobs",
+    "engine/test_look.py": "systems/release/records",
+    "systems/helm/test_client.py": "systems/helm/process systems/helm/reads systems/helm/records",
+    "systems/helm/test_errors.py": "systems/redact",
+    "systems/kubernetes/test_cluster.py": "systems/kubernetes/http systems/kubernetes/kubeconfig",
+    "systems/kubernetes/test_forward.py": "systems/kubernetes/exec",
+    "systems/kubernetes/test_watching.py": "systems/kubernetes/events",
+    "systems/langsmith/test_api.py": "systems/langsmith/answers systems/langsmith/http",
+    "systems/postgres/test_database.py": """
+        systems/postgres/model systems/postgres/opening systems/postgres/organizations
+        systems/postgres/psql systems/postgres/statements""",
+    "systems/postgres/test_change.py": "systems/postgres/session",
+    "systems/postgres/ways_in/test_direct.py": "systems/postgres/libpq",
+    "systems/release/test_installation.py": "systems/release/manifest",
+    "systems/values/test_edit.py": """
+        systems/values/changes systems/values/diff systems/values/document
+        systems/values/environment systems/values/looks systems/values/model
+        systems/values/path systems/values/proof systems/values/reading""",
+    "systems/workload/test_workload.py": """
+        systems/workload/following systems/workload/pods systems/workload/status
+        systems/workload/waiting""",
+    "test_structure.py": "problems",
+}
+"""The modules without a test file of their name, by the test that covers them."""
+
+
+def test_a_module_is_tested_by_its_name_or_by_what_the_list_says() -> None:
+    names = {str(path.relative_to(WIZARD).with_suffix("")) for path in FILES}
+    names = {name for name in names if not name.endswith(("__init__", "__main__"))}
+    product = {name for name in names if not name.startswith("practice/")}
+    folders = ((name, *name.rpartition("/")[::2]) for name in product)
+    alone = {name for name, at, own in folders if not (TESTS / at / f"test_{own}.py").exists()}
+    listed = [name for modules in COVERED.values() for name in modules.split()]
+    assert sorted(listed) == sorted(alone)
+    assert [test for test in COVERED if not (TESTS / test).exists()] == []
+
+
 def test_every_finding_in_the_code_has_its_entry_and_every_entry_is_used() -> None:
     used = {id for path in FILES for id in re.findall(r'"(LSA\d{3})"', path.read_text())}
     assert used - {"LSA999"} == set(catalogue()) - {"LSA999"}

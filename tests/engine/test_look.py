@@ -1,0 +1,171 @@
+"""One look at the systems is one reading; what a whole run asks for is counted, never timed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from leftovers import OURS
+
+from wizard.practice.cluster import PracticeCluster
+from wizard.problems import Problem
+from wizard.settings import settings_from, target_from
+from wizard.systems.access import Systems
+from wizard.systems.calls import LOGGER
+from wizard.systems.helm.records import Upgrade
+
+NAME = "langsmith-backend"
+ALL = ("run", "--yes", "--all")
+SAME = ("upgrade", "langsmith", "langchain/langsmith", "--version", "0.12.33", "--reuse-values")
+
+
+@pytest.fixture
+def systems(
+    cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Systems]:
+    """The systems as a walk sees them, by helm 3, or the one that the test is given."""
+    cluster.use_helm(request.getfixturevalue(getattr(request, "param", "helm3")))
+    for name, text in cluster.environment().items():
+        monkeypatch.setenv(name, text)
+    with Systems(target_from(settings_from({}, cluster.environment()))) as found:
+        yield found
+
+
+def helms(cluster: PracticeCluster) -> Counter[str]:
+    """The helm processes of the newest run, by what they were started for."""
+    log = max((cluster.home / "state" / "runs").glob("*/debug.log"), key=lambda it: str(it.parent))
+    calls = re.findall(r"\] helm (\S*/helm .*) → ", log.read_text(encoding="utf-8"))
+    return Counter(re.sub(r"\S*/helm ((?:get )?\S+).*", r"\1", call) for call in calls)
+
+
+def readings(cluster: PracticeCluster, resource: str = "deployments", name: str = NAME) -> int:
+    """How often we have read an object since the test began."""
+    asked = [it for it in cluster.kubernetes.requests if it.user_agent.startswith(OURS)]
+    return sum((it.verb, it.resource, it.name) == ("get", resource, name) for it in asked)
+
+
+def listed_by_helm(cluster: PracticeCluster) -> int:
+    """How often helm has listed its Secrets since the test began."""
+    asked = [it for it in cluster.kubernetes.requests if not it.user_agent.startswith(OURS)]
+    return sum((it.verb, it.resource) == ("list", "secrets") for it in asked)
+
+
+def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
+    cluster: PracticeCluster, run
+) -> None:
+    answer = run(*ALL)
+    assert answer.returncode == 0, answer.stderr
+    found = helms(cluster)
+    assert sum(found.values()) <= 12, found
+    assert found["list"] == 0, found
+    assert found["get all"] == 2, found  # at the start, and after the upgrade
+    assert found["upgrade"] == 1, found
+    assert (found["show"], found["template"]) == (1, 3), found
+    assert readings(cluster) <= 14
+
+
+@pytest.mark.parametrize("systems", ["helm3", "helm4"], indirect=True)
+def test_helm_is_asked_again_only_when_the_revision_moved(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    first = systems.release
+    cluster.kubernetes.requests.clear()
+    for _ in range(2):
+        systems.forget()
+        assert systems.release == first
+    assert listed_by_helm(cluster) == 0
+    assert cluster.run_helm(*SAME).returncode == 0
+    assert systems.release == first  # it is still the same look
+    systems.forget()
+    assert (systems.release.revision, systems.release.status) == (2, "deployed")
+    stored = systems.revisions()
+    history = systems.helm.history(first.name, first.namespace)
+    assert [(it.revision, it.status) for it in stored] == [
+        (it.revision, it.status) for it in history
+    ]
+
+
+def test_labels_that_do_not_agree_with_helm_are_not_believed(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    assert systems.release.status == "deployed"
+    secret = "sh.helm.release.v1.langsmith.v1"
+    pending = {"metadata": {"labels": {"status": "pending-upgrade"}}}
+    cluster.kubernetes.acting_as("Helm").patch("Secret", cluster.namespace, secret, pending)
+    for _ in range(2):
+        cluster.kubernetes.requests.clear()
+        systems.forget()
+        assert systems.release.status == "deployed"  # helm goes by the record
+        assert listed_by_helm(cluster) == 1
+
+
+@pytest.mark.parametrize("why", ["another driver", "no right"])
+def test_where_the_labels_cannot_tell_helm_is_asked(
+    cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    assert systems.revisions()
+    if why == "no right":
+        cluster.kubernetes.faults.forbid("list", "secrets")
+    else:
+        monkeypatch.setenv("HELM_DRIVER", "configmap")
+    assert systems.revisions() == ()
+    with pytest.raises(Problem):  # helm may not list them either, or knows no release there
+        _ = systems.release
+
+
+def test_what_is_read_of_a_release_is_of_the_revision_that_was_listed(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    assert systems.release.revision == 1
+    assert cluster.run_helm(*SAME, "--set", "added=true").returncode == 0
+    assert "added" not in systems.deployed_values
+    assert "added" not in systems.computed_values
+    systems.forget()
+    assert systems.deployed_values["added"] is True
+
+
+def test_a_rendering_is_made_again_where_anything_differs(
+    cluster: PracticeCluster, systems: Systems, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", LOGGER)
+    upgrade = Upgrade("langsmith", "langsmith", cluster.chart, "0.12.33", (cluster.values,))
+
+    def made(edited: tuple[Path, bytes] | None = None) -> tuple[set[str], int]:
+        systems.forget()
+        caplog.clear()
+        both = systems.renderings(upgrade, edited)
+        return set(both), sum("/helm template " in it.message for it in caplog.records)
+
+    first, count = made()
+    assert (len(first), count) == (1, 2)
+    assert made() == (first, 1)
+    other = cluster.values.read_bytes().replace(b"ASYNCPG_POOL_MAX_SIZE", b"ANOTHER")
+    then, count = made((cluster.values, other))
+    assert (then != first, count) == (True, 2)
+    cluster.values.write_bytes(other)
+    assert made() == (then, 1)  # the edit has come true
+
+
+def test_the_values_files_are_read_once_a_look(cluster: PracticeCluster, systems: Systems) -> None:
+    first = systems.file_values
+    cluster.values.write_text(f"{cluster.values.read_text()}\nadded: true\n")
+    assert systems.file_values is first
+    systems.forget()
+    assert systems.file_values == {**first, "added": True}
+
+
+def test_a_values_file_that_cannot_be_read_is_a_problem_of_that_file(
+    cluster: PracticeCluster, systems: Systems, run
+) -> None:
+    cluster.values.write_text("backend:\n  deployment: [\n")
+    for read in (lambda: systems.file_values, lambda: systems.given_values):
+        with pytest.raises(Problem) as caught:
+            read()
+        assert caught.value.on.startswith(f"values file {cluster.values}, line ")
+        assert "mend the line" in caught.value.next_step
+    answer = run("plan", "--all", "--skip", "values_file")
+    assert answer.returncode == 3, answer.stderr
+    assert f"values file {cluster.values}" in answer.stdout + answer.stderr
