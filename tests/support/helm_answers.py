@@ -11,6 +11,7 @@ import hashlib
 import os
 import pickle
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def remember(folder: Path) -> None:
             return pickle.loads(kept.read_bytes())
         answer = ask(argv, stdin, limit)
         if answer.returncode == 0:
-            new = folder / f"{key}.{os.getpid()}"
+            new = folder / f"{key}.{os.getpid()}.{threading.get_ident()}"
             new.write_bytes(pickle.dumps(answer))
             new.rename(kept)
         return answer
