@@ -186,7 +186,6 @@ COVERED = {
         systems/postgres/model systems/postgres/opening systems/postgres/organizations
         systems/postgres/psql systems/postgres/statements""",
     "systems/postgres/test_change.py": "systems/postgres/session",
-    "systems/postgres/ways_in/test_direct.py": "systems/postgres/libpq",
     "systems/release/test_installation.py": "systems/release/manifest",
     "systems/values/test_edit.py": """
         systems/values/changes systems/values/diff systems/values/document

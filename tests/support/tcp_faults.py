@@ -34,6 +34,10 @@ class Wire:
         for end in self._sockets:
             _end(end)
 
+    def leads_to(self, port: int) -> None:
+        """Forward later connections to another server."""
+        self._server_port = port
+
     def _accept(self) -> None:
         while True:
             try:

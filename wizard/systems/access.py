@@ -452,7 +452,7 @@ class Systems:
 
         pod = ready_pod(self.workload)
         port = self.installation.backend.port
-        return self.cluster.forward(pod.name, self.installation.namespace, port)
+        return self.cluster.forward(pod.name, self.installation.namespace, port, tcp=True)
 
 
 def _import_ahead() -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +131,44 @@ def test_libpq_through_the_private_socket(cluster: PracticeCluster, connected: C
     assert not folder.exists()
 
 
+LISTENING = "0A"
+"""The state in Linux's table of TCP sockets."""
+
+
+def listening() -> set[str]:
+    """The loopback ports that this machine's programs listen on, as Linux tells them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[3] == LISTENING and row[1].startswith("0100007F:")}
+
+
+def test_the_database_has_no_port_on_this_machine(connected: Cluster) -> None:
+    before = listening()
+    with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local:
+        assert (local.port, listening() - before) == (0, set())
+
+
+STRANGER = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10) as client:
+    client.sendall(b"GET /api/v1/info HTTP/1.0\\r\\n\\r\\n")
+    try:
+        sys.stdout.write(repr(client.recv(100)))
+    except ConnectionError:
+        sys.stdout.write("b''")
+"""
+
+
+def test_a_port_answers_this_process_alone(connected: Cluster) -> None:
+    with connected.forward("langsmith-postgres-0", NAMESPACE, 5432, tcp=True) as local:
+        heard = subprocess.run(
+            [sys.executable, "-c", STRANGER, str(local.port)], capture_output=True, text=True
+        )
+        assert (heard.stdout, heard.stderr) == ("b''", "")
+        with socket.create_connection((local.host, local.port), timeout=10) as client:
+            client.sendall(b"\0\0\0\x08\x04\xd2\x16\x2f")  # whether the server has TLS
+            assert client.recv(1) in (b"N", b"S")
+
+
 def test_many_connections_at_once(cluster: PracticeCluster, connected: Cluster) -> None:
     def ask(number: int) -> int:
         with psycopg.connect(dsn(cluster, local)) as connection:
@@ -146,7 +186,7 @@ def test_http_through_the_loopback_port(cluster: PracticeCluster, connected: Clu
         if pod["metadata"]["name"].startswith("langsmith-backend-")
         and pod["status"]["phase"] == "Running"
     )
-    with connected.forward(backend, NAMESPACE, 1984) as local:
+    with connected.forward(backend, NAMESPACE, 1984, tcp=True) as local:
         url = f"http://{local.host}:{local.port}/api/v1/info"
         for headers in ({}, {"Connection": "close"}):
             answer = requests.get(url, headers=headers, timeout=10)
@@ -201,7 +241,7 @@ def test_the_last_bytes_before_the_far_side_closes_arrive(
             speaker = threading.Thread(target=speak, args=(server,))
             speaker.start()
             with (
-                connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local,
+                connected.forward(POSTGRES_POD, NAMESPACE, 5432, tcp=True) as local,
                 socket.create_connection((local.host, local.port), timeout=10) as client,
             ):
                 got = bytearray()
@@ -221,13 +261,13 @@ def closed_with_reason(local: LocalForward) -> str:
 
 
 def test_a_port_that_nobody_serves(connected: Cluster) -> None:
-    with connected.forward(POSTGRES_POD, NAMESPACE, 4) as local:
+    with connected.forward(POSTGRES_POD, NAMESPACE, 4, tcp=True) as local:
         assert "does not take connections on port 4" in closed_with_reason(local)
         assert local.problem.id == "LSA215"
 
 
 def test_a_pod_that_is_not_there(connected: Cluster) -> None:
-    with connected.forward("nope", NAMESPACE, 5432) as local:
+    with connected.forward("nope", NAMESPACE, 5432, tcp=True) as local:
         assert "nope" in closed_with_reason(local)
         assert local.problem.id == "LSA217"
 
@@ -237,7 +277,7 @@ def test_a_missing_right_is_the_reason(
     cluster: PracticeCluster, connected: Cluster, verb: str
 ) -> None:
     cluster.kubernetes.faults.forbid(verb, "pods", "portforward")
-    with connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local:
+    with connected.forward(POSTGRES_POD, NAMESPACE, 5432, tcp=True) as local:
         closed_with_reason(local)
         assert local.problem.id == "LSA207"
         assert "pods/portforward" in local.problem.next_step
@@ -249,8 +289,8 @@ def test_closing_cuts_what_is_open(cluster: PracticeCluster, connected: Cluster)
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT 1")
     connection.close()
-    with pytest.raises(ConnectionError):
-        socket.create_connection((local.host, local.port), timeout=10)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(dsn(cluster, local))
     assert THREAD not in {thread.name for thread in threading.enumerate()}
 
 

@@ -236,7 +236,7 @@ def test_a_commit_of_which_nobody_can_tell(world, monkeypatch) -> None:
         world.open(port=wire.port) as database,
     ):
         chosen = database.show("needy")
-        monkeypatch.setattr(transaction.Witness, "ask", ask)
+        monkeypatch.setattr(transaction, "_outcome", ask)
         kept = Kept()
         with refused("LSA547"):
             database.enable_shown(chosen, kept)

@@ -322,11 +322,13 @@ class Cluster:
 
         return PodCommand(self._connection, pod, namespace, container, argv)
 
-    def forward(self, pod: str, namespace: str, port: int) -> AbstractContextManager[LocalForward]:
-        """A port of a pod on this machine while the context is open."""
+    def forward(
+        self, pod: str, namespace: str, port: int, *, tcp: bool = False
+    ) -> AbstractContextManager[LocalForward]:
+        """A port of a pod on this machine while the context is open: a Unix socket, or `tcp`."""
         from wizard.systems.kubernetes.forward import LocalForward
 
-        return LocalForward(self._connection, pod, namespace, port)
+        return LocalForward(self._connection, pod, namespace, port, tcp=tcp)
 
     def close(self) -> None:
         """Closes the connections to the API server."""

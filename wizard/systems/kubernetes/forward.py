@@ -1,16 +1,19 @@
-"""A pod's port on this machine: a Unix socket for libpq, a loopback port for HTTP.
+"""A pod's port on this machine: a Unix socket for libpq, a loopback port for what needs TCP.
 
-The socket lies in a folder that only this user can enter, so nobody else on the machine can reach
-the database through it. Each local connection gets a WebSocket of its own, as kubectl does.
+The socket lies in a folder that only this user can enter, and the port answers connections of this
+process alone: nobody else on the machine can reach the pod through them. Each local connection
+gets a WebSocket of its own, as kubectl does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import shutil
 import socket
 import ssl
+import stat
 import tempfile
 import threading
 from collections.abc import Callable
@@ -32,26 +35,31 @@ THREAD = "port-forward"
 SOCKET_NAME = ".s.PGSQL.5432"
 CHUNK = 64 * 1024
 SEND_LIMIT = 30.0
+OWN_FILES = Path("/dev/fd")
+"""Lists what this process has open (Linux, macOS, BSD)."""
 
 
 class LocalForward:
     """An open port-forward; a context manager that closes all of it.
 
     Attributes:
-        host, port: the loopback port, for HTTP.
+        host, port: the loopback port, which answers this process alone; 0 without `tcp`.
         directory: the folder with the socket `.s.PGSQL.5432` (libpq: host=directory, port 5432);
-            None where the system has no Unix sockets.
+            None with `tcp`.
         problem: the last thing that went wrong on the far side; connections are closed by it.
     """
 
-    def __init__(self, connection: Connection, pod: str, namespace: str, port: int) -> None:
+    def __init__(
+        self, connection: Connection, pod: str, namespace: str, port: int, *, tcp: bool
+    ) -> None:
         self._connection = connection
+        self._tcp = tcp
         self._call = Call("create", "pods/portforward", "", pod, namespace)
         self._remote = port
         self._closing, self._close = socket.socketpair()  # readable: all threads end
         self._ended = False
         self._threads: list[threading.Thread] = []
-        self._listeners: list[socket.socket] = []
+        self._listener: socket.socket | None = None
         self.host = "127.0.0.1"
         self.port = 0
         self.directory: Path | None = None
@@ -84,40 +92,45 @@ class LocalForward:
         self._close.close()
         for thread in self._threads:  # the first one accepts, and adds the others
             thread.join(SEND_LIMIT)
-        for listener in (*self._listeners, self._closing):
-            listener.close()
+        if self._listener is not None:
+            self._listener.close()
+        self._closing.close()
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _listen(self) -> None:
-        loopback = socket.create_server((self.host, 0))
-        self.port = int(loopback.getsockname()[1])
-        self._listeners.append(loopback)
-        if hasattr(socket, "AF_UNIX"):
+        if self._tcp:
+            os.listdir(OWN_FILES)  # without it nobody could be told from this process
+            self._listener = socket.create_server((self.host, 0))
+            self.port = int(self._listener.getsockname()[1])
+        else:
             self.directory = Path(tempfile.mkdtemp(prefix="lsa-"))
-            private = socket.socket(socket.AF_UNIX)
-            self._listeners.append(private)
-            private.bind(str(self.directory / SOCKET_NAME))
-            private.listen()
-        self._start(self._accept)
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(self.directory / SOCKET_NAME))
+            self._listener.listen()
+        self._start(self._accept, self._listener)
 
     def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
         thread = threading.Thread(target=work, args=arguments, name=THREAD, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         with selectors.DefaultSelector() as selector:
-            for sock in (*self._listeners, self._closing):
+            for sock in (listener, self._closing):
                 selector.register(sock, selectors.EVENT_READ)
             while True:
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._closing in ready:
                     return
-                for listener in self._listeners:
-                    if listener in ready:
-                        with contextlib.suppress(OSError):  # the other side has gone again
-                            self._start(self._serve, listener.accept()[0])
+                with contextlib.suppress(OSError):  # the other side has gone again
+                    self._admit(listener.accept()[0])
+
+    def _admit(self, local: socket.socket) -> None:
+        if self._tcp and not of_this_process(local):
+            local.close()
+        else:
+            self._start(self._serve, local)
 
     def _serve(self, local: socket.socket) -> None:
         """One local connection, from its start to its end."""
@@ -152,6 +165,19 @@ class LocalForward:
             f"-n {self._call.namespace}",
             detail=(redact(words),),
         )
+
+
+def of_this_process(local: socket.socket) -> bool:
+    """Whether the other end of a loopback connection is a socket of this process."""
+    ends = local.getpeername(), local.getsockname()
+    for name in os.listdir(OWN_FILES):
+        with contextlib.suppress(OSError):  # closed meanwhile, or not connected
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as own:
+                if (own.getsockname(), own.getpeername()) == ends:
+                    return True
+    return False
 
 
 class _FarSide(Exception):

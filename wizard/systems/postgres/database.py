@@ -25,7 +25,7 @@ from wizard.systems.postgres.opening import open_session
 from wizard.systems.postgres.organizations import Shown, show, show_these
 from wizard.systems.postgres.statements import statement
 from wizard.systems.postgres.tables import find_audit_logs
-from wizard.systems.postgres.transaction import Bench
+from wizard.systems.postgres.transaction import Bench, server_number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -80,9 +80,7 @@ class Database:
         """Which server and database this is."""
         with self._live.reading() as session:
             row = session.rows(statement("identity"))[0]
-            number = None
-            if row["may_read_control"]:
-                number = session.rows(statement("system_identifier"))[0]["system_identifier"]
+            number = server_number(session)
         return Identity(row["server_version"], number, row["database"], row["user"])
 
     def find_organizations(self, *, writing: bool = False) -> OrganizationsTable:
@@ -221,7 +219,14 @@ class Database:
 
     @cached_property
     def _table(self) -> OrganizationsTable:
+        _ = self._server
         return self.find_organizations()
+
+    @cached_property
+    def _server(self) -> str | None:
+        """The number of the server that all is read from."""
+        with self._live.reading() as session:
+            return server_number(session)
 
     def _bench(self, lock_limit: float, statement_limit: float) -> Bench:
         return Bench(
@@ -231,4 +236,5 @@ class Database:
             self._table,
             lock_limit,
             statement_limit,
+            self._server,
         )

@@ -108,7 +108,7 @@ def timed_out(login: Login, limit: float) -> Problem:
 
 def _password(login: Login, words: tuple[str, ...]) -> Problem:
     next_step = "check the user and the password of this way in"
-    if "PG…" in login.via:
+    if login.by_variables:
         next_step = "check PGUSER and PGPASSWORD, or the passfile"
     elif login.reading:
         next_step = f"{_LOOK_THERE}: the password is taken {login.reading}"
@@ -261,7 +261,8 @@ def check_system_certificates(login: Login, libpq: int) -> None:
     Raises:
         Problem: LSA556; `libpq` is its version number, as in 150007.
     """
-    wanted = login.options.get("sslrootcert") or os.environ.get("PGSSLROOTCERT", "")
+    by_variable = os.environ.get("PGSSLROOTCERT", "") if login.by_variables else ""
+    wanted = login.options.get("sslrootcert") or by_variable
     if wanted == "system" and libpq < SYSTEM_CERTIFICATES:
         raise Problem(
             "LSA556",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import socket
 import threading
 import time
@@ -53,12 +54,13 @@ class LibpqSession(Session):
         """
         check_system_certificates(login, pq.version())
         try:
-            connection = psycopg.connect(
-                **_parameters(login, connect_limit),
-                autocommit=True,
-                prepare_threshold=None,
-                row_factory=dict_row,
-            )
+            with contextlib.nullcontext() if login.by_variables else without_variables():
+                connection = psycopg.connect(
+                    **_parameters(login, connect_limit),
+                    autocommit=True,
+                    prepare_threshold=None,
+                    row_factory=dict_row,
+                )
         except psycopg.ProgrammingError:
             raise bad_option(login) from None
         except psycopg.Error as error:
@@ -126,6 +128,21 @@ class LibpqSession(Session):
             raise statement_problem(
                 error, self.login.subject, self._limits, timed_out=self._silence.broken
             ) from None
+
+
+_VARIABLES = threading.Lock()
+
+
+@contextlib.contextmanager
+def without_variables() -> Iterator[None]:
+    """None of libpq's variables during the block: no parameter outranks some (PGTZ, PGSERVICE)."""
+    with _VARIABLES:
+        names = [name for name in os.environ if name.startswith("PG")]
+        kept = {name: os.environ.pop(name) for name in names}
+        try:
+            yield
+        finally:
+            os.environ.update(kept)
 
 
 def _parameters(login: Login, connect_limit: int) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Login:
         via: the way in, in words ("port-forward to pod langsmith-postgres-0", "direct").
         why: why this way was taken, in words.
         psql: starts a psql that is logged in elsewhere, in place of a connection of our own.
+        by_variables: whether libpq's own variables (`PGHOST`, …) say the rest; else none counts.
         forwarded: whether the host is this process's own end of a port-forward, which tells nobody
             anything.
         reading: how the stored password is read (`StoredUrl.reading`); empty for another one.
@@ -60,6 +61,7 @@ class Login:
     via: str = "direct"
     why: str = field(default="", compare=False)
     psql: Callable[[], Wire] | None = field(default=None, repr=False, compare=False)
+    by_variables: bool = False
     forwarded: bool = False
     reading: str = field(default="", compare=False)
     otherwise: Login | None = field(default=None, repr=False, compare=False)

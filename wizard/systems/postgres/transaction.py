@@ -54,7 +54,11 @@ class Outcome(Generic[M]):
 
 @dataclass(frozen=True)
 class Bench:
-    """What a change works with: the writing connection, how to open another, and limits in s."""
+    """What a change works with: the writing connection, how to open another, and limits in s.
+
+    Attributes:
+        server: the number of the server that the rows were read from; None: it may not be read.
+    """
 
     session: Session
     login: Login
@@ -62,6 +66,7 @@ class Bench:
     table: OrganizationsTable
     lock_limit: float
     statement_limit: float
+    server: str | None = None
 
 
 def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -> Outcome[M]:
@@ -79,10 +84,44 @@ def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -
     except Problem as problem:
         raise unchanged(problem) from None
     try:
+        _same_server(bench, witness)
         return _carry_out(bench, witness, ids, work)
     finally:
         bench.session.roll_back()
         witness.close()
+
+
+def server_number(session: Session) -> str | None:
+    """PostgreSQL's own number of the server; None without the right to read it."""
+    if not session.rows(statement("identity"))[0]["may_read_control"]:
+        return None
+    number: str = session.rows(statement("system_identifier"))[0]["system_identifier"]
+    return number
+
+
+def _same_server(bench: Bench, witness: Witness) -> None:
+    """Both connections lead to the server that the rows were read from.
+
+    Raises:
+        Problem: LSA539, one does not: what leads there has changed since.
+    """
+    if bench.server is None:
+        return
+    try:
+        with bench.session.reading() as session:
+            numbers = {bench.server, server_number(session)}
+        numbers.add(witness.ask(server_number))
+    except Problem as problem:
+        raise unchanged(problem) from None
+    if len(numbers) > 1:
+        raise Problem(
+            "LSA539",
+            f"this way in leads to another server than the rows were read from; {NOTHING}",
+            on=bench.login.subject,
+            next_step="see what the database's Service, DNS name or proxy leads to; "
+            "then start again",
+            detail=tuple(f"database system {number}" for number in sorted(map(str, numbers))),
+        )
 
 
 def _carry_out(

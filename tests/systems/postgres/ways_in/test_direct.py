@@ -320,5 +320,7 @@ def test_the_systems_certificates_need_a_newer_library(monkeypatch) -> None:
         check_system_certificates(login, 150007)
     assert "libpq 16" in caught.value.what
     monkeypatch.setenv("PGSSLROOTCERT", "system")
+    check_system_certificates(dataclasses.replace(login, options={}), 150007)
     with refused("LSA556"):
-        check_system_certificates(dataclasses.replace(login, options={}), 150007)
+        by_variables = dataclasses.replace(login, options={}, by_variables=True)
+        check_system_certificates(by_variables, 150007)

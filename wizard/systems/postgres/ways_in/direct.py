@@ -35,6 +35,7 @@ def libpq_login(installation: Installation) -> Login:
         schema=installation.database.schema,
         via="direct, as the PG… variables say",
         why="as --database asks",
+        by_variables=True,
     )
 
 

@@ -307,20 +307,19 @@ def forwarded(
     cluster: Cluster, installation: Installation, stored: StoredUrl, place: Place
 ) -> Iterator[Login]:
     """The login through a port-forward that is open for the time of the block."""
+    external = installation.database.external  # it may want TLS, which no Unix socket has
     with (
-        cluster.forward(place.pod, place.namespace, place.port) as local,
+        cluster.forward(place.pod, place.namespace, place.port, tcp=external) as local,
         certificates(cluster, installation) as files,
     ):
         via = f"port-forward to pod {place.pod}"
         why = f"the stored URL names Service {place.service}"
         way = partial(login_of, stored, installation, via=via, why=why, forwarded=True)
         try:
-            if installation.database.external:  # it may want TLS, which no Unix socket has
+            if external:
                 yield way(port=local.port, certificates={**files, "hostaddr": local.host})
-            elif local.directory:
-                yield way(host=str(local.directory), port=5432)
             else:
-                yield way(host=local.host, port=local.port)
+                yield way(host=str(local.directory), port=5432)
         except Problem:
             if local.problem:  # libpq only sees that its socket was closed
                 raise local.problem from None
