@@ -36,7 +36,7 @@ SOCKET_NAME = ".s.PGSQL.5432"
 CHUNK = 64 * 1024
 SEND_LIMIT = 30.0
 OWN_FILES = Path("/dev/fd")
-"""Lists what this process has open (Linux, macOS, BSD)."""
+"""What this process has open, on Linux, macOS and BSD."""
 
 
 class LocalForward:
@@ -100,7 +100,7 @@ class LocalForward:
 
     def _listen(self) -> None:
         if self._tcp:
-            os.listdir(OWN_FILES)  # without it nobody could be told from this process
+            own_files()  # without them nobody could be told from this process
             self._listener = socket.create_server((self.host, 0))
             self.port = int(self._listener.getsockname()[1])
         else:
@@ -167,14 +167,23 @@ class LocalForward:
         )
 
 
+def own_files() -> list[int]:
+    """The handles of this process.
+
+    Raises:
+        OSError: the system does not list them.
+    """
+    return [int(path.name) for path in OWN_FILES.iterdir()]
+
+
 def of_this_process(local: socket.socket) -> bool:
     """Whether the other end of a loopback connection is a socket of this process."""
     ends = local.getpeername(), local.getsockname()
-    for name in os.listdir(OWN_FILES):
+    for handle in own_files():
         with contextlib.suppress(OSError):  # closed meanwhile, or not connected
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+            if not stat.S_ISSOCK(os.fstat(handle).st_mode):
                 continue
-            with socket.socket(fileno=os.dup(int(name))) as own:
+            with socket.socket(fileno=os.dup(handle)) as own:
                 if (own.getsockname(), own.getpeername()) == ends:
                     return True
     return False
