@@ -167,7 +167,7 @@ COVERED = {
         commands/rbac systems/kubernetes/rbac systems/release/helm_rights""",
     "formats/test_plan.py": "commands/show formats/blocks formats/html formats/markdown",
     "records/test_journal.py": """
-        commands/runs records/runs records/debug_log systems/calls
+        commands/runs records/runs records/debug_log
         steps/organizations/last_update""",
     "records/test_plan.py": "records/plan_json records/plan_reading steps/upgrade/server_check",
     "steps/organizations/test_by_hand.py": "systems/postgres/by_hand",

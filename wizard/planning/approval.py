@@ -22,6 +22,7 @@ from wizard.records.plan import Plan
 from wizard.records.plan_reading import GENERATION, Reading
 from wizard.settings import BY_NAME, REACHING, STEP_NAMES, Kind, Settings
 from wizard.systems.access import Systems
+from wizard.systems.calls import environment
 
 SHORTEST = 12
 """Characters of the id that are enough to approve it."""
@@ -193,7 +194,12 @@ def signer(plan: Path, data: bytes, signature: Path, allowed: Path) -> str:
 def _ssh_keygen(plan: Path, argv: list[str], data: bytes) -> str:
     try:
         done = subprocess.run(
-            ["ssh-keygen", *argv], input=data, capture_output=True, timeout=LIMIT, check=False
+            ["ssh-keygen", *argv],
+            input=data,
+            capture_output=True,
+            env=environment(),
+            timeout=LIMIT,
+            check=False,
         )
     except OSError as error:
         raise _not_verified(plan, (f"ssh-keygen cannot be run: {error.strerror}",)) from None

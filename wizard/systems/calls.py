@@ -1,5 +1,7 @@
 """Calls to outside systems: a line for the debug log, and asking until something has happened.
 
+What other programs get of this process's environment.
+
 In the log is what was called, how it ended and how long it took; never a body, a value or a header:
 argv and paths, and these redacted.
 """
@@ -7,6 +9,7 @@ argv and paths, and these redacted.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,13 @@ LOGGER = "langsmith_audit.calls"
 _LONGEST = 2_000
 PAUSE = 1.0
 """The longest pause of `poll`, in seconds."""
+OURS = ("LANGSMITH_", "LANGCHAIN_", "PG")
+"""How the variables begin that no other program needs: the API key and the database's password."""
+
+
+def environment() -> dict[str, str]:
+    """The environment for other programs: the person's own, without what is for this one alone."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(OURS)}
 
 
 @dataclass

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 MASK = "***"
 OBJECT = "(an object, not shown)"
 SHORTEST_SECRET = 4
+_SHORTEST_LINE = 8
 
 _SENSITIVE = (
     r"(?:password|passwd|passphrase|secret|token|salt|api[_-]?key|license[_-]?key|licence[_-]?key"
@@ -45,6 +50,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
+            rf"(\\*\"{_SECRET_KEY}\\*\"\s*:\s*)(\\+\")(?:(?!\2).)*\2",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(
             rf"((?:^|[{{,\[])\s*(?:- +)?[\"']?{_SECRET_KEY}[\"']?\s*:[ \t]+|"
             rf"[\"']{_SECRET_KEY}[\"']\s*:\s*)"
             r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]{\[|>&][^\n,}\]]*)",
@@ -60,10 +72,20 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MASK}",
     ),
     (
+        re.compile(r"\b((?:password|passphrase)\s+)(\"[^\"\n]+\"|'[^'\n]+')", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    (
         re.compile(r"\b(password\s*:\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;]+)", re.IGNORECASE),
         rf"\1{MASK}",
     ),
 )
+
+_GO_MAP = re.compile(r"\bmap\[[^\n]*")
+_GO_ENTRY = re.compile(
+    rf"((?:\[| )\"?{_SECRET_KEY}\"?:)(\"(?:[^\"\\]|\\.)*\"|[^\s\[\]]+)", re.IGNORECASE
+)
+"""A mapping as Go prints it (`map[password:x user:y]`), in helm's words of values that clash."""
 
 _PRINTED = re.compile(
     r"(?P<before>Invalid value: )"
@@ -89,16 +111,35 @@ _PATCHES: tuple[tuple[re.Pattern[str], str], ...] = (
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The text with its secrets replaced by `***`, and without the objects that a server repeats.
 
-    Known literals first (those of at least 4 characters), then what looks like a secret: passwords
-    in URLs with or without a scheme, Bearer and Basic credentials, LangSmith keys, JSON web tokens,
-    private keys, and the values of YAML, JSON and `key=value` entries whose key names a secret.
+    Known literals first (those of at least 4 characters; also in base64, escaped, or line by line),
+    then what looks like a secret: passwords in URLs with or without a scheme, Bearer and Basic
+    credentials, LangSmith keys, JSON web tokens, private keys, and the values of YAML, JSON, Go's
+    and `key=value` entries whose key names a secret.
     """
-    for secret in sorted({s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True):
+    known = {form for secret in secrets for form in _forms(secret)}
+    for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = without_objects(text)
+    text = _GO_MAP.sub(lambda found: _GO_ENTRY.sub(rf"\1{MASK}", found[0]), text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+@lru_cache(maxsize=4096)
+def _forms(secret: str) -> tuple[str, ...]:
+    """A literal as other programs may repeat it."""
+    if len(secret) < SHORTEST_SECRET:
+        return ()
+    lines = [line for line in map(str.strip, secret.splitlines()) if len(line) >= _SHORTEST_LINE]
+    return (
+        secret,
+        base64.b64encode(secret.encode("utf-8", "replace")).decode(),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe="", errors="replace"),
+        *(lines if "\n" in secret else ()),
+    )
 
 
 def without_objects(text: str) -> str:
@@ -152,7 +193,10 @@ def is_secret_key(key: str) -> bool:
 
 
 def secret_literals(values: Any) -> set[str]:
-    """All strings below keys that name a secret, anywhere in a tree of values."""
+    """All strings below keys that name a secret, anywhere in a tree of values.
+
+    Of a variable (`name: DB_PASSWORD, value: …`) its name is the key.
+    """
     found: set[str] = set()
     _collect(values, found, secret=False)
     return {text for text in found if len(text) >= SHORTEST_SECRET}
@@ -160,8 +204,10 @@ def secret_literals(values: Any) -> set[str]:
 
 def _collect(node: Any, found: set[str], *, secret: bool) -> None:
     if isinstance(node, Mapping):
+        variable = is_secret_key(str(node.get("name") or ""))
         for key, value in node.items():
-            _collect(value, found, secret=is_secret_key(str(key)))
+            named = is_secret_key(str(key)) or (variable and key == "value")
+            _collect(value, found, secret=named)
     elif isinstance(node, list):
         for value in node:
             _collect(value, found, secret=secret)

@@ -177,6 +177,10 @@ def test_helms_own_record_is_told_from_other_objects_of_a_quota() -> None:
         "  langsmithLicenseKey: S3CRET",
         "apiKeySalt: 'S3CRET'",
         '{"jwtSecret": "S3CRET"}',
+        '"{\\"jwtSecret\\":\\"S3CRET, S3CRET\\"}"',
+        "warning: cannot overwrite table with non table for config (map[apiKeySalt:S3CRET "
+        'on:true jwtSecret:"S3 CRET S3CRET"])',
+        "cannot log in with password 'S3CRET'",
         '{"a": 1, "initialOrgAdminPassword":"S3CRET, S3CRET"}',
         "  privateKey: |\n    aaaS3CRET\n    bbbS3CRET\nnext: 1",
         "-----BEGIN RSA PRIVATE KEY-----\nS3CRET\n-----END RSA PRIVATE KEY-----",
@@ -208,6 +212,22 @@ def test_known_literals_are_taken_out_the_longest_first() -> None:
     assert redact("a hunter2hunter2 b hunter2", ["hunter2", "hunter2hunter2", "b"]) == "a *** b ***"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        r'value "hun\"ter2" is bad',
+        "data: aHVuInRlcjI=",
+        "https://h/?x=hun%22ter2",
+    ],
+)
+def test_known_literals_are_known_in_other_forms_too(said: str) -> None:
+    assert "***" in redact(said, ['hun"ter2'])
+
+
+def test_a_known_text_of_several_lines_is_known_line_by_line() -> None:
+    assert redact("no: line-one-of-it, }", ["line-one-of-it\n}\n"]) == "no: ***, }"
+
+
 def test_the_secrets_of_values() -> None:
     values = {
         "config": {"apiKeySalt": "salty", "hostname": "ls.example.com", "existingSecretName": "s1"},
@@ -215,7 +235,8 @@ def test_the_secrets_of_values() -> None:
         "list": [{"jwtSecret": "jjjj", "name": "visible"}],
         "short": {"password": "abc"},
         "flag": {"secretEnabled": True},
+        "env": [{"name": "DB_PASSWORD", "value": "hidden"}, {"name": "LEVEL", "value": "debug"}],
     }
-    assert secret_literals(values) == {"salty", "123456", "jjjj"}
+    assert secret_literals(values) == {"salty", "123456", "jjjj", "hidden"}
     assert is_secret_key("langsmithLicenseKey")
     assert not is_secret_key("secretKeyRef")

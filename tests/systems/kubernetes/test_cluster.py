@@ -246,6 +246,21 @@ def test_the_chosen_context_is_told(tmp_path: Path) -> None:
     assert SECRET not in repr(here)
 
 
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ("https://me:S3CRET@k8s.example.com:6443/?token=S3CRET", "https://k8s.example.com:6443/"),
+        ("https://k8s.example.com/k8s/clusters/c-1#S3CRET", "https://k8s.example.com/k8s/clusters/c-1"),
+        ("me:S3CRET@k8s.example.com", "k8s.example.com"),
+        ("https://[fd00::1]:6443", "https://[fd00::1]:6443"),
+        ("https://[S3CRET", "a server whose URL cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_servers_url_is_told_without_its_secrets(tmp_path: Path, server: str, shown: str) -> None:
+    path = kubeconfig(tmp_path / "config", server)
+    assert {Cluster.connect(path, None).server, Cluster.contexts(path)[0].server} == {shown}
+
+
 def test_the_first_file_decides_as_for_kubectl(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Callable[..., str]
 ) -> None:

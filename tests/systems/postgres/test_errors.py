@@ -121,7 +121,8 @@ def test_libpq_variables_serve_where_the_login_says_nothing(
         ("PGOPTIONS", "-c statement_timeout=1"),
     ):  # fmt: skip
         monkeypatch.setenv(name, str(value))
-    with Database.open(Login("", 0, "", "", "", via="direct")) as database:
+    by_them = Login("", 0, "", "", "", via="direct", by_variables=True)
+    with Database.open(by_them) as database:
         assert database.identity().database == world.name
         assert database._live.rows(_shown("statement_timeout"))[0]["setting"] == "0"
 
@@ -232,3 +233,19 @@ def _await(world: World, query: str, wanted: int) -> None:
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+@pytest.mark.parametrize("via", ["libpq", "psql"])
+def test_what_the_server_says_of_a_refused_statement_is_redacted(world: World, via: str) -> None:
+    world.via = via
+    id = world.add("{}")
+    secret = "S3CRETS3CRET"
+    words = f"secret={secret} postgres://u:{secret}@h/x {world.server.password}"
+    world.trap("BEFORE UPDATE ON organizations", f"RAISE EXCEPTION '{words}';")
+    with world.open() as database, refused("LSA545") as caught:
+        database.enable(database.organizations())
+    said = told(caught.value)
+    assert "P0001" in said
+    assert secret not in said
+    assert world.server.password not in said
+    assert world.config(id) == "{}"

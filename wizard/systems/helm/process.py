@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from wizard.problems import Problem
+from wizard.systems import calls
 from wizard.systems.calls import logged
 from wizard.systems.helm.errors import Call, helm_problem
 
@@ -31,7 +32,8 @@ REDIRECTING = (
 
 def environment() -> dict[str, str]:
     """The user's environment for helm, without what would redirect it to another cluster."""
-    return {name: text for name, text in os.environ.items() if not name.startswith(REDIRECTING)}
+    inherited = calls.environment()
+    return {name: text for name, text in inherited.items() if not name.startswith(REDIRECTING)}
 
 
 def read(argv: Sequence[str], call: Call, *, limit: float, stdin: bytes = b"") -> str:
@@ -161,7 +163,14 @@ def still_runs(pid: int, word: str) -> bool | None:
         return None
     argv = ["ps", "-o", "stat=", "-o", "command=", "-p", str(pid)]
     try:
-        answer = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT, check=False)
+        answer = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            env=calls.environment(),
+            timeout=LIMIT,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     state, _, command = answer.stdout.strip().partition(" ")

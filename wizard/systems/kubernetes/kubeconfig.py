@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from wizard.problems import Exit, Problem
 
@@ -19,6 +19,7 @@ class ContextInfo:
     """One context: its names, its API server, its namespace, and whether it is the current one.
 
     Attributes:
+        server: the API server's URL as it is shown and recorded, without any secret.
         headers: what asks the API server to act as somebody else (`as` in the kubeconfig).
     """
 
@@ -177,13 +178,23 @@ def _context(
     somebody = f", as {login['as']}" if login.get("as") else ""
     return ContextInfo(
         name,
-        str(clusters.get(cluster, {}).get("server") or ""),
+        shown(str(clusters.get(cluster, {}).get("server") or "")),
         str(body.get("namespace") or "default"),
         user,
         name == current,
         _kind(login) + somebody,
         _impersonation(login),
     )
+
+
+def shown(server: str) -> str:
+    """A server's URL without what may be secret in it: user, password, query and fragment."""
+    scheme, slashes, rest = server.rpartition("://")
+    try:
+        parts = urlsplit(f"//{rest}")
+    except ValueError:
+        return "a server whose URL cannot be read"
+    return f"{scheme}{slashes}{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -89,9 +89,12 @@ def _kind(words: str) -> str:
     return "other"
 
 
+def _secrets(login: Login) -> tuple[str, ...]:
+    return login.password, login.options.get("sslpassword", "")
+
+
 def _words(text: str, login: Login) -> tuple[str, ...]:
-    secrets = [login.password, login.options.get("sslpassword", "")]
-    lines = [line.strip() for line in redact(text, secrets).splitlines()]
+    lines = [line.strip() for line in redact(text, _secrets(login)).splitlines()]
     return tuple(line for line in lines if line)[:8]
 
 
@@ -290,17 +293,18 @@ class Limits:
 
 
 def statement_problem(
-    error: psycopg.Error, on: str, limits: Limits, *, timed_out: bool = False
+    error: psycopg.Error, login: Login, limits: Limits, *, timed_out: bool = False
 ) -> Problem:
     """The problem that a failed statement is. DETAIL is left out: it may quote a row."""
     message = error.diag.message_primary or str(error)
-    return refusal(error.sqlstate, message, on, limits, timed_out=timed_out)
+    return refusal(error.sqlstate, message, login, limits, timed_out=timed_out)
 
 
 def refusal(
-    code: str | None, message: str, on: str, limits: Limits, *, timed_out: bool = False
+    code: str | None, message: str, login: Login, limits: Limits, *, timed_out: bool = False
 ) -> Problem:
     """The problem behind an SQLSTATE and the server's words; without a code nothing was heard."""
+    on = login.subject
     if timed_out:
         return ConnectionLost(
             "LSA543",
@@ -308,7 +312,7 @@ def refusal(
             on=on,
             next_step="check the server and the way to it, and try again",
         )
-    words = _statement_words(code, message)
+    words = _statement_words(code, redact(message, _secrets(login)))
     if code is None or code.startswith(("08", "57P")):
         return ConnectionLost(
             "LSA542",

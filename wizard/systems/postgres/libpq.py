@@ -126,7 +126,7 @@ class LibpqSession(Session):
                 return cursor.execute(query, values or None)
         except psycopg.Error as error:
             raise statement_problem(
-                error, self.login.subject, self._limits, timed_out=self._silence.broken
+                error, self.login, self._limits, timed_out=self._silence.broken
             ) from None
 
 
