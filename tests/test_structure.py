@@ -31,6 +31,7 @@ SHARED = {
     "problems": {"article", "resources"},
     "article": set[str](),
     "resources": set[str](),
+    "files": set[str](),
 }
 """The shared modules at the top, and what each of them may import."""
 

@@ -1,6 +1,5 @@
-"""What every part may use: the files of templates/, the YAML loader, names brought to the disk."""
+"""What every part may use: the files of templates/ and the YAML loader."""
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,3 @@ def yaml_loader() -> Any:
     import yaml
 
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can.
-
-    Raises:
-        OSError: the folder cannot be opened, or its file system cannot do it.
-    """
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

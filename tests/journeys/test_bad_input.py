@@ -260,9 +260,9 @@ def test_answers_that_nobody_gave_are_listed_at_once(staged) -> None:
     staged.unchanged()
 
 
-def test_a_key_file_that_is_not_there(staged, tmp_path) -> None:
-    nowhere = str(tmp_path / "key")
-    staged.refuses(2, "LSA909", "No such file", options=("--api-key-file", nowhere))
+def test_a_key_file_that_is_not_there_or_endless(staged, tmp_path) -> None:
+    for file, words in ((str(tmp_path / "key"), "No such file"), ("/dev/zero", "a device")):
+        staged.refuses(2, "LSA909", words, options=("--api-key-file", file))
 
 
 def test_a_journal_that_cannot_be_written(staged, tmp_path) -> None:
@@ -270,6 +270,29 @@ def test_a_journal_that_cannot_be_written(staged, tmp_path) -> None:
     file.touch()
     state = {"LANGSMITH_AUDIT_STATE_DIR": str(file / "state")}
     staged.refuses(5, "LSA902", "LANGSMITH_AUDIT_STATE_DIR", **state)
+
+
+@pytest.mark.parametrize("how", ["others may write", "another user's"])
+def test_a_run_that_somebody_else_planted_is_not_believed(cluster, run, how) -> None:
+    before = cluster.values.read_bytes()
+    assert run("run", "--yes", "--all").returncode == 0
+    state = cluster.home / "state"
+    (planted,) = (state / "runs").iterdir()
+    if how == "others may write":
+        state.chmod(0o777)
+    elif AS_ROOT:
+        os.chown(planted, 12345, 12345)
+    else:
+        pytest.skip("only root may give files away")
+    edited = cluster.values.read_bytes()
+    for command in (("undo", "--yes"), ("undo", planted.name, "--yes"), ("run", "--yes", "--all")):
+        refused(cluster, run(*command), 5, "LSA940", NOTHING)
+    assert cluster.values.read_bytes() == edited != before
+    for command in ("check", "plan"):
+        answer = run(command, "--all")
+        assert answer.returncode == 0, answer.stderr
+        assert "Earlier runs are not known here" in answer.stderr
+        assert "LSA940" in answer.stderr
 
 
 def test_a_journal_in_a_folder_of_somebody_else(staged, tmp_path) -> None:

@@ -32,7 +32,9 @@ def mounted(folder: Path, *options: str) -> bool:
 def small(request, tmp_path) -> Iterator[Path]:
     """A state folder on a disk of 256 kB, or one that is read-only."""
     folder = tmp_path / "disk"
-    options = {"full": ("-o", "size=256k"), "read-only": ("-o", "ro")}[request.param]
+    options = {"full": ("-o", "mode=700,size=256k"), "read-only": ("-o", "mode=700,ro")}[
+        request.param
+    ]
     if not mounted(folder, *options):
         pytest.skip("nothing may be mounted here")
     yield folder

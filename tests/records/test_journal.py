@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from wizard.commands.runs import main as list_runs
-from wizard.engine.hold import locked
 from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.journal import Journal, runs, unfinished
 from wizard.records.runs import made, the_run
 from wizard.records.runs import state as became
+from wizard.records.state import Lock
 from wizard.settings import Place
 from wizard.steps.organizations.last_update import last_update
 from wizard.systems.calls import logged
@@ -229,17 +229,6 @@ def test_a_state_folder_that_cannot_be_written_is_told(state_dir) -> None:
     with pytest.raises(Problem) as told:
         Journal.begin(PLACE)
     assert told.value.id == "LSA902"
-    with pytest.raises(Problem) as told, locked(PLACE):
-        pass
+    with pytest.raises(Problem) as told:
+        Lock("a")
     assert told.value.id == "LSA902"
-
-
-def test_two_runs_on_one_release_exclude_each_other() -> None:
-    with locked(PLACE):
-        with pytest.raises(Problem) as told, locked(PLACE):
-            pass
-        assert told.value.id == "LSA903"
-        with locked(OTHER):
-            pass
-    with locked(PLACE):
-        pass

@@ -124,8 +124,8 @@ class Application(Onboarding):
             if step.name not in systems.target.skip:
                 step.require(systems)
         self._agree()
-        with locked(systems.place):
-            return self._hold(systems, self._journal(systems, run, plan=self._reading.id))
+        with locked(systems) as lock:
+            return self._hold(systems, self._journal(systems, run, plan=self._reading.id), lock)
 
     def _unfinished(self, systems: Systems, run: Run) -> str:
         """What becomes of the unfinished run of this plan; its helm is waited for."""

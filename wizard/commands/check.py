@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from wizard.engine.answers import Answers
-from wizard.engine.look import all_findings, look, verdict, where
+from wizard.engine.look import all_findings, look, tell_unread_history, verdict, where
 from wizard.formats import FORMATS, show
 from wizard.formats.check import check_page
 from wizard.problems import Exit
@@ -28,5 +28,6 @@ def main(args: argparse.Namespace) -> Exit:
         seen = look(systems, STEPS)
         exit = verdict(all_findings(seen), fail_on_warn=args.fail_on == "warn")
         facts = where(systems)
+    tell_unread_history()
     show(check_page(facts, TITLES, seen, exit), args.format)
     return exit

@@ -16,7 +16,9 @@ from wizard.console.safe import safe_json
 from wizard.console.screen import talk
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.consents import with_chart
+from wizard.engine.look import tell_unread_history
 from wizard.engine.propose import propose_all
+from wizard.files import replace_file
 from wizard.formats import FORMATS, show
 from wizard.formats.plan import plan_page
 from wizard.planning.approval import settings_of
@@ -71,6 +73,7 @@ def main(args: argparse.Namespace) -> Exit:
     except Declined:
         talk().print("You left; a plan changes nothing.", style="yellow")
         return Exit.DECLINED
+    tell_unread_history()
     document = plan.document()
     if args.output:
         _write(Path(args.output), safe_json(as_text(document)))
@@ -112,7 +115,7 @@ def _to_compare(args: argparse.Namespace) -> Reading | None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        replace_file(path, text.encode())
     except OSError as error:
         raise Problem(
             "LSA904",

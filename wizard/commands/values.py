@@ -133,10 +133,10 @@ def _backup(file: str, before: bytes) -> Path:
     """Where the old content is kept: beside the journals, under its own checksum."""
     import hashlib
 
-    from wizard.records.journal import state_folder
+    from wizard.records.state import made_private
 
     name = f"{hashlib.sha256(before).hexdigest()[:16]}-{Path(file).name[-100:]}"
-    return state_folder() / "values" / name
+    return made_private("values") / name
 
 
 def _refusal(problem: Problem, data: bytes = b"") -> Edit:
@@ -146,7 +146,7 @@ def _refusal(problem: Problem, data: bytes = b"") -> Edit:
 
 def _worse(one: Exit, other: Exit) -> Exit:
     """A file that could not be read outweighs one that was refused."""
-    order = [Exit.OK, Exit.FAILED, Exit.USAGE]
+    order = [Exit.OK, Exit.FAILED, Exit.UNKNOWN, Exit.USAGE]
     return max(one, other, key=order.index)
 
 

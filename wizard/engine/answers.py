@@ -15,6 +15,7 @@ from uuid import UUID
 from wizard.console import prompts
 from wizard.console.entries import PAGE, Entry
 from wizard.console.interrupts import Interrupted
+from wizard.files import read_file
 from wizard.problems import Exit, Problem
 from wizard.settings import BY_NAME, Kind, Settings, Target, target_from
 from wizard.systems.access import Systems
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from wizard.records.journal import Run
     from wizard.systems.postgres import Organization
     from wizard.systems.release.discovery import Found
+
+
+LARGEST_KEY = 64 * 1024
+"""Bytes of the file with the API key."""
 
 
 class Declined(Exception):
@@ -272,7 +277,7 @@ def _read_key_file(settings: Settings) -> None:
     if not name:
         return
     try:
-        key = Path(name).read_text(encoding="utf-8").strip()
+        key = read_file(Path(name), LARGEST_KEY).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Problem(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from wizard.console import screen
 from wizard.formats.check import MEANING
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, from_problem
+from wizard.records.journal import runs
 from wizard.steps.step import Step, Watch
 from wizard.systems.access import Systems
 from wizard.systems.release.discovery import NOT_READABLE
@@ -97,6 +99,15 @@ def _left_out(seen: Mapping[str, Observation]) -> str:
 def all_findings(seen: dict[str, Observation]) -> list[Finding]:
     """The findings of all steps, in order."""
     return [finding for observation in seen.values() for finding in observation.findings]
+
+
+def tell_unread_history() -> None:
+    """Say where earlier runs are not known to what only looks, which goes on without them."""
+    try:
+        runs()
+    except Problem as problem:
+        text = f"Earlier runs are not known here: {problem.what} ({problem.on})"
+        screen.talk().print(screen.info(text, problem.id))
 
 
 def where(systems: Systems) -> dict[str, str]:

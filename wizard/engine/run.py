@@ -21,6 +21,7 @@ from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Observation
 from wizard.records.journal import Journal, Run, runs, unfinished
 from wizard.records.runs import the_run
+from wizard.records.state import Lock
 from wizard.steps.procedure import NUMBERS, STEPS, ordered
 from wizard.steps.step import Step
 from wizard.steps.upgrade.run_helm import settle
@@ -77,8 +78,8 @@ class Onboarding:
             return self._nothing_to_do(systems, left, seen)
         changes = with_chart(systems, self._answers, lambda: foresee(systems))
         obtain(systems, self._answers, changes)
-        with locked(systems.place):
-            return self._hold(systems, self._journal(systems, left))
+        with locked(systems) as lock:
+            return self._hold(systems, self._journal(systems, left), lock)
 
     def _settle(self, systems: Systems, left: Run) -> None:
         progress = Progress(self._console, self._switch, None)
@@ -113,7 +114,7 @@ class Onboarding:
         self, systems: Systems, left: Run | None, seen: Mapping[str, Observation]
     ) -> Exit:
         if left:  # a run that ends after it, so that it is not told of for ever
-            with locked(systems.place):
+            with locked(systems):
                 self._journal(systems, left).end(Exit.OK)
         return self._end(nothing_to_do(seen), Exit.OK)
 
@@ -124,10 +125,10 @@ class Onboarding:
         way = {"context": systems.cluster.context, "database": systems.target.database}
         return Journal.begin(systems.place, **way, **about)
 
-    def _hold(self, systems: Systems, journal: Journal) -> Exit:
+    def _hold(self, systems: Systems, journal: Journal, lock: Lock) -> Exit:
         """Make all changes, while other machines are told of it."""
         progress = Progress(self._console, self._switch, journal)
-        with leased(systems, self._answers, progress, journal.run) as lease:
+        with leased(systems, self._answers, progress, journal.run, lock) as lease:
             self._changing.check = lease.check
             try:
                 exit = self._change_all(systems, journal, progress)

@@ -71,10 +71,10 @@ class Undoing:
         after = _following(found)
         make_sure(systems, todo, then=[step.name for step in after])
         _try_all(systems, todo, after)
-        with locked(systems.place):
+        with locked(systems) as lock:
             journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)
-            with leased(systems, self._answers, progress, journal.run) as lease:
+            with leased(systems, self._answers, progress, journal.run, lock) as lease:
                 self._changing.check = lease.check
                 exit = self._undo_all(systems, run, journal, progress, changes)
                 journal.end(exit)
@@ -121,7 +121,7 @@ class Undoing:
         if skipped:
             return self._end(f"Nothing to do but in what was skipped: {skipped}.", Exit.OK)
         if not before:
-            with locked(systems.place):
+            with locked(systems):
                 self._journal(systems, run).end(Exit.OK)
         return self._end("Nothing to do: everything is as it was before the run.", Exit.OK)
 

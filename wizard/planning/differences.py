@@ -16,7 +16,7 @@ from wizard.engine.rights import ROLE, lacking
 from wizard.planning.make import also_now, chart_digest, parts_of, planned_parts, rests_on
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, DiffState, Exact, FactKind, ObjectDiff, Part
-from wizard.records.journal import runs
+from wizard.records.journal import known_runs
 from wizard.records.plan import Keyed, Plan, PlannedChange, PlannedStep, Precondition, short
 from wizard.records.runs import NOTHING_LEFT, Left
 from wizard.steps.preconditions import content_of, of_workload
@@ -401,7 +401,7 @@ def _last_revision(systems: Systems) -> str:
 
 def _last_run(systems: Systems, plan: Plan, step: str) -> str:
     """A run from this machine that changed it since the plan was made."""
-    for run in reversed(runs()):
+    for run in reversed(known_runs()):
         if run.place == systems.place.as_json() and step in run.changed:
             at = str(run.entries[-1]["at"])
             if datetime.fromisoformat(at) > datetime.fromisoformat(plan.created.at):

@@ -359,17 +359,10 @@ def plan_where(systems: Systems) -> Where:
     facts: dict[str, Any] = {k: v for k, v in where(systems).items() if k in names}
     unread: list[str] = []
     namespace = systems.target.namespace
-    facts["cluster_uid"] = _read(unread, "cluster uid", lambda: _uid(systems, SYSTEM))
-    facts["namespace_uid"] = _read(unread, "namespace uid", lambda: _uid(systems, namespace))
+    facts["cluster_uid"] = _read(unread, "cluster uid", lambda: systems.uid_of(SYSTEM))
+    facts["namespace_uid"] = _read(unread, "namespace uid", lambda: systems.uid_of(namespace))
     facts |= _database(systems, unread)
     return Where(**facts, unread=tuple(unread))
-
-
-def _uid(systems: Systems, namespace: str) -> str:
-    from wizard.systems.kubernetes.cluster import NAMESPACES
-
-    found = systems.cluster.get(NAMESPACES, namespace, None)
-    return str(found["metadata"]["uid"]) if found else ""
 
 
 def _database(systems: Systems, unread: list[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from time import gmtime
 from typing import Any, ClassVar
 
 from wizard import __version__
+from wizard.files import open_private
 
 NAME = "debug.log"
 ROOT = "langsmith_audit"
@@ -36,7 +37,7 @@ class _Private(RotatingFileHandler):
 
     def _open(self) -> Any:
         def opener(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
+            return open_private(Path(path), flags)
 
         return open(self.baseFilename, "a", encoding="utf-8", opener=opener)
 

@@ -19,30 +19,27 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__
+from wizard.files import create_private, open_private, sync_folder, write_private
 from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done
 from wizard.records.findings import Evidence
-from wizard.resources import sync_folder
+from wizard.records.state import (
+    RUNS,
+    made_private,
+    not_written,
+    refuse_foreign,
+    state_folder,
+    told_as_problem,
+)
 from wizard.settings import Place
 
 VERSION = 1
 IN_DOUBT = "LSA547"
 """The one failure of the update after which it may be in nevertheless."""
 
-VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
-
 ROOM = 1 << 20
 """Bytes that must still go to the disk before a change is made: what it did has to fit too."""
-
-
-def state_folder() -> Path:
-    """The folder of all runs: the variable's, or the platform's state folder."""
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE])
-    import platformdirs
-
-    return platformdirs.user_state_path("langsmith-audit", appauthor=False)
 
 
 class Journal:
@@ -63,13 +60,10 @@ class Journal:
             Problem: the state folder cannot be written.
         """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        folder = state_folder() / "runs" / f"{stamp}-{secrets.token_hex(3)}"
+        folder = made_private(RUNS, f"{stamp}-{secrets.token_hex(3)}")
         journal = cls(folder)
         with _writing(folder):
-            folder.mkdir(parents=True, mode=0o700)
-            folder.chmod(0o700)
-            handle = os.open(journal.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.close(handle)
+            os.close(create_private(journal.path))
         journal._write("begin", target=place.as_json(), tool=__version__, journal=VERSION, **about)
         journal._make_sure_of_room()
         with _writing(folder):
@@ -135,11 +129,7 @@ class Journal:
         """
         path = self.backup_path("evidence.txt")
         with _writing(path):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(evidence.text)
-                file.flush()
-                os.fsync(handle)
+            write_private(path, evidence.text.encode())
         self._write("evidence", step=step, file=path.name, summary=list(evidence.summary))
         return path
 
@@ -184,7 +174,7 @@ class Journal:
     def _make_sure_of_room(self) -> None:
         room = self.folder / ".room"
         with _writing(room):
-            handle = os.open(room, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            handle = open_private(room, os.O_RDWR | os.O_APPEND)
             try:
                 _append(handle, bytes(ROOM))
                 os.fsync(handle)
@@ -210,13 +200,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Problem(
-            "LSA902",
-            f"The journal cannot be written: {error.strerror}; no change is made without it",
-            on=str(path),
-            next_step=f"make {state_folder()} writable, or set {VARIABLE} to a folder that is",
-            exit=Exit.UNKNOWN,
-        ) from error
+        raise not_written("The journal cannot be written", error, path) from error
 
 
 @dataclass(frozen=True)
@@ -266,21 +250,51 @@ class Run:
 
 
 def runs() -> list[Run]:
-    """All runs of this machine, oldest first; unreadable ones are left out."""
-    folder = state_folder() / "runs"
-    if not folder.is_dir():
-        return []
-    found = [Run(path.name, path, _entries(path)) for path in folder.iterdir()]
+    """All runs of this machine, oldest first.
+
+    Raises:
+        Problem: LSA902 the state folder cannot be read, LSA940 it, a run's folder or a journal may
+            have been written by somebody else.
+    """
+    folder = state_folder() / RUNS
+    with told_as_problem(folder):
+        if not _there(folder):
+            return []
+        refuse_foreign(folder.parent)
+        refuse_foreign(folder)
+        found = [Run(path.name, path, _entries(path)) for path in folder.iterdir() if path.is_dir()]
     return sorted(found, key=lambda run: (str(run.entries[0]["at"]) if run.entries else "", run.id))
 
 
-def _entries(folder: Path) -> tuple[Mapping[str, Any], ...]:
+def known_runs() -> list[Run]:
+    """The same for what only looks: none where they cannot be read or believed."""
     try:
-        lines = (folder / "journal.ndjson").read_bytes().split(b"\n")
-    except OSError:
+        return runs()
+    except Problem:
+        return []
+
+
+def is_here(run: str) -> bool:
+    """Whether a run with this id was made from this state folder."""
+    return any(known.id == run for known in known_runs())
+
+
+def _there(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _entries(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    refuse_foreign(folder)
+    path = folder / "journal.ndjson"
+    if not path.is_file():
         return ()
+    refuse_foreign(path)
     entries = []
-    for line in lines:
+    for line in path.read_bytes().split(b"\n"):
         with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)
             if _whole(entry):

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wizard.files import read_file
 from wizard.problems import Exit, Problem
 from wizard.records.changes import FactKind
 from wizard.records.plan import SCHEMA_VERSION, Plan, PlannedStep
@@ -70,12 +71,9 @@ def read_plan(path: Path) -> Reading:
         Problem: LSA910 it cannot be read or is no plan, LSA911 it is of another major version.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+        data = read_file(path, LARGEST)
     except OSError as error:
         raise _not_read(path, error.strerror or "it cannot be opened") from None
-    if len(data) > LARGEST:
-        raise _not_read(path, f"it is larger than {LARGEST >> 20} MiB")
     try:
         document = parse(data)
         newer = _version(document, path)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wizard.files import create_private
 from wizard.problems import Exit, Problem
 
 INLINE = 1_000
@@ -43,7 +44,7 @@ class RowsFile:
         self._count = 0
         self._hash = hashlib.sha256()
         try:
-            self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            self._handle = create_private(path, os.O_APPEND)
         except OSError as error:
             raise _not_written(path, error) from None
 

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.records.journal import IN_DOUBT, Run, runs
+from wizard.records.journal import IN_DOUBT, Run, known_runs, runs
 from wizard.settings import Place
 
 
@@ -155,7 +155,7 @@ NEWEST = 10
 
 def expected_seconds(place: Place, step: str) -> tuple[int, int] | None:
     """The median in whole seconds, and of how many runs; None where no run tells."""
-    mine = [run for run in runs() if run.place == place.as_json()]
+    mine = [run for run in known_runs() if run.place == place.as_json()]
     found = [seconds for run in mine for seconds in _took(run, step)][-NEWEST:]
     return (round(median(found)), len(found)) if found else None
 

@@ -103,6 +103,17 @@ class Systems:
         """The release as journals tell it from others."""
         return Place(self.cluster.server, self.target.namespace, self.target.release)
 
+    def uid_of(self, namespace: str) -> str:
+        """A namespace's uid, the same whatever its API server is called; empty where it is gone.
+
+        Raises:
+            Problem: it may not be read.
+        """
+        from wizard.systems.kubernetes.cluster import NAMESPACES
+
+        found = self.live_object(NAMESPACES, namespace, None) or {}
+        return str((found.get("metadata") or {}).get("uid") or "")
+
     @property
     def release(self) -> Release:
         """The deployed release."""

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -130,6 +131,17 @@ def test_a_busy_server_is_asked_again_as_it_wishes(tmp_path: Path, serve) -> Non
     assert len(serve.server.asked) == 3
 
 
+def test_the_servers_clock_is_told_by_its_answers(tmp_path: Path, serve, monkeypatch) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, page("a")))
+    with closing(Cluster.connect(path, None)) as cluster:
+        assert abs(cluster.now() - datetime.now(UTC)) < timedelta(minutes=1)
+        for date in ("Mon, 07 Jan 2030 10:00:00 GMT", "none", "Mon, 07 Jan 2030 10:00:09 -0000"):
+            monkeypatch.setattr(Answers, "date_time_string", lambda _, date=date: date)
+            cluster.list(PODS, "ls")
+            ahead = cluster.now() - datetime(2030, 1, 7, 10, tzinfo=UTC)
+            assert timedelta() <= ahead < timedelta(minutes=1), date
+
+
 def test_a_list_whose_later_pages_are_forgotten_is_read_anew(tmp_path: Path, serve) -> None:
     path = kubeconfig(tmp_path / "config", serve(200, page("a", "b", "c")))
     gone = (410, "application/json", status(410, "Expired", "the provided continue is too old"))
@@ -208,8 +220,12 @@ def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: bytes, words: str) -
     assert words in problem.what
 
 
-def test_a_folder_is_no_kubeconfig(tmp_path: Path) -> None:
-    assert refused(lambda: Cluster.connect(tmp_path, None)).id == "LSA202"
+@pytest.mark.skipif(os.name != "posix", reason="kinds of files of POSIX")
+def test_what_is_no_regular_file_is_no_kubeconfig(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        problem = refused(lambda path=path: Cluster.connect(path, None))
+        assert (problem.id, "not a regular file" in problem.what) == ("LSA202", True)
 
 
 def test_a_wrong_context_lists_those_there_are(tmp_path: Path) -> None:

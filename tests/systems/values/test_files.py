@@ -203,3 +203,29 @@ def test_a_megabyte_is_read(tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     path.write_bytes(b"#" * 1024 * 1024)
     assert len(read_values(path)) == 1024 * 1024
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can give files away")
+def test_a_folder_of_somebody_else_gets_no_other_file(values, tmp_path, monkeypatch) -> None:
+    """Whoever owns the folder puts a link under the temporary name, when it is on the disk."""
+    victim = tmp_path / "elsewhere"
+    victim.write_bytes(b"root's")
+    victim.chmod(0o600)
+    os.chown(values, 12345, 12345)
+    values.chmod(0o666)
+    sync = os.fsync
+
+    def swap(handle: int) -> None:
+        sync(handle)
+        for each in values.parent.glob(".values.yaml.*.tmp"):
+            each.unlink()
+            each.symlink_to(victim)
+
+    monkeypatch.setattr(os, "fsync", swap)
+    with pytest.raises(Problem) as caught:
+        write_values(values, before=BEFORE, after=AFTER)
+    assert (caught.value.id, "another file" in caught.value.what) == ("LSA332", True)
+    assert (victim.stat().st_uid, stat.S_IMODE(victim.stat().st_mode)) == (0, 0o600)
+    assert victim.read_bytes() == b"root's"
+    assert not values.is_symlink()
+    assert values.read_bytes() == BEFORE

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from wizard.files import write_private
 from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.organizations.last_update import last_update
@@ -86,8 +87,7 @@ def propose(systems: Systems, pods: list[str]) -> Change | None:
 def apply(change: Change, watch: Watch) -> Done:
     """Keep a copy of the script beside the journal."""
     path = watch.backup(FILE)
-    path.write_text(change.exact[0].text, encoding="utf-8")
-    path.chmod(0o600)
+    write_private(path, change.exact[0].text.encode())
     return Done(
         "The SQL was handed over, for a DBA to run",
         (f"a copy: {path}", f"it should report: {SAYS}"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wizard.records.journal import IN_DOUBT, Run, runs
+from wizard.records.journal import IN_DOUBT, Run, known_runs
 from wizard.settings import Place
 
 
@@ -31,7 +31,7 @@ class LastUpdate:
 def last_update(place: Place) -> LastUpdate | None:
     """The newest update of this release's organizations from here that no restart followed."""
     found: LastUpdate | None = None
-    for run in runs():
+    for run in known_runs():
         if run.place == place.as_json():
             for entry in run.entries:
                 found = _follow(run, entry, found)

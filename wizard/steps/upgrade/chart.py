@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import State
-from wizard.records.journal import state_folder
+from wizard.records.state import made_private
 from wizard.settings import STORED
 from wizard.steps.upgrade.ahead import line_findings
 from wizard.systems.access import not_understood
@@ -53,7 +53,7 @@ def chart_reference(systems: Systems) -> str:
         return systems.target.chart
     release, deployed = systems.release, f"{systems.manifest}\n---\n{systems.hooks}"
     found = stored_chart(systems.cluster, release)
-    path = packaged(found, state_folder() / "charts", release)
+    path = packaged(found, made_private("charts"), release)
     make_sure(systems.helm, path, release, values=systems.deployed_values, deployed=deployed)
     return str(path)
 

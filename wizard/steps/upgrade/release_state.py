@@ -13,7 +13,7 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import Finding, failed
-from wizard.records.journal import runs
+from wizard.records.journal import known_runs
 from wizard.records.runs import last_not_undone, made
 from wizard.systems.release.manifest import objects_of
 
@@ -153,7 +153,7 @@ def _ways_out(systems: Systems, history: Sequence[Revision]) -> str:
 
 def _made_from_here(systems: Systems, before: int) -> bool:
     """Whether an upgrade that a run from here began on this revision is the newest one."""
-    run = last_not_undone(systems.place, runs())
+    run = last_not_undone(systems.place, known_runs())
     ours = [it for it in made(run) if it.step == "helm_upgrade"] if run else []
     begun_on = ours[-1].register.get("revision") if ours else None
     return begun_on == before == systems.release.revision - 1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Done
-from wizard.records.journal import runs
+from wizard.records.journal import known_runs
 from wizard.steps.upgrade.live import EDITS, NONE
 from wizard.steps.upgrade.owner import owner
 from wizard.systems.calls import poll
@@ -354,7 +354,7 @@ def at_work(folder: Path) -> bool | None:
     """Whether the helm of the run in this folder is at work; None where nothing tells."""
     noted = [
         entry
-        for run in runs()
+        for run in known_runs()
         if run.folder == folder
         for entry in run.entries
         if entry["event"] == "note" and "helm" in entry

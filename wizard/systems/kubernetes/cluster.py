@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -103,6 +104,10 @@ class Cluster:
         if not inside:
             raise no_kubeconfig(kubeconfig)
         return cls(Connection(Kubeconfig((), (), ""), _pod_context(), limit))
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, as its last answer tells it."""
+        return self._connection.now()
 
     @staticmethod
     def contexts(kubeconfig: Path | None) -> list[ContextInfo]:

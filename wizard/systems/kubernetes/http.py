@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
@@ -49,6 +51,14 @@ class Connection:
         self._files = os.pathsep.join(str(path) for path in config.paths)
         self._lock = threading.Lock()
         self._client: Any = None
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, as its last answer tells it, to the second.
+
+        By this machine's, where none told it (RFC 9110, "Date").
+        """
+        return datetime.now(UTC) + self._ahead
 
     def request(
         self,
@@ -182,6 +192,7 @@ class Connection:
                     redirect=False,
                 )
                 sent.ended = str(response.status)
+            self._ahead = _ahead(str(response.headers.get("Date") or "")) or self._ahead
         except (HTTPError, OSError) as error:
             raise transport_problem(error, self.info, call, self.limit) from None
         return response
@@ -270,6 +281,15 @@ def _pause(response: Any, method: str) -> float | None:
     told = str(response.headers.get("Retry-After") or "")
     again = response.status == BUSY or (method == "GET" and response.status in BEHIND)
     return float(told) if again and told.isdigit() else None
+
+
+def _ahead(date: str) -> timedelta | None:
+    """How far the clock that tells this is ahead of this machine's; None where it tells nothing."""
+    try:
+        told = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return told.replace(tzinfo=told.tzinfo or UTC) - datetime.now(UTC)
 
 
 @contextmanager

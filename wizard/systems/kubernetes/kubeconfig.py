@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from wizard.files import read_file
 from wizard.problems import Exit, Problem
 
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a kubeconfig; one of a thousand clusters has a third of that."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -128,7 +131,7 @@ def _parse(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(read_file(path, LARGEST).decode())
     except OSError as error:
         raise _unreadable(path, error.strerror or type(error).__name__) from None
     except UnicodeDecodeError:

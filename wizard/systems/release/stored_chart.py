@@ -72,7 +72,6 @@ def packaged(chart: Mapping[str, Any], folder: Path, release: Release) -> Path:
         raise _unusable(release, "the release's Secret cannot be read") from None
     path = folder / f"{CHART}-{hashlib.sha256(content).hexdigest()[:12]}.tgz"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=folder)
         with os.fdopen(handle, "wb") as file:
             file.write(content)

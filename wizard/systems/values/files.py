@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -10,8 +11,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from wizard.files import create_private, make_private, read_file, sync_folder, write_private
 from wizard.problems import Exit, Problem
-from wizard.resources import sync_folder
 from wizard.systems.values.reading import LIMIT
 
 
@@ -22,17 +23,11 @@ def read_values(path: Path) -> bytes:
         Problem: it is missing, not a regular file, unreadable, or larger than 1 MB.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _unreadable(path, "it is not a regular file")
-        with path.open("rb") as handle:
-            if os.fstat(handle.fileno()).st_size > LIMIT:
-                raise _large(path)
-            data = handle.read(LIMIT + 1)
-    except (OSError, ValueError) as error:
+        return read_file(path, LIMIT)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise _large(path) from error
         raise _unreadable(path, _reason(error)) from error
-    if len(data) > LIMIT:
-        raise _large(path)
-    return data
 
 
 def write_values(path: Path, *, before: bytes, after: bytes, backup: Path | None = None) -> None:
@@ -76,14 +71,15 @@ def remove_leftovers(path: Path) -> int:
 
 def _replace(path: Path, target: Path, before: bytes, after: bytes) -> None:
     beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
-    facts = target.stat()
     try:
-        _write_new(beside, after)
-        _keep_owner(beside, facts)
-        _keep_attributes(target, beside)
-        beside.chmod(stat.S_IMODE(facts.st_mode))
-        _refuse_changed(path, before)
-        beside.replace(target)
+        with os.fdopen(create_private(beside), "wb") as file:
+            file.write(after)
+            _keep_facts(target, file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
+            _refuse_changed(path, before)
+            _refuse_swapped(path, beside, file.fileno())
+            beside.replace(target)
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -91,35 +87,37 @@ def _replace(path: Path, target: Path, before: bytes, after: bytes) -> None:
         sync_folder(target.parent)
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _keep_facts(source: Path, handle: int) -> None:
+    """Owner, attributes and mode, by the open handle: its name may be another file's by now."""
+    facts, now = source.stat(), os.fstat(handle)
+    if hasattr(os, "fchown") and (now.st_uid, now.st_gid) != (facts.st_uid, facts.st_gid):
+        os.fchown(handle, facts.st_uid, facts.st_gid)
+    _keep_attributes(source, handle)
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, stat.S_IMODE(facts.st_mode))
 
 
-def _keep_owner(path: Path, facts: os.stat_result) -> None:
-    now = path.stat()
-    if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (facts.st_uid, facts.st_gid):
-        os.chown(path, facts.st_uid, facts.st_gid)
-
-
-def _keep_attributes(source: Path, path: Path) -> None:
+def _keep_attributes(source: Path, handle: int) -> None:
     if not hasattr(os, "listxattr"):
         return
     with contextlib.suppress(OSError):
         for name in os.listxattr(source):
             with contextlib.suppress(OSError):
-                os.setxattr(path, name, os.getxattr(source, name))
+                os.setxattr(handle, name, os.getxattr(source, name))
+
+
+def _refuse_swapped(path: Path, beside: Path, handle: int) -> None:
+    """Whoever owns the folder can put another file under the name."""
+    if not os.path.samestat(beside.lstat(), os.fstat(handle)):
+        raise _unwritable(path, f"somebody else put another file at {beside}")
 
 
 def _keep(backup: Path, data: bytes) -> None:
     try:
-        backup.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(backup.parent)
         if backup.exists() and backup.read_bytes() == data:
             return
-        _write_new(backup, data)
+        write_private(backup, data)
     except OSError as error:
         raise Problem(
             "LSA333",

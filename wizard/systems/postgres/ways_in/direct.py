@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.files import read_file
 from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
     from wizard.systems.postgres.model import Login
     from wizard.systems.release.installation import Installation
 
+LARGEST = 64 * 1024
+"""Bytes of the file with a connection string."""
 LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
 
 
@@ -51,7 +54,7 @@ def file_login(path: Path, installation: Installation) -> Login:
     from wizard.systems.postgres.model import Login
 
     try:
-        told = conninfo_to_dict(path.read_text(encoding="utf-8").strip())
+        told = conninfo_to_dict(read_file(path, LARGEST).decode().strip())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise _unusable("LSA554", f"cannot be read: {reason}", path) from None
