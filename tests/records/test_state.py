@@ -45,7 +45,7 @@ def test_all_of_it_is_private_whatever_the_umask(state_dir, umask) -> None:
     try:
         Journal.begin(PLACE)
         assert Lock("a").acquire()
-        machine()
+        machine(make=True)
     finally:
         os.umask(before)
     assert modes(state_dir.parent) == {(True, 0o700), (False, 0o600)}
@@ -104,16 +104,23 @@ def test_one_that_a_run_with_sudo_left_is_told(open_folder, monkeypatch) -> None
 def test_a_name_that_cannot_be_is_told(tmp_path, monkeypatch) -> None:
     for name in ("x" * 300, "/".join(["y" * 200] * 30), os.fsdecode(b"z\xff")):
         monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", str(tmp_path / name))
-        for act in (runs, lambda: Journal.begin(PLACE), machine, lambda: Lock("a")):
+        for act in (
+            runs,
+            lambda: Journal.begin(PLACE),
+            lambda: machine(make=True),
+            lambda: Lock("a"),
+        ):
             assert refused(act).id == "LSA902", name
 
 
 def test_the_machine_has_one_random_name_a_state_folder(tmp_path, monkeypatch) -> None:
-    first = machine()
+    assert machine(make=False) == ""
+    assert not state_folder().exists()
+    first = machine(make=True)
     assert len(first) == 32
-    assert machine() == first
+    assert machine(make=False) == machine(make=True) == first
     monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", str(tmp_path / "other"))
-    assert machine() != first
+    assert machine(make=True) != first
 
 
 HOLD = """

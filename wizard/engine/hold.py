@@ -83,7 +83,7 @@ def _lease(systems: Systems, lock: str = "") -> Lease:
         systems.cluster,
         place.namespace,
         place.release,
-        machine=machine(),
+        machine=machine(make=bool(lock)),
         lock=lock,
         dead=lambda holder: _dead(holder, lock),
     )

@@ -92,18 +92,21 @@ def refuse_foreign(path: Path) -> None:
         raise _foreign(path, facts.st_uid)
 
 
-def machine() -> str:
-    """A random id that names this state folder, and with it this machine; made once.
+def machine(*, make: bool) -> str:
+    """A random id that names this state folder, and with it this machine; empty where none is made.
 
     Raises:
         Problem: it can neither be read nor made.
     """
-    path = made_private() / "machine"
+    path = state_folder() / "machine"
     with told_as_problem(path):
-        if not path.exists():
-            draft = path.with_name(f"machine.{secrets.token_hex(6)}")
+        if make and not path.exists():
+            draft = made_private() / f"machine.{secrets.token_hex(6)}"
             write_private(draft, secrets.token_hex(16).encode())
             draft.replace(path)
+        if not path.exists():
+            return ""
+        refuse_foreign(path.parent)
         refuse_foreign(path)
         return read_file(path, _LARGEST_ID).decode("ascii", "replace").strip()
 

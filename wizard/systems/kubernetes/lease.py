@@ -154,7 +154,10 @@ class Lease:
                 raise self._under_way(now)
 
     def _proven_dead(self, holder: Holder) -> bool:
-        return holder.machine == self._machine and self._dead_here(holder)
+        return self._here(holder) and self._dead_here(holder)
+
+    def _here(self, holder: Holder) -> bool:
+        return bool(self._machine) and holder.machine == self._machine
 
     def _ours(self, holder: Holder) -> bool:
         return (holder.run, holder.machine) == (self._run, self._machine)
@@ -203,7 +206,7 @@ class Lease:
             self._write(self._run, holder)
 
     def _under_way(self, holder: Holder) -> Problem:
-        here = holder.machine == self._machine
+        here = self._here(holder)
         return Problem(
             "LSA903" if here else "LSA936",
             f"Another langsmith-audit is changing this release: {holder.told}",
