@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
 from wizard.systems.calls import LOGGER
 from wizard.systems.helm.records import Upgrade
+from wizard.systems.release.records import kept_in
+from wizard.systems.values.as_helm import without_nulls
 
 NAME = "langsmith-backend"
 ALL = ("run", "--yes", "--all")
@@ -59,11 +62,9 @@ def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
     answer = run(*ALL)
     assert answer.returncode == 0, answer.stderr
     found = helms(cluster)
-    assert sum(found.values()) <= 12, found
-    assert found["list"] == 0, found
-    assert found["get all"] == 2, found  # at the start, and after the upgrade
-    assert found["upgrade"] == 1, found
-    assert (found["show"], found["template"]) == (1, 3), found
+    assert found == {"version": 1, "show": 1, "template": 3, "upgrade": 1}
+    records = [f"sh.helm.release.v1.langsmith.v{number}" for number in (1, 2)]
+    assert [readings(cluster, "secrets", it) for it in records] == [1, 1]
     assert readings(cluster) <= 14
 
 
@@ -102,6 +103,39 @@ def test_labels_that_do_not_agree_with_helm_are_not_believed(
         assert listed_by_helm(cluster) == 1
 
 
+def told(systems: Systems) -> list[object]:
+    """All that helm has recorded; a time of `helm list` is written otherwise."""
+    systems.forget()
+    found = [replace(systems.release, updated=""), systems.manifest, systems.hooks, systems.history]
+    values = [systems.deployed_values, without_nulls(systems.computed_values)]
+    return [*found, *values, systems.took, systems.rendered_at(1)]
+
+
+@pytest.mark.parametrize("systems", ["helm3", "helm4"], indirect=True)
+def test_what_cannot_be_read_here_is_asked_of_helm_and_the_same(
+    cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cluster.run_helm(*SAME).returncode == 0
+    cluster.kubernetes.requests.clear()
+    first = told(systems)
+    assert listed_by_helm(cluster) == 0
+    assert systems.took is not None
+    monkeypatch.setattr("wizard.systems.helm.stored.MOST_VALUES", 0)
+    with Systems(systems.target) as others:
+        assert told(others) == first
+    assert listed_by_helm(cluster) > 0
+
+
+def test_where_records_may_be_listed_alone_helm_says_what_it_may_not_read(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    cluster.kubernetes.faults.forbid("get", "secrets")
+    assert systems.release.status == "deployed"
+    with pytest.raises(Problem) as caught:
+        _ = systems.manifest
+    assert caught.value.id == "LSA117"
+
+
 @pytest.mark.parametrize("why", ["another driver", "no right"])
 def test_where_the_labels_cannot_tell_helm_is_asked(
     cluster: PracticeCluster, systems: Systems, monkeypatch: pytest.MonkeyPatch, why: str
@@ -110,8 +144,9 @@ def test_where_the_labels_cannot_tell_helm_is_asked(
     if why == "no right":
         cluster.kubernetes.faults.forbid("list", "secrets")
     else:
-        monkeypatch.setenv("HELM_DRIVER", "configmap")
+        monkeypatch.setenv("HELM_DRIVER", "memory")
     assert systems.revisions() == ()
+    assert (kept_in() is None) == (why == "another driver")
     with pytest.raises(Problem):  # helm may not list them either, or knows no release there
         _ = systems.release
 
@@ -125,6 +160,7 @@ def test_what_is_read_of_a_release_is_of_the_revision_that_was_listed(
     assert "added" not in systems.computed_values
     systems.forget()
     assert systems.deployed_values["added"] is True
+    assert systems.computed_values["added"] is True
 
 
 def test_a_rendering_is_made_again_where_anything_differs(

@@ -120,8 +120,8 @@ def of_helm(systems: Systems, change: Change) -> tuple[Right, ...]:
     way = change.payload
     old = objects(systems, systems.manifest)
     if isinstance(way, Rollback):
-        there = systems.helm.record_at(way.release, way.namespace, way.revision)
-        new = objects(systems, there.manifest) | objects(systems, there.hooks)
+        manifest, hooks = systems.rendered_at(way.revision)
+        new = objects(systems, manifest) | objects(systems, hooks)
     elif change.manifest:
         new = objects(systems, change.manifest)
     else:  # an upgrade that puts a revision back: the chart is not rendered for it

@@ -391,8 +391,7 @@ def _rests_on_rows(change: PlannedChange) -> bool:
 
 
 def _last_revision(systems: Systems) -> str:
-    target = systems.target
-    history = systems.helm.history(target.release, target.namespace)
+    history = systems.history
     if not history:
         return ""
     last = history[-1]

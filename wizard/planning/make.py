@@ -340,9 +340,8 @@ def _duration(systems: Systems, step: str) -> Duration | None:
 
 
 def _last_deployment(systems: Systems) -> Duration | None:
-    target = systems.target
     try:
-        took = systems.helm.last_took(target.release, target.namespace)
+        took = systems.took
     except Problem:
         return None
     source = f"revision {systems.release.revision} took as long, to the end of its hook Jobs"

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wizard.steps.step import Access
+from wizard.systems.kubernetes.cluster import SECRETS
 from wizard.systems.release.helm_rights import usual_rights
+from wizard.systems.release.records import kept_in
 
-RELEASES = Access("kubernetes", "list", "secrets")
-"""helm keeps its releases in Secrets, and lists them."""
+_RECORDS = (kept_in() or SECRETS).plural
 
-RELEASE = Access("kubernetes", "get", "secrets")
-"""One release (`helm get`), or the Secret with the database's URL."""
+RELEASES = Access("kubernetes", "list", _RECORDS)
+"""Where helm keeps its releases (`HELM_DRIVER`): their labels."""
+
+RELEASE = Access("kubernetes", "get", _RECORDS)
+"""What helm has recorded of one release."""
+
+SECRET = Access("kubernetes", "get", "secrets")
+"""The Secret with the database's URL."""
 
 BACKEND = (
     Access("kubernetes", "get", "deployments", "apps"),
@@ -64,7 +71,7 @@ OWN_POD = (
 """psql in a pod of its own, with `--database pod` alone."""
 
 DATABASE = (
-    RELEASE,
+    SECRET,
     Access("kubernetes", "get", "services"),
     Access("kubernetes", "list", "pods"),
     *FORWARD,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from wizard.article import OLDEST, new_enough
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, failed, from_problem, passed
-from wizard.steps.rights import DISCOVERY, RELEASES, STATE
+from wizard.steps.rights import DISCOVERY, RELEASE, RELEASES, STATE
 from wizard.steps.step import Access, Step
 from wizard.steps.upgrade.release_state import may_go_on, state_finding
 from wizard.systems.release.discovery import CHART_LABEL, NO_RELEASE, NOT_READABLE
@@ -22,7 +22,7 @@ class ChartVersion(Step):
 
     name: ClassVar[str] = "chart_version"
     title: ClassVar[str] = "The chart version"
-    access: ClassVar[tuple[Access, ...]] = (RELEASES, *DISCOVERY, *STATE)
+    access: ClassVar[tuple[Access, ...]] = (RELEASES, RELEASE, *DISCOVERY, *STATE)
 
     def observe(self, systems: Systems) -> Observation:
         """The release, its status and its chart."""

@@ -18,7 +18,7 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.settings import Place, Target
 from wizard.systems.langsmith.asking import Asking
-from wizard.systems.release.records import ReleaseRecords
+from wizard.systems.release.records import ReleaseRecords, history_of, record_of, stored_revisions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from wizard.systems.helm.client import Helm
-    from wizard.systems.helm.records import Chart, Release, Upgrade
+    from wizard.systems.helm.records import Chart, Release, Revision, Upgrade
     from wizard.systems.kubernetes.cluster import Cluster, Resource
     from wizard.systems.kubernetes.forward import LocalForward
     from wizard.systems.kubernetes.rbac import Right
@@ -149,6 +149,21 @@ class Systems:
     def hooks(self) -> str:
         """The deployed release's hooks, as YAML."""
         return self._of_revision("hooks", lambda: self.helm.hooks(*self._revision))
+
+    @property
+    def took(self) -> float | None:
+        """Seconds that the deployed revision took, to the end of its last hook Job."""
+        where = self.target.release, self.target.namespace
+        return self._of_revision("took", lambda: self.helm.last_took(*where))
+
+    def rendered_at(self, revision: int) -> tuple[str, str]:
+        """The manifest and the hooks of a revision that is kept; they hold secrets."""
+        return self._once(f"revision {revision}", lambda: self._read_rendered(revision))
+
+    @property
+    def history(self) -> list[Revision]:
+        """The revisions that are kept, oldest first."""
+        return self._once("history", self._read_history)
 
     @property
     def values_layers(self) -> list[tuple[Path, bytes]]:
@@ -376,10 +391,9 @@ class Systems:
         from wizard.systems.release.discovery import NOT_READABLE, not_by_helm, stand_in
 
         target = self.target
-        ahead = ("computed_values", *(("deployed_values",) if target.values else ()))
-        place = target.release, target.namespace
+        place = target.namespace, target.release
         try:
-            return self._records.newest(self.helm, *place, self.revisions, ahead)
+            return self._records.newest(lambda: self.helm, self.cluster, *place)
         except Problem as problem:
             if self._keep_unread(problem):
                 found = stand_in(self.cluster, target.namespace, target.release)
@@ -397,9 +411,20 @@ class Systems:
 
         Empty where only helm itself can tell.
         """
-        from wizard.systems.release.records import stored_revisions
-
         return stored_revisions(self.cluster, self.target.namespace, self.target.release)
+
+    def _read_rendered(self, revision: int) -> tuple[str, str]:
+        name, namespace = self.target.release, self.target.namespace
+        found = record_of(self.cluster, namespace, name, revision)
+        if found:
+            return found.manifest, found.hooks
+        at = name, namespace, revision
+        return self.helm.manifest(*at), self.helm.hooks(*at)
+
+    def _read_history(self) -> list[Revision]:
+        name, namespace = self.target.release, self.target.namespace
+        found = history_of(self.cluster, namespace, name, self.revisions())
+        return found or self.helm.history(name, namespace)
 
     def _read_manifest(self) -> str:
         from wizard.systems.release.discovery import live_manifest

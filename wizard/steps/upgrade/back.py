@@ -52,7 +52,7 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
         )
     if wanted == release.revision:
         return nothing(subject, f"revision {wanted} from before the run is {release.status}")
-    there = [each.revision for each in systems.helm.history(release.name, release.namespace)]
+    there = [each.revision for each in systems.revisions() or systems.history]
     if wanted in there:
         return _rollback(systems, made, release, wanted)
     return _upgrade_back(systems, made, release, wanted)
@@ -123,10 +123,13 @@ def _settled(systems: Systems, last: Made, watch: Watch) -> Release:
 
 def _age(updated: str) -> float:
     """Seconds since helm's own time of a revision; 0 when it cannot be read."""
-    match = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)? ([+-]\d{4})", updated)
-    if not match:
+    match = re.match(r"([\d-]{10})[ T]([\d:]{8})(?:\.\d+)? ?([+-]\d\d:?\d\d|Z)", updated)
+    try:
+        at = datetime.fromisoformat("{}T{}{}".format(*match.groups())) if match else None
+    except ValueError:
+        at = None
+    if at is None:
         return 0.0
-    at = datetime.strptime(" ".join(match.groups()), "%Y-%m-%d %H:%M:%S %z")
     return (datetime.now(UTC) - at).total_seconds()
 
 

@@ -147,8 +147,7 @@ def _consequences(systems: Systems, upgrade: Upgrade, chart: Chart) -> Iterator[
 
 def _images(systems: Systems, upgrade: Upgrade, app: str) -> Iterator[str]:
     """The image tags that change, those of the user's own values left as they are."""
-    target = systems.target
-    deployed = systems.helm.computed_values(target.release, target.namespace)
+    deployed = systems.computed_values
     defaults = systems.helm.chart_values(upgrade.chart, upgrade.version)
     new = _tags(defaults, app) | _tags(systems.file_values)
     old = _tags(deployed, systems.release.app_version)

@@ -84,10 +84,9 @@ def _blocking(status: RolloutStatus | None, jobs: tuple[HookJob, ...]) -> list[P
 
 
 def _release(systems: Systems) -> str:
-    target = systems.target
-    history = systems.helm.history(target.release, target.namespace)
+    history = systems.history
     last = history[-1]
-    head = f"release {target.release}: revision {last.revision} is {last.status}"
+    head = f"release {systems.target.release}: revision {last.revision} is {last.status}"
     rows = [f"{it.revision}  {it.updated}  {it.status}  {it.chart}  {it.description}"
             for it in history[-10:]]  # fmt: skip
     return "\n".join((head, *rows))

@@ -35,7 +35,7 @@ WHAT = {
 def state_finding(systems: Systems) -> Finding:
     """What is known of a release that is not deployed."""
     release = systems.release
-    history = systems.helm.history(release.name, release.namespace)
+    history = systems.history
     id, what = WHAT.get(
         release.status, ("LSA104", f"The release is {release.status}, not deployed")
     )

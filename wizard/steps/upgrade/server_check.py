@@ -5,7 +5,6 @@ Admission, quotas and types are checked for real; helm's own server dry run send
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +27,7 @@ from wizard.systems.release.manifest import (
     resource_of,
 )
 from wizard.systems.release.owners import HELM, applied_by_helm
-from wizard.systems.release.records import DRIVERS
+from wizard.systems.release.records import kept_in, name_of
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -67,7 +66,7 @@ def of_way_back(systems: Systems, change: Change) -> Iterator[ServerCheck]:
 
     way, release = change.payload, systems.release
     if isinstance(way, Rollback):
-        manifest = systems.helm.record_at(way.release, way.namespace, way.revision).manifest
+        manifest, _ = systems.rendered_at(way.revision)
     else:
         manifest = systems.helm.template(way)
     now, then, hooks = (
@@ -100,24 +99,25 @@ def refuse_any(systems: Systems, checks: Iterable[ServerCheck]) -> None:
 
 
 def of_record(systems: Systems) -> Iterator[ServerCheck]:
-    """The Secret in which helm records the new revision before it changes any object.
+    """The Secret (or ConfigMap) in which helm records the new revision before anything else.
 
-    A quota may have no room for it. Source: helm's storage driver, `HELM_DRIVER`.
+    A quota may have no room for it.
     """
-    if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
+    resource, release = kept_in(), systems.release
+    if resource is None:
         return
-    release = systems.release
-    name = f"sh.helm.release.v1.{release.name}.v{release.revision + 1}"
+    name = name_of(release.name, release.revision + 1)
     labels = {"owner": "helm", "name": release.name, "version": str(release.revision + 1)}
     body = {
         "apiVersion": "v1",
-        "kind": SECRETS.kind,
+        "kind": resource.kind,
         "metadata": {"name": name, "labels": labels},
-        "type": "helm.sh/release.v1",
     }
+    if resource is SECRETS:
+        body["type"] = "helm.sh/release.v1"
     yield _checked(
-        f"Secret {name}, helm's record",
-        lambda: systems.cluster.create(SECRETS, release.namespace, body, dry_run=True),
+        f"{resource.kind} {name}, helm's record",
+        lambda: systems.cluster.create(resource, release.namespace, body, dry_run=True),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any, Self
 from wizard.problems import Exit, Problem
 from wizard.systems.helm import process
 from wizard.systems.helm.errors import Call
-from wizard.systems.helm.records import Record, Release, Revision, read_release, took
-from wizard.systems.redact import redact
+from wizard.systems.helm.records import Release, Revision, read_release, read_revision, took
 
 KNOWN_MAJORS = (3, 4)
 VERSION_LIMIT = 10.0
@@ -22,16 +20,6 @@ CONNECT_LIMIT = 10.0
 READ_FACTOR = 3
 """helm reads whole releases, half a megabyte each: it gets this times the limit to connect."""
 ALL_REVISIONS = 10_000
-ROW = ("name", "namespace", "revision", "status", "chart", "app_version", "updated")
-NEWLINE = '{{"\\n"}}'
-RECORD = (
-    "{{with .Release}}{{.Name}}\n{{.Namespace}}\n{{.Version}}\n{{.Info.Status}}\n"
-    "{{.Chart.Metadata.Name}}-{{.Chart.Metadata.Version}}\n{{.Chart.Metadata.AppVersion}}\n"
-    "{{.Info.LastDeployed}}{{end}}",
-    "{{.Release.Manifest}}\n",
-    "{{range .Release.Hooks}}---\n# Source: {{.Path}}\n{{.Manifest}}\n{{end}}",
-)
-"""A row as `helm list` gives it, then what `helm get manifest` and `helm get hooks` print."""
 INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
 
 
@@ -122,24 +110,6 @@ class HelmReads:
             exit=Exit.FAILED,
         )
 
-    def record_at(self, name: str, namespace: str, revision: int) -> Record:
-        """One revision of a release by its own record alone (`helm get all`).
-
-        Raises:
-            Problem: it is not kept.
-        """
-        between = f"\n{secrets.token_hex(16)}\n"
-        argv = ["get", "all", name, "--namespace", namespace, *of(revision)]
-        call = Call("helm get all", on_release(name, namespace))
-        template = between.join(RECORD).replace("\n", NEWLINE)  # one line, as in the debug log
-        text = self._read([*argv, "--template", template], call)
-        try:
-            facts, manifest, hooks = text.split(between)
-            row = dict(zip(ROW, facts.splitlines(), strict=True))
-            return Record(read_release(row), manifest, hooks)
-        except ValueError:
-            raise unreadable(call) from None
-
     def user_values(self, name: str, namespace: str, revision: int = 0) -> dict[str, Any]:
         """The values that the user gave (`helm get values`); they hold secrets.
 
@@ -174,16 +144,7 @@ class HelmReads:
         """The revisions that are kept, oldest first."""
         argv = ["history", name, "--namespace", namespace, "--max", str(ALL_REVISIONS)]
         rows = self._json(argv, Call("helm history", on_release(name, namespace)))
-        return [
-            Revision(
-                int(row["revision"]),
-                str(row["status"]),
-                str(row["chart"]),
-                str(row["updated"]),
-                redact(str(row["description"])),
-            )
-            for row in rows
-        ]
+        return [read_revision(row) for row in rows]
 
     def _values(self, name: str, namespace: str, flags: list[str]) -> dict[str, Any]:
         argv = ["get", "values", name, "--namespace", namespace, *flags]

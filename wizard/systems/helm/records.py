@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wizard.systems.redact import redact
+
 UPGRADE_TIMEOUT = 1800
 
 
@@ -33,15 +35,6 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What helm keeps of one revision; manifest and hooks hold secrets."""
-
-    release: Release
-    manifest: str
-    hooks: str
-
-
-@dataclass(frozen=True)
 class Revision:
     """One row of `helm history`."""
 
@@ -50,6 +43,27 @@ class Revision:
     chart: str
     updated: str
     description: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What helm keeps of one revision; texts and values hold secrets.
+
+    Attributes:
+        row: as `helm history` tells it.
+        manifest, hooks: as `helm get manifest` and `helm get hooks` print them.
+        user_values: as `helm get values` tells them.
+        computed_values: the same with the chart's own (`--all`); what is null is left out.
+        took: seconds from its begin to the end of the last hook Job, see `took`.
+    """
+
+    release: Release
+    row: Revision
+    manifest: str
+    hooks: str
+    user_values: dict[str, Any]
+    computed_values: dict[str, Any]
+    took: float | None
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,17 @@ def read_release(row: Mapping[str, Any]) -> Release:
         version,
         str(row["app_version"]),
         str(row["updated"]),
+    )
+
+
+def read_revision(row: Mapping[str, Any]) -> Revision:
+    """A row of `helm history --output json`; its description is redacted."""
+    return Revision(
+        int(row["revision"]),
+        str(row["status"]),
+        str(row["chart"]),
+        str(row["updated"]),
+        redact(str(row["description"])),
     )
 
 

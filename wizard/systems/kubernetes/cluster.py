@@ -57,6 +57,7 @@ class Resource:
 PODS = Resource("pods", "Pod")
 SERVICES = Resource("services", "Service")
 SECRETS = Resource("secrets", "Secret")
+CONFIGMAPS = Resource("configmaps", "ConfigMap")
 EVENTS = Resource("events", "Event")
 NAMESPACES = Resource("namespaces", "Namespace")
 DEPLOYMENTS = Resource("deployments", "Deployment", "apps")

@@ -22,6 +22,7 @@ from typing import Any
 
 from wizard.systems.kubernetes.rbac import Right
 from wizard.systems.release.manifest import UNSCOPED, Key, as_map, resource_of
+from wizard.systems.release.records import kept_in
 
 HOOK = "helm.sh/hook"
 KEPT = 10
@@ -91,12 +92,10 @@ def most_kept() -> int:
 
 
 def _records(work: HelmAtWork) -> Iterator[Right]:
-    driver = os.environ.get("HELM_DRIVER", "").lower()
-    kept_in = {"": "secrets", "secret": "secrets", "configmap": "configmaps"}
-    what = kept_in.get(driver.removesuffix("s"))
+    resource = kept_in()
     for verb in ("get", "list", "create", "update", *(("delete",) if work.full else ())):
-        if what:  # not a database of their own
-            yield Right(verb, what, "", work.namespace)
+        if resource:  # not a database of their own
+            yield Right(verb, resource.plural, "", work.namespace)
 
 
 def _waiting(work: HelmAtWork, key: Key, it: Mapping[str, Any]) -> Iterator[Right]:

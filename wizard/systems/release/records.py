@@ -1,36 +1,55 @@
-"""What helm keeps of one release, read at once and kept for as long as its revision is the newest.
+"""What helm keeps of one release, read through the Kubernetes API.
 
-helm keeps each revision in a Secret of its own, labelled with its release, revision and status; the
-labels are read without helm and without the content. They name the newest revision, so that helm
-decodes that one alone: a `helm list` decodes every one that is kept. Where the labels cannot tell,
-helm lists. Source: helm, pkg/storage/driver/secrets.go.
+helm keeps each revision in a Secret (or ConfigMap, by `HELM_DRIVER`) of its own, labelled with its
+release, revision and status. The labels are read without the content and tell whether anything has
+moved; the newest revision's record is read when it has, in one request. helm itself is asked where
+its records are elsewhere, may not be read, or are not as their labels say.
+Source: helm, pkg/storage/driver/secrets.go.
 """
 
 from __future__ import annotations
 
+import base64
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
-from wizard.systems.helm.client import Helm
+from wizard.systems.helm.stored import NotARecord, read_record, unpacked
+from wizard.systems.kubernetes.cluster import CONFIGMAPS, SECRETS
 
 if TYPE_CHECKING:
-    from wizard.systems.helm.records import Release
-    from wizard.systems.kubernetes.cluster import Cluster
+    from wizard.systems.helm.client import Helm
+    from wizard.systems.helm.records import Record, Release, Revision
+    from wizard.systems.kubernetes.cluster import Cluster, Resource
 
-DRIVERS = ("", "secret", "secrets")
-"""What `HELM_DRIVER` may be for helm to keep its records in Secrets."""
+KEPT_IN: Mapping[str, Resource] = {
+    "": SECRETS, "secret": SECRETS, "secrets": SECRETS,
+    "configmap": CONFIGMAPS, "configmaps": CONFIGMAPS,
+}  # fmt: skip
+"""Where helm keeps its records, by `HELM_DRIVER`; any other one keeps them outside the cluster."""
+AT_ONCE = 8
+"""Records that are read at the same time."""
+
+
+def kept_in() -> Resource | None:
+    """The kind of object in which helm keeps its records; None where it is none of the API's."""
+    return KEPT_IN.get(os.environ.get("HELM_DRIVER", "").lower())
+
+
+def name_of(release: str, revision: int) -> str:
+    """The object in which helm keeps a revision."""
+    return f"sh.helm.release.v1.{release}.v{revision}"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One revision as its Secret's labels tell it.
+    """One revision as its object's labels tell it.
 
     Attributes:
-        version: of the Secret in the API, which moves with everything that helm writes.
+        version: of the object in the API, which moves with everything that helm writes.
     """
 
     revision: int
@@ -41,14 +60,13 @@ class Stored:
 def stored_revisions(cluster: Cluster, namespace: str, release: str) -> tuple[Stored, ...]:
     """The revisions that are kept, the oldest first.
 
-    Empty where helm keeps none in Secrets, or they may not be listed: helm itself has to be asked.
+    Empty where helm keeps none in the cluster, or they may not be listed: helm has to be asked.
     """
-    from wizard.systems.kubernetes.cluster import SECRETS
-
-    if os.environ.get("HELM_DRIVER", "").lower() not in DRIVERS:
+    resource = kept_in()
+    if resource is None:
         return ()
     try:
-        found = cluster.metadata(SECRETS, namespace, labels=f"owner=helm,name={release}")
+        found = cluster.metadata(resource, namespace, labels=f"owner=helm,name={release}")
         return tuple(sorted(map(_read, found), key=lambda it: it.revision))
     except (Problem, KeyError, ValueError):
         return ()
@@ -59,11 +77,40 @@ def _read(metadata: Mapping[str, Any]) -> Stored:
     return Stored(int(labels["version"]), str(labels["status"]), str(metadata["resourceVersion"]))
 
 
-VALUES: Mapping[str, Callable[[Helm, str, str, int], dict[str, Any]]] = {
-    "deployed_values": Helm.user_values,
-    "computed_values": Helm.computed_values,
-}
-"""The values of a release's revision in a namespace; they hold secrets."""
+def document_of(
+    cluster: Cluster, namespace: str, release: str, revision: int
+) -> dict[str, Any] | None:
+    """What helm has stored of a revision; None where helm has to be asked."""
+    resource = kept_in()
+    if resource is None:
+        return None
+    try:
+        kept = cluster.get(resource, name_of(release, revision), namespace)
+        packed = kept["data"]["release"] if kept else ""
+        return unpacked(base64.b64decode(packed) if resource is SECRETS else packed)
+    except (Problem, NotARecord, KeyError, TypeError, ValueError):
+        return None
+
+
+def record_of(cluster: Cluster, namespace: str, release: str, revision: int) -> Record | None:
+    """What helm tells of a revision; None where it has to be asked."""
+    document = document_of(cluster, namespace, release, revision)
+    try:
+        found = read_record(document) if document else None
+    except NotARecord:
+        return None
+    same = found and (found.release.name, found.release.revision) == (release, revision)
+    return found if same else None
+
+
+def history_of(
+    cluster: Cluster, namespace: str, release: str, stored: Sequence[Stored]
+) -> list[Revision]:
+    """These revisions as `helm history` tells them; none where helm has to be asked."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        found = threads.map(lambda it: record_of(cluster, namespace, release, it.revision), stored)
+        rows = [record.row for record in found if record]
+    return rows if len(rows) == len(stored) else []
 
 
 class ReleaseRecords:
@@ -83,53 +130,45 @@ class ReleaseRecords:
 
     def newest(
         self,
-        helm: Helm,
-        name: str,
+        helm: Callable[[], Helm],
+        cluster: Cluster,
         namespace: str,
-        labels: Callable[[], tuple[Stored, ...]],
-        ahead: Iterable[str],
+        name: str,
     ) -> Release:
-        """The release as helm tells it, and with it those of VALUES that `ahead` names.
+        """The release, and with it all that its record tells.
 
-        helm is asked again only when its Secrets (`labels`) have moved since.
+        Nothing is read again unless the labels have moved since.
 
         Raises:
-            Problem: see `Helm.release`. What cannot be read ahead is told where it is used.
+            Problem: see `Helm.release`.
         """
-        stored = labels()
+        stored = stored_revisions(cluster, namespace, name)
         if self._newest and stored and stored == self._stored:
             return self._newest
-        found = self._by_revision(helm, name, namespace, stored[-1], ahead) if stored else None
+        found = self._recorded(cluster, namespace, name, stored[-1]) if stored else None
         if found is None:
-            found = helm.release(name, namespace)
-            stored = labels()  # after helm's own look: the same if they tell the same
+            found = helm().release(name, namespace)
+            stored = stored_revisions(cluster, namespace, name)  # the same if they tell the same
         same = bool(stored) and _tells_of(stored[-1], found)
         self._stored, self._newest = (stored, found) if same else ((), None)
         return found
 
-    def _by_revision(
-        self, helm: Helm, name: str, namespace: str, newest: Stored, ahead: Iterable[str]
+    def _recorded(
+        self, cluster: Cluster, namespace: str, name: str, newest: Stored
     ) -> Release | None:
         """None where that revision's record does not bear its label out."""
-        place = name, namespace, newest.revision
-        with ThreadPoolExecutor() as pool:
-            asked = {each: pool.submit(VALUES[each], helm, *place) for each in ahead}
-            try:
-                found = helm.record_at(*place)
-            except Problem:
-                return None
-        release = found.release
-        if not _tells_of(newest, release):
+        record = record_of(cluster, namespace, name, newest.revision)
+        if record is None or not _tells_of(newest, record.release):
             return None
-        read = self.of(release)
-        read |= {"manifest": found.manifest, "hooks": found.hooks}
-        read |= {each: it.result() for each, it in asked.items() if _told(it)}
-        return release
+        self.of(record.release).update(
+            manifest=record.manifest,
+            hooks=record.hooks,
+            deployed_values=record.user_values,
+            computed_values=record.computed_values,
+            took=record.took,
+        )
+        return record.release
 
 
 def _tells_of(label: Stored, release: Release) -> bool:
     return (label.revision, label.status) == (release.revision, release.status)
-
-
-def _told(answer: Future[Any]) -> bool:
-    return not isinstance(answer.exception(), Problem)

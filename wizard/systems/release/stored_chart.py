@@ -1,4 +1,4 @@
-"""The chart that a release holds itself: taken out of its Secret, and packaged again.
+"""The chart that a release holds itself: taken out of its record, and packaged again.
 
 helm keeps the chart's metadata, templates, files and default values with every revision
 (helm/helm, pkg/storage/driver), but not its subcharts; LangSmith's chart has none.
@@ -7,7 +7,6 @@ helm keeps the chart's metadata, templates, files and default values with every 
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import hashlib
 import io
@@ -23,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 from wizard.problems import Exit, Problem
 from wizard.systems.helm.records import Release, Upgrade
 from wizard.systems.release.manifest import CHART, documents
+from wizard.systems.release.records import document_of, name_of
 
 if TYPE_CHECKING:
     from wizard.systems.helm.client import Helm
     from wizard.systems.kubernetes.cluster import Cluster
 
-MOST_BYTES = 64 << 20
-"""A chart that unpacks to more than this is none; helm's own limit for a Secret is 1 MiB."""
 IGNORING = ".helmignore"
 
 
@@ -37,24 +35,19 @@ def stored_chart(cluster: Cluster, release: Release) -> Mapping[str, Any]:
     """The chart as the release's newest revision holds it.
 
     Raises:
-        Problem: there is no such Secret, it may not be read, or the chart is not whole.
+        Problem: there is no such record, it may not be read, or the chart is not whole.
     """
-    from wizard.systems.kubernetes.cluster import SECRETS
-
-    name = f"sh.helm.release.v1.{release.name}.v{release.revision}"
-    secret = cluster.get(SECRETS, name, release.namespace)
-    if secret is None:
-        raise _unusable(release, f"there is no Secret {name} (is HELM_DRIVER another than secret?)")
+    found = document_of(cluster, release.namespace, release.name, release.revision)
+    if found is None:
+        where = name_of(release.name, release.revision)
+        raise _unusable(release, f"helm's record {where} cannot be read through the API")
     try:
-        packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            text = file.read(MOST_BYTES + 1)
-        chart: dict[str, Any] = json.loads(text)["chart"] if len(text) <= MOST_BYTES else {}
+        chart: dict[str, Any] = found["chart"]
         whole = chart["metadata"]["version"] == release.chart_version and chart["templates"]
-    except (KeyError, TypeError, ValueError, EOFError, OSError, binascii.Error):
-        raise _unusable(release, "the release's Secret cannot be read") from None
+    except (KeyError, TypeError):
+        raise _unusable(release, "the release's record cannot be read") from None
     if not whole:
-        raise _unusable(release, "the release's Secret does not hold the deployed chart")
+        raise _unusable(release, "the release's record does not hold the deployed chart")
     if chart["metadata"].get("dependencies"):
         raise _unusable(release, "the chart has subcharts, which helm does not keep")
     return chart
@@ -69,7 +62,7 @@ def packaged(chart: Mapping[str, Any], folder: Path, release: Release) -> Path:
     try:
         content = _archive(chart, release)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _unusable(release, "the release's Secret cannot be read") from None
+        raise _unusable(release, "the release's record cannot be read") from None
     path = folder / f"{CHART}-{hashlib.sha256(content).hexdigest()[:12]}.tgz"
     try:
         handle, draft = tempfile.mkstemp(dir=folder)
