@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import forked
+import plans
 import practice_cluster
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +39,7 @@ settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )  # other tests run on the same processors
 settings.load_profile("shared")
+plans.cheapen()
 
 
 LIVE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import fields
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import jsonschema
+import plans
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,14 @@ def validate(document: dict) -> None:
         SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     )
     checker.validate(document)
+
+
+def test_each_guess_at_a_hash_costs_what_it_should(monkeypatch) -> None:
+    monkeypatch.setattr(plan_file, "_COST", plans.DEAR)
+    told = "scrypt:612483a59d800fb21049a236d494ce014c8ab963a6f074586278e36a1d518f18"
+    assert Keyed("0f" * 32).of("ab" * 32) == told  # 16,384 rounds of 1,024 bytes, once for all
+    dear = hashlib.scrypt(b"ab" * 32, salt=b"0f" * 32, n=2**14, r=8, p=1, dklen=32)
+    assert told.endswith(dear.hex())
 
 
 def test_a_plan_holds_what_a_review_needs(cluster, run, tmp_path) -> None:

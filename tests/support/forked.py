@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import helm_answers
+import plans
 
 T = TypeVar("T")
 
@@ -249,6 +250,13 @@ def _load() -> None:
         importlib.import_module(name)
 
 
+def _write_coverage() -> None:
+    """What the imports have run, once: each fork would write it again."""
+    coverage = sys.modules.get("coverage")
+    if coverage and coverage.Coverage.current():
+        coverage.Coverage.current().save()
+
+
 def _become(request: Mapping[str, object], streams: Sequence[int]) -> int:
     """Be the program in this fork; its exit code."""
     for target, handle in enumerate(streams):
@@ -307,6 +315,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _load()
     helm_answers.remember(Path(sys.argv[2]))
+    plans.cheapen()
+    _write_coverage()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_serve(socket.socket(fileno=int(sys.argv[1]))))

@@ -8,9 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wizard.records import plan
 from wizard.records.plan_json import plan_id
 
 Document = dict[str, Any]
+
+DEAR = dict(plan._COST)
+"""What a hash of a plan costs where no test says otherwise."""
+
+
+def cheapen() -> None:
+    """From now on, in this process and its forks, a plan's hashes cost little.
+
+    They are meant to be dear, and are a third of a plan's whole time; test_plan holds what they
+    cost, and the forks and the tests make and compare all others alike.
+    """
+    plan._COST["n"] = 4
 
 
 def change(document: Document, edit: Callable[[Document], object], *, id: bool = True) -> Document:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from string import Template
@@ -44,9 +44,6 @@ USERS: Mapping[str, UUID] = MappingProxyType(
         "viewer_user": UUID("94c0b7e3-5d28-4a16-8f7e-3b9d1c6a2e85"),
     }
 )
-
-CONNECT_LIMIT = 10
-"""Seconds to connect."""
 
 ACTIVITY = 14
 """Entries that an organization has at least, once a backend records its audit log."""
@@ -230,26 +227,24 @@ class Store:
 
     def __init__(self, dsn: Callable[[], str]) -> None:
         self._dsn = dsn
+        self._kept: list[Connection] = []
         self._recording = threading.Lock()
 
     def configs(self) -> dict[str, Any]:
         """Each organization's config as it is stored, by id."""
-        with self._connect() as connection:
-            rows = connection.execute("SELECT id, config FROM organizations")
-            return {str(row["id"]): row["config"] for row in rows}
+        query = "SELECT id, config FROM organizations"
+        return {str(row["id"]): row["config"] for row in self._all(query)}
 
     def principal(self, hashed_key: str) -> Principal | None:
         """The owner of a key, by its stored hash."""
-        row = self._one(
-            "SELECT id, user_id, organization_id FROM api_keys WHERE hashed_key = %s", hashed_key
-        )
-        return None if row is None else Principal(row["id"], row["user_id"], row["organization_id"])
+        query = "SELECT id, user_id, organization_id FROM api_keys WHERE hashed_key = %s"
+        row = self._one(query, hashed_key)
+        return Principal(*row.values()) if row else None
 
     def organization(self, organization_id: UUID) -> Mapping[str, Any] | None:
         """id, display_name and is_personal."""
-        return self._one(
-            "SELECT id, display_name, is_personal FROM organizations WHERE id = %s", organization_id
-        )
+        query = "SELECT id, display_name, is_personal FROM organizations WHERE id = %s"
+        return self._one(query, organization_id)
 
     def first_organization(self, user_id: UUID) -> UUID | None:
         """The oldest shared organization of a person: what a token means without a header."""
@@ -269,14 +264,10 @@ class Store:
         query = "SELECT id FROM tenants WHERE id = %s AND organization_id = %s"
         return (self._one(query, tenant_id, organization_id) or {}).get("id")
 
-    def workspaces(self, organization_id: UUID) -> list[Mapping[str, Any]]:
+    def workspaces(self, organization_id: UUID) -> Sequence[Mapping[str, Any]]:
         """id, display_name and organization_id of an organization's workspaces."""
-        query = (
-            "SELECT id, display_name, organization_id FROM tenants "
-            "WHERE organization_id = %s ORDER BY created_at, id"
-        )
-        with self._connect() as connection:
-            return list(connection.execute(query, (organization_id,)))
+        query = "SELECT id, display_name, organization_id FROM tenants WHERE organization_id = %s "
+        return self._all(query + "ORDER BY created_at, id", (organization_id,))
 
     def add_tag_key(self, tenant_id: UUID, key: str, description: str | None) -> DictRow | None:
         """The new tag key; None when there is one of that name."""
@@ -293,11 +284,9 @@ class Store:
 
     def audit_logs(self, search: Search) -> list[DictRow]:
         """`id`, `created_at` and `ocsf` of one entry more than the limit, newest first."""
-        after_time, after_id = search.after or (None, None)
-        more = {"after_time": after_time, "after_id": after_id, "count": search.limit + 1}
-        values = {**vars(search), **more, "operations": list(search.operations) or None}
-        with self._connect() as connection:
-            return list(connection.execute(SEARCH, values))
+        after = dict(zip(("after_time", "after_id"), search.after or (None, None), strict=True))
+        more = {"count": search.limit + 1, "operations": list(search.operations) or None}
+        return self._all(SEARCH, {**vars(search), **after, **more})
 
     def record(self, entry: Entry) -> None:
         """Add one entry to the audit log."""
@@ -326,17 +315,31 @@ class Store:
             _insert(connection, plausible_activity(organization_id, tenant, admin, missing))
 
     def _one(self, query: str, *values: Any) -> DictRow | None:
-        with self._connect() as connection:
-            return connection.execute(query.encode(), values).fetchone()
+        return next(iter(self._all(query, values)), None)
 
-    def _connect(self) -> AbstractContextManager[Connection]:
-        return psycopg.connect(
-            self._dsn(),
-            autocommit=True,
-            connect_timeout=CONNECT_LIMIT,
-            application_name="langsmith-stand-in",
-            row_factory=dict_row,
+    def _all(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[DictRow]:
+        with self._connect() as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        connection = self._idle() or psycopg.connect(
+            self._dsn(), autocommit=True, connect_timeout=10, row_factory=dict_row
         )
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._kept.append(connection)
+
+    def _idle(self) -> Connection | None:
+        """A connection of before that the server has not ended since."""
+        with contextlib.suppress(psycopg.Error, IndexError):
+            connection = self._kept.pop()
+            connection.execute("")
+            return connection
+        return None
 
 
 def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
