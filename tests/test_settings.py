@@ -21,6 +21,26 @@ def test_variables_win_over_defaults() -> None:
     assert settings.get("database") == "auto"
 
 
+@pytest.mark.parametrize(
+    ("environ", "url", "key", "endpoint"),
+    [
+        ({"LANGSMITH_ENDPOINT": "https://a"}, "https://a", "", "LANGSMITH_ENDPOINT"),
+        ({"LANGCHAIN_ENDPOINT": "https://a"}, "https://a", "", "LANGCHAIN_ENDPOINT"),
+        ({"LANGSMITH_ENDPOINT": "https://a", "LANGSMITH_AUDIT_URL": "https://b"},
+         "https://b", "", ""),
+        ({"LANGCHAIN_API_KEY": "old"}, None, "old", ""),
+        ({"LANGCHAIN_API_KEY": "old", "LANGSMITH_API_KEY": "new"}, None, "new", ""),
+    ],
+)  # fmt: skip
+def test_the_variables_of_langsmiths_sdks(
+    environ: dict[str, str], url: str | None, key: str, endpoint: str
+) -> None:
+    target = target_from(settings_from({}, environ))
+    assert (target.url, target.api_key, target.endpoint) == (url, key, endpoint)
+    told = target_from(settings_from({"url": "https://told"}, environ))
+    assert (told.url, told.endpoint) == ("https://told", "")
+
+
 @pytest.mark.parametrize("name", [name for name, it in BY_NAME.items() if it.kind == "switch"])
 @pytest.mark.parametrize(("word", "value"), [("1", True), ("TRUE", True), ("no", False)])
 def test_switches_are_read(name: str, word: str, value: bool) -> None:

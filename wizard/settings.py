@@ -43,6 +43,7 @@ class Option:
         name: how the code calls it.
         flags: what is typed; empty for what must never be on a command line.
         variable: the environment variable that says the same.
+        also: other tools' variables that say it where nothing else does, the first one first.
         help: one line for `--help`.
         ask: the prompt's text; empty when it is never asked.
         group: the heading under which `--help` lists it.
@@ -59,6 +60,7 @@ class Option:
     ask: str = ""
     group: str = "target"
     metavar: str = ""
+    also: tuple[str, ...] = ()
 
 
 def _option(name: str, flags: str, help: str, **more: Any) -> Option:
@@ -71,6 +73,9 @@ STEP_NAMES = (
     "audit_table", "audit_api",
 )  # fmt: skip
 """The names of the steps; here without their modules, which take long to import."""
+
+ENDPOINTS = ("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT")
+"""Where LangSmith's SDKs send the key to."""
 
 OPTIONS: tuple[Option, ...] = (
     _option("kubeconfig", "--kubeconfig", "kubeconfig file (default: as kubectl finds it)", metavar="FILE"),
@@ -124,7 +129,10 @@ OPTIONS: tuple[Option, ...] = (
         "database_url_file", "--database-url-file",
         "file with a libpq URL or connection string, to log in with directly", metavar="FILE",
     ),
-    _option("url", "--url", "LangSmith's URL (default: from the release)", metavar="URL"),
+    _option(
+        "url", "--url", "LangSmith's URL (default: from the release)", metavar="URL",
+        also=ENDPOINTS,
+    ),
     _option("ca_file", "--ca-file", "certificates to trust for LangSmith's URL", metavar="FILE"),
     _option(
         "api_key_file", "--api-key-file", "file with an organization admin's API key",
@@ -132,7 +140,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _option(
         "api_key", "", "an organization admin's API key", kind=Kind.SECRET,
-        variable="LANGSMITH_API_KEY", ask="API key of an organization admin (not shown):",
+        variable="LANGSMITH_API_KEY", also=("LANGCHAIN_API_KEY",), ask="API key of an organization admin (not shown):",
     ),
     _option(
         "org", "--org", "organization id or LangSmith UI URL; repeat it for several",
@@ -275,10 +283,12 @@ def settings_from(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
         given = arguments.get(option.name)
         if given not in (None, False, []):
             settings.put(option.name, given, f"flag {option.flags[-1]}")
-        elif environ.get(option.variable, ""):
-            value = _from_variable(option, environ[option.variable])
+            continue
+        told = [name for name in (option.variable, *option.also) if environ.get(name, "")]
+        if told:
+            value = _from_variable(option, environ[told[0]])
             if value is not False:
-                settings.put(option.name, value, f"variable {option.variable}")
+                settings.put(option.name, value, f"variable {told[0]}")
     return settings
 
 
@@ -357,6 +367,7 @@ class Target:
     """One LangSmith release, and the answers for it. Limits are in seconds.
 
     Attributes:
+        endpoint: the variable of LangSmith's SDKs that `url` comes from; empty for all else.
         repository: the URL of helm's repository that may be added or refreshed; empty: it may not.
         found: how the release was found, where nobody named it.
     """
@@ -390,6 +401,7 @@ class Target:
     one_rollout: bool
     connect_limit: float
     lock_limit: float
+    endpoint: str = ""
     repository: str = ""
     found: str = ""
 
@@ -443,6 +455,9 @@ def target_from(settings: Settings) -> Target:
         one_rollout=bool(settings.get("one_rollout")),
         connect_limit=settings.get("connect_limit"),
         lock_limit=settings.get("lock_limit"),
+        endpoint=settings.origins.get("url", "").removeprefix("variable ")
+        if settings.origins.get("url", "").endswith(ENDPOINTS)
+        else "",
         repository=settings.get("repo_url") if settings.get("repo_update") else "",
         found=_found(settings),
     )

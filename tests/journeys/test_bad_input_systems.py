@@ -199,7 +199,7 @@ class TestTheApi:
 
     def test_it_stalls(self, cluster, check) -> None:
         cluster.langsmith.delay = 90
-        check(5, "LSA807", "silent for 4 seconds", options=("--connect-limit", "2"))
+        check(5, "LSA807", "no complete answer within 4 seconds", options=("--connect-limit", "2"))
 
 
 class TestARunWithoutProof:

@@ -277,7 +277,7 @@ def _read_key_file(settings: Settings) -> None:
     if not name:
         return
     try:
-        key = read_file(Path(name), LARGEST_KEY).decode().strip()
+        key = read_file(Path(name), LARGEST_KEY).decode("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Problem(

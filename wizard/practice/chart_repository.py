@@ -27,7 +27,7 @@ APP_VERSIONS = {
 }
 """The chart versions that are offered, and the app version of each, as in the real repository."""
 
-FOREIGN = ("HELM_", "KUBE", "LANGSMITH", "PG")
+FOREIGN = ("HELM_", "KUBE", "LANGSMITH", "LANGCHAIN", "PG")
 """Variables that would lead a tool elsewhere start like this."""
 
 

@@ -160,13 +160,9 @@ class PracticeCluster:
 
     def settings(self) -> dict[str, str]:
         """The variables of `environment()` that are not inherited. They hold the API key."""
-        no_proxy = os.environ.get("NO_PROXY", os.environ.get("no_proxy", ""))
-        local = ",".join(filter(None, (no_proxy, "127.0.0.1", "localhost")))
         search = os.pathsep.join((str(self.home / "bin"), os.environ.get("PATH", os.defpath)))
         return {
             "PATH": search,
-            "NO_PROXY": local,
-            "no_proxy": local,
             "KUBECONFIG": str(self.kubeconfig),
             "KUBECACHEDIR": str(self.home / "kubecache"),
             **self.helm_home.settings(),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.settings import Place, Target
-from wizard.systems.langsmith.asking import Asking
+from wizard.systems.langsmith.asking import Asking, agreed
 from wizard.systems.release.records import ReleaseRecords, history_of, record_of, stored_revisions
 
 if TYPE_CHECKING:
@@ -473,7 +473,8 @@ class Systems:
         return self._stays
 
     def _ask_api(self) -> Served:
-        url = self.target.url or self.installation.url
+        told = self.target.url and not self.target.endpoint
+        url = agreed(self.target, None if told else self.installation.url)
         if not url:
             return self._asking.served_through(self._forward())
         return self._asking.served(url, lambda: self.installation)

@@ -13,13 +13,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
+import gateway
 import pytest
 from databases import refused, told
 from events import EVENT
+from gateway import Gateway
 
 from wizard.practice.certificates import self_signed
 from wizard.practice.postgres import free_port
-from wizard.problems import Exit
+from wizard.problems import Exit, Problem
 from wizard.systems.langsmith.api import LangSmithApi
 
 ID = UUID("3f1c2b8e-5a47-4d0c-9c3e-7b1f64a2d905")
@@ -73,6 +75,13 @@ class Server:
 
     def answer(self, path: str, body: object, status: int = 200, **headers: str) -> None:
         self.answers[path] = (status, body, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variables of proxies and certificates but those that a test sets."""
+    for name in gateway.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -322,6 +331,7 @@ def test_a_base_path_stays(server: Server) -> None:
         ("localhost:8080", "http://localhost:8080"),
         ("https://[fd00::1]:8443", "https://[fd00::1]:8443"),
         ("https://me:hidden@smith.example.com/", "https://smith.example.com"),
+        ('"https://smith.example.com/api/v1" ', "https://smith.example.com"),
     ],
 )
 def test_a_base_url_without_scheme(given: str, base: str) -> None:
@@ -335,16 +345,32 @@ def test_what_is_no_url(url: str) -> None:
     assert caught.value.exit == Exit.USAGE
 
 
-@pytest.mark.parametrize("key", ["", " \n", "two words", "line\nbreak", "umläut", "nul\0"])
-def test_what_is_no_key(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "odd"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("two words", "a blank or a line break"),
+        ("line\nbreak", "a blank or a line break"),
+        ("no\xa0blank", "a blank or a line break"),
+        ("a\ufeffmark", "a byte order mark"),
+        ("\u201ccurly\u201d", "a quotation mark"),
+        ("half'quoted", "a quotation mark"),
+        ("umläut", "another letter than ASCII"),
+        ("nul\0", "another letter than ASCII"),
+    ],
+)
+def test_what_is_no_key(key: str, odd: str) -> None:
     with refused("LSA802") as caught:
         api("https://h", key)
+    assert odd in caught.value.what
     assert caught.value.exit == Exit.USAGE
     assert key.strip() == "" or key not in told(caught.value)
 
 
-def test_a_key_with_a_line_end_is_trimmed(server: Server) -> None:
-    api(server.url, KEY + "\r\n").organization()
+@pytest.mark.parametrize("around", ["{}\r\n", " {} ", '"{}"', "'{}'\n", "\ufeff{}", '\ufeff"{}" '])
+def test_what_is_around_a_key_is_taken_off(server: Server, around: str) -> None:
+    api(server.url, around.format(KEY)).organization()
     assert server.requests[-1][1]["X-API-Key"] == KEY
 
 
@@ -402,7 +428,7 @@ def test_a_silent_server() -> None:
     with talking(lambda _: released.wait(20)) as url, refused("LSA807") as caught:
         api(url, read_limit=0.4).organization()
     released.set()
-    assert "silent for 0.4 seconds" in caught.value.what
+    assert "no complete answer within 0.4 seconds" in caught.value.what
 
 
 @pytest.mark.parametrize(
@@ -420,7 +446,7 @@ def test_a_dripping_server(head: bytes) -> None:
     with talking(drip) as url, refused("LSA807") as caught:
         api(url, connect_limit=0.5, read_limit=0.5).organization()
     over.set()
-    assert "within 1 seconds" in caught.value.what
+    assert "within 0.5 seconds" in caught.value.what
 
 
 @pytest.mark.parametrize(
@@ -446,25 +472,41 @@ def test_an_answer_that_is_too_large(server: Server, monkeypatch: pytest.MonkeyP
         api(server.url).organization()
 
 
-def test_a_proxy_that_does_not_work(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://me:hidden@127.0.0.1:{free_port()}")
-    monkeypatch.setenv("NO_PROXY", "")
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("http_proxy", raising=False)
     with refused("LSA809") as caught:
-        api(server.url).organization()
+        api("http://smith.invalid").organization()
     assert "hidden" not in told(caught.value)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert api(server.url).organization().id == ID
+    monkeypatch.setenv("NO_PROXY", "smith.invalid")
+    with refused("LSA804"):
+        api("http://smith.invalid").organization()
+    monkeypatch.setenv("HTTPS_PROXY", "me:hidden/x")
+    with refused("LSA809") as caught:
+        api("https://smith.example.com")
+    assert caught.value.exit == Exit.USAGE
+    assert "hidden" not in told(caught.value)
 
 
-def test_a_proxy_is_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", server.url)
-    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    server.answer(INFO, organization() | {"display_name": "through the proxy"})
-    found = api("http://smith.invalid").organization()
-    assert found.display_name == "through the proxy"
+@pytest.mark.parametrize("login", ["", "me:hidden%40word@"])
+def test_a_proxy_is_used(server: Server, monkeypatch: pytest.MonkeyPatch, login: str) -> None:
+    with Gateway("http", leads_to=server.port) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("://", f"://{login}"))
+        assert api("http://smith.invalid").organization().id == ID
+    assert proxy.asked == [f"GET http://smith.invalid:80{INFO}"]
+    assert proxy.logins == (["me:hidden@word"] if login else [])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.1.2.3"])
+def test_the_key_for_this_machine_goes_to_no_proxy(
+    server: Server, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    with Gateway("http", leads_to=server.port) as proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        url = server.url.replace("127.0.0.1", host)
+        with contextlib.suppress(Problem):  # nobody listens on some of them
+            api(url).organization()
+    assert proxy.heard == b""
 
 
 @pytest.fixture(scope="module")
@@ -496,6 +538,28 @@ def test_tls_that_the_system_trusts(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     assert api(secured).organization().id == ID
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_tls_that_a_bundle_of_the_variables_trusts(
+    secured: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, str(certificate[0]))
+    assert api(secured).organization().id == ID
+
+
+@pytest.mark.parametrize(
+    "name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+)
+def test_a_bundle_that_is_not_there_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/no/such/bundle")
+    with refused("LSA803") as caught:
+        api("https://h")
+    assert f"({name} names it)" in caught.value.what
+    assert caught.value.exit == Exit.USAGE
+    assert caught.value.next_step == f"unset {name}, or let it name a PEM file"
 
 
 def test_tls_for_another_host(secured: str, certificate: tuple[Path, Path]) -> None:

@@ -200,12 +200,21 @@ def _told(
     return Problem(id, what, on=problem.on, next_step=next_step, exit=Exit.FAILED, detail=detail)
 
 
+def base_of(url: str) -> str:
+    """The URL as requests go to it, without credentials and what people paste behind it.
+
+    Raises:
+        Problem: LSA801, it is none.
+    """
+    return _base(url)[0]
+
+
 def _base(text: str) -> tuple[str, tuple[str, str] | None]:
     """The URL without credentials, `/api/v1`, query and trailing slash; and the credentials.
 
     Without a scheme it is https, and http for this machine, as LangSmith's chart reads it.
     """
-    text = text.strip()
+    text = bare(text)
     if "://" not in text:
         host = urlsplit("//" + text).hostname or ""
         text = ("http://" if host in _LOCAL else "https://") + text
@@ -234,13 +243,26 @@ def _not_a_url() -> Problem:
     )
 
 
+def bare(text: str) -> str:
+    """A key or a URL without the blanks and quotes around it, as LangSmith's SDKs take it."""
+    return text.strip().removeprefix("\ufeff").strip().strip('"').strip("'")
+
+
+_ODD = (
+    ("\ufeff", "a byte order mark"),
+    ("\"'`\u2018\u2019\u201c\u201d", "a quotation mark"),
+    (" \t\n\r\v\f\xa0\u200b", "a blank or a line break"),
+)
+
+
 def _checked_key(key: str) -> str:
-    key = key.strip()
-    if re.fullmatch(r"[!-~]+", key):
+    key = bare(key)
+    if re.fullmatch(r"[!-~]+", key) and not set(key) & set(_ODD[1][0]):
         return key
+    odd = next((name for marks, name in _ODD if set(marks) & set(key)), "another letter than ASCII")
     raise Problem(
         "LSA802",
-        "the API key is empty" if not key else "the API key has characters that no key has",
+        f"the API key has {odd} in it, which no key has" if key else "the API key is empty",
         on="API key",
         next_step="set LANGSMITH_API_KEY, or give a file with nothing but the key (--api-key-file)",
         exit=Exit.USAGE,

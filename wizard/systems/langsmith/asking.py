@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wizard.problems import Problem
+from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +95,36 @@ class Asking:
         )
         self._looks.callback(api.close)
         return api
+
+
+CLOUD = "smith.langchain.com"
+
+
+def agreed(target: Target, own: str | None) -> str | None:
+    """The address to ask: the one that was told, else the release's own.
+
+    Raises:
+        Problem: LSA826, what leads LangSmith's SDKs leads elsewhere than to this release, or the
+            address is LangChain's cloud: the key is sent nowhere.
+    """
+    from urllib.parse import urlsplit
+
+    from wizard.systems.langsmith.api import base_of
+
+    told = target.url or own
+    hosts = [urlsplit(base_of(url)).hostname or "" for url in (told, own) if url]
+    cloud = bool(hosts) and f".{hosts[0]}".endswith(f".{CLOUD}")
+    if not cloud and not (target.endpoint and len(set(hosts)) > 1):
+        return told
+    what = "is LangChain's own cloud" if cloud else f"is not the release's own address ({hosts[1]})"
+    raise Problem(
+        "LSA826",
+        f"{hosts[0]} {what}; the key was not sent",
+        on=f"environment variable {target.endpoint}" if target.endpoint else "LangSmith's URL",
+        next_step="say which LangSmith is meant, with a key of its own: --url "
+        + (f"https://{hosts[1]}" if len(hosts) > 1 else "URL"),
+        exit=Exit.USAGE,
+    )
 
 
 def _past_the_front(installation: Installation) -> str:

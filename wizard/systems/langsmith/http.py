@@ -1,30 +1,31 @@
 """HTTP to LangSmith: one GET with limits that hold, and every failure told as a Problem.
 
-The key goes to the one host it is meant for: redirects are not followed, and no exception of the
-HTTP library, whose text may quote headers or proxy passwords, leaves this file.
+The key goes to the one host it is meant for: redirects are not followed, and no exception of a
+library, whose text may quote headers or proxy passwords, leaves this file.
 """
 
 from __future__ import annotations
 
+import base64
+import os
 import ssl
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib.parse import urlencode, urlsplit
 
 from wizard.problems import Exit, Problem
 from wizard.systems.calls import logged
+from wizard.systems.reach.failures import Failure, Kind
+from wizard.systems.reach.http import Wire
+from wizard.systems.reach.proxies import proxy_for
+from wizard.systems.reach.trust import add, system_trust
 
 LARGEST = 20_000_000
 """Bytes of an answer; a page of 100 events is far below."""
-_CHUNK = 65_536
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The variables by which LangSmith's SDKs (requests) and curl are told of further certificates."""
+AGENT = "langsmith-audit"
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds to connect, seconds of silence, and seconds for the whole answer."""
+    """Seconds to connect, and seconds for the whole answer, however it drips."""
 
     connect: float
-    read: float
-
-    @property
-    def total(self) -> float:
-        """No answer may take longer, however it drips."""
-        return self.connect + self.read
+    answer: float
 
 
 class Transport:
@@ -72,15 +68,21 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self._limits = limits
-        self._session = requests.Session()
-        self._session.headers.update(headers)
-        self._session.auth = HTTPBasicAuth(*login) if login else _NoNetrc()
-        if ca_file or base_url.startswith("https:"):  # to read the system's takes time
-            self._session.mount("https://", _SystemTrust(_trust(ca_file)))
+        self._headers = [*headers.items(), ("User-Agent", AGENT)]
+        if login:
+            pair = base64.b64encode(":".join(login).encode()).decode()
+            self._headers.append(("Authorization", f"Basic {pair}"))
+        secure = base_url.startswith("https:")
+        context = _trust(ca_file) if ca_file or secure else None  # to read the system's takes time
+        try:
+            proxy, _ = proxy_for(base_url, os.environ)
+        except ValueError as error:
+            raise _bad_proxy(str(error)) from None
+        self._wire = Wire(base_url, proxy=proxy, context=context, connect_limit=limits.connect)
 
     def close(self) -> None:
         """End the connections."""
-        self._session.close()
+        self._wire.close()
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Reply:
         """GET a path below the base URL; redirects come back as they are.
@@ -89,161 +91,99 @@ class Transport:
             Problem: LSA804 to LSA810, LSA818.
         """
         url = self.base_url + path
-        answers: list[Reply | Problem] = []
-
-        def ask() -> None:
-            answers.append(self._ask(url, parameters))
-
-        # A thread of its own: no socket timeout ends a name look-up or a dripping header.
-        worker = threading.Thread(target=ask, daemon=True)
+        target = urlsplit(url).path + (f"?{urlencode(parameters)}" if parameters else "")
         with logged("http", f"GET {url}") as asked:
-            worker.start()
-            worker.join(self._limits.total)
-            answer = answers[0] if answers else self._too_slow(url)
-            if isinstance(answer, Problem):
-                raise answer from None
+            try:
+                answer = self._wire.ask(
+                    "GET", target, self._headers, limit=self._limits.answer, most=LARGEST
+                )
+            except Failure as failure:
+                raise self._problem(url, failure) from None
             asked.ended = str(answer.status)
-        return answer
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Reply(url, answer.status, headers, answer.body)
 
-    def _ask(self, url: str, parameters: Mapping[str, str] | None) -> Reply | Problem:
-        try:
-            with self._session.get(
-                url,
-                params=parameters,
-                timeout=(self._limits.connect, self._limits.read),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return _read(url, response)
-        except (requests.exceptions.RequestException, HTTPError, ValueError) as error:
-            return self._problem(url, error)
-
-    def _problem(self, url: str, error: Exception) -> Problem:
-        kinds = requests.exceptions
-        if isinstance(error, kinds.ProxyError):
-            return _problem("LSA809", "the proxy does not work", url,
-                            "check HTTPS_PROXY, or put the host into NO_PROXY")  # fmt: skip
-        if isinstance(error, kinds.SSLError):
-            return _tls(url, error)
-        if isinstance(error, kinds.ConnectTimeout):
-            return _problem(
-                "LSA806", f"no connection within {self._limits.connect:g} seconds", url,
-                "check the URL, the firewall and the VPN; --connect-limit gives it more time",
-            )  # fmt: skip
-        if isinstance(error, kinds.ReadTimeout) or "timed out" in str(error):
-            return _problem(
-                "LSA807", f"connected, but silent for {self._limits.read:g} seconds", url,
-                "look at the backend pods and at what is in front of them",
-            )  # fmt: skip
-        return _unreachable(url, error)
-
-    def _too_slow(self, url: str) -> Problem:
-        return _problem(
-            "LSA807", f"no complete answer within {self._limits.total:g} seconds", url,
-            "look at the name server, the backend pods and what is in front of them",
-        )  # fmt: skip
+    def _problem(self, url: str, failure: Failure) -> Problem:
+        host, words = urlsplit(url).hostname, failure.words
+        id, what, step = {
+            Kind.NAME: ("LSA804", f"the name {host} cannot be resolved",
+                        "check the URL, the name server and the VPN"),
+            Kind.REFUSED: ("LSA805", "the connection is refused: nothing listens there",
+                           "check the URL's host and port, and that LangSmith runs"),
+            Kind.UNCONNECTED: ("LSA806", f"no connection within {self._limits.connect:g} seconds",
+                               "check the URL, the firewall and the VPN; --connect-limit gives it "
+                               "more time"),
+            Kind.SILENT: ("LSA807", f"no complete answer within {self._limits.answer:g} seconds",
+                          "look at the name server, the backend pods and what is in front of them"),
+            Kind.PROXY: ("LSA809", "the proxy does not work",
+                         "check HTTPS_PROXY and HTTP_PROXY, or put the host into NO_PROXY"),
+            Kind.CERTIFICATE: ("LSA808", *_distrusted(words)),
+            Kind.TLS: ("LSA808", "no TLS connection comes about",
+                       "check the scheme (https or http) and the port"),
+            Kind.LARGE: ("LSA818", f"the answer is larger than {LARGEST // 1_000_000} MB",
+                         "check the URL: this is not LangSmith's API"),
+        }.get(failure.kind, (
+            "LSA810", "the connection was not made, or was cut before the answer was complete",
+            "check the URL, and what is in front of LangSmith",
+        ))  # fmt: skip
+        detail = (words,) if words else ()
+        return Problem(id, what, on=url, next_step=step, exit=Exit.UNKNOWN, detail=detail)
 
 
-class _NoNetrc(AuthBase):
-    """Keeps requests from sending a password out of ~/.netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-class _SystemTrust(HTTPAdapter):
-    """Trusts what the system trusts, besides the certificates that requests brings."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        """Give every connection the context."""
-        super().init_poolmanager(*args, ssl_context=self._context, **more)
-
-    def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
-        """Give connections through a proxy the context too."""
-        return super().proxy_manager_for(proxy, ssl_context=self._context, **more)
+def _distrusted(words: str) -> tuple[str, str]:
+    lower = words.lower()
+    if "mismatch" in lower or "not valid for" in lower:
+        return "the certificate is for another host", "use the name that the certificate has"
+    if "expired" in lower or "not yet valid" in lower:
+        return "the certificate is not valid now", "renew it, or check this machine's clock"
+    return "the certificate is not trusted", "give the CA's certificate with --ca-file"
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is None:
-        return context
-    try:
-        context.load_verify_locations(cafile=str(ca_file))
-    except (OSError, ssl.SSLError) as error:
-        why = (
-            "is no certificate in PEM form" if isinstance(error, ssl.SSLError) else "cannot be read"
-        )
-        raise Problem(
-            "LSA803",
-            f"the certificate file {why}",
-            on=str(ca_file),
-            next_step="give the CA's certificate as a PEM file with --ca-file",
-            exit=Exit.USAGE,
-        ) from None
+    """What the system trusts, the certificates of the variables, and those of the file."""
+    for name, there in (("SSL_CERT_FILE", Path.is_file), ("SSL_CERT_DIR", Path.is_dir)):
+        told = os.environ.get(name, "")
+        if told and not any(there(Path(part)) for part in told.split(os.pathsep)):
+            raise _no_certificates(told, "is not there", name)
+    context = system_trust()
+    bundle = next((name for name in BUNDLES if os.environ.get(name)), "")
+    if bundle:
+        _add_file(context, Path(os.environ[bundle]), bundle)
+    if ca_file:
+        _add_file(context, ca_file, "")
     return context
 
 
-def _read(url: str, response: requests.Response) -> Reply | Problem:
-    body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        body += chunk
-        if len(body) > LARGEST:
-            return _problem("LSA818", f"the answer is larger than {LARGEST // 1_000_000} MB", url,
-                            "check the URL: this is not LangSmith's API")  # fmt: skip
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(url, response.status_code, headers, bytes(body))
+def _add_file(context: ssl.SSLContext, path: Path, variable: str) -> None:
+    try:
+        if path.is_dir():
+            context.load_verify_locations(capath=str(path))
+        else:
+            add(context, path.read_bytes())
+    except ssl.SSLError:
+        raise _no_certificates(str(path), "is no certificate in PEM form", variable) from None
+    except OSError as error:
+        why = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise _no_certificates(str(path), why, variable) from None
 
 
-def _tls(url: str, error: BaseException) -> Problem:
-    words = next((str(link) for link in _chain(error) if isinstance(link, ssl.SSLError)), "")
-    lower = words.lower()
-    if "hostname mismatch" in lower or "ip address mismatch" in lower:
-        what, step = "the certificate is for another host", "use the name that the certificate has"
-    elif "expired" in lower or "not yet valid" in lower:
-        what, step = "the certificate is not valid now", "renew it, or check this machine's clock"
-    elif "verify failed" in lower:
-        what = "the certificate is not trusted"
-        step = "give the CA's certificate with --ca-file"
-    else:
-        what = "no TLS connection comes about"
-        step = "check the scheme (https or http) and the port"
-    return _problem("LSA808", what, url, step, detail=(words,) if words else ())
+def _no_certificates(path: str, why: str, variable: str) -> Problem:
+    return Problem(
+        "LSA803",
+        f"the certificate file {why}" + (f" ({variable} names it)" if variable else ""),
+        on=path,
+        next_step=f"unset {variable}, or let it name a PEM file"
+        if variable
+        else "give the CA's certificate as a PEM file with --ca-file",
+        exit=Exit.USAGE,
+    )
 
 
-def _unreachable(url: str, error: BaseException) -> Problem:
-    links = list(_chain(error))
-    if any(isinstance(link, NameResolutionError) for link in links):
-        return _problem("LSA804", f"the name {urlsplit(url).hostname} cannot be resolved", url,
-                        "check the URL, the name server and the VPN")  # fmt: skip
-    if any(isinstance(link, ConnectionRefusedError) for link in links):
-        return _problem("LSA805", "the connection is refused: nothing listens there", url,
-                        "check the URL's host and port, and that LangSmith runs")  # fmt: skip
-    reasons = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
-    return _problem(
-        "LSA810", "the connection was not made, or was cut before the answer was complete", url,
-        "check the URL, and what is in front of LangSmith", detail=tuple(reasons[:1]),
-    )  # fmt: skip
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    """The error and everything that it wraps: causes, contexts, arguments and reasons."""
-    found: list[BaseException] = []
-    waiting = [error]
-    while waiting:
-        link = waiting.pop()
-        if link is None or link in found:
-            continue
-        found.append(link)
-        inner = (*link.args, getattr(link, "reason", None), link.__cause__, link.__context__)
-        waiting += [part for part in inner if isinstance(part, BaseException)]
-    return found
-
-
-def _problem(
-    id: str, what: str, url: str, next_step: str, *, detail: tuple[str, ...] = ()
-) -> Problem:
-    return Problem(id, what, on=url, next_step=next_step, exit=Exit.UNKNOWN, detail=detail)
+def _bad_proxy(variable: str) -> Problem:
+    return Problem(
+        "LSA809",
+        f"{variable} is no proxy's URL",
+        on=f"environment variable {variable}",
+        next_step=f"set {variable} to http://host:port, or unset it",
+        exit=Exit.USAGE,
+    )

@@ -1,0 +1,1 @@
+"""How this machine reaches a server over HTTP: proxy, certificates, limits; one place for all."""
