@@ -1,6 +1,7 @@
 """Logins that do not work, each told for what it is."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import shutil
@@ -17,6 +18,7 @@ from wizard.practice.certificates import self_signed
 from wizard.practice.postgres import DEBIAN, PracticePostgres, free_port
 from wizard.problems import Exit
 from wizard.systems.postgres import Database, Login
+from wizard.systems.postgres.errors import refused_login, refused_twice
 from wizard.systems.postgres.statements import Statement
 
 
@@ -54,7 +56,7 @@ def test_nothing_listens(world: World) -> None:
 def test_no_such_name(world: World) -> None:
     with refused("LSA522") as caught:
         world.open(host="db.invalid")
-    assert "db.invalid cannot be resolved" in caught.value.what
+    assert "host db.invalid cannot be resolved" in caught.value.what
 
 
 def test_no_such_socket(world: World, tmp_path: Path) -> None:
@@ -249,3 +251,28 @@ def test_what_the_server_says_of_a_refused_statement_is_redacted(world: World, v
     assert secret not in said
     assert world.server.password not in said
     assert world.config(id) == "{}"
+
+
+NOWHERE = Login("", 0, "", "", "", via="psql in a pod")
+"""Who logs in, and where, only the pod knows."""
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (
+            'FATAL:  password authentication failed for user "lang"',
+            "does not accept user lang with",
+        ),
+        ("FATAL:  no password supplied", "does not accept the user of this way in with"),
+        ('FATAL:  database "lang" does not exist', "there is no database lang on this server"),
+        ("ERROR:  no such database", "there is no such database on this server"),
+        ('could not translate host name "db" to address: x', "the name of host db cannot be"),
+        ("failed to resolve host", "the name of the server cannot be"),
+    ],
+)
+def test_no_message_has_a_hole_where_a_name_is_missing(words: str, what: str) -> None:
+    problem = refused_login(words, NOWHERE)
+    assert what in problem.what
+    both = refused_twice(dataclasses.replace(NOWHERE, reading="a", otherwise=NOWHERE), problem)
+    assert "  " not in problem.what + both.what

@@ -89,6 +89,13 @@ def _kind(words: str) -> str:
     return "other"
 
 
+def _named(what: str, known: str, words: tuple[str, ...], without: str) -> str:
+    """`what` with its name, as the login or else the server's words have it; or `without` one."""
+    found = re.search(rf'\b{what} (?:name )?"([^"]+)"', " ".join(words))
+    name = known or (found[1] if found else "")
+    return f"{what} {name}" if name else without
+
+
 def _secrets(login: Login) -> tuple[str, ...]:
     return login.password, login.options.get("sslpassword", "")
 
@@ -109,6 +116,10 @@ def timed_out(login: Login, limit: float) -> Problem:
     )
 
 
+def _user(login: Login, words: tuple[str, ...]) -> str:
+    return _named("user", login.user, words, "the user of this way in")
+
+
 def _password(login: Login, words: tuple[str, ...]) -> Problem:
     next_step = "check the user and the password of this way in"
     if login.by_variables:
@@ -117,7 +128,7 @@ def _password(login: Login, words: tuple[str, ...]) -> Problem:
         next_step = f"{_LOOK_THERE}: the password is taken {login.reading}"
     return Problem(
         "LSA524",
-        f"PostgreSQL does not accept user {login.user} with this password",
+        f"PostgreSQL does not accept {_user(login, words)} with this password",
         on=login.subject,
         next_step=next_step,
         detail=words,
@@ -127,10 +138,11 @@ def _password(login: Login, words: tuple[str, ...]) -> Problem:
 def refused_twice(login: Login, second: Problem) -> Problem:
     """Neither reading of the stored password is accepted; `login` is the one with the first."""
     other = login.otherwise.reading if login.otherwise else ""
+    user = _user(login, second.detail)
     return Problem(
         "LSA524",
-        f"PostgreSQL does not accept user {login.user} with the stored password, neither "
-        f"{login.reading} nor {other}",
+        f"PostgreSQL does not accept {user} with the stored password, neither {login.reading} "
+        f"nor {other}",
         on=login.subject,
         next_step=f"{_LOOK_THERE}. Two logins failed: where a policy locks accounts, both count",
         detail=second.detail,
@@ -140,7 +152,7 @@ def refused_twice(login: Login, second: Problem) -> Problem:
 def _dbname(login: Login, words: tuple[str, ...]) -> Problem:
     return Problem(
         "LSA525",
-        f"there is no database {login.dbname} on this server",
+        f"there is no {_named('database', login.dbname, words, 'such database')} on this server",
         on=login.subject,
         next_step="check the database name in LangSmith's PostgreSQL URL",
         exit=Exit.FAILED,
@@ -203,9 +215,10 @@ def _role(login: Login, words: tuple[str, ...]) -> Problem:
 
 
 def _name(login: Login, words: tuple[str, ...]) -> Problem:
+    host = _named("host", login.host, words, "the server")
     return Problem(
         "LSA522",
-        f"the name {login.host} cannot be resolved from here",
+        f"the name of {host} cannot be resolved from here",
         on=login.subject,
         next_step="check the host; a name inside the cluster is reached with "
         "--database port-forward",
