@@ -4,7 +4,7 @@ import pytest
 
 from wizard.cli import main
 from wizard.problems import Problem
-from wizard.settings import BY_NAME, CHANGING, settings_from, target_from
+from wizard.settings import BY_NAME, CHANGING, Selection, settings_from, target_from
 
 
 def test_flags_win_over_variables() -> None:
@@ -65,6 +65,33 @@ def test_what_cannot_be_read_is_told(variable: str, text: str) -> None:
     assert told.value.id == "LSA901"
     assert told.value.exit == 2
     assert variable in told.value.what
+
+
+ORG, ALL, OFF = (f"LANGSMITH_AUDIT_{name}" for name in ("ORG", "ALL", "ONLY_OFF"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "chosen"),
+    [
+        ({"org": ["x"], "all": True}, {}, "--org and --all"),
+        ({"all": True, "only_off": True}, {}, "--all and --only-off"),
+        ({"org": ["x"], "all": True, "only_off": True}, {ALL: "1"}, "--org and --all and --only-"),
+        ({}, {ORG: "x", OFF: "yes"}, f"{ORG} and {OFF}"),
+        ({"all": True}, {ORG: "x", OFF: "1"}, Selection(all=True)),
+        ({"org": ["x"]}, {ALL: "1"}, Selection(("x",))),
+        ({"org": ["x"], "all": False}, {ALL: "0"}, Selection(("x",))),
+        ({}, {OFF: "1", ALL: "0"}, Selection(only_off=True)),
+    ],
+)
+def test_one_way_to_choose_organizations_is_taken(arguments, environ, chosen) -> None:
+    if isinstance(chosen, Selection):
+        assert target_from(settings_from(arguments, environ)).selection == chosen
+        return
+    with pytest.raises(Problem) as told:
+        settings_from(arguments, environ)
+    assert (told.value.id, told.value.exit) == ("LSA901", 2)
+    assert chosen in told.value.what
+    assert told.value.next_step == "give one of --org, --all, --only-off"
 
 
 def test_the_target_has_everything_and_hides_the_key() -> None:

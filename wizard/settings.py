@@ -248,6 +248,9 @@ CHANGING = ("repo_update", "repo_url", "accept_drift", "accept_chart_change", "a
             "take_over", "yes", "upgrade_limit", "rollout_limit", "patience")  # fmt: skip
 """What matters to a change alone, and to nothing that only reads."""
 
+SELECTING = ("org", "all", "only_off")
+"""The ways to choose organizations, of which one is taken."""
+
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
@@ -289,7 +292,25 @@ def settings_from(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
             value = _from_variable(option, environ[told[0]])
             if value is not False:
                 settings.put(option.name, value, f"variable {told[0]}")
+    _choose_one(settings)
     return settings
+
+
+def _choose_one(settings: Settings) -> None:
+    """A choice by flag leaves the variables' one aside; of two of a kind none wins silently."""
+    told = [name for name in SELECTING if settings.told(name)]
+    typed = [name for name in told if settings.origins[name].startswith("flag")]
+    if len(typed or told) > 1:
+        names = " and ".join(settings.origins[name].split()[-1] for name in typed or told)
+        raise Problem(
+            "LSA901",
+            f"{names} are given together, and each chooses other organizations",
+            on="this invocation",
+            next_step="give one of --org, --all, --only-off",
+            exit=Exit.USAGE,
+        )
+    for name in set(told) - set(typed) if typed else ():
+        del settings.values[name]
 
 
 def _from_variable(option: Option, text: str) -> Any:

@@ -17,6 +17,7 @@ from leftovers import (
     backend_pods,
     entries,
     kept_texts,
+    refused,
     rows,
     secrets_of,
     told_secrets,
@@ -274,6 +275,29 @@ class TestTheServerHasAuditLogsByDefault:
         assert writes(cluster) == []
         assert run("check", *organization).returncode == 0
 
+    def test_a_stored_false_of_another_is_no_false_green(self, cluster, run) -> None:
+        own, other = (("--org", str(cluster.organizations[it])) for it in ("off", "empty"))
+        assert run("run", "--yes", *own).returncode == 0
+        with cluster.connect() as database:
+            query = "UPDATE organizations SET config = %s WHERE id = %s"
+            database.execute(query, ('{"can_use_audit_logs": false}', other[1]))
+        before, counted = trace(cluster), "1 shared organization has a stored false."
+        told = run("check")
+        assert told.returncode == 0, told.stdout
+        assert "LSA587" in told.stdout
+        last = told.stdout.splitlines()[-1]
+        assert last.startswith("Fine, but for warnings: ")
+        assert counted in last
+        assert run("check", "--fail-on", "warn").returncode == 4
+        everyone = run("check", "--all")
+        assert everyone.returncode == 3
+        assert counted in everyone.stdout.splitlines()[-1]
+        assert counted in run("check", *own).stdout.splitlines()[-1]
+        assert counted in run("run", "--yes", *own).stderr.splitlines()[-1]
+        for command in ("run", "plan"):
+            refused(cluster, run(command, "--yes"), 2, "LSA900", "--org ID, --all or --only-off")
+        assert trace(cluster) == before
+
     def test_it_needs_neither_a_values_file_nor_a_choice(self, cluster, run) -> None:
         no_file = {"LANGSMITH_AUDIT_VALUES": ""}
         off = ("--org", str(cluster.organizations["off"]))
@@ -362,9 +386,8 @@ def test_the_file_to_edit_among_several_is_named(cluster: PracticeCluster, run) 
         planned = run("plan", "--all", *layers, *named)
         assert planned.returncode == 0, planned.stderr
         assert f'{chosen}: add AUDIT_LOGS_ENABLED="true"' in planned.stdout
-    refused = run("plan", "--all", *layers, "--edit-file", str(cluster.values))
-    assert refused.returncode == 2
-    assert "is not one of the values files" in refused.stderr
+    answer = run("plan", "--all", *layers, "--edit-file", str(cluster.values))
+    refused(cluster, answer, 2, "LSA901", "is not one of the values files")
 
 
 SKIPPED = ("helm_upgrade", "backend_restart", "audit_api")
@@ -411,11 +434,13 @@ def test_what_is_left_out_is_never_confirmed(cluster, run, tmp_path) -> None:
     assert run("plan", "--all", *skip, "-o", plan).returncode == 0
     applied = run("apply", "--yes", plan)
     again = run(*ALL, *skip)
+    checked = run("check", "--all", *skip)
     planned = run("plan", "--all", *skip)
-    for answer in (applied, again, planned):
+    for answer in (applied, again, checked, planned):
         assert answer.returncode == 0, answer.stderr
     assert f"so not confirmed: {LEFT}" in " ".join(applied.stderr.split())
     assert applied.stderr.count("  confirmed\n") == len(NAMES) - len(SKIPPED)
     assert f"Not looked at: {LEFT}" in " ".join(again.stderr.split())
     assert again.stderr.count("  already right\n") == len(NAMES) - len(SKIPPED)
+    assert checked.stdout.splitlines()[-1].endswith(f"Not looked at: {LEFT}. Exit code 0.")
     assert f"left out: {LEFT}" in " ".join(planned.stdout.split())

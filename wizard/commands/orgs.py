@@ -81,7 +81,7 @@ def _organizations(systems: Systems, search: str) -> Iterator[Organization]:
             search=search,
             after=after,
             limit=limit,
-            only_off=selection.only_off and not selection.all,
+            only_off=selection.only_off,
             include_personal=not (selection.all or selection.only_off),
         )
         yield from page

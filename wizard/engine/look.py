@@ -77,8 +77,9 @@ def nothing_to_do(seen: Mapping[str, Observation]) -> str:
     """The words for a look that found all of it right, without what was left out."""
     left = _left_out(seen)
     if not left:
-        return "Nothing to do: everything is right already."
-    return f"Nothing to do: what was looked at is right already. Not looked at: {left}."
+        return f"Nothing to do: everything is right already.{_remarks(seen)}"
+    done = "Nothing to do: what was looked at is right already."
+    return f"{done}{_remarks(seen)} Not looked at: {left}."
 
 
 def closing(seen: Mapping[str, Observation], exit: Exit, *, changed: bool) -> str:
@@ -88,8 +89,13 @@ def closing(seen: Mapping[str, Observation], exit: Exit, *, changed: bool) -> st
         return f"{what}, but {MEANING[exit]}; see above."
     left = _left_out(seen)
     if not left:
-        return "Done: audit logs are on, and confirmed."
-    return f"Done: what was looked at is right. Not looked at, and so not confirmed: {left}."
+        return f"Done: audit logs are on, and confirmed.{_remarks(seen)}"
+    done = f"Done: what was looked at is right.{_remarks(seen)}"
+    return f"{done} Not looked at, and so not confirmed: {left}."
+
+
+def _remarks(seen: Mapping[str, Observation]) -> str:
+    return "".join(f" {it.remark}." for it in seen.values() if it.remark)
 
 
 def _left_out(seen: Mapping[str, Observation]) -> str:

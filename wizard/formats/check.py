@@ -36,6 +36,9 @@ def check_page(
     """The health check of the target that the facts tell; titles are the steps' by their names."""
     counts = _counts(seen)
     told = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    verdict = MEANING[exit]
+    if exit == Exit.OK and counts[State.WARN]:
+        verdict = "fine, but for warnings"
     steps = list(enumerate(titles.items(), 1))
     document = {
         "schema_version": "1.0",
@@ -43,7 +46,7 @@ def check_page(
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "target": dict(facts),
         "exit_code": int(exit),
-        "verdict": MEANING[exit],
+        "verdict": verdict,
         "summary": counts,
         "steps": [
             {
@@ -58,7 +61,7 @@ def check_page(
     return blocks.Page(
         "Health check",
         "",
-        f"{MEANING[exit].capitalize()}: {told}. Exit code {int(exit)}.",
+        f"{verdict.capitalize()}: {told}.{_besides(seen)} Exit code {int(exit)}.",
         "good" if exit == Exit.OK else "bad",
         document,
         where_rows(facts),
@@ -67,6 +70,13 @@ def check_page(
             for at, (name, title) in steps
         ],
     )
+
+
+def _besides(seen: Mapping[str, Observation]) -> str:
+    """What the counts do not say: what was not looked at, and what a step wants to be known."""
+    left = ", ".join(name for name, it in seen.items() if it.left_out)
+    told = [it.remark for it in seen.values() if it.remark]
+    return "".join(f" {one}." for one in (*told, *([f"Not looked at: {left}"] if left else [])))
 
 
 def hand_over(change: Change) -> None:

@@ -20,7 +20,7 @@ from wizard.problems import Exit, Problem
 from wizard.records.journal import runs
 from wizard.records.plan import Plan
 from wizard.records.plan_reading import GENERATION, Reading
-from wizard.settings import BY_NAME, REACHING, STEP_NAMES, Kind, Settings
+from wizard.settings import BY_NAME, REACHING, SELECTING, STEP_NAMES, Kind, Settings
 from wizard.systems.access import Systems
 from wizard.systems.calls import environment
 
@@ -124,7 +124,10 @@ def settings_of(plan: Plan, told: Settings, *, exactly: bool) -> Settings:
     for name, value in told.values.items():
         if name in REACHING or not exactly:
             settings.put(name, value, told.origins[name])
+    chosen = any(settings.told(name) for name in SELECTING)
     for answer in plan.inputs.answers:
+        if chosen and answer.name in SELECTING:
+            continue
         if answer.name in REACHING and exactly and answer.name != "context":
             continue
         if not settings.told(answer.name) and answer.value is not None:

@@ -30,11 +30,13 @@ class Observation:
         findings: the same ones that `check` reports.
         right: nothing is left to do for this step.
         blocked: the step cannot be made right by this tool; nothing after it may be changed.
+        remark: what the last line of a report must say of it; a part of a sentence.
     """
 
     findings: tuple[Finding, ...]
     right: bool
     blocked: bool = False
+    remark: str = ""
 
     @property
     def left_out(self) -> bool:

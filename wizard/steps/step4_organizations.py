@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -68,12 +68,10 @@ class Organizations(Step):
     )
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
-        """Which organizations, unless every shared one is on, or the server's own word is yes."""
+        """Which organizations, unless every shared one has audit logs, whoever's the key is."""
         if by_hand.asked(systems):
             return by_hand.missing(systems)
         if systems.target.selection.made:
-            return ()
-        if systems.already_served and not systems.target.force:
             return ()
         shared = systems.database.organization_counts().shared
         fine = ("on", "default") if on_by_default(systems) else ("on",)
@@ -86,12 +84,14 @@ class Organizations(Step):
         if not systems.target.selection.made:
             return self._overview(systems)
         by_default = on_by_default(systems)
+        remark = _stored_false(systems)
         if not systems.target.selection.ids:
             number, on, needy, unfit = many.counted(systems, by_default=by_default)
             if not number:
                 return self._none_chosen(systems)
             if number > SHOWN:
-                return _counted(systems, number, on, needy, unfit, by_default=by_default)
+                seen = _counted(systems, number, on, needy, unfit, by_default=by_default)
+                return replace(seen, remark=remark)
         chosen = self.chosen(systems)
         findings = tuple(finding_of(it, by_default=by_default) for it in chosen)
         right = not any(needs_it(it, by_default=by_default) for it in chosen)
@@ -99,7 +99,8 @@ class Organizations(Step):
         if len(chosen) > SHOWN:
             findings = summed(findings)
         findings = with_way(findings, systems)
-        return Observation(findings, right=right and not blocked, blocked=blocked)
+        right = right and not blocked
+        return Observation(findings, right=right, blocked=blocked, remark=remark)
 
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
         """One UPDATE in one transaction, for exactly the rows that need it."""
@@ -154,7 +155,7 @@ class Organizations(Step):
         """
         selection = systems.target.selection
         if not selection.ids:
-            return list(_shared(systems, only_off=selection.only_off and not selection.all))
+            return list(_shared(systems, only_off=selection.only_off))
         from wizard.settings import organization_id
 
         ids = list(dict.fromkeys(organization_id(text) for text in selection.ids))
@@ -193,14 +194,19 @@ class Organizations(Step):
         if on == total and total:
             return Observation((passed("LSA591", subject, message, *evidence),), right=True)
         hint = "choose: --org ID, --all or --only-off"
-        if on or (systems.already_served and not systems.target.force):
-            info = Finding("LSA592", State.INFO, subject, message, evidence, hint)
-            return Observation((info,), right=systems.already_served)
         if not total:
             return _nobody(subject, systems)
-        return Observation(
-            (failed("LSA593", subject, message, *evidence, next_step=hint),), right=False
-        )
+        served = systems.already_served and not systems.target.force
+        remark = _stored_false(systems)
+        if remark:
+            message += "; a stored false is off, whatever the server has for others"
+        if not on and not served:
+            finding = failed("LSA593", subject, message, *evidence, next_step=hint)
+        elif remark:
+            finding = Finding("LSA587", State.WARN, subject, message, evidence, hint)
+        else:
+            finding = Finding("LSA592", State.INFO, subject, message, evidence, hint)
+        return Observation((finding,), right=served and not remark, remark=remark)
 
     def _none_chosen(self, systems: Systems) -> Observation:
         """Nothing was chosen by --all or --only-off: nobody is there, or nobody is off."""
@@ -211,6 +217,15 @@ class Organizations(Step):
         message = "No shared organization has a stored false"
         evidence = tuple(f"{state}: {n}" for state, n in shared.items() if n)
         return Observation((passed("LSA599", subject, message, *evidence),), right=True)
+
+
+def _stored_false(systems: Systems) -> str:
+    """How many shared organizations are off by a stored false, chosen or not; or empty."""
+    shared = systems.database.organization_counts().shared
+    off = sum(number for state, number in shared.items() if state == "off")
+    if not off:
+        return ""
+    return f"{off} shared organization{' has' if off == 1 else 's have'} a stored false"
 
 
 def _nobody(subject: str, systems: Systems) -> Observation:

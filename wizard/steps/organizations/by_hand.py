@@ -59,11 +59,11 @@ def propose(systems: Systems, pods: list[str]) -> Change | None:
     text = enable_by_hand(
         schema,
         ids,
-        only_off=told.only_off and not told.all,
+        only_off=told.only_off,
         lock_limit=systems.target.lock_limit,
         statement_limit=STATEMENT_LIMIT,
     )
-    every = "with a stored false" if told.only_off and not told.all else "that is shared"
+    every = "with a stored false" if told.only_off else "that is shared"
     which = f"{len(ids)} organization{'s' * (len(ids) != 1)}" if ids else f"every one {every}"
     return Change(
         step="organizations",

@@ -107,7 +107,7 @@ def new_file() -> str:
 def kind(systems: Systems, *, by_default: bool) -> str:
     """Which shared organizations --all or --only-off mean."""
     told = systems.target.selection
-    return STORED if by_default or (told.only_off and not told.all) else NEEDY
+    return STORED if by_default or told.only_off else NEEDY
 
 
 def counted(systems: Systems, *, by_default: bool) -> tuple[int, int, int, int]:
@@ -115,7 +115,7 @@ def counted(systems: Systems, *, by_default: bool) -> tuple[int, int, int, int]:
     counts = {str(state): n for state, n in systems.database.organization_counts().shared.items()}
     on, off, default, wrong = (counts[name] for name in ("on", "off", "default", "wrong shape"))
     told = systems.target.selection
-    if told.only_off and not told.all:
+    if told.only_off:
         return off, 0, off, 0
     return on + off + default + wrong, on, off + default * (not by_default), wrong
 
