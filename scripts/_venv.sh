@@ -1,6 +1,9 @@
 # Sourced by the scripts beside it: virtual environments with this project and one extra in them.
 # POSIX sh. Needs Python 3.11 or later with its venv module, and a package index that pip reaches.
 
+# Else every process, of hundreds, compiles all that it imports again.
+unset PYTHONDONTWRITEBYTECODE
+
 die() {
     printf '%s\n' "$@" >&2
     exit 2
