@@ -154,6 +154,7 @@ COVERED = {
         steps/server_default steps/step1_chart_version steps/step2_values_file
         steps/step3_helm_upgrade steps/step4_organizations steps/step5_backend_restart
         steps/step6_audit_table steps/step7_audit_api steps/organizations/rows systems/access""",
+    "commands/test_values.py": "systems/helm/values_file",
     "journeys/test_apply.py": "commands/apply",
     "journeys/test_apply_stale.py": "planning/differences",
     "journeys/test_undo.py": """

@@ -23,11 +23,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def values(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def values(
+    folder: Path, *arguments: str, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wizard", "values", *arguments],
         cwd=folder,
-        env=os.environ | {"LANGSMITH_AUDIT_STATE_DIR": str(folder / "state")},
+        env=os.environ
+        | {
+            "LANGSMITH_AUDIT_STATE_DIR": str(folder / "state"),
+            "PATH": f"{path or folder}:{os.defpath}",
+        },
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -56,6 +62,33 @@ def test_write_writes_and_keeps_the_old_content(folder: Path) -> None:
     assert [copy.read_text() for copy in copies] == [PLAIN]
     again = values(folder, "a.yaml", "--write", "--format", "ndjson")
     assert [line["outcome"] for line in lines(again)] == ["noop"]
+
+
+def test_helm_itself_confirms_what_is_written(folder: Path, helm: Path) -> None:
+    (folder / "a.yaml").write_text(PLAIN + "  big: 123456789012345678901\n  gone: null\n  e: 1e3\n")
+    done = values(folder, "a.yaml", "--write", "--format", "json", path=helm.parent)
+    (told,) = json.loads(done.stdout)["files"]
+    assert (told["written"], told["confirmed_by_helm"]) == (True, True), done.stdout
+    (folder / "a.yaml").write_text(PLAIN)
+    assert (
+        "helm reads it as it was meant"
+        in values(folder, "a.yaml", "--write", path=helm.parent).stdout
+    )
+
+
+def test_without_helm_nothing_is_said_to_be_confirmed(folder: Path) -> None:
+    assert "helm was not asked" in values(folder, "a.yaml", "--write").stdout
+
+
+def test_what_helm_reads_otherwise_is_not_written(folder: Path, helm: Path) -> None:
+    """A helm that has a value of its own for the file, as a wrapper around it may give it."""
+    wrapper = folder / "helm"
+    wrapper.write_text(f'#!/bin/sh\nexec {helm} "$@" --set backend.name=other\n')
+    wrapper.chmod(0o755)
+    done = values(folder, "a.yaml", "--write", "--format", "json")
+    (told,) = json.loads(done.stdout)["files"]
+    assert (done.returncode, told["finding"], told["written"]) == (3, "LSA337", False)
+    assert (folder / "a.yaml").read_text() == PLAIN
 
 
 def test_ndjson_has_one_line_a_file(folder: Path) -> None:

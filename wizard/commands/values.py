@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.systems.values import Edit, Outcome, edit, read_values, unified_diff, write_values
+from wizard.systems.values import (
+    Edit,
+    Outcome,
+    edit,
+    given_to_helm,
+    read_values,
+    unified_diff,
+    write_values,
+)
 from wizard.systems.values.diff import keys_only
 
 SCHEMA_VERSION = "1.0"
@@ -25,12 +33,18 @@ SCHEMA_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file; `bare` shows the diff with the values of others in it."""
+    """What became of one file.
+
+    Attributes:
+        confirmed: helm itself has read the edited file, and has of it what was meant.
+        bare: the diff is shown with the values of others in it.
+    """
 
     file: str
     edit: Edit
     before: bytes = b""
     written: bool = False
+    confirmed: bool = False
     exit: Exit = Exit.OK
     bare: bool = False
 
@@ -54,6 +68,7 @@ class Result:
             "next_step": self.edit.next_step,
             "names": list(self.edit.names),
             "written": self.written,
+            "confirmed_by_helm": self.confirmed,
             "diff": self.diff(),
         }
 
@@ -68,6 +83,10 @@ class Result:
         return done if self.written or self.edit.outcome not in _CHANGED else f"to be {done}"
 
 
+_HELM = {
+    True: "helm reads it as it was meant",
+    False: "helm was not asked: it is not on PATH, or the file is not one that it is given",
+}
 _CHANGED = (Outcome.INSERT, Outcome.UPDATE)
 _DONE = {
     Outcome.INSERT: "added",
@@ -123,10 +142,18 @@ def _one(file: str, *, write: bool) -> Result:
     if not write or made.outcome is Outcome.NOOP:
         return Result(file, made, before)
     try:
+        confirmed = _confirmed(file, made.data)
         write_values(Path(file), before=before, after=made.data, backup=_backup(file, before))
     except Problem as problem:
         return Result(file, _refusal(problem, before), before, exit=problem.exit)
-    return Result(file, made, before, written=True)
+    return Result(file, made, before, written=True, confirmed=confirmed)
+
+
+def _confirmed(file: str, data: bytes) -> bool:
+    from wizard.systems.helm.values_file import confirm
+
+    meant = given_to_helm(data)
+    return meant is not None and confirm(data, meant, file)
 
 
 def _backup(file: str, before: bytes) -> Path:
@@ -162,6 +189,8 @@ def _text(result: Result) -> Iterator[str]:
         yield safe(result.diff(), lines=True)
         if not result.written:
             yield "  not written; --write writes it\n"
+        else:
+            yield f"  written; {_HELM[result.confirmed]}\n"
 
 
 def _out(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -49,7 +50,7 @@ class Node:
         self.anchor: str | None = event.anchor
         self.tag: str | None = getattr(event, "tag", None)
         self.column: int = -1 if event.anchor or self.tag else event.start_mark.column
-        self.value: str = getattr(event, "value", "")
+        self.value: str = sys.intern(getattr(event, "value", ""))
         self.style: str = getattr(event, "style", None) or ""
         self.plain = kind == "scalar" and bool(event.implicit[0])
         self.flow = bool(getattr(event, "flow_style", False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wizard.problems import Problem
 from wizard.systems.values.changes import Change, Growth, corrected
@@ -57,6 +58,12 @@ class View:
         node = self.place.node
         if self.place.reached and node is not None and node.kind == "sequence":
             self.environment = environment(node, self.wanted)
+
+
+def given_to_helm(data: bytes) -> dict[str, Any] | None:
+    """What helm reads of an edited file; None of a manifest, which another gives to helm."""
+    view = View(data)
+    return None if view.prefix else view.document.values()
 
 
 @dataclass
