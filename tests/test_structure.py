@@ -256,6 +256,7 @@ ASKED = {
     "accept_owner": ("--accept-owner", "LANGSMITH_AUDIT_ACCEPT_OWNER"),
     "accept_failed": ("--accept-failed", "LANGSMITH_AUDIT_ACCEPT_FAILED"),
     "accept_render": ("--accept-render", "LANGSMITH_AUDIT_ACCEPT_RENDER"),
+    "accept_trigger": ("--accept-trigger", "LANGSMITH_AUDIT_ACCEPT_TRIGGER"),
     "accept_drift": ("--accept-drift", "LANGSMITH_AUDIT_ACCEPT_DRIFT"),
     "accept_chart_change": ("--accept-chart-change", "LANGSMITH_AUDIT_ACCEPT_CHART_CHANGE"),
     "unfinished": ("--unfinished", "LANGSMITH_AUDIT_UNFINISHED"),

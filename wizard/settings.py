@@ -192,6 +192,11 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SWITCH, group="conduct", ask="Upgrade the failed release again?",
     ),
     _option(
+        "accept_trigger", "--accept-trigger",
+        "change organizations although the database itself changes more of their rows",
+        kind=Kind.SWITCH, group="conduct", ask="Change these rows all the same?",
+    ),
+    _option(
         "one_rollout", "--one-rollout",
         "update the organizations before the upgrade, so that its rollout is the restart too",
         kind=Kind.SWITCH, group="conduct",
@@ -244,7 +249,7 @@ REACHING = ("kubeconfig", "context", "api_key_file", "api_key", "ca_file", "yes"
 a plan says all the rest."""
 
 CHANGING = ("repo_update", "repo_url", "accept_drift", "accept_chart_change", "accept_owner",
-            "accept_render", "accept_failed", "one_rollout", "unfinished", "on_failure",
+            "accept_render", "accept_failed", "accept_trigger", "one_rollout", "unfinished", "on_failure",
             "take_over", "yes", "upgrade_limit", "rollout_limit", "patience")  # fmt: skip
 """What matters to a change alone, and to nothing that only reads."""
 
@@ -415,6 +420,7 @@ class Target:
     accept_render: bool
     accept_failed: bool
     accept_owner: bool
+    accept_trigger: bool
     gitops: bool
     upgrade_limit: float
     rollout_limit: float
@@ -469,6 +475,7 @@ def target_from(settings: Settings) -> Target:
         accept_render=bool(settings.get("accept_render")),
         accept_failed=bool(settings.get("accept_failed")),
         accept_owner=bool(settings.get("accept_owner")),
+        accept_trigger=bool(settings.get("accept_trigger")),
         gitops=bool(settings.get("gitops")),
         upgrade_limit=settings.get("upgrade_limit"),
         rollout_limit=settings.get("rollout_limit"),

@@ -1,5 +1,5 @@
 -- Of the organizations with these ids: how many there are, how many are on, and one hash over
--- everything else that is stored (see organizations_kept.sql).
+-- everything else that is stored in config.
 --   psql -v schema=public -v ids={…} -f organizations_proof.sql
 SELECT count(*) AS number,
        count(*) FILTER (WHERE config -> 'can_use_audit_logs' = 'true'::jsonb) AS turned_on,

@@ -28,7 +28,12 @@ SELECT n.nspname::text AS schema,
        ARRAY(SELECT a.attname::text
              FROM pg_catalog.pg_attribute a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-               AND has_column_privilege(c.oid, a.attnum, 'UPDATE')) AS writable
+               AND has_column_privilege(c.oid, a.attnum, 'UPDATE')) AS writable,
+       ARRAY(SELECT t.tgname::text
+             FROM pg_catalog.pg_trigger t
+             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+               AND t.tgtype & 16 <> 0
+             ORDER BY t.tgname) AS triggers
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = :'table'

@@ -10,10 +10,12 @@ import signal
 import forked
 import pytest
 from leftovers import (
+    NOTHING,
     backend_env,
     backend_pods,
     entries,
     in_background,
+    refused,
     revisions,
     rows,
     secrets_of,
@@ -21,6 +23,7 @@ from leftovers import (
     trace,
     wait_for,
 )
+from terminal import CONFIRM, YES, Terminal, told
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.journal import runs
@@ -330,3 +333,62 @@ def test_what_was_killed_after_its_rollback_is_gone_on_with(cluster, run, redo) 
     assert deployed == ["langsmith 4 deployed" if redo else "langsmith 3 deployed"]
     last = runs()[-1]
     assert (str(state(last, runs())), last.undoes) == ("done", runs()[redo].id)
+
+
+TRIGGER = """
+ALTER TABLE organizations
+    ADD updated_at timestamptz DEFAULT '2026-01-01', ADD version int DEFAULT 1;
+CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN NEW.updated_at = clock_timestamp(); {} RETURN NEW; END $$;
+CREATE TRIGGER touched BEFORE UPDATE ON organizations FOR EACH ROW EXECUTE FUNCTION touched()
+"""
+NO_TRIGGER = """
+DROP TRIGGER IF EXISTS touched ON organizations; DROP FUNCTION IF EXISTS touched;
+ALTER TABLE organizations DROP IF EXISTS updated_at, DROP IF EXISTS version
+"""
+
+
+@pytest.fixture
+def triggered(cluster):
+    """Let a trigger on the organizations change more than the key."""
+
+    def stage(more: str) -> None:
+        with cluster.connect() as database:
+            database.execute(TRIGGER.format(more))
+
+    yield stage
+    with cluster.connect() as database:
+        database.execute(NO_TRIGGER)
+
+
+def test_an_undo_says_what_a_trigger_has_changed_for_good(cluster, run, triggered) -> None:
+    triggered("")
+    assert "triggers of this table (touched)" in run("plan", "--all").stdout
+    made = run(*ALL)
+    assert made.returncode == 0, made.stderr
+    assert "changed in these rows by the database itself: updated_at" in made.stderr
+    undone = run(*UNDO)
+    assert undone.returncode == 0, undone.stderr
+    assert " ".join(undone.stderr.split()).endswith(
+        "Done: everything is as it was before the run, but for updated_at of the organizations, "
+        "which the database itself changes."
+    )
+
+
+def test_what_else_a_trigger_changes_needs_a_consent(cluster, run, triggered) -> None:
+    triggered("NEW.version = OLD.version + 1;")
+    before = rows(cluster)
+    refused(cluster, run(*ALL), 9, "LSA588", "more of these rows than the key: version")
+    assert configs(cluster) == {name: config for name, (config, _) in before.items()}
+    with Terminal(env=told(cluster) | {"LANGSMITH_AUDIT_UNFINISHED": "resume"}) as terminal:
+        terminal.answer(CONFIRM, YES)
+        terminal.wait_for("more of these rows than the key: version")
+        terminal.answer("Change these rows all the same?", YES)
+        terminal.answer(CONFIRM, YES)
+        terminal.wait_for("database itself: updated_at, version")
+        terminal.answer(CONFIRM, YES)
+        assert terminal.end() == 0
+    refused(cluster, run(*UNDO), 3, "LSA588", "version", NOTHING)
+    undone = run(*UNDO, "--accept-trigger")
+    assert undone.returncode == 0, undone.stderr
+    assert "but for updated_at, version of the organizations" in " ".join(undone.stderr.split())

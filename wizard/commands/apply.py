@@ -194,6 +194,10 @@ class Application(Onboarding):
                 raise
             raise problem.but(next_step=f"mend the cause; {BACK}") from problem
 
+    def _accepted(self, systems: Systems, problem: Problem) -> bool:  # noqa: ARG002
+        """What the plan does not say is not done, whoever says yes."""
+        return False
+
     def _agreed(self, question: str) -> bool:  # noqa: ARG002
         """The plan as a whole was agreed to."""
         return True

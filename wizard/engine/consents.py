@@ -43,6 +43,26 @@ def obtain(systems: Systems, answers: Answers, changes: Sequence[Change]) -> Non
         systems.answer(answers.target())
 
 
+LATE = {"LSA588": "accept_trigger"}
+"""What only the change itself can tell, and rolls back; each with the switch that accepts it."""
+
+
+def given_late(systems: Systems, answers: Answers, problem: Problem) -> bool:
+    """Whether the change may be made again with what it met: a yes of its own, in a terminal.
+
+    Raises:
+        Declined: the person said no.
+    """
+    option = LATE.get(problem.id)
+    if not option or not answers.confirms:
+        return False
+    screen.talk().print(screen.refusal_block(problem))
+    if not answers.consent(option):
+        raise Declined
+    systems.answer(answers.target())
+    return True
+
+
 T = TypeVar("T")
 
 

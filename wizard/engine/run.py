@@ -11,7 +11,7 @@ from wizard.console.interrupts import StopSwitch
 from wizard.console.progress import Progress
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.change import Changing, HandedOver, TakenBack, carried_out, offer
-from wizard.engine.consents import obtain, with_chart
+from wizard.engine.consents import given_late, obtain, with_chart
 from wizard.engine.hold import leased, locked, refuse_if_held
 from wizard.engine.look import Look, all_findings, closing, look, nothing_to_do, verdict, where
 from wizard.engine.propose import ask_for_missing, foresee, stops
@@ -165,12 +165,19 @@ class Onboarding:
         try:
             done = self._changing.make(systems, step, change, journal, progress)
         except Problem as problem:
+            again = step.propose(systems, ()) if self._accepted(systems, problem) else None
+            if again:
+                self._change(systems, step, again, journal, progress)
+                return
             offer(systems, step, problem, journal, progress, self._changing, self._answers)
             raise
         self._console.print(screen.done_block(done))
         if change.by_hand:
             check.hand_over(change)
             raise HandedOver(f"The next step is {change.by_hand}'s, and this run ends before it")
+
+    def _accepted(self, systems: Systems, problem: Problem) -> bool:
+        return given_late(systems, self._answers, problem)
 
     def _agreed(self, question: str) -> bool:
         return self._answers.agree(question)

@@ -9,6 +9,7 @@ from wizard.console.interrupts import StopSwitch
 from wizard.console.progress import Progress
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.change import Changing, carried_out
+from wizard.engine.consents import given_late
 from wizard.engine.hold import leased, locked
 from wizard.engine.rights import make_sure
 from wizard.problems import Exit, Problem
@@ -33,6 +34,7 @@ class Undoing:
         self._switch = switch
         self._console = screen.talk()
         self._changing = Changing(switch)
+        self._stays: list[str] = []
 
     def put_back(self, run: Run | None, opened: Systems | None = None) -> Exit:
         """Undo this run, or the last one that was not; whatever ends it early is told.
@@ -149,7 +151,8 @@ class Undoing:
         skipped = ", ".join(_skipped(systems, run))
         if skipped:
             return self._end(f"Put back, but for what was skipped: {skipped}.", Exit.OK)
-        return self._end("Done: everything is as it was before the run.", Exit.OK)
+        besides = "".join(f", but for {each}" for each in self._stays)
+        return self._end(f"Done: everything is as it was before the run{besides}.", Exit.OK)
 
     def _undo(
         self,
@@ -164,7 +167,12 @@ class Undoing:
         if isinstance(back, Finding):
             journal.left(step.name, back.id, back.message)
             return back
-        self._make(systems, step, back, journal, progress, back=True)
+        try:
+            self._make(systems, step, back, journal, progress, back=True)
+        except Problem as problem:
+            if not given_late(systems, self._answers, problem):
+                raise
+            return self._undo(systems, step, records, journal, progress)
         return back
 
     def _rest(
@@ -209,6 +217,7 @@ class Undoing:
         if not self._answers.agree(f"Do this now? ({where})"):
             raise Declined
         done = self._changing.make(systems, step, change, journal, progress, back=back)
+        self._stays += [done.stays] if done.stays else []
         self._console.print(screen.done_block(done))
 
     def _end(self, text: str, exit: Exit) -> Exit:

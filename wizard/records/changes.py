@@ -194,11 +194,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Done:
-    """What a change did, its evidence, and what undo will need (plain JSON, no secret)."""
+    """What a change did, its evidence, and what undo will need (plain JSON, no secret).
+
+    Attributes:
+        stays: what is not as it was before a run, although all that this tool changed was put back.
+    """
 
     summary: str
     evidence: tuple[str, ...] = ()
     undo: Mapping[str, Any] = field(default_factory=dict)
+    stays: str = ""
 
 
 class DiffState(StrEnum):

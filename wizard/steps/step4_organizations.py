@@ -25,10 +25,12 @@ from wizard.records.runs import Made
 from wizard.steps.organizations import back, by_hand
 from wizard.steps.organizations import rows as many
 from wizard.steps.organizations.rows import (
+    MOVED,
     SHOWN,
     finding_of,
     is_unfit,
     label,
+    moved_too,
     needs_it,
     sum_of,
     summed,
@@ -41,7 +43,7 @@ from wizard.steps.step import Access, Step, Watch
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.postgres import Enabled, Organization
+    from wizard.systems.postgres import Enabled, Organization, OrganizationsTable
     from wizard.systems.postgres.organizations import Shown
 
 PAGE = 20_000
@@ -122,7 +124,11 @@ class Organizations(Step):
             pods = partial(_pods_now, systems)
             return many.apply(systems, change.payload, change.register, watch, pods)
         chosen: tuple[Organization, ...] = change.payload
-        done = systems.database.enable(chosen, lock_limit=systems.target.lock_limit)
+        done = systems.database.enable(
+            chosen,
+            lock_limit=systems.target.lock_limit,
+            accept_moved=systems.target.accept_trigger,
+        )
         evidence = tuple(
             f"{row.display_name} ({row.id}): {row.before.told()} → {row.after.value}"
             for row in done.changes[:SHOWN]
@@ -130,10 +136,11 @@ class Organizations(Step):
         count = len(done.changes)
         return Done(
             f"{count} organization{'s have' if count != 1 else ' has'} audit logs stored as on",
-            (*evidence, *done.notes, _committed(done)),
+            (*evidence, *moved_too(done.moved), *done.notes, _committed(done)),
             {
                 **change.register,
                 "changes": [row.as_json() for row in done.changes],
+                MOVED: list(done.moved),
                 "committed_at": done.committed_at.isoformat(),
                 "pods": sorted({*change.register["pods"], *_pods_now(systems)}),
             },
@@ -297,7 +304,7 @@ def _change(systems: Systems, needy: Sequence[Organization] | Shown) -> Change:
         moves=dict.fromkeys(told.preconditions, ""),
         expected=count,
         risk="none to other rows: exactly these are written, or none is; each keeps the rest "
-        "of its config",
+        "of its config" + _watched(table),
         effect=f"{rows} of organizations, in one transaction; the running backend "
         "pods keep what they knew until they are restarted; " + database.login.evidence,
         reversible=Reversible.YES,
@@ -338,6 +345,16 @@ def _told_by_count(shown: Shown) -> _Told:
         facts(FactKind.ROWS, {"rows": f"{shown.count}, {shown.fingerprint}"}),
         {"file": many.new_file(), "count": shown.count},
     )
+
+
+def _watched(table: OrganizationsTable) -> str:
+    """What may change more of the rows, and what of that can be seen."""
+    if not table.triggers:
+        return ""
+    unread = ", ".join(table.unread)
+    but = f", but for what this login may not read ({unread})" if unread else ""
+    names = ", ".join(table.triggers)
+    return f"; what the triggers of this table ({names}) change is compared before the commit{but}"
 
 
 def _committed(done: Enabled) -> str:

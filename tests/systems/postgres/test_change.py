@@ -156,7 +156,6 @@ def test_two_at_the_same_time(world: World) -> None:
     "body",
     [
         "NEW.config = OLD.config; RETURN NEW;",
-        "NEW.config = NEW.config || '{\"extra\": 1}'; RETURN NEW;",
         "RETURN NULL;",
     ],
 )

@@ -181,11 +181,12 @@ def test_a_trigger_and_a_lock(world) -> None:
         with world.elsewhere(row), refused("LSA541") as caught:
             enable(database, chosen, lock_limit=0.2)
         assert "the other one" in told(caught.value)
-        for body in ("RETURN NULL;", "NEW.config = NEW.config || '{\"more\": 1}'; RETURN NEW;"):
+        more = "NEW.config = NEW.config || '{\"more\": 1}'; RETURN NEW;"
+        for body, id in (("RETURN NULL;", "LSA546"), (more, "LSA588")):
             world.sql("DROP TRIGGER IF EXISTS trap ON organizations")
             world.sql("DROP FUNCTION IF EXISTS trap")
             world.trap("BEFORE UPDATE ON organizations", body)
-            with refused("LSA546"):
+            with refused(id):
                 enable(database, chosen)
         assert world.configs() == before
 

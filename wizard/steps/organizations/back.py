@@ -16,6 +16,7 @@ from wizard.records.journal import runs
 from wizard.records.rows import INLINE, changes
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
+from wizard.steps.organizations.rows import MOVED, moved_too
 from wizard.steps.step import cannot, not_ours, nothing
 from wizard.systems.postgres import ConfigShape, RowChange
 from wizard.systems.postgres.row_changes import RowChanges, blocks
@@ -45,32 +46,44 @@ def way_back(systems: Systems, made: Sequence[Made]) -> Change | Finding:
     if not found.ours.count:
         return nothing(subject, "the rows have the key's state from before the run")
     systems.database.find_organizations(writing=True)
-    return _change(systems, found, made[-1].folder.name)
+    told = [each.undo.get(MOVED) for each in made]
+    moved = {str(name) for names in told if isinstance(names, list) for name in names}
+    return _change(systems, found, made[-1].folder.name, moved)
 
 
 def undo(systems: Systems, change: Change) -> Done:
     """Run the transaction, and read the rows back on a second connection."""
     found: _Compared = change.payload
-    database, lock_limit = systems.database, systems.target.lock_limit
+    database, limit = systems.database, systems.target.lock_limit
+    accepted = systems.target.accept_trigger
     if found.turned_on:
-        back = database.put_back(found.ours, lock_limit=lock_limit)
-        count, at, notes = back.restored, back.committed_at, back.notes
+        back = database.put_back(found.ours, lock_limit=limit, accept_moved=accepted)
+        count, at, notes, moved = back.restored, back.committed_at, back.notes, back.moved
         notes += tuple(f"left as it is: organization {id}, {why}" for id, why in back.left)
         notes += (f"left as they are: {back.more_left} more",) if back.more_left else ()
     else:  # this run puts back what another undo did
         shown = database.show_these(each.id for each in found.ours)
-        done = database.enable_shown(shown, _NotKept(), lock_limit=lock_limit)
-        count, at, notes = done.count, done.committed_at, done.notes
+        done = database.enable_shown(shown, _NotKept(), lock_limit=limit, accept_moved=accepted)
+        count, at, notes, moved = done.count, done.committed_at, done.notes, done.moved
     told = "organization has" if count == 1 else "organizations have"
     return Done(
         f"{count} {told} the state from before the run",
-        (*notes, f"committed {at:%Y-%m-%d %H:%M:%S} UTC"),
+        (*moved_too(moved), *notes, f"committed {at:%Y-%m-%d %H:%M:%S} UTC"),
         {
             **change.register,
             "committed_at": at.isoformat(),
             "pods": sorted({*change.register["pods"], *_pods_now(systems)}),
+            MOVED: list(moved),
         },
+        _stays(sorted({*moved, *change.register[MOVED]})),
     )
+
+
+def _stays(names: Sequence[str]) -> str:
+    """What is not as it was before, since the database itself changes it."""
+    if not names:
+        return ""
+    return f"{', '.join(names)} of the organizations, which the database itself changes"
 
 
 class _NotKept:
@@ -176,7 +189,7 @@ def _on_top(change: RowChange, row: Organization) -> RowChange:
     return RowChange(change.id, row.display_name, before, row.prior)
 
 
-def _change(systems: Systems, found: _Compared, run: str) -> Change:
+def _change(systems: Systems, found: _Compared, run: str, moved: Iterable[str]) -> Change:
     ours = found.ours
     count = f"{ours.count} row{'s' if ours.count != 1 else ''}"
     told: dict[str, Any] = {"reverses": run}
@@ -198,7 +211,7 @@ def _change(systems: Systems, found: _Compared, run: str) -> Change:
         reversible=Reversible.YES,
         because="what is there now is in this run's journal",
         undo="langsmith-audit undo of this run",
-        register={**told, "pods": _pods(systems)},
+        register={**told, "pods": _pods(systems), MOVED: sorted(moved)},
         payload=found,
     )
 

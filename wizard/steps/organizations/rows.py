@@ -95,6 +95,15 @@ def label(organization: Organization) -> str:
     return f"{organization.display_name} ({organization.id})"
 
 
+MOVED = "moved"
+"""What a journal's entry calls the columns and keys that the database itself changed besides."""
+
+
+def moved_too(names: Sequence[str]) -> tuple[str, ...]:
+    """What the database itself changed in the rows too, for a person; nothing where nothing."""
+    return (f"changed in these rows by the database itself: {', '.join(names)}",) if names else ()
+
+
 STORED, NEEDY, WRONG = "stored", "needy", "wrong"
 """Kinds of organizations, as `Database.show` takes them."""
 
@@ -151,7 +160,12 @@ def apply(
     path = watch.beside(register["rows"]["file"])
     file = RowsFile(path)
     try:
-        done = systems.database.enable_shown(shown, file, lock_limit=systems.target.lock_limit)
+        done = systems.database.enable_shown(
+            shown,
+            file,
+            lock_limit=systems.target.lock_limit,
+            accept_moved=systems.target.accept_trigger,
+        )
     except Problem as problem:
         if problem.id != IN_DOUBT:
             path.unlink()
@@ -162,9 +176,10 @@ def apply(
     proved = at if done.notes else f"{at}, then read back on a second connection"
     return Done(
         f"{done.count} organizations have audit logs stored as on",
-        (f"their prior states: {path}", *done.notes, proved),
+        (f"their prior states: {path}", *moved_too(done.moved), *done.notes, proved),
         {
             **register,
+            MOVED: list(done.moved),
             "rows": file.told,
             "committed_at": done.committed_at.isoformat(),
             "pods": sorted({*register["pods"], *pods()}),

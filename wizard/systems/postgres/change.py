@@ -7,14 +7,15 @@ before and after; see `transaction.Made`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
 from wizard.systems.postgres import organizations, tables
 from wizard.systems.postgres import organizations as listing
+from wizard.systems.postgres.besides import besides, note_moved
 from wizard.systems.postgres.errors import NOTHING
 from wizard.systems.postgres.model import (
     Enabled,
@@ -57,7 +58,12 @@ def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
 
     done = carry_out(bench, [o.id for o in needy], work)
     return Enabled(
-        done.made.changes, unchanged, done.committed_at, enable_statement(bench.table), done.notes
+        done.made.changes,
+        unchanged,
+        done.committed_at,
+        enable_statement(bench.table),
+        done.notes,
+        tuple(sorted(bench.moved)),
     )
 
 
@@ -74,25 +80,35 @@ def _turn_on(
     query = statement(
         "organizations_enable", words=listing.words(bench.table), schema=bench.table.schema
     )
-    written = session.run(query, ids=listing.array_of(o.id for o in needy))
     changes = [RowChange(o.id, o.display_name, o.prior, o.prior.turned_on()) for o in needy]
-    return proved(session, bench, changes, written)
+    wanted = listing.array_of(o.id for o in needy)
+    return written_as(session, bench, changes, lambda: session.run(query, ids=wanted))
 
 
-def proved(
-    session: Session, bench: Bench, changes: list[RowChange], written: int
+def written_as(
+    session: Session, bench: Bench, changes: list[RowChange], write: Callable[[], int]
 ) -> tuple[RowChange, ...]:
-    """The changes, when the server wrote exactly these rows and they are as expected.
+    """Write, and give the changes: the server wrote exactly these rows, and they are as expected.
 
     Raises:
-        Problem: LSA546.
+        Problem: LSA546 they are not, LSA588 more of them moved.
     """
+    ids = listing.array_of(change.id for change in changes)
+    before = besides(session, bench, ids)
+    written = write()
+    note_moved(session, bench, ids, before)
     found = listing.by_id(session, bench.table, [change.id for change in changes])
-    odd = [c for c in changes if c.id not in found or found[c.id].prior != c.after]
+    made = [_with_rest(c, found[c.id]) if c.id in found else c for c in changes]
+    odd = [c for c in made if c.id not in found or found[c.id].prior != c.after]
     if written == len(changes) and not odd:
-        return tuple(changes)
+        return tuple(made)
     lines = tuple(f"not as expected: organization {c.id}" for c in odd[:_SHOWN])
     raise unexpected(bench, written, len(changes), lines)
+
+
+def _with_rest(change: RowChange, row: Organization) -> RowChange:
+    """The same change; what else moved in the config was accepted by now."""
+    return replace(change, after=replace(change.after, rest=row.prior.rest))
 
 
 def lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:
@@ -201,7 +217,13 @@ def enable_shown(bench: Bench, shown: Shown, kept: Kept) -> EnabledMany:
         return made
 
     done = carry_out(bench, at_work, work)
-    return EnabledMany(shown.count, done.committed_at, enable_statement(bench.table), done.notes)
+    return EnabledMany(
+        shown.count,
+        done.committed_at,
+        enable_statement(bench.table),
+        done.notes,
+        tuple(sorted(bench.moved)),
+    )
 
 
 class Batches:
@@ -254,13 +276,14 @@ def _turn_on_many(session: Session, bench: Bench, marks: str, kept: Kept, *, fir
     if now["marks"] != marks:
         raise _changed(session, bench, marks, now["marks"])
     kept.add(now["lines"].encode() + b"\n", count)
+    before = besides(session, bench, wanted)
     query = statement("organizations_enable", words=words, schema=table.schema)
     written = session.run(query, ids=wanted)
+    note_moved(session, bench, wanted, before)
     proof = session.rows(statement("organizations_proof", schema=table.schema), ids=wanted)[0]
-    right = written == proof["number"] == proof["turned_on"] == count
-    if not right or proof["rests"] != now["rests"]:
+    if not written == proof["number"] == proof["turned_on"] == count:
         raise unexpected(bench, written, count)
-    rests: str = now["rests"]
+    rests: str = proof["rests"]
     return rests
 
 

@@ -146,14 +146,17 @@ class Database:
         *,
         lock_limit: float = LOCK_LIMIT,
         statement_limit: float = STATEMENT_LIMIT,
+        accept_moved: bool = False,
     ) -> Enabled:
         """Turn audit logs on for exactly these organizations, as they were shown: all or nothing.
+
+        With `accept_moved` also where the database itself changes more of the rows (a trigger).
 
         Raises:
             Problem: nothing was changed, and the message says so; only with LSA547 (exit 9) it
                 could not be told.
         """
-        return change.enable(self._bench(lock_limit, statement_limit), chosen)
+        return change.enable(self._bench(lock_limit, statement_limit, accept_moved), chosen)
 
     def show(self, which: str, *, limit: int | None = None) -> Shown:
         """Shared organizations of a kind, or the first of them in the order of their ids.
@@ -178,13 +181,16 @@ class Database:
         *,
         lock_limit: float = LOCK_LIMIT,
         statement_limit: float = STATEMENT_LIMIT,
+        accept_moved: bool = False,
     ) -> EnabledMany:
         """`enable` for any number: batches in one transaction, in memory that does not grow.
 
         Raises:
             Problem: as `enable`; what `kept` raises ends the transaction as well.
         """
-        return change.enable_shown(self._bench(lock_limit, statement_limit), shown, kept)
+        return change.enable_shown(
+            self._bench(lock_limit, statement_limit, accept_moved), shown, kept
+        )
 
     def put_back(
         self,
@@ -192,6 +198,7 @@ class Database:
         *,
         lock_limit: float = LOCK_LIMIT,
         statement_limit: float = STATEMENT_LIMIT,
+        accept_moved: bool = False,
     ) -> PutBack:
         """Undo `enable`: the key's prior state, where the row is still what was written.
 
@@ -200,7 +207,7 @@ class Database:
         Raises:
             Problem: as `enable`.
         """
-        return put_back.put_back(self._bench(lock_limit, statement_limit), changes)
+        return put_back.put_back(self._bench(lock_limit, statement_limit, accept_moved), changes)
 
     def put_back_statement(self) -> str:
         """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
@@ -228,7 +235,7 @@ class Database:
         with self._live.reading() as session:
             return server_number(session)
 
-    def _bench(self, lock_limit: float, statement_limit: float) -> Bench:
+    def _bench(self, lock_limit: float, statement_limit: float, accept_moved: bool) -> Bench:  # noqa: FBT001
         return Bench(
             self._live,
             self._login,
@@ -237,4 +244,5 @@ class Database:
             lock_limit,
             statement_limit,
             self._server,
+            accept_moved,
         )

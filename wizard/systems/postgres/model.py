@@ -255,6 +255,7 @@ class Enabled:
         committed_at: the server's time (UTC) just after the commit.
         statement: the SQL that ran, with placeholders.
         notes: what a person should hear about although the change is in (no read-back, …).
+        moved: columns, and keys of `config`, that the database itself changed in these rows too.
     """
 
     changes: tuple[RowChange, ...]
@@ -262,6 +263,7 @@ class Enabled:
     committed_at: datetime
     statement: str
     notes: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 class Kept(Protocol):
@@ -282,6 +284,7 @@ class EnabledMany:
     committed_at: datetime
     statement: str
     notes: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,7 @@ class PutBack:
         left: rows left alone because they are no longer as this tool wrote them, with why.
         more_left: how many others were left alone, when they are too many to be named.
         committed_at: the server's time (UTC) just after the commit.
+        moved: see `Enabled`.
     """
 
     restored: int
@@ -303,6 +307,7 @@ class PutBack:
     committed_at: datetime
     statement: str
     notes: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -313,12 +318,18 @@ class OrganizationsTable:
         oid: the table's object id; a changed one means another table.
         has_is_personal: old schemas lack the column.
         estimated_rows: the planner's estimate; 0 when it was never analysed.
+        times: its columns that hold a date or a time.
+        unread: its columns that this login may not read.
+        triggers: those of others that an UPDATE of it fires.
     """
 
     schema: str
     oid: int
     has_is_personal: bool
     estimated_rows: int = 0
+    times: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.systems.postgres import organizations
-from wizard.systems.postgres.change import Rows, check_table, lock, proved
+from wizard.systems.postgres.change import Rows, check_table, lock, written_as
 from wizard.systems.postgres.model import ConfigShape, PutBack, RowChange
 from wizard.systems.postgres.row_changes import RowChanges, blocks
 from wizard.systems.postgres.statements import readable, statement
@@ -58,6 +58,7 @@ def put_back(bench: Bench, changes: Iterable[RowChange]) -> PutBack:
         committed_at=done.committed_at,
         statement=put_back_statement(bench.table),
         notes=done.notes,
+        moved=tuple(sorted(bench.moved)),
     )
 
 
@@ -129,11 +130,14 @@ class _SortedOut:
 def _restore(session: Session, bench: Bench, ours: Sequence[RowChange]) -> tuple[RowChange, ...]:
     if not ours:
         return ()
-    written = session.run(
-        statement("organizations_put_back", schema=bench.table.schema),
-        ids=organizations.array_of(change.id for change in ours),
-        nulls=[change.before.shape is ConfigShape.NULL for change in ours],
-        values=[change.before.value for change in ours],
-    )
     changes = [RowChange(c.id, c.display_name, c.after, c.before) for c in ours]
-    return proved(session, bench, changes, written)
+
+    def write() -> int:
+        return session.run(
+            statement("organizations_put_back", schema=bench.table.schema),
+            ids=organizations.array_of(change.id for change in ours),
+            nulls=[change.before.shape is ConfigShape.NULL for change in ours],
+            values=[change.before.value for change in ours],
+        )
+
+    return written_as(session, bench, changes, write)

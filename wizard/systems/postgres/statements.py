@@ -22,6 +22,8 @@ _WORDS = {
     "absent": sql.SQL("false"),
     "name": sql.SQL("COALESCE(display_name, '')"),
     "nothing": sql.SQL("''::text"),
+    "whole_row": sql.SQL("to_jsonb(o)"),
+    "known_columns": sql.SQL("jsonb_build_object('display_name', display_name, 'config', config)"),
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _NEEDED = ("id", "display_name", "config")
+_TIMES = ("timestamp", "date", "time")
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
@@ -72,6 +73,9 @@ def find_organizations(session: Session, *, writing: bool) -> OrganizationsTable
         oid=table.row["oid"],
         has_is_personal="is_personal" in table.columns,
         estimated_rows=max(0, int(table.row["estimate"])),
+        times=frozenset(name for name, type in table.columns.items() if type.startswith(_TIMES)),
+        unread=tuple(name for name in table.columns if name not in table.row["readable"]),
+        triggers=tuple(table.row["triggers"]),
     )
 
 

@@ -6,7 +6,7 @@ The second connection reads a change back, and tells what became of a lost commi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -58,6 +58,8 @@ class Bench:
 
     Attributes:
         server: the number of the server that the rows were read from; None: it may not be read.
+        accept_moved: whether columns and keys besides the one may move, too.
+        moved: those that did, as the work finds them.
     """
 
     session: Session
@@ -67,6 +69,8 @@ class Bench:
     lock_limit: float
     statement_limit: float
     server: str | None = None
+    accept_moved: bool = False
+    moved: set[str] = field(default_factory=set)
 
 
 def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -> Outcome[M]:
