@@ -161,16 +161,17 @@ class Application(Onboarding):
         self._mark(systems, journal)
         self._console.print(screen.PartHead("Changes"))
         planned = {step.name for step, _ in self._plan.planned}
+        systems.forget()
         for step in ordered(one_rollout=systems.target.one_rollout):
             if step.name not in planned:
                 continue
-            systems.forget()
             change = self._proposed(systems, step)
             if change is None:
                 self._done += [step.name] if step.name in self._left.begun else []
                 continue
             self._console.print(screen.step_head(NUMBERS[step.name], step.title))
             self._change(systems, step, change, journal, progress)
+            self._look_again(systems, step)
             self._done.append(step.name)
             self._switch.check()
         return self._confirm_all(systems, progress)

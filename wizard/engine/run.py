@@ -143,16 +143,27 @@ class Onboarding:
         self._console.print(screen.PartHead("Changes"))
         if self._answers.confirms:
             self._console.print(screen.hanging(ONE_BY_ONE))
+        systems.forget()
         for step in ordered(one_rollout=systems.target.one_rollout):
             if step.name in systems.target.skip:
                 continue
-            systems.forget()
             change = step.propose(systems, ())
             if change:
                 self._console.print(screen.step_head(NUMBERS[step.name], step.title))
                 self._change(systems, step, change, journal, progress)
+                self._look_again(systems, step)
                 self._switch.check()
         return self._confirm_all(systems, progress)
+
+    def _look_again(self, systems: Systems, step: Step) -> None:
+        """The next step looks afresh; at the files alone where nothing else can have moved.
+
+        While somebody thought about the question, anything can.
+        """
+        if step.files_alone and not self._answers.confirms:
+            systems.forget_files()
+        else:
+            systems.forget()
 
     def _change(
         self, systems: Systems, step: Step, change: Change, journal: Journal, progress: Progress

@@ -74,6 +74,7 @@ class Step(ABC):
         asks: the options that it may need answered, see `missing`.
         proof: it changes nothing, and only shows that what the others changed has come true.
         atomic: its change is made as a whole or not at all.
+        files_alone: its change is made of the values files, and moves nothing else.
         by_helm: its change is made by helm, from the chart.
         rolls: its change replaces the backend's pods.
         follows: the steps after whose way back pods are older than what was put back.
@@ -90,6 +91,7 @@ class Step(ABC):
     asks: ClassVar[tuple[str, ...]] = ()
     proof: ClassVar[bool] = False
     atomic: ClassVar[bool] = False
+    files_alone: ClassVar[bool] = False
     by_helm: ClassVar[bool] = False
     rolls: ClassVar[bool] = False
     follows: ClassVar[tuple[str, ...]] = ()

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from wizard.systems.workload import Workload
 
 T = TypeVar("T")
+OF_FILES = ("layers", "edit", "file_values", "given_values")
+"""What is read of the values files, by the name under which it is kept."""
 
 
 class Systems:
@@ -80,6 +82,12 @@ class Systems:
             del self._kept[name]
         self._problems.clear()
         self._unread = None
+
+    def forget_files(self) -> None:
+        """Read the values files afresh from now on; the rest of the look stays."""
+        for name in OF_FILES:
+            self._kept.pop(name, None)
+            self._problems.pop(name, None)
 
     def answer(self, target: Target) -> None:
         """Go on with a target that has more answers."""
@@ -143,6 +151,9 @@ class Systems:
     ) -> dict[str, Any] | None:
         """One object of the release as it is live; None where it is gone."""
         path = resource.path(namespace, name)
+        workload: Workload | None = self._kept.get("workload")
+        if workload and workload.path == path:  # it is read once a look, whoever asks
+            return workload.found()
         return self._once(path, lambda: self.cluster.get(resource, name, namespace))
 
     @property

@@ -20,6 +20,7 @@ from wizard.systems.workload.pods import Pod, read_pod
 from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
 from wizard.systems.workload.waiting import PATIENCE, Patience, Steady, blocking
 
+GONE = "LSA601"
 POLL_SECONDS = 1.0
 SILENCE_LIMIT = 60.0
 
@@ -90,11 +91,25 @@ class Workload:
         """The restart as it is typed."""
         return self._kind.command(self._where)
 
+    @property
+    def path(self) -> str:
+        """Its request path."""
+        return self.resource.path(self._namespace, self._backend.name)
+
     def live(self) -> dict[str, Any]:
         """The object as it is in the cluster, read once a look."""
         if self._object is None:
             self._object = self._read()
         return self._object
+
+    def found(self) -> dict[str, Any] | None:
+        """The same; None where it is gone."""
+        try:
+            return self.live()
+        except Problem as problem:
+            if problem.id != GONE:
+                raise
+            return None
 
     def uid(self) -> str:
         """The UID of the workload."""
@@ -295,7 +310,7 @@ class Workload:
         live = self._cluster.get(self.resource, self._backend.name, self._namespace)
         if live is None:
             raise Problem(
-                "LSA601",
+                GONE,
                 f"The backend's {self._backend.kind} is in the release and not in the cluster",
                 on=self.on,
                 next_step=f"kubectl get {self.resource.plural} -n {self._namespace}; "
