@@ -53,12 +53,23 @@ def look(
     systems: Systems, steps: Sequence[Step], say: Callable[[Step], None] = lambda _step: None
 ) -> dict[str, Observation]:
     """Every step's observation, by its name, in order; `say` hears which one comes next."""
+    say(steps[0])
+    read_ahead(systems, steps)
     looking = Look(systems)
     seen = {}
     for step in steps:
         say(step)
         seen[step.name] = looking.at(step)
     return seen
+
+
+def read_ahead(systems: Systems, steps: Sequence[Step]) -> None:
+    """Read side by side what the looks of these steps will need."""
+    wanted = dict.fromkeys(it for step in steps if step.name not in systems.target.skip
+                           for it in step.ahead)  # fmt: skip
+    if systems.target.database == "manual":
+        wanted.pop("database", None)
+    systems.read_ahead(wanted)
 
 
 def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wizard.engine.answers import Answers
-from wizard.engine.look import Look, verdict
+from wizard.engine.look import Look, read_ahead, verdict
 from wizard.engine.rights import make_sure
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Observation
@@ -77,6 +77,7 @@ def _tried(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
 
 def ask_for_missing(systems: Systems, answers: Answers, *, proofs: bool = True) -> None:
     """Ask for, or report, everything that the steps still need answered, with the `proofs`."""
+    read_ahead(systems, STEPS)
     names: list[str] = []
     for step in STEPS:
         if step.name in systems.target.skip or (step.proof and not proofs):

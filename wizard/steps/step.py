@@ -71,6 +71,7 @@ class Step(ABC):
         name: how flags, plans and journals call it.
         title: how a person calls it.
         access: everything that it reads and writes.
+        ahead: what its look reads that can be read ahead, see `wizard.systems.access`.
         asks: the options that it may need answered, see `missing`.
         proof: it changes nothing, and only shows that what the others changed has come true.
         atomic: its change is made as a whole or not at all.
@@ -88,6 +89,7 @@ class Step(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     access: ClassVar[tuple[Access, ...]]
+    ahead: ClassVar[tuple[str, ...]] = ()
     asks: ClassVar[tuple[str, ...]] = ()
     proof: ClassVar[bool] = False
     atomic: ClassVar[bool] = False

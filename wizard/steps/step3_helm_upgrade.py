@@ -73,6 +73,7 @@ class HelmUpgrade(Step):
         *FOLLOW,
         *HELM,
     )
+    ahead: ClassVar[tuple[str, ...]] = ("workload",)
     by_helm: ClassVar[bool] = True
     rolls: ClassVar[bool] = True
     offers_way_back: ClassVar[bool] = True

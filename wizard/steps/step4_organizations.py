@@ -61,6 +61,7 @@ class Organizations(Step):
         Access("sql", "select", "organizations"),
         Access("sql", "update", "organizations", changes=True),
     )
+    ahead: ClassVar[tuple[str, ...]] = ("database",)
     asks: ClassVar[tuple[str, ...]] = ("org",)
     atomic: ClassVar[bool] = True
     in_part: ClassVar[bool] = True

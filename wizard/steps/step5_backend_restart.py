@@ -39,6 +39,7 @@ class BackendRestart(Step):
         *ROLL,
         *FOLLOW,
     )
+    ahead: ClassVar[tuple[str, ...]] = ("workload",)
     rolls: ClassVar[bool] = True
     follows: ClassVar[tuple[str, ...]] = ("organizations",)
     goes_on: ClassVar[str] = "the rollout goes on by itself; kubectl get pods shows it"

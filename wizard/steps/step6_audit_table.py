@@ -24,6 +24,7 @@ class AuditTable(Step):
         *DATABASE,
         Access("sql", "select", "audit_logs"),
     )
+    ahead: ClassVar[tuple[str, ...]] = ("database",)
     proof: ClassVar[bool] = True
 
     def observe(self, systems: Systems) -> Observation:

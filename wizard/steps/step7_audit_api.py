@@ -39,6 +39,7 @@ class AuditApi(Step):
         Access("url", "GET", "/api/v1/orgs/current/info"),
         Access("url", "GET", "/api/v1/audit-logs"),
     )
+    ahead: ClassVar[tuple[str, ...]] = ("api",)
     asks: ClassVar[tuple[str, ...]] = ("api_key",)
     proof: ClassVar[bool] = True
 

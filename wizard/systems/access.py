@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
@@ -59,6 +59,7 @@ class Systems:
         self._stays: Lasting | None = None
         self._kept: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}
+        self._locks: dict[str, threading.RLock] = {}
         self._records = ReleaseRecords()
         self._charts: dict[tuple[str, str], Chart] = {}
         self._rendered: tuple[tuple[Any, ...], str] = ((), "")
@@ -350,16 +351,36 @@ class Systems:
             f"digest of {chart} {version}", lambda: chart_digest(self.helm.binary, chart, version)
         )
 
+    def read_ahead(self, what: Iterable[str]) -> None:
+        """Read those of AHEAD side by side, since none waits for another.
+
+        What stands in the way is told where it is used.
+        """
+
+        def read(name: str) -> None:
+            with contextlib.suppress(Exception):
+                AHEAD[name](self)
+
+        read("installation")  # all of them go by it
+        if "installation" not in self._kept:
+            return
+        threads = [threading.Thread(target=read, args=(it,), name=it, daemon=True) for it in what]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
     def _once(self, name: str, make: Callable[[], T]) -> T:
-        if name in self._problems:
-            raise self._problems[name]
-        if name not in self._kept:
-            try:
-                self._kept[name] = make()
-            except Problem as problem:
-                self._problems[name] = problem
-                raise
-        return cast("T", self._kept[name])
+        with self._locks.setdefault(name, threading.RLock()):
+            if name in self._problems:
+                raise self._problems[name]
+            if name not in self._kept:
+                try:
+                    self._kept[name] = make()
+                except Problem as problem:
+                    self._problems[name] = problem
+                    raise
+            return cast("T", self._kept[name])
 
     def _of_revision(self, name: str, make: Callable[[], T]) -> T:
         """Kept beyond one look, while helm lists the release as before: records do not change."""
@@ -381,7 +402,6 @@ class Systems:
     def _open_helm(self) -> Helm:
         from wizard.systems.helm.client import Helm
 
-        threading.Thread(target=_import_ahead).start()  # while helm answers
         return Helm.find(
             kubeconfig=self.target.kubeconfig,
             context=self.cluster.context or None,  # as shown, whatever becomes the current one
@@ -391,6 +411,7 @@ class Systems:
     def _open_cluster(self) -> Cluster:
         from wizard.systems.kubernetes.cluster import Cluster
 
+        threading.Thread(target=_import_ahead).start()  # while the API server answers
         cluster = Cluster.connect(
             self.target.kubeconfig, self.target.context, limit=self.target.connect_limit
         )
@@ -503,8 +524,17 @@ class Systems:
         return self.cluster.forward(pod.name, self.installation.namespace, port, tcp=True)
 
 
+AHEAD: Mapping[str, Callable[[Systems], object]] = {
+    "installation": lambda systems: systems.installation,
+    "workload": lambda systems: systems.workload.status(),
+    "database": lambda systems: systems.database,
+    "api": lambda systems: systems.served,
+}
+"""What can be read ahead."""
+
+
 def _import_ahead() -> None:
-    """Import what every look needs, which takes as long as helm to answer."""
+    """Import what every look needs, which takes longer than an answer."""
     from wizard.systems.kubernetes.cluster import import_client
 
     with contextlib.suppress(ImportError):  # told where it is needed

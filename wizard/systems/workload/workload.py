@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -80,6 +81,7 @@ class Workload:
         self.on = f"{self._backend.kind} {self._backend.name} in namespace {self._namespace}"
         self._object: dict[str, Any] | None = None
         self._seen: Live | None = None
+        self._reading = threading.RLock()
 
     @property
     def resource(self) -> Resource:
@@ -98,9 +100,10 @@ class Workload:
 
     def live(self) -> dict[str, Any]:
         """The object as it is in the cluster, read once a look."""
-        if self._object is None:
-            self._object = self._read()
-        return self._object
+        with self._reading:
+            if self._object is None:
+                self._object = self._read()
+            return self._object
 
     def found(self) -> dict[str, Any] | None:
         """The same; None where it is gone."""
@@ -321,9 +324,10 @@ class Workload:
 
     def _look(self) -> Live:
         """The workload, its newest ReplicaSet, and the pods of all its ReplicaSets."""
-        if self._seen is None:
-            self._seen = self._look_around(self.live())
-        return self._seen
+        with self._reading:
+            if self._seen is None:
+                self._seen = self._look_around(self.live())
+            return self._seen
 
     def _look_around(self, live: dict[str, Any]) -> Live:
         labels = ",".join(
