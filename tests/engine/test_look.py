@@ -65,7 +65,7 @@ def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
     assert found == {"version": 1, "show": 1, "template": 3, "upgrade": 1}
     records = [f"sh.helm.release.v1.langsmith.v{number}" for number in (1, 2)]
     assert [readings(cluster, "secrets", it) for it in records] == [1, 1]
-    assert readings(cluster) <= 14
+    assert readings(cluster) <= 11  # three looks, and before, while and after it rolls
 
 
 @pytest.mark.parametrize("systems", ["helm3", "helm4"], indirect=True)

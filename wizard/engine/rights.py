@@ -186,9 +186,9 @@ Jobs, which are gone when they are done."""
 NEEDS: Mapping[str, tuple[Access, ...]] = {
     "check": _LOOKING,
     "plan": (*_LOOKING, *_ASKING, *_COMPARED, *TRIED, *IDENTITY),
-    "run": (*_STEPS, *LEASE),
+    "run": (*_STEPS, *LEASE, *IDENTITY),
     "apply": (*_STEPS, *LEASE, *IDENTITY),
-    "undo": (*_STEPS, *LEASE),
+    "undo": (*_STEPS, *LEASE, *IDENTITY),
 }
 """Everything that a walk asks of the systems, by the walk's name.
 
