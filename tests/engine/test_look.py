@@ -193,6 +193,47 @@ def test_the_values_files_are_read_once_a_look(cluster: PracticeCluster, systems
     assert systems.file_values == {**first, "added": True}
 
 
+def test_when_files_alone_moved_nothing_else_is_read_again(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    first, live = systems.file_values, systems.live_env
+    cluster.values.write_text(f"{cluster.values.read_text()}\nadded: true\n")
+    cluster.kubernetes.requests.clear()
+    systems.forget_files()
+    assert systems.file_values == {**first, "added": True}
+    assert systems.live_env is live
+    assert systems.release.revision == 1
+    assert cluster.kubernetes.requests == []
+
+
+def test_what_is_read_ahead_is_read_once(cluster: PracticeCluster, systems: Systems) -> None:
+    everything = ("workload", "database", "api")
+    systems.read_ahead(everything)
+    cluster.kubernetes.requests.clear()
+    systems.read_ahead(everything)
+    assert systems.workload.status().done
+    assert systems.database.organization_counts().shared
+    assert systems.served is not None
+    assert cluster.kubernetes.requests == []
+
+
+def test_what_stands_in_the_way_of_reading_ahead_is_told_where_it_is_used(
+    cluster: PracticeCluster, systems: Systems
+) -> None:
+    cluster.kubernetes.faults.forbid("get", "deployments")
+    systems.read_ahead(("workload", "api"))
+    with pytest.raises(Problem) as caught:
+        _ = systems.live_env
+    assert caught.value.id == "LSA207"
+    assert systems.served is not None
+    systems.forget()
+    cluster.kubernetes.faults.forbid("list", "secrets")
+    systems.read_ahead(("workload", "api"))  # nothing tells what the release has
+    with pytest.raises(Problem) as caught:
+        _ = systems.installation
+    assert caught.value.id == "LSA117"
+
+
 def test_a_values_file_that_cannot_be_read_is_a_problem_of_that_file(
     cluster: PracticeCluster, systems: Systems, run
 ) -> None:

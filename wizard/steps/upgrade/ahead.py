@@ -83,7 +83,7 @@ def _load_balancers(systems: Systems) -> Iterator[_Hazard]:
         if _spec(service).get("type") != "LoadBalancer":
             continue
         name, namespace = _name(service), systems.installation.namespace
-        live = systems.cluster.get(SERVICES, name, namespace) or {}
+        live = systems.live_object(SERVICES, name, namespace) or {}
         balancer = (live.get("status") or {}).get("loadBalancer") or {}
         if not live or balancer.get("ingress") or _spec(live).get("externalIPs"):
             continue
