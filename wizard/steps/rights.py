@@ -141,4 +141,4 @@ TRIED = tuple(replace(it, changes=False, optional=True) for it in ROLL)
 
 
 IDENTITY = (Access("kubernetes", "get", "namespaces", optional=True),)
-"""What tells the target of a plan, and of a run's lock; without it the API server's address does."""
+"""What tells the target of a plan, and of a run's lock; without it the server's address does."""
