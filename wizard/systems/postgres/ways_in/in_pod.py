@@ -356,7 +356,8 @@ def exec_login(cluster: Cluster, installation: Installation, *, why: str) -> Log
             "LSA583",
             "There is no PostgreSQL pod to run psql in: the release's database is external",
             on=f"release in namespace {namespace}",
-            next_step="log in from where the database can be reached: --database direct",
+            next_step="leave --database out: it goes where the stored URL says; or --database "
+            "direct from where the database can be reached, or pod from inside the cluster",
             exit=Exit.FAILED,
         )
     return Login(
