@@ -157,12 +157,30 @@ def stage_live(cluster, name, helm, ids):
         pytest.skip(f"{name}: there is another release on this cluster ({', '.join(others)})")
 
 
-EACH = [(name, answer, major) for name, answer in ANSWERS for major in answer.helms]
+WORDED = {"LSA119", "LSA120"}
+"""Findings that are helm's own words."""
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "major"), EACH, ids=[f"{name}-helm{major}" for name, _, major in EACH]
-)
+def helms_of(number, answer):
+    """Both where helm writes, or words an error; elsewhere one of them, in turn."""
+    writes = answer.walk[0] == "run" and answer.exit in (0, 9)
+    if writes or WORDED.intersection(answer.ids):
+        return answer.helms
+    return answer.helms[number % len(answer.helms) :][:1]
+
+
+def pytest_generate_tests(metafunc):
+    if "answer" not in metafunc.fixturenames:
+        return
+    live = metafunc.config.getoption("--live")
+    each = [
+        pytest.param(name, answer, major, id=f"{name}-helm{major}")
+        for number, (name, answer) in enumerate(ANSWERS)
+        for major in (answer.helms if live else helms_of(number, answer))
+    ]
+    metafunc.parametrize(("name", "answer", "major"), each)
+
+
 def test_the_answer(cluster, run, staged, name, answer, major):
     staged(name, major, answer.ids)
     practice = isinstance(cluster, PracticeCluster)
