@@ -178,12 +178,16 @@ class Kinds:
 
     def __init__(self) -> None:
         self._builtin = {kind.key: kind for kind in _builtin()}
-        self._custom: dict[tuple[str, str], Kind] = {}
-        self.changed = 0
+        self.changed = -1
+        self.define(())
 
     def define(self, definitions: Iterable[dict[str, Any]]) -> None:
         """Serve exactly these CustomResourceDefinitions, besides the built-in kinds."""
         self._custom = {kind.key: kind for kind in map(custom_kind, definitions)}
+        self._named: dict[str, list[Kind]] = {}
+        for kind in (*self.all(), ARGO_ROLLOUT):
+            for name in {kind.singular, kind.plural}:
+                self._named.setdefault(name, []).append(kind)
         self.changed += 1
 
     def all(self) -> list[Kind]:
@@ -201,8 +205,5 @@ class Kinds:
 
     def by_name(self, name: str, group: str | None = None) -> Kind | None:
         """The kind called `Deployment`, `deployments` or `deployment`, or None."""
-        wanted = name.lower()
-        for kind in (*self.all(), ARGO_ROLLOUT):
-            if wanted in (kind.singular, kind.plural) and group in (None, kind.group):
-                return kind
-        return None
+        named = self._named.get(name.lower(), ())
+        return next((kind for kind in named if group in (None, kind.group)), None)

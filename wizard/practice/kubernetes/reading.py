@@ -16,6 +16,7 @@ from wizard.practice.kubernetes.schema import (
     Type,
     Wrong,
     dotted,
+    fits,
     is_set,
     list_keys,
     pruned,
@@ -224,7 +225,7 @@ def refuse_untyped(kind: Kind, config: Json) -> None:
 def _untyped(value: Any, wanted: Type, names: tuple[str, ...], at: str) -> Iterator[str]:
     if value is None or wanted.kind == "any":
         return
-    if (problem := next(wrong(value, wanted), None)) is not None and not problem.path:
+    if not fits(value, wanted):
         kind = _KINDS.get(wanted.kind, wanted.kind)
         yield f"{at}: expected {kind}, got &value.valueUnstructured{{Value:{go_print(value)}}}"
     elif wanted.kind == "list":

@@ -140,7 +140,8 @@ def type_of(kind: Kind) -> Type:
     return ANY
 
 
-def _fits(value: Any, wanted: Type) -> bool:
+def fits(value: Any, wanted: Type) -> bool:
+    """Whether the value itself is of the type, whatever is below it."""
     if wanted.kind in ("struct", "map"):
         return isinstance(value, dict)
     if wanted.kind == "list":
@@ -161,7 +162,7 @@ def wrong(value: Any, wanted: Type, path: Path = (), struct: str = "") -> Iterat
     """The values of a wrong type, in the order of the document. Null fits everything."""
     if value is None or wanted.kind == "any":
         return
-    if not _fits(value, wanted):
+    if not fits(value, wanted):
         yield Wrong(path, struct, wanted, value)
     elif wanted.kind == "struct":
         fields = wanted.fields()
