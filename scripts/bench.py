@@ -30,7 +30,7 @@ from wizard.practice.helm_binary import helm_binary
 
 RUNS = 11
 TOOL = str(Path(sys.executable).with_name("langsmith-audit"))
-HEAVY = ("kubernetes", "psycopg", "yaml", "rich", "requests", "questionary")
+HEAVY = ("psycopg", "yaml", "rich", "websocket", "questionary")
 
 
 def median(*commands: Sequence[str], env: Mapping[str, str] | None = None) -> float:

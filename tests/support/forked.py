@@ -32,7 +32,7 @@ import plans
 
 T = TypeVar("T")
 
-HEAVY = ("psycopg", "rich.console", "ruamel.yaml", "websocket", "kubernetes.client")
+HEAVY = ("psycopg", "rich.console", "ruamel.yaml", "websocket")
 HEAVY += ("questionary", "prompt_toolkit")
 AT_START = re.compile("PYTHON|LC_|LANG$|LANGUAGE$|TZ|SSL_|LANGSMITH_AUDIT_DEBUG$")
 """Variables that are read when the interpreter or a library starts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from wizard.console import screen
 from wizard.formats.check import MEANING
@@ -14,6 +15,9 @@ from wizard.steps.step import Step, Watch
 from wizard.systems.access import Systems
 from wizard.systems.release.discovery import NOT_READABLE
 
+_WARNS = {"LSA219": State.WARN}
+"""What is more than a piece of news."""
+
 
 class Look:
     """Observes steps one after another; a problem that was told once is not told again."""
@@ -21,6 +25,7 @@ class Look:
     def __init__(self, systems: Systems) -> None:
         self._systems = systems
         self._told: set[int] = set()
+        self._remarks = 0
 
     def at(self, step: Step, *, confirming: Watch | None = None) -> Observation:
         """What a step sees, or confirms after changes; a problem becomes a finding.
@@ -33,12 +38,20 @@ class Look:
             return Observation((skipped,), right=True)
         try:
             if confirming:
-                return step.confirm(self._systems, confirming)
-            return step.observe(self._systems)
+                seen = step.confirm(self._systems, confirming)
+            else:
+                seen = step.observe(self._systems)
         except Problem as problem:
             if problem.exit == Exit.USAGE:
                 raise
-            return Observation((self._finding(step, problem),), right=False, blocked=True)
+            seen = Observation((self._finding(step, problem),), right=False, blocked=True)
+        return replace(seen, findings=(*self._new_remarks(), *seen.findings))
+
+    def _new_remarks(self) -> tuple[Finding, ...]:
+        """What is to be said of the login to the cluster, once."""
+        new = self._systems.remarks[self._remarks :]
+        self._remarks += len(new)
+        return tuple(from_problem(it, _WARNS.get(it.id, State.INFO)) for it in new)
 
     def _finding(self, step: Step, problem: Problem) -> Finding:
         if id(problem) in self._told:

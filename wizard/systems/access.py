@@ -108,6 +108,12 @@ class Systems:
         return self._once("cluster", self._open_cluster)
 
     @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What a person should hear of the login to the cluster, once that was needed."""
+        cluster: Cluster | None = self._kept.get("cluster")
+        return cluster.remarks if cluster else ()
+
+    @property
     def place(self) -> Place:
         """The release as journals tell it from others."""
         return Place(self.cluster.server, self.target.namespace, self.target.release)
@@ -402,6 +408,7 @@ class Systems:
     def _open_helm(self) -> Helm:
         from wizard.systems.helm.client import Helm
 
+        self.cluster.log_in()  # here its own words are told, and a login is renewed as it should be
         return Helm.find(
             kubeconfig=self.target.kubeconfig,
             context=self.cluster.context or None,  # as shown, whatever becomes the current one
@@ -535,10 +542,7 @@ AHEAD: Mapping[str, Callable[[Systems], object]] = {
 
 def _import_ahead() -> None:
     """Import what every look needs, which takes longer than an answer."""
-    from wizard.systems.kubernetes.cluster import import_client
-
     with contextlib.suppress(ImportError):  # told where it is needed
-        import_client()
         for name in ("values", "langsmith.api", "postgres.database"):
             import_module(f"wizard.systems.{name}")
 

@@ -27,7 +27,11 @@ OURS = ("LANGSMITH_", "LANGCHAIN_", "PG")
 
 def environment() -> dict[str, str]:
     """The environment for other programs: the person's own, without what is for this one alone."""
-    return {name: text for name, text in os.environ.items() if not name.startswith(OURS)}
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(OURS)}
+    if "~" in kept.get("KUBECONFIG", ""):  # as this program reads it; Go's take it as it stands
+        parts = kept["KUBECONFIG"].split(os.pathsep)
+        kept["KUBECONFIG"] = os.pathsep.join(map(os.path.expanduser, parts))
+    return kept
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kubernetes.utils.quantity import parse_quantity
 from leftovers import backend_env
 
 from wizard.engine.propose import foresee
@@ -16,7 +17,14 @@ from wizard.practice.scenarios.tools import patch_backend, reinstall, set_env
 from wizard.problems import Problem
 from wizard.settings import settings_from, target_from
 from wizard.steps.upgrade.beyond import drift
-from wizard.steps.upgrade.live import LiveDrift, Sides, compared, live_drift, live_objects
+from wizard.steps.upgrade.live import (
+    LiveDrift,
+    Sides,
+    compared,
+    live_drift,
+    live_objects,
+    quantity,
+)
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.cluster import ARGO_ROLLOUTS
 from wizard.systems.release.manifest import is_custom, resource_of
@@ -324,3 +332,17 @@ def test_a_null_that_is_deployed_and_not_in_the_files(cluster, run, request, maj
     assert "LSA410" in answer.stdout + answer.stderr
     assert "dropped: frontend.deployment.replicas (null)" in answer.stdout + answer.stderr
     assert "LSA411" not in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1", 2, "0.5", ".5", "5.", "-1", "100m", "1000u", "7n", "2k", "1M", "3G", "1T", "1P", "1E",
+     "1Ki", "256Mi", "1.5Gi", "1Ti", "1Pi", "1Ei", "1e3", "1E3", "12E-2", "+4"],
+)  # fmt: skip
+def test_amounts_are_read_as_kubernetes_own_client_reads_them(text: object) -> None:
+    assert quantity(text) == parse_quantity(text)
+
+
+@pytest.mark.parametrize("text", ["", "1Kib", "1ki", "m", "1 Mi", None, "1e", "1m1"])
+def test_what_is_no_amount_is_compared_as_it_stands(text: object) -> None:
+    assert quantity(text) == repr(text)

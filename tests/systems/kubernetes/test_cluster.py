@@ -31,6 +31,7 @@ from wizard.systems.kubernetes.cluster import (
 from wizard.systems.kubernetes.errors import refuses
 
 SECRET = "t0ken-nobody-may-read"
+PODS_PAGE = b'{"kind": "PodList", "items": []}'
 
 
 def kubeconfig(path: Path, server: str, user: dict | None = None, **more: object) -> Path:
@@ -64,6 +65,8 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(status)
         if status in (429, 504) and earlier:
             self.send_header("Retry-After", "0")
+        if self.server.sends:
+            self.send_header("Location", self.server.sends)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -84,6 +87,7 @@ def serve() -> Iterator[Callable[..., str]]:
     def start(status: int, body: bytes, kind: str = "application/json", tls: Path | None = None):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
         server.answer, server.asked, server.earlier = (status, kind, body), [], []
+        server.sends = ""
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls / "tls.crt", tls / "tls.key")
@@ -97,6 +101,20 @@ def serve() -> Iterator[Callable[..., str]]:
     for server in running:
         server.shutdown()
         server.server_close()
+
+
+def trusted(
+    tmp_path: Path, serve: Callable[..., str], user: dict, answer: bytes = PODS_PAGE
+) -> Path:
+    """A kubeconfig of a server with TLS: without it nobody is told who asks."""
+    certificate, _ = self_signed(tmp_path)
+    server = serve(200, answer, tls=tmp_path)
+    return kubeconfig(tmp_path / "c", server, user, **{"certificate-authority": str(certificate)})
+
+
+def authorization(serve: Callable[..., str]) -> str | None:
+    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
+    return headers.get("authorization")
 
 
 def status(code: int, reason: str, message: str) -> bytes:
@@ -161,7 +179,7 @@ def test_as_in_the_kubeconfig_is_followed(tmp_path: Path, serve) -> None:
         "as-groups": ["sre", "audit"],
         "as-user-extra": {"example.com/Reason": ["drill"]},
     }
-    path = kubeconfig(tmp_path / "config", serve(200, page()), user)
+    path = trusted(tmp_path, serve, user)
     with closing(Cluster.connect(path, None)) as cluster:
         cluster.list(PODS, "ls")
         refused(lambda: cluster.command("p", "ls", "c", ["true"]))
@@ -511,11 +529,36 @@ def test_a_server_that_is_behind_is_asked_again_for_a_read_alone(
     assert len(serve.server.asked) == 3
 
 
-def test_the_token_goes_to_the_server_only(tmp_path: Path, serve: Callable[..., str]) -> None:
-    path = kubeconfig(tmp_path / "config", serve(200, b'{"kind": "PodList", "items": []}'))
+def test_the_token_goes_to_the_server_by_tls_alone(
+    tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    Cluster.connect(trusted(tmp_path, serve, {"token": SECRET}), None).list(PODS, "ls")
+    assert authorization(serve) == f"Bearer {SECRET}"
+    path = kubeconfig(tmp_path / "plain", serve(200, PODS_PAGE), {"token": SECRET})
     Cluster.connect(path, None).list(PODS, "ls")
-    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
-    assert headers["authorization"] == f"Bearer {SECRET}"
+    assert (authorization(serve), SECRET in repr(serve.server.asked)) == (None, False)
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+@pytest.mark.parametrize("websocket", [False, True])
+def test_no_redirect_is_followed(
+    tmp_path: Path, serve: Callable[..., str], code: int, websocket: bool
+) -> None:
+    elsewhere = serve(403, b"{}")
+    other = serve.server
+    path = trusted(tmp_path, serve, {"token": SECRET})
+    serve.server.answer = (code, "text/plain", b"")
+    serve.server.sends = f"{elsewhere}/login?next=S3CRET"
+    with closing(Cluster.connect(path, None)) as cluster:
+        problem = refused(
+            lambda: (
+                cluster.command("p", "ls", "c", ["true"]) if websocket else cluster.list(PODS, "ls")
+            )
+        )
+    assert problem.id == "LSA209"
+    assert f"sends us elsewhere ({code} to {elsewhere}/login)" in problem.what
+    assert "S3CRET" not in told(problem)
+    assert (other.asked, len(serve.server.asked)) == ([], 1)
 
 
 # Credential plugins
@@ -541,17 +584,15 @@ def test_a_credential_plugin_gives_the_token(tmp_path: Path, serve: Callable[...
         "status": {"token": SECRET},
     }
     user = plugin(tmp_path, f"print({json.dumps(json.dumps(credential))})")
-    server = serve(200, b'{"kind": "PodList", "items": []}')
-    Cluster.connect(kubeconfig(tmp_path / "c", server, user), None).list(PODS, "ls")
-    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
-    assert headers["authorization"] == f"Bearer {SECRET}"
+    Cluster.connect(trusted(tmp_path, serve, user), None).list(PODS, "ls")
+    assert authorization(serve) == f"Bearer {SECRET}"
 
 
 def test_a_plugin_that_fails_is_named_with_its_words(
     tmp_path: Path, serve: Callable[..., str]
 ) -> None:
     user = plugin(tmp_path, "import sys; sys.exit('the session has ended, log in')")
-    path = kubeconfig(tmp_path / "c", serve(200, b"{}"), user)
+    path = trusted(tmp_path, serve, user)
     problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
     assert (problem.id, problem.exit) == ("LSA212", Exit.UNKNOWN)
     assert "get-token" in problem.what
@@ -560,8 +601,9 @@ def test_a_plugin_that_fails_is_named_with_its_words(
 
 
 def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/no/such/tool"}}
-    path = kubeconfig(tmp_path / "c", "http://127.0.0.1:1", user)
+    user = plugin(tmp_path, "")
+    user["exec"]["command"] = "/no/such/tool"
+    path = kubeconfig(tmp_path / "c", "https://127.0.0.1:1", user)
     problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
     assert problem.id == "LSA212"
     assert "/no/such/tool" in problem.what
@@ -582,15 +624,12 @@ def test_a_pod_uses_its_service_account(
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
     for module in ("wizard.systems.kubernetes.kubeconfig", "wizard.systems.kubernetes.cluster"):
         monkeypatch.setattr(f"{module}.SERVICE_ACCOUNT", tmp_path)
-    client = "kubernetes.config.incluster_config"
-    monkeypatch.setattr(f"{client}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
-    monkeypatch.setattr(f"{client}.SERVICE_CERT_FILENAME", str(certificate))
+    certificate.rename(tmp_path / "ca.crt")
     cluster = Cluster.connect(None, None)
     assert (cluster.context, cluster.default_namespace) == ("", "in-here")
     assert cluster.server == f"https://127.0.0.1:{port}"
     assert cluster.list(PODS, "ls") == []
-    headers = {name.lower(): text for name, text in serve.server.asked[0][1].items()}
-    assert headers["authorization"].lower() == f"bearer {SECRET}"
+    assert authorization(serve) == f"Bearer {SECRET}"
 
 
 # On the practice cluster

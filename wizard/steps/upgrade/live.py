@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
@@ -222,17 +223,26 @@ def _same(place: Path, one: Leaves, other: Leaves) -> bool:
     if not before and not after:
         return True
     if "resources" in place:
-        return bool(_quantity(before) == _quantity(after))
+        return bool(quantity(before) == quantity(after))
     return repr(before) == repr(after)
 
 
-def _quantity(value: Any) -> Any:
-    from kubernetes.utils.quantity import parse_quantity
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))"
+    r"(?:[eE](?P<exponent>[+-]?\d+)|(?P<binary>[KMGTPE])i|(?P<decimal>[numkMGTPE]))?"
+)
 
-    try:
-        return parse_quantity(value)  # type: ignore[no-untyped-call]
-    except (ValueError, TypeError):
+
+def quantity(value: Any) -> Any:
+    """An amount as a number, however it is written. Source: Kubernetes API, Quantity."""
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None:
         return repr(value)
+    number = Decimal(found["number"]) * Decimal(10) ** int(found["exponent"] or 0)
+    if found["binary"]:
+        return number * 1024 ** ("KMGTPE".index(found["binary"]) + 1)
+    power = "num kMGTPE".index(found["decimal"] or " ") - 3
+    return number * Decimal(1000) ** power
 
 
 def _entry(place: Path) -> Path:

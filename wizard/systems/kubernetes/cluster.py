@@ -16,7 +16,7 @@ from wizard.systems.kubernetes.http import Connection
 from wizard.systems.kubernetes.kubeconfig import (
     SERVICE_ACCOUNT,
     ContextInfo,
-    Kubeconfig,
+    Entry,
     choose,
     in_pod,
     no_kubeconfig,
@@ -101,10 +101,23 @@ class Cluster:
         config = read_kubeconfig(kubeconfig)
         inside = in_pod() and not context
         if config.contexts or (config.paths and not inside):
-            return cls(Connection(config, choose(config, context), limit))
+            return cls(Connection(choose(config, context), limit))
         if not inside:
             raise no_kubeconfig(kubeconfig)
-        return cls(Connection(Kubeconfig((), (), ""), _pod_context(), limit))
+        return cls(Connection(_pod_context(), limit))
+
+    def log_in(self) -> None:
+        """Have the login ready that helm will use as well; the API server is not asked.
+
+        Raises:
+            Problem: LSA212 to LSA214, there is none, or what leads to the server is of no use.
+        """
+        self._connection.log_in()
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What a person should hear of the login, besides all that is asked."""
+        return tuple(self._connection.remarks)
 
     def now(self) -> datetime:
         """The time by the API server's clock, as its last answer tells it."""
@@ -341,12 +354,6 @@ class Cluster:
         self._connection.close()
 
 
-def import_client() -> None:
-    """Import what `Cluster` needs, which takes as long as helm to answer, while helm does."""
-    import kubernetes.client
-    import kubernetes.config  # noqa: F401
-
-
 def _pod_context() -> ContextInfo:
     import os
 
@@ -359,6 +366,17 @@ def _pod_context() -> ContextInfo:
     except OSError:
         namespace = "default"
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    cluster: dict[str, str] = {"server": server}
+    if (SERVICE_ACCOUNT / "ca.crt").exists():
+        cluster["certificate-authority"] = "ca.crt"
+    user = "the pod's service account"
     return ContextInfo(
-        "", server, namespace, "the pod's service account", current=True, credentials="token"
+        "",
+        server,
+        namespace,
+        user,
+        current=True,
+        credentials="token",
+        cluster_entry=Entry("clusters", "", cluster, SERVICE_ACCOUNT / "kubeconfig"),
+        user_entry=Entry("users", user, {"tokenFile": "token"}, SERVICE_ACCOUNT / "kubeconfig"),
     )

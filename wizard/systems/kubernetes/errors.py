@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.systems.kubernetes.kubeconfig import ContextInfo
+from wizard.systems.kubernetes.kubeconfig import ContextInfo, shown
+from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.redact import redact
 
 GONE = 410
+TOO_LARGE = "LSA221"
 NOT_FOUND = 404
 _NO_RIGHT = re.compile(r"\bcannot [\w-]+ (resource|path)\b|is forbidden: $")
 """How every API server words what its authorizers refuse; all else is the word of admission.
@@ -31,6 +32,7 @@ _NO_SUCH_PATH = "404 page not found"
 _OF_KUBERNETES = re.compile(r"[a-z]*|[\w.-]+\.k8s\.io")
 """The groups that every API server has; those of custom resources have a domain."""
 _LONGEST_TEXT = 500
+_ELSEWHERE = "Check the server of this context (kubectl config view --minify) and any proxy"
 
 
 @dataclass(frozen=True)
@@ -59,48 +61,63 @@ class Call:
 
 
 def transport_problem(error: Exception, info: ContextInfo, call: Call, limit: float) -> Problem:
-    """The Problem behind an exception of urllib3 or of a socket."""
+    """The Problem behind a Failure, or an exception of a WebSocket or a socket."""
+    failure = _failure(error)
+    id, what, step, on = {
+        Kind.CERTIFICATE: (
+            "LSA205", f"The certificate of the API server {info.server} is not trusted",
+            "Correct certificate-authority(-data) of this cluster in the kubeconfig; "
+            "a proxy that opens TLS needs its own certificate there", _context_on(info),
+        ),
+        Kind.SILENT: (
+            "LSA208", f"The API server {info.server} did not answer within {limit:g} seconds",
+            "See whether it is overloaded: kubectl get --raw /readyz", call.on,
+        ),
+        Kind.BROKEN: (
+            "LSA204", f"The connection to the API server {info.server} broke off",
+            "Try again; then look at the VPN or proxy in between", _context_on(info),
+        ),
+        Kind.STRANGE: (
+            "LSA209", f"What answers at {info.server} is not a Kubernetes API server", _ELSEWHERE,
+            call.on,
+        ),
+        Kind.LARGE: (
+            TOO_LARGE, f"The answer of the API server {info.server} is too large to be read",
+            "See what it answers: kubectl get --raw; the server, or a proxy, may be at fault",
+            call.on,
+        ),
+        Kind.PROXY: (
+            "LSA214", f"The proxy to the API server {info.server} does not work",
+            "Check proxy-url of this cluster in the kubeconfig, else HTTPS_PROXY, or put the "
+            "server into NO_PROXY", _context_on(info),
+        ),
+    }.get(failure.kind, (
+        "LSA204", f"The API server {info.server} cannot be reached (limit {limit:g} seconds)",
+        "Check the network, the VPN and the server's address: kubectl cluster-info",
+        _context_on(info),
+    ))  # fmt: skip
+    words = redact(failure.words) if failure.words else ""
+    return Problem(id, what, on=on, next_step=step, detail=(words,) if words else ())
+
+
+def _failure(error: Exception) -> Failure:
+    """What an exception means that came after the connection was there."""
+    if isinstance(error, Failure):
+        return error
     import websocket as ws
-    from urllib3 import exceptions as http
 
-    trusted = _not_trusted(error)
-    if trusted:
-        return Problem(
-            "LSA205",
-            f"The certificate of the API server {info.server} is not trusted",
-            on=_context_on(info),
-            next_step="Correct certificate-authority(-data) of this cluster in the kubeconfig; "
-            "a proxy that opens TLS needs its own certificate there",
-            detail=(trusted,),
-        )
-    silent = isinstance(error, http.ReadTimeoutError | ws.WebSocketTimeoutException | TimeoutError)
-    if silent and not isinstance(error, http.ConnectTimeoutError):
-        return Problem(
-            "LSA208",
-            f"The API server {info.server} did not answer within {limit:g} seconds",
-            on=call.on,
-            next_step="See whether it is overloaded: kubectl get --raw /readyz",
-        )
-    broken = http.ProtocolError | http.DecodeError | ws.WebSocketConnectionClosedException
-    if isinstance(error, broken | ConnectionResetError | BrokenPipeError):
-        return Problem(
-            "LSA204",
-            f"The connection to the API server {info.server} broke off",
-            on=_context_on(info),
-            next_step="Try again; then look at the VPN or proxy in between",
-            detail=(_reason(error),),
-        )
-    return Problem(
-        "LSA204",
-        f"The API server {info.server} cannot be reached (limit {limit:g} seconds)",
-        on=_context_on(info),
-        next_step="Check the network, the VPN and the server's address: kubectl cluster-info",
-        detail=(_reason(error),),
-    )
+    if isinstance(error, ws.WebSocketTimeoutException | TimeoutError):
+        return Failure(Kind.SILENT)
+    words = error.strerror if isinstance(error, OSError) else ""
+    return Failure(Kind.BROKEN, words or type(error).__name__)
 
 
-def answer_problem(status: int, body: bytes, info: ContextInfo, call: Call) -> Problem:
-    """The Problem behind an HTTP answer that is no success."""
+def answer_problem(
+    status: int, body: bytes, info: ContextInfo, call: Call, place: str | None = None
+) -> Problem:
+    """The Problem behind an HTTP answer that is no success; `place` is where it sends us."""
+    if 300 <= status < 400:
+        return _redirect(status, info, call, place or "")
     message, reason = _status_words(body)
     detail = (message,) if message else ()
     told = f"{status} {reason or ''}".strip()
@@ -175,6 +192,17 @@ def changes(
         yield str(change.get("type")), about
 
 
+def _redirect(status: int, info: ContextInfo, call: Call, place: str) -> Problem:
+    there = f" to {shown(place)}" if place else ""
+    return Problem(
+        "LSA209",
+        f"What answers at {info.server} sends us elsewhere ({status}{there}), as no Kubernetes API "
+        "server does; it was not followed, and the credentials were not sent there",
+        on=call.on,
+        next_step=_ELSEWHERE,
+    )
+
+
 def _no_such_group(call: Call, message: str) -> bool:
     """Whether the API server does not have the group of a custom resource: it answers in text."""
     return message == _NO_SUCH_PATH and not _OF_KUBERNETES.fullmatch(call.group)
@@ -237,7 +265,7 @@ def not_kubernetes(info: ContextInfo, call: Call) -> Problem:
         "LSA209",
         f"What answers at {info.server} is not a Kubernetes API server",
         on=call.on,
-        next_step="Check the server of this context (kubectl config view --minify) and any proxy",
+        next_step=_ELSEWHERE,
     )
 
 
@@ -253,37 +281,8 @@ def _credentials(info: ContextInfo, detail: tuple[str, ...]) -> Problem:
     )
 
 
-def plugin_problem(info: ContextInfo, words: str, *, limit: float | None = None) -> Problem:
-    """The Problem of a credential plugin that failed, is missing, or took too long."""
-    how = f"did not end within {limit:g} seconds" if limit else "failed"
-    return Problem(
-        "LSA212",
-        f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {how}",
-        on=_context_on(info),
-        next_step="Run it by hand or log in again, then try: kubectl auth whoami",
-        detail=(redact(words),) if words else (),
-    )
-
-
 def _context_on(info: ContextInfo) -> str:
     return f"context {info.name}" if info.name else "the cluster of this pod"
-
-
-def _not_trusted(error: BaseException | None) -> str:
-    """OpenSSL's reason when a certificate was refused, else an empty string."""
-    seen = 0
-    while error is not None and seen < 8:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message or "certificate verify failed"
-        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
-        error = inner or error.__cause__ or error.__context__
-        seen += 1
-    return ""
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost words, without the representation of a connection object."""
-    return redact(str(error).rsplit("object at 0x", 1)[-1].split(">: ", 1)[-1].split("): ", 1)[-1])
 
 
 def _status_words(body: bytes) -> tuple[str, str | None]:

@@ -1,56 +1,67 @@
-"""Requests to one API server: the kubernetes client's credentials and TLS, plain JSON, limits.
+"""Requests to one API server: credentials, plain JSON, limits.
 
-Of the kubernetes package only what its releases 34 to 37 have in common is used: the loaded
-configuration and its urllib3 pool. Loading runs credential plugins, so it waits for the first
-request.
+Nothing is read, run or sent before the first request. No redirect is followed.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
+from wizard.problems import Problem
 from wizard.systems.calls import logged
+from wizard.systems.kubernetes.credentials import Credentials, Headers
 from wizard.systems.kubernetes.errors import (
     Call,
     answer_problem,
     not_kubernetes,
     parse,
-    plugin_problem,
     transport_problem,
 )
-from wizard.systems.kubernetes.kubeconfig import ContextInfo, Kubeconfig
+from wizard.systems.kubernetes.kubeconfig import ContextInfo
+from wizard.systems.kubernetes.server import Server
+from wizard.systems.reach.failures import Failure, Kind
+from wizard.systems.reach.http import Answer, Wire
 
 if TYPE_CHECKING:
+    import socket
+
     from websocket import WebSocket
 
-CREDENTIALS_LIMIT = 120.0
 AGENT = "langsmith-audit"
 BUSY = 429
 BEHIND = (503, 504)
+UPGRADED = 101
 TRIES = 10
 """How often a busy API server is asked, as kubectl does."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer: a page of whole objects has some megabytes, a Secret at most one."""
+LONGEST = 8 * 1024 * 1024
+"""Bytes of a line of a watch: one object."""
 
 
 class Connection:
-    """One API server as one context reaches it."""
+    """One API server as one context reaches it.
 
-    def __init__(self, config: Kubeconfig, info: ContextInfo, limit: float) -> None:
+    Attributes:
+        remarks: what a person should hear of the login.
+    """
+
+    def __init__(self, info: ContextInfo, limit: float) -> None:
         self.info = info
         self.limit = limit
-        self._files = os.pathsep.join(str(path) for path in config.paths)
+        self.remarks: list[Problem] = []
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._server: Server | None = None
+        self._who: Credentials | None = None
+        self._wire: tuple[tuple[bytes, bytes], Wire] | None = None
         self._ahead = timedelta()
 
     def now(self) -> datetime:
@@ -59,6 +70,11 @@ class Connection:
         By this machine's, where none told it (RFC 9110, "Date").
         """
         return datetime.now(UTC) + self._ahead
+
+    def log_in(self) -> None:
+        """See `Cluster.log_in`."""
+        self._credentials.headers()
+        self._way()
 
     def request(
         self,
@@ -77,10 +93,10 @@ class Connection:
             Problem: every other outcome. Only a request that a busy server has not begun (429 with
                 Retry-After), or a read that it asks to repeat, is sent again, within the limit.
         """
-        status, answer = self._send(call, method, path, query, body, content_type, accept=accept)
-        document = parse(answer)
-        if status >= 300:
-            raise answer_problem(status, answer, self.info, call)
+        answer = self._send(call, method, path, query, body, content_type, accept=accept)
+        if answer.status >= 300:
+            raise self._refused(answer, call)
+        document = parse(answer.body)
         if not isinstance(document, dict) or "kind" not in document:
             raise not_kubernetes(self.info, call)
         return document
@@ -91,10 +107,14 @@ class Connection:
         Raises:
             Problem: every other outcome, as for `request`.
         """
-        status, answer = self._send(call, "GET", path, query, None, "", accept="*/*")
-        if status >= 300:
-            raise answer_problem(status, answer, self.info, call)
-        return answer.decode("utf-8", "replace")
+        answer = self._send(call, "GET", path, query, None, "", accept="*/*")
+        if answer.status >= 300:
+            raise self._refused(answer, call)
+        return answer.body.decode("utf-8", "replace")
+
+    def _refused(self, answer: Answer, call: Call) -> Problem:
+        place = answer.headers.get("Location")
+        return answer_problem(answer.status, answer.body, self.info, call, place)
 
     @contextmanager
     def lines(
@@ -108,23 +128,22 @@ class Connection:
         Raises:
             Problem: another outcome, also while the lines are read.
         """
-        url, headers = self._prepared(path, query, "application/json")
-        response = self._once(call, "GET", path, url, None, headers, streams=seconds)
+        wire, target, headers = self._prepared(path, query, "application/json")
+        limit = self.limit
         try:
-            lines = self._lines(call, response, self.limit + seconds)
-            if response.status >= 300:
-                raise answer_problem(response.status, b"".join(lines), self.info, call)
-            yield lines
-        finally:
-            response.close()
-
-    def _lines(self, call: Call, response: Any, limit: float) -> Iterator[bytes]:
-        from urllib3.exceptions import HTTPError
-
-        try:
-            yield from response
-        except (HTTPError, OSError) as error:
-            raise transport_problem(error, self.info, call, limit) from None
+            with logged("kubernetes", f"GET {path}") as sent:
+                answer = wire.lines(
+                    "GET", target, headers, limit=limit, lasts=seconds, most=LONGEST
+                )
+                with answer as (status, told, lines):
+                    sent.ended = str(status)
+                    self._hear(told.get("Date", ""))
+                    if status >= 300:
+                        body = b"".join(lines)
+                        raise answer_problem(status, body, self.info, call, told.get("Location"))
+                    yield lines
+        except Failure as failure:
+            raise transport_problem(failure, self.info, call, limit + seconds) from None
 
     def _send(
         self,
@@ -136,142 +155,129 @@ class Connection:
         content_type: str,
         *,
         accept: str = "application/json",
-    ) -> tuple[int, bytes]:
-        url, headers = self._prepared(path, query, accept)
-        data = None
-        if body is not None:
-            headers["Content-Type"] = content_type
-            data = json.dumps(body).encode()
+    ) -> Answer:
+        data = None if body is None else json.dumps(body).encode()
+        kind = content_type if data is not None else ""
         ends = time.monotonic() + self.limit
-        response = self._once(call, method, path, url, data, headers)
+        answer = self._once(call, method, path, query, data, kind, accept)
+        if answer.status == 401 and self._credentials.refused():
+            answer = self._once(call, method, path, query, data, kind, accept)
         for _ in range(TRIES - 1):
-            pause = _pause(response, method)
+            pause = _pause(answer, method)
             if pause is None or time.monotonic() + pause > ends:
                 break
             time.sleep(pause)
-            response = self._once(call, method, path, url, data, headers)
-        return int(response.status), bytes(response.data)
-
-    def _prepared(self, path: str, query: Mapping[str, str] | None, accept: str) -> tuple[str, Any]:
-        """The URL, and headers with the credentials."""
-        from urllib3 import HTTPHeaderDict
-
-        headers = HTTPHeaderDict({"Accept": accept, "User-Agent": AGENT})
-        for name, text in self._credentials():
-            headers.add(name, text)
-        url = self._loaded().configuration.host.rstrip("/") + path
-        return url + (f"?{urlencode(query)}" if query else ""), headers
+            answer = self._once(call, method, path, query, data, kind, accept)
+        return answer
 
     def _once(
         self,
         call: Call,
         method: str,
         path: str,
-        url: str,
+        query: Mapping[str, str] | None,
         data: bytes | None,
-        headers: Any,
-        *,
-        streams: float = 0.0,
-    ) -> Any:
-        """One answer, whatever its status; one that streams for so many seconds is not read yet."""
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
-
+        content_type: str,
+        accept: str,
+    ) -> Answer:
+        """One answer, whatever its status."""
+        wire, target, headers = self._prepared(path, query, accept)
+        headers += [("Content-Type", content_type)] if content_type else []
         try:
             with logged("kubernetes", f"{method} {path}") as sent:
-                response = self._loaded().rest_client.pool_manager.request(
-                    method,
-                    url,
-                    body=data,
-                    headers=headers,
-                    timeout=Timeout(connect=self.limit, read=self.limit + streams)
-                    if streams
-                    else Timeout(total=self.limit),
-                    preload_content=not streams,
-                    retries=False,
-                    redirect=False,
-                )
-                sent.ended = str(response.status)
-            self._ahead = _ahead(str(response.headers.get("Date") or "")) or self._ahead
-        except (HTTPError, OSError) as error:
-            raise transport_problem(error, self.info, call, self.limit) from None
-        return response
+                answer = wire.ask(method, target, headers, data, limit=self.limit, most=LARGEST)
+                sent.ended = str(answer.status)
+        except Failure as failure:
+            raise transport_problem(failure, self.info, call, self.limit) from None
+        self._hear(answer.headers.get("Date", ""))
+        return answer
+
+    def _hear(self, date: str) -> None:
+        self._ahead = _ahead(date) or self._ahead
+
+    def _prepared(
+        self, path: str, query: Mapping[str, str] | None, accept: str
+    ) -> tuple[Wire, str, Headers]:
+        """The way, the target of a request, and headers with the credentials."""
+        headers = self._credentials.headers()
+        target = self._reached.prefix + path + (f"?{urlencode(query)}" if query else "")
+        told = [("Accept", accept), ("User-Agent", AGENT), *headers]
+        return self._way(), target, told
 
     def websocket(
         self, call: Call, path: str, query: Sequence[tuple[str, str]], protocols: str
     ) -> WebSocket:
         """An open WebSocket to a subresource (`exec`, `portforward`)."""
-        from websocket import WebSocket, WebSocketBadStatusException, WebSocketException
+        wire, target, headers = self._prepared(path, None, "*/*")
+        own = [f"{name}: {text}" for name, text in headers if name != "Accept"]
+        own.append(f"Sec-WebSocket-Protocol: {protocols}")
+        url = f"ws{'s' if self._reached.secure else ''}://{self._reached.place}{target}"
 
-        configuration = self._loaded().configuration
-        address = configuration.host.rstrip("/") + path + "?" + urlencode(query)
-        url = "ws" + address.removeprefix("http")
-        socket: Any = WebSocket(sslopt=_tls(configuration), skip_utf8_validation=True)
-        headers = [f"{name}: {text}" for name, text in self._credentials()]
-        headers += [f"sec-websocket-protocol: {protocols}", f"user-agent: {AGENT}"]
-        options: dict[str, Any] = {"header": headers, "timeout": self.limit}
+        def upgrade(way: socket.socket) -> WebSocket:
+            return _upgraded(way, f"{url}?{urlencode(query)}", own, self.info, call)
+
         try:
             with logged("kubernetes", f"WebSocket {path}"):
-                socket.connect(url, **_proxied(configuration, url, options))
-        except WebSocketBadStatusException as error:
-            body = bytes(error.resp_body or b"")
-            raise answer_problem(error.status_code, body, self.info, call) from None
-        except (WebSocketException, OSError) as error:
-            socket.shutdown()
-            raise transport_problem(error, self.info, call, self.limit) from None
-        return cast("WebSocket", socket)
+                return wire.opened(self.limit, upgrade)
+        except Failure as failure:
+            raise transport_problem(failure, self.info, call, self.limit) from None
 
     def close(self) -> None:
-        """Closes the pooled connections."""
-        if self._client is not None:
-            self._client.rest_client.pool_manager.clear()
+        """Closes the connections that are kept."""
+        if self._wire is not None:
+            self._wire[1].close()
 
-    def _credentials(self) -> list[tuple[str, str]]:
-        """The headers that say who asks; a name may come more than once."""
-        settings = self._loaded().configuration.auth_settings()
-        own = [
-            (str(each["key"]), str(each["value"]))
-            for each in settings.values()
-            if each.get("in") == "header" and each.get("value")
-        ]
-        return [*own, *self.info.headers]
-
-    def _loaded(self) -> Any:
+    @property
+    def _reached(self) -> Server:
         with self._lock:
-            if self._client is None:
-                self._client = self._load()
-            return self._client
+            if self._server is None:
+                self._server = Server(self.info)
+                insecure = self._server.insecure
+                self.remarks += [insecure] if insecure else []
+            return self._server
 
-    def _load(self) -> Any:
-        """The kubernetes client; its credential plugin may take a while, but not for ever."""
-        outcome: list[Any] = []
-        thread = threading.Thread(target=lambda: outcome.append(self._try()), daemon=True)
-        with _logged() as said:
-            thread.start()
-            thread.join(CREDENTIALS_LIMIT)
-        if not outcome:
-            raise plugin_problem(self.info, "", limit=CREDENTIALS_LIMIT)
-        words = " ".join(said)
-        if isinstance(outcome[0], Exception):
-            raise plugin_problem(self.info, f"{words} {outcome[0]}".strip())
-        if words and self.info.credentials.startswith("credential plugin"):
-            raise plugin_problem(self.info, words)
-        return outcome[0]
+    @property
+    def _credentials(self) -> Credentials:
+        secure = self._reached.secure
+        with self._lock:
+            if self._who is None:
+                self._who = Credentials(self.info, self.remarks, secure=secure)
+            return self._who
 
-    def _try(self) -> Any:
-        client: Any = import_module("kubernetes.client")
-        config: Any = import_module("kubernetes.config")
-        try:
-            if not self._files:
-                configuration = client.Configuration()
-                config.load_incluster_config(client_configuration=configuration)
-                return client.ApiClient(configuration=configuration)
-            return config.new_client_from_config(self._files, context=self.info.name)
-        except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            return error
+    def _way(self) -> Wire:
+        """The connections that show the present client certificate."""
+        certificate, server = self._credentials.certificate(), self._reached
+        with self._lock:
+            if self._wire is None or self._wire[0] != certificate:
+                self._wire = certificate, server.wire(certificate, self.limit)
+            return self._wire[1]
 
 
-def _pause(response: Any, method: str) -> float | None:
+def _upgraded(
+    way: socket.socket, url: str, headers: list[str], info: ContextInfo, call: Call
+) -> WebSocket:
+    """The WebSocket on a connection that is there already; a redirect is followed nowhere."""
+    from websocket import WebSocket, WebSocketBadStatusException, WebSocketException
+
+    socket: Any = WebSocket(skip_utf8_validation=True)
+    try:
+        socket.connect(url, socket=way, header=headers, redirect_limit=0, suppress_origin=True)
+        status, body = int(socket.getstatus()), b""
+    except WebSocketBadStatusException as error:
+        status, body = error.status_code, bytes(error.resp_body or b"")
+    except WebSocketException as error:
+        answer = socket.handshake_response
+        if answer is None:
+            raise Failure(Kind.STRANGE, type(error).__name__) from None
+        status, body = int(answer.status), b""
+    if status != UPGRADED:
+        way.close()
+        place = (socket.getheaders() or {}).get("location")
+        raise answer_problem(status, body, info, call, place)
+    return cast("WebSocket", socket)
+
+
+def _pause(response: Answer, method: str) -> float | None:
     """Seconds after which a busy API server wants to be asked again; it has done nothing yet.
 
     One that is behind the others of its cluster (504) or starting (503) says so of reads, too.
@@ -290,47 +296,3 @@ def _ahead(date: str) -> timedelta | None:
     except ValueError:
         return None
     return told.replace(tzinfo=told.tzinfo or UTC) - datetime.now(UTC)
-
-
-@contextmanager
-def _logged() -> Iterator[list[str]]:
-    """What the client logs while it loads: it reports a failed plugin in no other way."""
-    said: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
-
-    handler = Keep(logging.WARNING)
-    logging.getLogger().addHandler(handler)
-    try:
-        yield said
-    finally:
-        logging.getLogger().removeHandler(handler)
-
-
-def _tls(configuration: Any) -> dict[str, Any]:
-    """The configuration's TLS settings as websocket-client takes them."""
-    import ssl
-
-    options: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-    if configuration.verify_ssl:
-        options = {"cert_reqs": ssl.CERT_REQUIRED, "check_hostname": True}
-        if configuration.ssl_ca_cert:
-            options["ca_certs"] = configuration.ssl_ca_cert
-        if configuration.assert_hostname is False:
-            options["check_hostname"] = False
-    if configuration.cert_file:
-        options["certfile"] = configuration.cert_file
-    if configuration.key_file:
-        options["keyfile"] = configuration.key_file
-    if configuration.tls_server_name:
-        options["server_hostname"] = configuration.tls_server_name
-    return options
-
-
-def _proxied(configuration: Any, url: str, options: dict[str, Any]) -> dict[str, Any]:
-    if not (configuration.proxy or configuration.proxy_headers):
-        return options
-    websockets: Any = import_module("kubernetes.stream.ws_client")
-    return dict(websockets.websocket_proxycare(options, configuration, url, {}))

@@ -2,19 +2,90 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a kubeconfig; one of a thousand clusters has a third of that."""
+LARGEST_PEM = 1024 * 1024
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named cluster or user, and the file that it stands in: relative paths are from there.
+
+    Attributes:
+        kind: the list of the file, `clusters` or `users`.
+        body: what it says; it holds secrets.
+    """
+
+    kind: str
+    name: str
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    file: Path = Path()
+
+    def text(self, key: str) -> str:
+        """A text; empty where there is none.
+
+        Raises:
+            Problem: it is a number, a list or a mapping, which helm does not take either.
+        """
+        value = self.body.get(key)
+        if value is None or isinstance(value, str):
+            return value or ""
+        raise self.unusable(key, "is no text", "put it in quotes")
+
+    def part(self, key: str) -> Mapping[str, Any] | None:
+        """A mapping; None where there is none."""
+        value = self.body.get(key)
+        if value is None or isinstance(value, Mapping):
+            return value
+        raise self.unusable(key, "is no mapping", "mend the file")
+
+    def path(self, key: str) -> Path:
+        """A path, from the folder of the entry's file where it is relative."""
+        return self.file.parent / self.text(key)
+
+    def bytes(self, key: str) -> bytes:
+        """What `KEY-data` has in base64, or the file at `KEY`; nothing where both are empty.
+
+        Raises:
+            Problem: both are there, or it cannot be read.
+        """
+        data, path = self.text(f"{key}-data"), self.text(key)
+        if data and path:
+            raise self.unusable(
+                key, f"stands beside {key}-data, which helm refuses", f"take {key} out"
+            )
+        try:
+            if data:
+                return base64.b64decode(data, validate=True)
+            return read_file(self.path(key), LARGEST_PEM) if path else b""
+        except OSError as error:
+            why = f"names {self.path(key)}, which cannot be read: {error.strerror}"
+            raise self.unusable(key, why, "name the right file") from None
+        except ValueError:
+            raise self.unusable(f"{key}-data", "is no base64", "write it anew") from None
+
+    def unusable(self, key: str, why: str, next_step: str) -> Problem:
+        """The Problem of one of its fields."""
+        what = f"{self.kind}[name={self.name}].{self.kind[:-1]}" + (f".{key}" if key else "")
+        return Problem(
+            "LSA213",
+            f"In the kubeconfig {what} {why}",
+            on=str(self.file),
+            next_step=f"{next_step}; then try: kubectl auth whoami",
+            exit=Exit.USAGE,
+        )
 
 
 @dataclass(frozen=True)
@@ -23,7 +94,7 @@ class ContextInfo:
 
     Attributes:
         server: the API server's URL as it is shown and recorded, without any secret.
-        headers: what asks the API server to act as somebody else (`as` in the kubeconfig).
+        credentials: how the user logs in, in words.
     """
 
     name: str
@@ -32,7 +103,8 @@ class ContextInfo:
     user: str
     current: bool
     credentials: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    cluster_entry: Entry = Entry("clusters", "")
+    user_entry: Entry = Entry("users", "")
 
 
 @dataclass(frozen=True)
@@ -58,15 +130,15 @@ def read_kubeconfig(path: Path | None) -> Kubeconfig:
     paths = tuple(candidate for candidate in _candidates(path) if candidate.exists())
     if path is not None and not paths:
         raise no_kubeconfig(path)
-    documents = [_parse(each) for each in paths]
-    current = next((d["current-context"] for d in documents if d.get("current-context")), "")
-    clusters = _merged(documents, "clusters", "cluster")
-    users = _merged(documents, "users", "user")
+    documents = [(each, _parse(each)) for each in paths]
+    told = (document.get("current-context") for _, document in documents)
+    current = str(next(filter(None, told), ""))
+    clusters, users = _merged(documents, "clusters"), _merged(documents, "users")
     contexts = tuple(
-        _context(name, body, clusters, users, str(current))
-        for name, body in _merged(documents, "contexts", "context").items()
+        _context(name, entry.body, clusters, users, current)
+        for name, entry in _merged(documents, "contexts").items()
     )
-    return Kubeconfig(paths, contexts, str(current))
+    return Kubeconfig(paths, contexts, current)
 
 
 def choose(config: Kubeconfig, context: str | None) -> ContextInfo:
@@ -124,7 +196,8 @@ def _candidates(path: Path | None) -> list[Path]:
     if path is not None:
         return [path.expanduser()]
     listed = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return [Path(part).expanduser() for part in listed] or [Path("~/.kube/config").expanduser()]
+    named = [Path(part).expanduser() for part in dict.fromkeys(listed)]
+    return named or [Path("~/.kube/config").expanduser()]
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -157,36 +230,46 @@ def _unreadable(path: Path, why: str) -> Problem:
     )
 
 
-def _merged(documents: list[dict[str, Any]], many: str, one: str) -> dict[str, dict[str, Any]]:
+def _merged(documents: list[tuple[Path, dict[str, Any]]], many: str) -> dict[str, Entry]:
     """The entries of all files by name; the first file that has a name wins."""
-    found: dict[str, dict[str, Any]] = {}
-    for document in documents:
-        entries = document.get(many)
-        for entry in entries if isinstance(entries, list) else []:
-            if isinstance(entry, Mapping) and "name" in entry:
-                body = entry.get(one)
-                found.setdefault(str(entry["name"]), dict(body) if isinstance(body, dict) else {})
+    found: dict[str, Entry] = {}
+    for path, document in documents:
+        entries = document.get(many) or []
+        if not isinstance(entries, list):
+            raise _unreadable(path, f"{many} is no list")
+        here: dict[str, Entry] = {}
+        for entry in entries:
+            if not isinstance(entry, Mapping):
+                raise _unreadable(path, f"an entry of {many} is no mapping")
+            name, body = str(entry.get("name") or ""), entry.get(many[:-1]) or {}
+            if name in here:
+                raise _unreadable(path, f"{many} has two entries {name}")
+            if not isinstance(body, Mapping):
+                raise _unreadable(path, f"{many[:-1]} {name} is no mapping")
+            here[name] = Entry(many, name, body, path.absolute())
+        found = {**here, **found}
     return found
 
 
 def _context(
     name: str,
     body: Mapping[str, Any],
-    clusters: Mapping[str, Mapping[str, Any]],
-    users: Mapping[str, Mapping[str, Any]],
+    clusters: Mapping[str, Entry],
+    users: Mapping[str, Entry],
     current: str,
 ) -> ContextInfo:
     cluster, user = str(body.get("cluster") or ""), str(body.get("user") or "")
-    login = users.get(user, {})
-    somebody = f", as {login['as']}" if login.get("as") else ""
+    server, login = clusters.get(cluster), users.get(user) or Entry("users", user)
+    somebody = f", as {login.body['as']}" if login.body.get("as") else ""
     return ContextInfo(
         name,
-        shown(str(clusters.get(cluster, {}).get("server") or "")),
+        shown(str((server.body.get("server") if server else "") or "")),
         str(body.get("namespace") or "default"),
         user,
         name == current,
-        _kind(login) + somebody,
-        _impersonation(login),
+        _kind(login.body) + somebody,
+        server or Entry("clusters", cluster),
+        login,
     )
 
 
@@ -198,23 +281,6 @@ def shown(server: str) -> str:
     except ValueError:
         return "a server whose URL cannot be read"
     return f"{scheme}{slashes}{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The headers of `as`, `as-uid`, `as-groups` and `as-user-extra`.
-
-    Source: Kubernetes documentation, "User impersonation". The kubernetes package ignores these
-    keys, which kubectl and helm follow: without them we would act with more rights than meant.
-    """
-    if not user.get("as"):
-        return ()
-    told = [("Impersonate-User", str(user["as"]))]
-    told += [("Impersonate-Uid", str(user["as-uid"]))] if user.get("as-uid") else []
-    told += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
-    for key, texts in (user.get("as-user-extra") or {}).items():
-        name = "Impersonate-Extra-" + quote(str(key).lower(), safe="")
-        told += [(name, str(text)) for text in texts]
-    return tuple(told)
 
 
 def _kind(user: Mapping[str, Any]) -> str:
