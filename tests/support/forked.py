@@ -15,6 +15,7 @@ import json
 import os
 import pkgutil
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import NoReturn, TextIO, TypeVar
 
 import helm_answers
 import plans
@@ -275,40 +276,52 @@ def _become(request: Mapping[str, object], streams: Sequence[int]) -> int:
     return importlib.import_module(request["main"]).main()
 
 
-def _mind(request: Mapping[str, object], handles: Sequence[int]) -> int | None:
-    """Fork once more, tell the pid and then how it ended; in the last fork, its exit code."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with socket.socket(fileno=handles[0]) as control:
-        pid = os.fork()
-        if pid:
-            control.send(str(pid).encode())
-            for handle in handles[1:]:
-                os.close(handle)
-            _, status = os.waitpid(pid, 0)
-            control.send(str(os.waitstatus_to_exitcode(status)).encode())
-            return None
-    return _become(request, handles[1:])
-
-
 def _serve(requests: socket.socket) -> int:
-    """Fork for each request, until the tests have ended; in the fork, the program's exit code."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    """Fork for each request, until the tests have ended; in the fork, the program's exit code.
+
+    Of each fork its pid is told, and then how it ended.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    running: dict[int, tuple[int, socket.socket]] = {}
+    waiting = select.poll()
+    waiting.register(requests, select.POLLIN)
     while True:
-        data, handles, _, _ = socket.recv_fds(requests, LARGEST, 4)
-        if not data:
-            return 0
-        if os.fork() == 0:
-            requests.close()
-            code = _mind(json.loads(data), handles)
-            if code is not None:
-                # All but taking the loaded modules apart, which would copy every page of them.
-                threading._shutdown()
-                atexit._run_exitfuncs()
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code or 0)
-        for handle in handles:
-            os.close(handle)
+        for handle, _ in waiting.poll():
+            if handle in running:
+                waiting.unregister(handle)
+                _tell_end(handle, *running.pop(handle))
+                continue
+            data, handles, _, _ = socket.recv_fds(requests, LARGEST, 4)
+            if not data:
+                return 0
+            control = socket.socket(fileno=handles[0])
+            pid = os.fork()
+            if pid == 0:
+                for of in (requests, control, *(other for _, other in running.values())):
+                    of.close()
+                _end(_become(json.loads(data), handles[1:]))
+            for stream in handles[1:]:
+                os.close(stream)
+            control.send(str(pid).encode())
+            ended = os.pidfd_open(pid)
+            running[ended] = (pid, control)
+            waiting.register(ended, select.POLLIN)
+
+
+def _tell_end(handle: int, pid: int, control: socket.socket) -> None:
+    os.close(handle)
+    _, status = os.waitpid(pid, 0)
+    with control, contextlib.suppress(BrokenPipeError):  # nobody asks any more
+        control.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _end(code: int) -> NoReturn:
+    """End as a process does, but for taking the loaded modules apart: that copies their pages."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
