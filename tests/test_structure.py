@@ -182,7 +182,7 @@ COVERED = {
     "systems/helm/test_errors.py": "systems/redact",
     "systems/kubernetes/test_cluster.py": "systems/kubernetes/http systems/kubernetes/kubeconfig",
     "systems/kubernetes/test_as_helm.py": """
-        systems/kubernetes/server systems/kubernetes/credentials""",
+        systems/kubernetes/server systems/kubernetes/credentials systems/kubernetes/login""",
     "systems/kubernetes/test_forward.py": "systems/kubernetes/exec",
     "systems/kubernetes/test_watching.py": "systems/kubernetes/events",
     "systems/langsmith/test_api.py": "systems/langsmith/answers systems/langsmith/http",

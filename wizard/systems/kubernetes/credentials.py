@@ -8,19 +8,15 @@ the identity provider.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from wizard.files import read_file
-from wizard.problems import Exit, Problem
+from wizard.systems.kubernetes.login import Fixed, Shown, Source, Token
 
 if TYPE_CHECKING:
+    from wizard.problems import Problem
     from wizard.systems.kubernetes.kubeconfig import ContextInfo, Entry
 
-LARGEST_TOKEN = 1024 * 1024
 Headers = list[tuple[str, str]]
 GONE = {
     "gcp": "gcloud components install gke-gcloud-auth-plugin, then gcloud container clusters "
@@ -28,25 +24,6 @@ GONE = {
     "azure": "kubelogin convert-kubeconfig -l azurecli (https://github.com/Azure/kubelogin)",
 }
 """The auth providers that clients had once, and what writes the entry as they read it now."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What is shown to the server of who asks: a header, or a client certificate with its key."""
-
-    authorization: str = field(default="", repr=False)
-    certificate: bytes = b""
-    key: bytes = field(default=b"", repr=False)
-
-
-class Source(Protocol):
-    """Where credentials come from that do not last."""
-
-    def shown(self) -> Shown:
-        """The present ones."""
-
-    def refused(self) -> bool:
-        """The server has refused them: whether there may be others now."""
 
 
 class Credentials:
@@ -154,72 +131,3 @@ def impersonation(user: Entry) -> Headers:
 
 def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Credentials that stay as they are."""
-
-    told: Shown
-
-    def shown(self) -> Shown:
-        """What was told."""
-        return self.told
-
-    def refused(self) -> bool:
-        """There are no others."""
-        return False
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token, and the file that holds the present one: what it says goes before the other."""
-
-    user: Entry
-    inline: str = field(repr=False)
-    file: Path | None
-    beside: Shown
-
-    def shown(self) -> Shown:
-        """The token that the file has at this moment."""
-        token = self._in_file() or self.inline
-        return Shown(f"Bearer {token}", self.beside.certificate, self.beside.key)
-
-    def refused(self) -> bool:
-        """A file may have another one meanwhile; it is read for each request anyhow."""
-        return False
-
-    def _in_file(self) -> str:
-        if self.file is None:
-            return ""
-        try:
-            token = read_file(self.file, LARGEST_TOKEN).decode().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            token, why = "", getattr(error, "strerror", "") or "it is not text"
-        else:
-            why = "it is empty"
-        if not token and not self.inline:
-            raise self.user.unusable(
-                "tokenFile",
-                f"names {self.file}, which cannot be used: {why}",
-                "name the right file",
-            )
-        return token
-
-
-def no_login(info: ContextInfo, why: str, words: tuple[str, ...] = (), mend: str = "") -> Problem:
-    """The Problem of a login that could not be had just now."""
-    return Problem(
-        "LSA212",
-        f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {why}",
-        on=f"context {info.name}" if info.name else "the cluster of this pod",
-        next_step=mend or "Run it by hand or log in again, then try: kubectl auth whoami",
-        exit=Exit.UNKNOWN,
-        detail=words,
-    )
-
-
-def texts(body: Mapping[str, Any], key: str) -> list[str]:
-    """A list of texts in an entry; empty where there is none."""
-    value = body.get(key)
-    return [str(each) for each in value] if isinstance(value, list) else []

@@ -21,8 +21,8 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from wizard.files import read_file, replace_file
 from wizard.problems import Problem
 from wizard.systems.calls import logged
-from wizard.systems.kubernetes.credentials import Shown, no_login
 from wizard.systems.kubernetes.kubeconfig import LARGEST, Entry
+from wizard.systems.kubernetes.login import Shown, no_login
 from wizard.systems.reach.failures import Failure
 from wizard.systems.reach.http import Answer, Wire
 from wizard.systems.reach.proxies import proxy_for

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from wizard.problems import Problem
 from wizard.systems.calls import environment, logged
-from wizard.systems.kubernetes.credentials import Shown, no_login, texts
+from wizard.systems.kubernetes.login import Shown, no_login, texts
 from wizard.systems.redact import redact
 
 if TYPE_CHECKING:
