@@ -73,6 +73,7 @@ def test_every_other_key_is_named_and_refused(deployed: dict, files: dict, keys:
     assert list(found.keys) == keys
     (lacking,) = found.consents(accepted=False)
     assert (lacking.option, lacking.refusal.id) == ("accept_drift", "LSA410")
+    assert lacking.refusal.what.endswith(" in 1 other key")
     assert "s3cret" not in repr(lacking.refusal.detail)
     assert found.consents(accepted=True) == ()
 

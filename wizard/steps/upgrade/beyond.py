@@ -160,7 +160,10 @@ class Drift:
     @property
     def summary(self) -> str:
         """One line for a change's effect."""
-        return f"changes {len(self.keys)} other deployed values (needs --accept-drift)"
+        return f"changes {self._others('deployed value')} (needs --accept-drift)"
+
+    def _others(self, what: str) -> str:
+        return f"{len(self.keys)} other {what}{'s' * (len(self.keys) != 1)}"
 
     def consents(self, *, accepted: bool) -> tuple[Consent, ...]:
         """The yes that is needed to change more than our two variables."""
@@ -169,7 +172,7 @@ class Drift:
         more = len(self.keys) - SHOWN
         refusal = Problem(
             "LSA410",
-            f"The values files differ from what is deployed in {len(self.keys)} other keys",
+            f"The values files differ from what is deployed in {self._others('key')}",
             on="the values files and `helm get values`",
             next_step="compare with `helm get values`; give all files with -f in helm's order, "
             "or accept the changes with --accept-drift",

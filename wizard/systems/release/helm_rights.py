@@ -9,8 +9,9 @@ without.
 - A release's record is a Secret; from the tenth revision on the oldest one is deleted.
 - Hooks are deleted and made anew. helm 3 gets them until they are gone, and watches Jobs and Pods;
   helm 4 watches every kind.
-- `--wait`: helm 3 gets the objects and lists the ReplicaSets of Deployments; helm 4 lists and
-  watches every kind of the release, and lists the ReplicaSets and Pods below.
+- `--wait`: helm 3 gets the objects and lists the ReplicaSets of Deployments; helm 4 watches every
+  kind of the release, and lists the ReplicaSets and Pods below. The kinds it lists as well where
+  the API server does not begin a watch with what is there (1.36 does), which nothing tells before.
 """
 
 from __future__ import annotations
