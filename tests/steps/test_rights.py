@@ -126,6 +126,7 @@ class TestWhenTheJobIsDone:
         assert found <= declared
         # The WebSocket's GET is all that a server of today asks for.
         assert declared - found == {("create", "", "pods/portforward")}
+        assert all(it.user_agent.startswith(OURS) for it in cluster.kubernetes.requests)  # no helm
         assert writes(cluster) == []
         assert trace(cluster) == before
 
