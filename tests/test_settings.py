@@ -117,3 +117,14 @@ def test_what_only_reads_lists_no_option_of_a_change(
     told = capsys.readouterr().out
     assert {BY_NAME[name].flags[-1] in told.split() for name in CHANGING} == {lists}
     assert "--namespace" in told.split()
+
+
+@pytest.mark.parametrize("name", [name for name, it in BY_NAME.items() if it.metavar == "FILE"])
+def test_a_home_that_no_shell_has_spelled_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    option = BY_NAME[name]
+    many = option.kind == "paths"
+    for text, path in (("~/x", "/home/ann/x"), ("~nobody-here/x", "~nobody-here/x"), ("a~", "a~")):
+        by_variable = settings_from({}, {option.variable: text})
+        by_flag = settings_from({name: [text] if many else text}, {})
+        assert by_variable.get(name) == by_flag.get(name) == ([path] if many else path)

@@ -75,9 +75,12 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and turn whatever ends it into an exit code."""
+    from wizard.console.interrupts import unwinding
+
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return int(_dispatch(arguments))
+        with unwinding():
+            return int(_dispatch(arguments))
     except Problem as problem:
         return _report(problem)
     except BrokenPipeError:

@@ -290,13 +290,13 @@ def settings_from(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
     for option in OPTIONS:
         given = arguments.get(option.name)
         if given not in (None, False, []):
-            settings.put(option.name, given, f"flag {option.flags[-1]}")
+            settings.put(option.name, _from_home(option, given), f"flag {option.flags[-1]}")
             continue
         told = [name for name in (option.variable, *option.also) if environ.get(name, "")]
         if told:
             value = _from_variable(option, environ[told[0]])
             if value is not False:
-                settings.put(option.name, value, f"variable {told[0]}")
+                settings.put(option.name, _from_home(option, value), f"variable {told[0]}")
     _choose_one(settings)
     return settings
 
@@ -329,6 +329,15 @@ def _from_variable(option: Option, text: str) -> Any:
     if option.choices and not set(words) <= set(option.choices):
         raise _unusable(option, "one of " + ", ".join(option.choices))
     return words if option.kind is Kind.LIST else text
+
+
+def _from_home(option: Option, value: Any) -> Any:
+    """Paths with the home that a leading `~` stands for, where no shell has spelled it out."""
+    if option.metavar != "FILE":
+        return value
+    if isinstance(value, list):
+        return [os.path.expanduser(text) for text in value]  # noqa: PTH111 - a text it stays
+    return os.path.expanduser(value)  # noqa: PTH111
 
 
 def _switch(option: Option, text: str) -> bool:

@@ -114,6 +114,15 @@ def test_a_signal_at_a_prompt_restores_the_terminal(cluster, at, number, code):
         assert terminal.left_behind() == []
 
 
+def test_a_terminal_that_is_closed_at_a_prompt_ends_it(cluster):
+    before = state(cluster)
+    with Terminal(env=bare(cluster), cwd=cluster.home) as terminal:
+        terminal.wait_for(prompts(cluster)[0][0])
+        terminal.hang_up()
+        assert terminal.ended() == 143
+    assert state(cluster) == before
+
+
 def test_terminated_at_a_confirmation_after_a_change(cluster):
     with Terminal(env=told(cluster)) as terminal:
         confirm(terminal, 1)
@@ -164,6 +173,19 @@ def test_the_first_signal_lets_helm_finish(rolling, stop):
         terminal.wait_for(AGAIN)
         assert terminal.end() == 9
         assert terminal.left_behind() == []
+    assert status_of(rolling) == [("1", "superseded"), ("2", "deployed")]
+    (run,) = journals(rolling)
+    assert [entry["event"] for entry in run.entries][-1] == "done"
+
+
+def test_a_terminal_that_is_closed_lets_helm_finish(rolling):
+    with Terminal(env=told(rolling)) as terminal:
+        confirm(terminal, 1)
+        terminal.send(YES)
+        terminal.see("  Running")
+        terminal.hang_up()
+        rolling.kubernetes.faults.clear()
+        assert terminal.ended() == 9
     assert status_of(rolling) == [("1", "superseded"), ("2", "deployed")]
     (run,) = journals(rolling)
     assert [entry["event"] for entry in run.entries][-1] == "done"

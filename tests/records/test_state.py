@@ -175,3 +175,9 @@ def test_a_full_disk_is_told_to_make_room(tmp_path, monkeypatch) -> None:
     assert told.id == "LSA902"
     assert told.next_step.startswith("make room on its disk, or set LANGSMITH_AUDIT_STATE_DIR")
     assert state_folder() == tmp_path / "state"
+
+
+def test_a_home_in_the_variable_is_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", "~/audit")
+    assert str(state_folder()) == "/home/ann/audit"

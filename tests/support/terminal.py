@@ -145,14 +145,21 @@ class Terminal:
         """Send a signal to the wizard's process."""
         os.kill(self.pid, number)
 
+    def hang_up(self) -> None:
+        """Take the terminal away from the wizard, as when its window is closed."""
+        self._child.close(force=False)
+
+    def ended(self) -> int:
+        """The exit code of a wizard without a terminal, or minus the signal."""
+        self._child.wait()
+        signal = self._child.signalstatus
+        return int(self._child.exitstatus) if signal is None else -int(signal)
+
     def end(self) -> int:
         """Read to the end; the exit code, or minus the signal."""
         while self._read():
             pass
-        self._child.wait()
-        if self._child.signalstatus is not None:
-            return -int(self._child.signalstatus)
-        return int(self._child.exitstatus)
+        return self.ended()
 
     def left_behind(self) -> list[str]:
         """What is not as it was in the terminal; nothing, as it must be."""

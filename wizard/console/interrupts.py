@@ -1,15 +1,24 @@
-"""Ctrl-C and SIGTERM: the first waits for a safe point, the second leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first waits for a safe point, the second leaves at once.
+
+SIGHUP comes when the terminal is closed: what would be shown in it is then shown to nobody.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 from wizard.problems import Exit
+
+HANGUP = getattr(signal, "SIGHUP", None)
+ENDING = tuple(each for each in (signal.SIGTERM, HANGUP) if each is not None)
+"""What ends a process that nobody is at."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -18,7 +27,7 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signum: int = signal.SIGINT) -> None:
         super().__init__(signum)
         self.signum = signum
-        self.exit = Exit.TERMINATED if signum == signal.SIGTERM else Exit.INTERRUPTED
+        self.exit = Exit.TERMINATED if signum in ENDING else Exit.INTERRUPTED
 
 
 class Stopped(Exception):
@@ -57,14 +66,8 @@ class StopSwitch:
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """Take the signals for the time of the block, and restore the terminal after it."""
-        names = [signal.SIGINT, signal.SIGTERM]
-        before = {name: signal.signal(name, self._handle) for name in names}
-        try:
-            with terminal_restored():
-                yield
-        finally:
-            for name, handler in before.items():
-                signal.signal(name, handler)
+        with _handled((signal.SIGINT, *ENDING), self._handle), terminal_restored():
+            yield
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -85,12 +88,63 @@ class StopSwitch:
             raise Stopped
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self._guarded and not self.asked:
+        if signum == HANGUP:
+            let_go_of_the_terminal()
+        if self._guarded and (signum == HANGUP or not self.asked):  # a shell may repeat a SIGHUP
             self.asked = True
             return
         interrupted = Interrupted(signum)
         if not _prompts or not _prompts[-1](interrupted):
             raise interrupted
+
+
+@contextlib.contextmanager
+def unwinding() -> Iterator[None]:
+    """For the time of the block SIGTERM and SIGHUP unwind the stack, so that all cleans up.
+
+    Raises:
+        Interrupted: one came.
+    """
+
+    def leave(signum: int, _frame: FrameType | None) -> None:
+        if signum == HANGUP:
+            let_go_of_the_terminal()
+        raise Interrupted(signum)
+
+    with _handled(ENDING, leave):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(
+    numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Handle these signals, but for a SIGHUP that is ignored (nohup); as before after the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ignored = HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_IGN
+    taken = [each for each in numbers if each != HANGUP or not ignored]
+    before = {each: signal.signal(each, handler) for each in taken}
+    try:
+        yield
+    finally:
+        for number, each in before.items():
+            signal.signal(number, each)
+
+
+def let_go_of_the_terminal() -> None:
+    """Let the standard streams lead nowhere where they lead to a terminal that is gone."""
+    import termios
+
+    for handle in range(3):
+        try:
+            termios.tcgetattr(handle)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                os.dup2(nowhere, handle)
+                os.close(nowhere)
 
 
 @contextlib.contextmanager
@@ -107,7 +161,8 @@ def terminal_restored() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # it is gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
         if sys.stderr and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             sys.stderr.write("\x1b[?25h")  # the cursor is shown
             sys.stderr.flush()

@@ -30,7 +30,7 @@ def state_folder() -> Path:
         Problem: its name cannot be told in a journal.
     """
     if os.environ.get(VARIABLE):
-        folder = Path(os.environ[VARIABLE])
+        folder = Path(os.path.expanduser(os.environ[VARIABLE]))  # noqa: PTH111 - no error
     else:
         import platformdirs
 

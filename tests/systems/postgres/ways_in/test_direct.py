@@ -7,6 +7,8 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ from wizard.systems.postgres.errors import check_system_certificates
 from wizard.systems.postgres.libpq import LibpqSession
 from wizard.systems.postgres.ways_in import choose
 from wizard.systems.postgres.ways_in.in_pod import Lasting
+from wizard.systems.postgres.ways_in.stored import sweep
 from wizard.systems.release.installation import Installation, SecretKeys
 
 USER = "localhost"
@@ -91,7 +94,12 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return self_signed(folder)
 
 
-def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path) -> None:
+def test_a_private_authority_and_a_client_certificate(
+    systems, server, tmp_path, monkeypatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     own, client = certificate(tmp_path / "server"), certificate(tmp_path / "client")
     turn_tls_on(server, own, client[0])
     secret(systems, "ca", ca_pem=own[0].read_bytes())
@@ -111,8 +119,9 @@ def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path)
             assert "verify-full" in database.login.options["sslmode"]
             files = [Path(database.login.options[name]) for name in ("sslrootcert", "sslkey")]
             assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
+            assert (sys.platform == "linux") == (list(temporary.iterdir()) == [])
             assert len(database.enable(database.organizations()).changes) == 1
-        assert not any(file.exists() for file in files)
+        assert list(temporary.iterdir()) == []
         config = world.sql("SELECT config::text FROM lang.organizations WHERE id = %s", id)
         assert config == [('{"can_use_audit_logs": true}',)]
 
@@ -132,6 +141,22 @@ def test_a_private_authority_and_a_client_certificate(systems, server, tmp_path)
             choose.database(systems.target, systems.cluster, other),
         ):
             pass
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    names = [
+        f"langsmith-audit-{dead.pid}-x",
+        f"langsmith-audit-{os.getpid()}-y",
+        "langsmith-audit-z",
+    ]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pem").write_text("KEY")
+    sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_tls_goes_through_a_port_forward(cluster, systems, server, tmp_path, monkeypatch) -> None:

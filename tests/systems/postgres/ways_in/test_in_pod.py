@@ -81,8 +81,10 @@ def trusting(cluster: PracticeCluster) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_is_removed_when_the_command_is_stopped(cluster, number) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)]
+)
+def test_it_is_removed_when_the_command_is_stopped(cluster, number, code) -> None:
     with cluster.connect() as holder:
         holder.execute("BEGIN")
         holder.execute("LOCK TABLE organizations IN ACCESS EXCLUSIVE MODE")
@@ -95,7 +97,7 @@ def test_it_is_removed_when_the_command_is_stopped(cluster, number) -> None:
                 assert command.poll() is None
         assert len(ours(cluster)) == 1
         command.send_signal(number)
-        assert command.wait(30) == 128 + number
+        assert command.wait(30) == code
         holder.execute("ROLLBACK")
     assert ours(cluster) == []
 

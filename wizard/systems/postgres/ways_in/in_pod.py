@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -134,10 +131,9 @@ def still_runs(cluster: Cluster, name: str, namespace: str) -> bool:
 
 @contextlib.contextmanager
 def _removed(cluster: Cluster, name: str, namespace: str) -> Iterator[None]:
-    """The pod is gone after the block, however the block ends; a SIGTERM ends it as an exit."""
+    """The pod is gone after the block, however the block ends."""
     from wizard.systems.kubernetes.cluster import PODS
 
-    gentle = _exit_on_sigterm()
     try:
         yield
     except BaseException:
@@ -146,19 +142,6 @@ def _removed(cluster: Cluster, name: str, namespace: str) -> Iterator[None]:
         raise
     else:
         cluster.delete(PODS, name, namespace)
-    finally:
-        if gentle:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _exit_on_sigterm() -> bool:
-    """Let SIGTERM unwind the stack where nobody has a handler for it; whether this was needed."""
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        return False
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(Exit.TERMINATED))
-    return True
 
 
 def _must(cluster: Cluster, namespace: str) -> None:

@@ -18,6 +18,8 @@ import base64
 import contextlib
 import os
 import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
+from wizard.files import PRIVATE, write_private
 from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
@@ -330,35 +333,29 @@ def forwarded(
 def certificates(cluster: Cluster, installation: Installation) -> Iterator[dict[str, str]]:
     """libpq's options for them, in private files that are gone after the block.
 
-    The server's certificate is then verified with its name, unless the stored URL says otherwise.
+    On Linux they lie in memory alone. The server's certificate is then verified with its name,
+    unless the stored URL says otherwise.
 
     Raises:
         Problem: LSA586, a Secret that the release names, or a key in it, is not there.
     """
     reference, namespace = installation.database, installation.namespace
-    if not reference.authority and not reference.client:
-        yield {}
-        return
-    with tempfile.TemporaryDirectory(prefix="langsmith-audit-") as folder:
-        options: dict[str, str] = {}
+    options: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
         if reference.authority:
-            trusted = ("sslrootcert",)
-            options |= _files(cluster, namespace, reference.authority, trusted, Path(folder))
-            options["sslmode"] = "verify-full"
+            data = _secret_data(cluster, namespace, reference.authority)
+            options |= {"sslrootcert": _file(stack, data[0]), "sslmode": "verify-full"}
         if reference.client:
-            own = ("sslcert", "sslkey")
-            options |= _files(cluster, namespace, reference.client, own, Path(folder))
+            certificate, key = _secret_data(cluster, namespace, reference.client)
+            options |= {"sslcert": _file(stack, certificate), "sslkey": _file(stack, key)}
         yield options
 
 
-def _files(
-    cluster: Cluster, namespace: str, keys: SecretKeys, names: tuple[str, ...], folder: Path
-) -> dict[str, str]:
+def _secret_data(cluster: Cluster, namespace: str, keys: SecretKeys) -> list[bytes]:
     from wizard.systems.kubernetes.cluster import SECRETS
 
     data = (cluster.get(SECRETS, keys.secret, namespace) or {}).get("data") or {}
-    written = {}
-    for name, key in zip(names, keys.keys, strict=True):
+    for key in keys.keys:
         if not data.get(key):
             raise Problem(
                 "LSA586",
@@ -368,8 +365,41 @@ def _files(
                 "PGSSLCERT and the like",
                 exit=Exit.FAILED,
             )
-        file = folder / name
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(base64.b64decode(data[key]))
-        written[name] = str(file)
-    return written
+    return [base64.b64decode(data[key]) for key in keys.keys]
+
+
+PREFIX = "langsmith-audit-"
+
+
+def _file(stack: contextlib.ExitStack, data: bytes) -> str:
+    """The path of a private file with these bytes, until the stack ends; libpq wants a file."""
+    if sys.platform == "linux":
+        handle = os.memfd_create(PREFIX)
+        stack.callback(os.close, handle)
+        os.fchmod(handle, PRIVATE)
+        os.write(handle, data)
+        return f"/proc/self/fd/{handle}"
+    sweep()
+    folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
+    path = Path(stack.enter_context(folder), "pem")
+    write_private(path, data)
+    return str(path)
+
+
+def sweep() -> None:
+    """Remove the folders of such files whose process was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}[0-9]*-*"):
+        process = folder.name.removeprefix(PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and process.isdecimal() and _gone(int(process)):
+                shutil.rmtree(folder)
+
+
+def _gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
