@@ -124,7 +124,6 @@ class LiveCluster:
         self._write_values()
         if not kept:
             self.install()
-            self._seed()
             self._trace = self._look()
         self.kubernetes.write_kubeconfig(self.kubeconfig, namespace=self.namespace)
 
@@ -149,7 +148,10 @@ class LiveCluster:
         self.kubernetes.made.clear()
 
     def install(self, *, namespace="", release="", chart_version=""):
-        """Install the release from the values file as it is, and wait until its pods are ready."""
+        """Install the release from the values file as it is, and wait until its pods are ready.
+
+        It has the organizations then.
+        """
         if namespace and namespace != self.namespace:
             self.kubernetes.made.append(("Namespace", namespace))
         self.namespace = namespace or self.namespace
@@ -167,6 +169,8 @@ class LiveCluster:
         self.must(answer, "helm install")
         self.kubernetes.faults.begin(self.namespace, f"{self.release}-config")
         self.settle()
+        if self._database():
+            self._seed()
 
     def must_fit(self, scenario):
         """Make sure that the chart has what the scenario needs of it."""
@@ -178,15 +182,18 @@ class LiveCluster:
 
     def settle(self):
         """Wait until every pod of our namespaces is ready or at its end."""
-        made = {name for kind, name in self.kubernetes.made if kind == "Namespace"}
         self.kubernetes.until(
             lambda: all(
                 _settled(pod)
-                for name in made | {self.namespace}
+                for name in self._namespaces()
                 for pod in self.kubernetes.list("Pod", name)
             ),
             timeout=self._options.settle / SLOWER,
         )
+
+    def _namespaces(self):
+        made = {name for kind, name in self.kubernetes.made if kind == "Namespace"}
+        return made | {self.namespace}
 
     def at_once(self):
         """Pods take the time that they take."""
@@ -258,10 +265,11 @@ class LiveCluster:
 
     def psql(self, sql):
         """Run SQL in the bundled PostgreSQL's pod, whoever the tool acts as, and give the rows."""
+        namespace, pod = self._database()
         inside = 'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v ON_ERROR_STOP=1 -qAt -f -'
         answer = self._call(
             *("kubectl", "--kubeconfig", str(self._options.kubeconfig)),
-            *("exec", "-i", f"{self.release}-postgres-0", "-n", self.namespace),
+            *("exec", "-i", pod, "-n", namespace),
             *("--", "sh", "-c", inside),
             text=sql,
         )
@@ -313,9 +321,14 @@ class LiveCluster:
                 f"ON CONFLICT (id) DO UPDATE SET config = {kept}"
             )
 
-    def _database_runs(self):
-        name = f"{self.release}-postgres-0"
-        return self.kubernetes.get("Pod", self.namespace, name) is not None
+    def _database(self):
+        """Namespace and name of the bundled PostgreSQL's pod, whatever the values call it."""
+        mine = {"app.kubernetes.io/instance": self.release}
+        for namespace in self._namespaces():
+            for pod in self.kubernetes.list("Pod", namespace, mine):
+                if pod["metadata"]["name"].endswith("-postgres-0"):
+                    return namespace, pod["metadata"]["name"]
+        return None
 
     def _look(self):
         """What every change would show in."""
@@ -329,7 +342,7 @@ class LiveCluster:
             sorted(one["metadata"]["resourceVersion"] for one in releases),
             len(quotas),
             settings.get("data"),
-            self.stored() if backend and self._database_runs() else {},
+            self.stored() if backend and self._database() else {},
         )
 
 
