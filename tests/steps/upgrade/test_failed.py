@@ -61,6 +61,7 @@ def test_a_hopeless_rollout_ends_helm_kindly(
         assert "revision 2 is failed" in said
         assert "the backend's template has both variables; 0 of 2 ready pods" in said
         assert "ImagePullBackOff" in said
+        assert "is waiting to start: trying and failing to pull image)" in said
     assert "blocking: pod langsmith-backend-" in answer.stderr
     assert "on node practice-node" in answer.stderr
     assert "  event: ! " in answer.stderr
