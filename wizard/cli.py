@@ -25,7 +25,7 @@ EXIT_CODES = """exit codes:
   2 usage or missing input           8 declined before any change
   3 a check failed                   9 stopped with changes made
   4 warnings only (--fail-on warn)  10 failed and fully undone
-  5 unknown, or nothing checked    130 interrupted (143: terminated)
+  5 unknown, or nothing checked    130 interrupted (143: terminated; 141: output closed)
 """
 
 
@@ -75,20 +75,42 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and turn whatever ends it into an exit code."""
-    from wizard.console.interrupts import unwinding
+    from wizard.console import output
 
     arguments = list(sys.argv[1:] if argv is None else argv)
+    output.prepare()
+    code: int = Exit.OK
+    try:
+        code = _ended(arguments)
+        output.flushed()
+    except BrokenPipeError:
+        code = Exit.STOPPED if code == Exit.STOPPED else Exit.UNREAD
+    except OSError as error:
+        output.silence()
+        problem = output.not_written(error)
+        told = _report(problem) if problem else _defect(error)
+        code = code if code == Exit.STOPPED else told
+    output.silence()
+    return int(code)
+
+
+def _ended(arguments: list[str]) -> int:
+    from wizard.console import output
+    from wizard.console.interrupts import unwinding
+
     try:
         with unwinding():
             return int(_dispatch(arguments))
     except Problem as problem:
         return _report(problem)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13
     except KeyboardInterrupt as interrupt:
         return int(getattr(interrupt, "exit", Exit.INTERRUPTED))
-    except Exception as error:  # noqa: BLE001 - the one place where a defect of ours ends
+    except SystemExit as ended:  # argparse's
+        return int(ended.code or 0)
+    except Exception as error:
+        ours = isinstance(error, OSError) and output.not_written(error)
+        if ours or isinstance(error, BrokenPipeError):
+            raise
         return _defect(error)
 
 
@@ -109,7 +131,8 @@ def _dispatch(arguments: list[str]) -> int:
     return _run(name, arguments[1:])
 
 
-def _run(name: str, arguments: list[str]) -> int:
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a command's arguments."""
     import argparse
     import importlib
 
@@ -127,12 +150,18 @@ def _run(name: str, arguments: list[str]) -> int:
     own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
     if own:
         own(parser)
-    parsed = parser.parse_args(arguments)
+    return parser
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    import importlib
+
+    command, parsed = COMMANDS[name], parser_of(name).parse_args(arguments)
     if command.shared:
         from wizard.settings import settings_from
 
         parsed.settings = settings_from(vars(parsed), os.environ)
-    return int(module.main(parsed))
+    return int(importlib.import_module(command.module).main(parsed))
 
 
 def _front_page() -> str:

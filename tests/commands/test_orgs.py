@@ -152,3 +152,15 @@ def test_a_database_that_is_down_is_unknown(cluster, run) -> None:
     answer = run("orgs")
     assert (answer.returncode, answer.stdout) == (5, "")
     assert "LSA215" in answer.stderr
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula(cluster, run) -> None:
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "plain", "a=b"]
+    for name in names:
+        add(cluster, name, '{"can_use_audit_logs": -1}')
+    answer = run("orgs", "--format", "csv", "--only-off")
+    rows = [*csv.DictReader(io.StringIO(answer.stdout))]
+    found = {row["display_name"] for row in rows}
+    assert {"'=1+1", "'+1", "'-1", "'@SUM(A1)", "plain", "a=b"} <= found
+    assert {row["stored"] for row in rows if row["display_name"] == "plain"} == {"'-1"}
+    assert "=1+1" in {row["display_name"] for row in listed(run, "--only-off")}

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from wizard.console.output import for_programs
 from wizard.console.safe import safe, safe_json
 from wizard.engine.answers import Answers
 from wizard.engine.look import where
@@ -143,29 +144,39 @@ def _write_text(organizations: Rows, _target: dict[str, str]) -> None:
 
 
 def _write_ndjson(organizations: Rows, _target: dict[str, str]) -> None:
+    out = for_programs()
     for organization in organizations:
-        sys.stdout.write(_line(organization) + "\n")
+        out.write(_line(organization) + "\n")
 
 
 def _write_json(organizations: Rows, target: dict[str, str]) -> None:
     about = json.dumps({"schema_version": "1.0", "target": target}, ensure_ascii=False)
-    sys.stdout.write(safe_json(about)[:-1] + ', "organizations": [')
+    out = for_programs()
+    out.write(safe_json(about)[:-1] + ', "organizations": [')
     comma = "\n"
     for organization in organizations:
-        sys.stdout.write(comma + _line(organization))
+        out.write(comma + _line(organization))
         comma = ",\n"
-    sys.stdout.write("\n]}\n")
+    out.write("\n]}\n")
 
 
 def _write_csv(organizations: Rows, _target: dict[str, str]) -> None:
-    """Names as they are shown on a terminal, with control characters as escapes."""
-    rows = csv.writer(sys.stdout, lineterminator="\n")
+    """Names as they are shown on a terminal, with control characters as escapes.
+
+    A cell that a spreadsheet would take for a formula begins with an apostrophe, which it drops.
+    """
+    rows = csv.writer(for_programs(), lineterminator="\n")
     rows.writerow(FIELDS)
     for organization in organizations:
         record = _record(organization)
         record["display_name"] = safe(organization.display_name)
         record["is_personal"] = str(organization.is_personal).lower()
-        rows.writerow(record[name] for name in FIELDS)
+        rows.writerow(_cell(record[name]) for name in FIELDS)
+
+
+def _cell(value: Any) -> Any:
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
+    return f"'{value}" if formula else value
 
 
 _WRITERS: dict[str, Callable[[Rows, dict[str, str]], None]] = {

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from wizard.console.output import for_programs
 from wizard.console.safe import safe
 from wizard.problems import Exit
 from wizard.records.journal import Run, runs
@@ -28,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     if args.run:
         told[0]["entries"] = list(chosen[0].entries)
     if args.format == "json":
-        sys.stdout.write(json.dumps({"schema_version": "1.0", "runs": told}, indent=2) + "\n")
+        for_programs().write(json.dumps({"schema_version": "1.0", "runs": told}, indent=2) + "\n")
         return Exit.OK
     lines = _one(told[0]) if args.run else [_line(run) for run in told]
     sys.stdout.write("".join(safe(line) + "\n" for line in lines))

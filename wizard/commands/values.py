@@ -112,22 +112,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Edit each file, or show how; one bad file never stops the others."""
+    written: list[str] = []
+    try:
+        return _all(args, written)
+    except OSError:  # of standard output
+        if written:
+            return Exit.STOPPED
+        raise
+
+
+def _all(args: argparse.Namespace, written: list[str]) -> int:
     results: list[Result] = []
     worst = Exit.OK
     for file in args.files:
         result = replace(_one(file, write=args.write), bare=args.show_values)
+        written += [file] if result.written else []
         if args.check and result.edit.outcome in _CHANGED:
             result = replace(result, exit=Exit.FAILED)
         worst = _worse(worst, result.exit)
         if args.format == "ndjson":
-            _out(json.dumps(result.as_line()) + "\n")
+            sys.stdout.write(json.dumps(result.as_line()) + "\n")
         elif args.format == "text":
-            _out("".join(_text(result)))
+            sys.stdout.write("".join(_text(result)))
         else:
             results.append(result)
     if args.format == "json":
         document = {"schema_version": SCHEMA_VERSION, "files": [it.as_json() for it in results]}
-        _out(json.dumps(document, indent=2) + "\n")
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
     return int(worst)
 
 
@@ -191,9 +203,3 @@ def _text(result: Result) -> Iterator[str]:
             yield "  not written; --write writes it\n"
         else:
             yield f"  written; {_HELM[result.confirmed]}\n"
-
-
-def _out(text: str) -> None:
-    """Text on stdout, whatever it can encode."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

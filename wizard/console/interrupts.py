@@ -33,6 +33,16 @@ class Interrupted(KeyboardInterrupt):
 class Stopped(Exception):
     """A stop that was asked for earlier, at the safe point that has now been reached."""
 
+    why = "Stopped at a safe point, as you asked"
+    exit = Exit.INTERRUPTED
+
+
+class Unread(Stopped):
+    """Nobody reads what is said any more."""
+
+    why = "Stopped, since nobody reads this any more"
+    exit = Exit.UNREAD
+
 
 _prompts: list[Callable[[Interrupted], bool]] = []
 
@@ -61,13 +71,18 @@ class StopSwitch:
 
     def __init__(self) -> None:
         self.asked = False
+        self.unread = False
         self._guarded = False
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """Take the signals for the time of the block, and restore the terminal after it."""
-        with _handled((signal.SIGINT, *ENDING), self._handle), terminal_restored():
-            yield
+        _switches.append(self)
+        try:
+            with _handled((signal.SIGINT, *ENDING), self._handle), terminal_restored():
+                yield
+        finally:
+            _switches.pop()
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -85,7 +100,18 @@ class StopSwitch:
             Stopped: a stop was asked for.
         """
         if self.asked:
-            raise Stopped
+            raise Unread if self.unread else Stopped
+
+    def nobody_reads(self) -> None:
+        """Stop at the next safe point, or at once where this is one.
+
+        Raises:
+            Unread: it is one.
+        """
+        at_once = not self._guarded and threading.current_thread() is threading.main_thread()
+        first, self.asked, self.unread = not self.unread, True, True
+        if at_once and first:
+            raise Unread
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if signum == HANGUP:
@@ -96,6 +122,21 @@ class StopSwitch:
         interrupted = Interrupted(signum)
         if not _prompts or not _prompts[-1](interrupted):
             raise interrupted
+
+
+_switches: list[StopSwitch] = []
+
+
+def unread() -> None:
+    """What is said is read by nobody any more (a closed pipe).
+
+    Raises:
+        Unread: a walk may be left here; where it may not, it is left later.
+        BrokenPipeError: there is no walk.
+    """
+    if not _switches:
+        raise BrokenPipeError
+    _switches[-1].nobody_reads()
 
 
 @contextlib.contextmanager

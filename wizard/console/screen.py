@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
+from wizard.aim import aimed
+from wizard.console.output import Talk
 from wizard.console.safe import safe
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, rendered_diff
@@ -40,7 +41,7 @@ MARKS = {
 
 def talk() -> Console:
     """The console for talk, on standard error."""
-    return _console(sys.stderr)
+    return _console(Talk(sys.stderr) if sys.stderr else None)
 
 
 def result() -> Console:
@@ -48,19 +49,22 @@ def result() -> Console:
     return _console(sys.stdout)
 
 
-def _console(file: TextIO | None) -> Console:
+def _console(file: TextIO | Talk | None) -> Console:
     """As wide as the terminal; without one nothing is wrapped, so that it can be searched.
 
-    A stream that was closed takes nothing; one whose encoding lacks a character gets its escape.
+    A stream that was closed takes nothing.
     """
     if file is None:
         return Console(file=io.StringIO(), highlight=False)
-    if isinstance(file, io.TextIOWrapper):
-        with contextlib.suppress(ValueError):
-            file.reconfigure(errors="backslashreplace")
     # Lines are folded here, at words; what must be copied whole is left to the terminal.
     width = None if file.isatty() else UNWRAPPED
-    return Console(file=file, highlight=False, width=width, soft_wrap=True)
+    console = Console(file=cast("TextIO", file), highlight=False, width=width, soft_wrap=True)
+    console.on_broken_pipe = _unread  # type: ignore[method-assign]  # rich would leave with 1
+    return console
+
+
+def _unread() -> None:
+    raise BrokenPipeError
 
 
 class Hanging:
@@ -187,8 +191,8 @@ def left_block(why: str, changed: Sequence[str], going_on: str, next_step: str) 
     parts: list[RenderableType] = [Text(f"\n{why}.", style="yellow")]
     parts += _facts("changed", changed)
     if going_on:
-        parts.append(_fact("going on", going_on))
-    parts.append(_fact("next", next_step))
+        parts.append(_fact("going on", aimed(going_on)))
+    parts.append(_fact("next", aimed(next_step)))
     return Group(*parts)
 
 

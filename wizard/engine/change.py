@@ -207,14 +207,16 @@ def carried_out(walk: Callable[[], Exit], changing: Changing, *, again: str, afr
         return left(str(handed), Exit.PENDING, ONCE_RUN)
     except TakenBack as back:
         return left(str(back), Exit.UNDONE)
-    except Stopped:
-        return left("Stopped at a safe point, as you asked", Exit.INTERRUPTED)
+    except Stopped as stop:
+        return left(stop.why, stop.exit)
     except KeyboardInterrupt as interrupt:
         exit = interrupt.exit if isinstance(interrupt, Interrupted) else Exit.INTERRUPTED
         return left("Interrupted", exit)
     except Problem as problem:
         screen.talk().print(screen.problem_block(problem, changing.changed))
         return Exit.STOPPED if changing.touched else problem.exit
+    except BrokenPipeError:  # of standard output, where the SQL for a DBA goes
+        return Exit.STOPPED if changing.touched else Exit.UNREAD
     except Exception:
         left("An unexpected error", Exit.UNEXPECTED)
         raise

@@ -1,0 +1,106 @@
+"""The two streams: nothing that they cannot encode or take ends the program half way.
+
+Where nobody reads any more (`| head`), what must not be left half-done comes to its end, and the
+process leaves at the next safe point.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from typing import Any, TextIO, cast
+
+from wizard.console import interrupts
+from wizard.problems import Exit, Problem
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def prepare() -> None:
+    """Let both streams escape what their encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            cast("Any", stream).reconfigure(errors="backslashreplace")
+
+
+def for_programs() -> TextIO:
+    """Standard output for what programs read: UTF-8, whatever the locale is."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        cast("Any", sys.stdout).reconfigure(encoding="utf-8", errors="backslashreplace")
+    return sys.stdout
+
+
+def flushed() -> None:
+    """Write out what is buffered.
+
+    Raises:
+        BrokenPipeError: nobody reads it.
+        OSError: it cannot be written.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def silence() -> None:
+    """Drop what could not be written, so that the interpreter's own end does not try again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _drop(stream)
+
+
+def not_written(error: OSError) -> Problem | None:
+    """The problem of standard output that takes no more; None for another error."""
+    if error.errno not in _FULL or error.filename is not None:
+        return None
+    return Problem(
+        "LSA904",
+        f"The result cannot be written: {error.strerror}",
+        on="standard output",
+        next_step="make room where it goes, or let it go elsewhere",
+        exit=Exit.UNKNOWN,
+    )
+
+
+class Talk:
+    """Standard error for the conversation: a disk that is full there stops nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, if it can be."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._lost(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if it can be."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._lost(error)
+
+    def _lost(self, error: OSError) -> None:
+        _drop(self._stream)
+        if isinstance(error, BrokenPipeError):
+            interrupts.unread()
+
+
+def _drop(stream: TextIO) -> None:
+    """Let a stream lead nowhere from now on."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        stream.flush()
