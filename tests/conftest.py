@@ -21,6 +21,7 @@ import practice_cluster
 import pytest
 from hypothesis import HealthCheck, settings
 
+from wizard.aim import Aim, aim
 from wizard.cli import main
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.helm_binary import helm_binary
@@ -136,6 +137,12 @@ def _helm(major: int) -> Path:
         return helm_binary(major)
     except Problem as problem:
         pytest.skip(f"helm {major}: {problem.what}")
+
+
+@pytest.fixture(autouse=True)
+def nowhere() -> None:
+    """No run was told of yet, whose cluster would be in every command that is shown."""
+    aim(Aim())
 
 
 @pytest.fixture

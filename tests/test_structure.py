@@ -28,7 +28,8 @@ MAY_IMPORT = {
 
 SHARED = {
     "settings": {"problems"},
-    "problems": {"article", "resources"},
+    "problems": {"article", "resources", "aim"},
+    "aim": set[str](),
     "article": set[str](),
     "resources": set[str](),
     "files": set[str](),

@@ -10,6 +10,8 @@ from enum import IntEnum
 from functools import cache
 from typing import Final, NamedTuple
 
+from wizard.aim import aimed
+
 
 class Exit(IntEnum):
     """What the process says to its caller when it ends."""
@@ -26,6 +28,7 @@ class Exit(IntEnum):
     STOPPED = 9
     UNDONE = 10
     INTERRUPTED = 130
+    UNREAD = 141
     TERMINATED = 143
 
 
@@ -68,7 +71,7 @@ class Problem(Exception):
     @property
     def next_step(self) -> str:
         """See above; the catalogue is read only when somebody wants to know."""
-        return self._next_step or next_step_of(self.id)
+        return aimed(self._next_step or next_step_of(self.id))
 
     def but(
         self,

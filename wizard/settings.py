@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -405,6 +406,7 @@ class Target:
         endpoint: the variable of LangSmith's SDKs that `url` comes from; empty for all else.
         repository: the URL of helm's repository that may be added or refreshed; empty: it may not.
         found: how the release was found, where nobody named it.
+        typed: the words that say again what no variable says; see `wizard.aim`.
     """
 
     kubeconfig: Path | None
@@ -440,6 +442,7 @@ class Target:
     endpoint: str = ""
     repository: str = ""
     found: str = ""
+    typed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -497,7 +500,29 @@ def target_from(settings: Settings) -> Target:
         else "",
         repository=settings.get("repo_url") if settings.get("repo_update") else "",
         found=_found(settings),
+        typed=tuple(_typed(settings)),
     )
+
+
+NOT_AGAIN = ("kubeconfig", "context", "namespace", "release", "yes", "no_input", "unfinished",
+             "take_over")  # fmt: skip
+"""What a command that goes on says otherwise, or must not say by itself."""
+
+
+def _typed(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What a flag or a prompt said, as it is typed again; variables are there still."""
+    for option in OPTIONS:
+        told = settings.origins.get(option.name, "") if settings.told(option.name) else ""
+        if option.name in NOT_AGAIN or not option.flags or not told.startswith(("flag", "prompt")):
+            continue
+        value = settings.get(option.name)
+        if option.kind is Kind.SWITCH:
+            yield option.name, option.flags[-1]
+        elif option.kind is Kind.SECONDS:
+            yield option.name, f"{option.flags[-1]} {value:g}"
+        else:
+            several = value if isinstance(value, list) else [value]
+            yield option.name, " ".join(f"{option.flags[0]} {quote(str(it))}" for it in several)
 
 
 def _found(settings: Settings) -> str:

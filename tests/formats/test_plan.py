@@ -77,7 +77,7 @@ def test_every_face_tells_all_that_matters_and_no_secret(
     for words in (
         document["id"][:12], document["expires_at"][:10], "0.12.33", "AUDIT_LOGS_ENABLED",
         "helm upgrade langsmith langchain/langsmith", "UPDATE public.organizations",
-        "Meridian Freight", "kubectl rollout restart", document["target"]["cluster_uid"],
+        "Meridian Freight", "rollout restart", document["target"]["cluster_uid"],
         "pod template of Deployment langsmith-backend", "the prior state of each row",
     ):  # fmt: skip
         assert words in text, words

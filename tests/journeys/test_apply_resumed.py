@@ -91,7 +91,8 @@ def test_it_is_gone_on_with_by_nothing_else_and_not_where_somebody_took_it_back(
 
     cluster.values.write_bytes(original)
     answer = apply(str(plan))
-    back = "next: +langsmith-audit undo puts back what was made"
+    here = "--context practice -n langsmith --release langsmith"
+    back = f"next: +langsmith-audit undo {here} puts back what was made"
     refused(cluster, answer, 7, "LSA920", "step 2 +made by the run that was left", back)
     cluster.values.write_bytes(edited)
     with cluster.connect() as connection:

@@ -66,7 +66,7 @@ def test_an_api_server_that_nobody_reaches(staged) -> None:
 
 def test_expired_credentials(staged) -> None:
     staged.cluster.kubernetes.faults.refuse_credentials()
-    staged.refuses(5, "LSA116", "credentials", "kubectl auth whoami")
+    staged.refuses(5, "LSA116", "credentials", "kubectl --context practice auth whoami")
 
 
 def test_no_helm(staged, tmp_path) -> None:
@@ -99,7 +99,12 @@ def test_a_failed_release(cluster) -> None:
     assert upgraded(cluster).returncode != 0
     cluster.kubernetes.faults.clear()
     assert "langsmith 2 failed" in revisions(cluster)
-    Staged(cluster).refuses(3, "LSA151", "failed since", "helm rollback langsmith 1 -n langsmith")
+    Staged(cluster).refuses(
+        3,
+        "LSA151",
+        "failed since",
+        "helm --kube-context practice rollback langsmith 1 -n langsmith",
+    )
 
 
 def test_a_release_that_was_left_half_way(cluster) -> None:
@@ -117,7 +122,9 @@ def test_a_release_that_was_left_half_way(cluster) -> None:
     helm.kill()
     helm.wait()
     cluster.kubernetes.faults.clear()
-    Staged(cluster).refuses(3, "LSA152", "pending-upgrade since", "helm rollback langsmith 1 ")
+    Staged(cluster).refuses(
+        3, "LSA152", "pending-upgrade since", "helm --kube-context practice rollback langsmith 1 "
+    )
 
 
 def test_a_chart_that_is_too_old(helm3) -> None:

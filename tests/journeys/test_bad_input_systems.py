@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from subprocess import CompletedProcess
 
 import pytest
 from leftovers import (
@@ -57,7 +60,9 @@ class TestTheDatabase:
         for condition in pod["status"]["conditions"]:
             condition["status"] = "False"
         cluster.kubernetes.apply(pod)
-        Staged(cluster).refuses(5, "LSA582", "Service langsmith-postgres", "kubectl get pods")
+        Staged(cluster).refuses(
+            5, "LSA582", "Service langsmith-postgres", "kubectl --context practice get pods"
+        )
 
     def test_neither_the_port_forward_nor_psql_in_the_pod_is_allowed(self, staged) -> None:
         for way in ("portforward", "exec"):
@@ -100,7 +105,7 @@ class TestTheDatabase:
     def test_there_is_no_table_audit_logs(self, cluster, run) -> None:
         with cluster.connect() as connection:
             connection.execute("DROP TABLE audit_logs")
-        refused(cluster, run("check"), 3, "LSA792", "kubectl logs job/")
+        refused(cluster, run("check"), 3, "LSA792", "kubectl --context practice logs job/")
 
     def test_the_right_to_update_is_missing(self, cluster) -> None:
         with cluster.connect() as connection:
@@ -135,6 +140,13 @@ class TestTheDatabase:
     def test_asked_for_directly_and_wrong(self, staged, wrong, exit, id, word) -> None:
         login = direct(staged.cluster, **wrong)
         staged.refuses(exit, id, word, options=("--database", "direct"), **login)
+
+
+@pytest.mark.parametrize("driver", ["configmap", "sql"])
+def test_helm_looks_elsewhere_than_the_release_is(cluster, run, driver) -> None:
+    answer = run("run", "--yes", "--all", env={"HELM_DRIVER": driver})
+    assert answer.returncode in (3, 5), answer.stderr
+    refused(cluster, answer, answer.returncode, "LSA1", f"HELM_DRIVER={driver}", NOTHING)
 
 
 class TestTheApi:
@@ -174,7 +186,8 @@ class TestTheApi:
         assert "LSA801" in answer.stdout + answer.stderr
 
     def test_a_url_where_nobody_listens(self, check) -> None:
-        past = "kubectl port-forward -n langsmith deployment/langsmith-backend 1984:1984"
+        what = "-n langsmith deployment/langsmith-backend 1984:1984"
+        past = f"kubectl --context practice port-forward {what}"
         options = ("--url", "http://127.0.0.1:1")
         check(5, "LSA805", past, "--url http://127.0.0.1:1984", options=options)
 
@@ -186,7 +199,40 @@ class TestTheApi:
         check(3, "LSA821", "organization:manage", LANGSMITH_API_KEY=cluster.viewer_key)
 
     def test_a_key_of_another_organization(self, cluster, check) -> None:
-        check(3, "LSA812", LANGSMITH_API_KEY=cluster.keys.service)
+        words = (
+            "The key is of organization",
+            f"--org {cluster.organizations['off']}; or use a key",
+        )
+        check(3, "LSA812", *words, LANGSMITH_API_KEY=cluster.keys.service)
+
+    def test_an_endpoint_that_is_not_there(self, cluster, run) -> None:
+        """What was measured already is not told to be checked."""
+
+        class Another(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                there = self.path.startswith("/api/v1/orgs/current/info")
+                answer = {"id": str(cluster.organizations["on"])} if there else {"detail": "no"}
+                self.send_response(200 if there else 404)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            def log_message(self, *_: object) -> None:
+                """Nothing is logged."""
+
+        def ask() -> CompletedProcess[str]:
+            with ThreadingHTTPServer(("127.0.0.1", 0), Another) as server:
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                url = ("--url", f"http://127.0.0.1:{server.server_port}")
+                answer = run("check", "--org", str(cluster.organizations["on"]), *url)
+                server.shutdown()
+                return answer
+
+        words = "have to be live in the backend: langsmith-audit run"
+        refused(cluster, ask(), 3, "LSA824", words)
+        answer = run("run", "--yes", "--all", "--force", "--skip", "audit_api")
+        assert answer.returncode == 0, answer.stderr
+        refused(cluster, ask(), 3, "LSA824", "leads to something else than this backend")
 
     def test_no_key_at_all(self, check) -> None:
         check(5, "LSA892", LANGSMITH_API_KEY="")
@@ -286,7 +332,11 @@ class TestTimeLimits:
         pods = backend_pods(cluster)
         cluster.kubernetes.faults.fail_pods({}, "NotReady")
         answer = run("run", "--yes", *off, "--rollout-limit", "2")
-        words = ("not done within 2 seconds", "kubectl rollout status", "changed: +1 organ")
+        words = (
+            "not done within 2 seconds",
+            "kubectl --context practice rollout status",
+            "changed: +1 organ",
+        )
         refused(cluster, answer, 9, "LSA603", *words)
         cluster.kubernetes.faults.clear()
         cluster.kubernetes.until(lambda: not pods & backend_pods(cluster), timeout=60)

@@ -164,7 +164,10 @@ def test_a_plan_names_every_change_exactly_and_leaves_no_trace(cluster, run, tmp
     for name in ("off", "null", "empty"):
         assert f"parameter: {cluster.organizations[name]}" in text
     assert f"parameter: {cluster.organizations['personal']}" not in text
-    assert "kubectl rollout restart deployment/langsmith-backend -n langsmith" in text
+    assert (
+        "kubectl --context practice rollout restart deployment/langsmith-backend -n langsmith"
+        in text
+    )
     assert (
         "5 changes in 4 steps, 2 rollouts of the backend (1 with --one-rollout). "
         "Nothing was changed."

@@ -14,8 +14,9 @@ DONE = ("has both variables", "Revision 1 → 2", "1 organization has", "2 new p
 
 BACKEND = {"app.kubernetes.io/component": "langsmith-backend"}
 NOTICE = "Stopping at the next safe point; Ctrl-C once more leaves at once."
-AGAIN = "next: langsmith-audit run looks again and goes on from what is there"
-AFRESH = "next: langsmith-audit run starts again"
+HERE = "--context practice -n langsmith --release langsmith"
+AGAIN = f"next: langsmith-audit run {HERE} looks again"
+AFRESH = f"next: langsmith-audit run {HERE} starts again"
 
 
 def backend(cluster: PracticeCluster) -> dict:

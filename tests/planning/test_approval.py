@@ -126,7 +126,14 @@ def test_a_signature_counts_for_this_very_file_and_an_allowed_signer(
         return apply(str(plan), "--signature", str(signature), "--allowed-signers", str(allowed))
 
     answer = apply_signed("ann")
-    assert "Signed by ann@example.org" in answer.stderr
+    assert "Signed by ann@example.org (ED25519 key SHA256:" in answer.stderr
+    public = (tmp_path / "ann.pub").read_text()
+    for principals, whose in (("*@example.org,ann@example.org", "ann@example.org"),
+                              ("ann,ann@example.org", "ann or ann@example.org"),
+                              ("*@example.org", "one of *@example.org")):  # fmt: skip
+        allowed.write_text(f"{principals} {public}")
+        assert f"Signed by {whose} (ED25519" in apply_signed("ann").stderr
+    allowed.write_text(f"ann@example.org {public}")
     assert "LSA920" in answer.stderr
     plan.write_text(plan.read_text() + " ")
     assert (verified().returncode, "Signed" in verified().stderr) == (7, False)

@@ -73,11 +73,6 @@ class LiveKubernetes:
         except ResourceNotFoundError:
             raise CannotStage(f"{obj['kind']} {obj['apiVersion']} is not served here") from None
 
-    def serves(self, definition):
-        """Whether a custom kind can be asked for."""
-        found = self._client.resources.search(kind=definition["names"]["kind"])
-        return any(one.group == definition["group"] for one in found)
-
     def get(self, kind, namespace, name):
         try:
             return self.resource(kind).get(name=name, namespace=namespace).to_dict()
@@ -164,8 +159,6 @@ class LiveSomeone:
         made = self._kubernetes.served(obj).create(
             body=obj, namespace=meta.get("namespace"), field_manager=self._manager
         )
-        if definition:  # a server tells of a kind some time after it has taken the definition
-            self._kubernetes.until(lambda: self._kubernetes.serves(obj["spec"]), timeout=10)
         return made.to_dict()
 
     def try_to_create(self, obj, namespace):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from wizard.console import screen
+from wizard.engine.rights import all_lacking
 from wizard.formats.check import MEANING
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Observation
@@ -59,7 +60,7 @@ class Look:
             return Finding("LSA908", State.NOT_RUN, step.title, message)
         self._told.add(id(problem))
         state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
-        return from_problem(problem, state)
+        return from_problem(all_lacking(self._systems, problem), state)
 
 
 def look(

@@ -17,7 +17,7 @@ from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.rights import HELM, IDENTITY, LEASE, TRIED
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
-from wizard.systems.kubernetes.errors import Call, forbidden
+from wizard.systems.kubernetes.errors import Call, Forbidden, forbidden
 from wizard.systems.kubernetes.rbac import Right, roles_text
 from wizard.systems.release.helm_rights import HelmAtWork, helm_rights, most_kept
 from wizard.systems.release.manifest import UNSCOPED, Key, all_objects, resource_of
@@ -85,6 +85,28 @@ def make_sure(systems: Systems, changes: Iterable[Change], *, then: Iterable[str
     found = lacking(systems, changes, then=then)
     if found:
         raise missing(found)
+
+
+def all_lacking(systems: Systems, problem: Problem) -> Problem:
+    """A missing right with all others that lack on the same resource, so that they are asked once.
+
+    Those are meant that a look asks for; one that cannot be asked about is not among them.
+    """
+    if not isinstance(problem, Forbidden):
+        return problem
+    call = problem.call
+    wanted = [
+        Right(it.verb, it.what, it.group, call.namespace or "")
+        for it in dict.fromkeys(_LOOKING)
+        if (it.system, it.what, it.group) == ("kubernetes", call.resource, call.group)
+        if it.verb != call.verb
+    ]
+    try:
+        told = asked(systems, tuple(dict.fromkeys(wanted)))
+    except Problem:
+        return problem
+    verbs = (call.verb, *(it.verb for it, granted in told.items() if granted is False))
+    return Forbidden(call, problem.detail, verbs)
 
 
 def missing(found: Sequence[Right]) -> Problem:

@@ -11,6 +11,7 @@ plan.json`; the signature is then in `plan.json.sig` (ssh-keygen(1), "ALLOWED SI
 
 from __future__ import annotations
 
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,18 +181,22 @@ LIMIT = 20.0
 
 
 def signer(plan: Path, data: bytes, signature: Path, allowed: Path) -> str:
-    """Who signed the plan's file, whose bytes are `data`: one of the allowed signers.
+    """Who signed the plan's file, whose bytes are `data`: the allowed signers that have the key.
+
+    A pattern of the file names nobody, so it is told as one; with it the key.
 
     Raises:
         Problem: LSA916, it is not verified, for whatever reason.
     """
     common = ["-s", str(signature), "-f", str(allowed), "-n", NAMESPACE]
-    found = _ssh_keygen(plan, ["-Y", "find-principals", *common], b"")
-    names = found.split()
-    if not names:
+    found = _ssh_keygen(plan, ["-Y", "find-principals", *common], b"").splitlines()
+    names = [name for name in found if not set(name) & set("*?!")]
+    if not found:
         raise _not_verified(plan, ("no allowed signer has this key",))
-    _ssh_keygen(plan, ["-Y", "verify", "-I", names[0], *common], data)
-    return names[0]
+    said = _ssh_keygen(plan, ["-Y", "verify", "-I", (names or found)[0], *common], data)
+    key = re.search(r"with (\S+ key \S+)", said)
+    whose = " or ".join(names) or f"one of {' or '.join(found)}"
+    return f"{whose} ({key[1]})" if key else whose
 
 
 def _ssh_keygen(plan: Path, argv: list[str], data: bytes) -> str:

@@ -404,7 +404,7 @@ def _last_run(systems: Systems, plan: Plan, step: str) -> str:
         if run.place == systems.place.as_json() and step in run.changed:
             at = str(run.entries[-1]["at"])
             if datetime.fromisoformat(at) > datetime.fromisoformat(plan.created.at):
-                return f"langsmith-audit run {run.id}"
+                return f"run {run.id} of langsmith-audit"
     return ""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from wizard.aim import aimed
 from wizard.problems import next_step_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class Finding:
     message: str
     evidence: tuple[str, ...] = ()
     next_step: str = ""
+
+    def __post_init__(self) -> None:
+        """Its commands meet the cluster that it is about."""
+        object.__setattr__(self, "next_step", aimed(self.next_step))
 
     def as_json(self) -> dict[str, Any]:
         """The finding as the JSON reports and the journal hold it."""

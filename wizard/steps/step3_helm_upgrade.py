@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wizard.aim import aimed
 from wizard.article import WANTED, new_enough
 from wizard.problems import Problem
 from wizard.records.changes import (
@@ -37,7 +38,7 @@ from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.steps.step import Access, Step, Watch, cannot, pending
 from wizard.steps.step1_chart_version import raises
 from wizard.steps.upgrade import back, server_check
-from wizard.steps.upgrade.ahead import Hazards, hazards
+from wizard.steps.upgrade.ahead import Hazards, hazards, refuse_unserved
 from wizard.steps.upgrade.beyond import Beyond, fingerprint_of_values, look_beyond
 from wizard.steps.upgrade.chart import chart_consents, chart_of, chart_reference
 from wizard.steps.upgrade.failed import aftermath
@@ -45,6 +46,7 @@ from wizard.steps.upgrade.live import EDITS, live_drift
 from wizard.steps.upgrade.owner import await_sync, owner_consents, owner_findings, sync_change
 from wizard.steps.upgrade.release_state import state_consents
 from wizard.steps.upgrade.run_helm import upgrade as make_upgrade
+from wizard.systems.helm.client import typed
 
 if TYPE_CHECKING:
     from wizard.records.plan import ServerCheck
@@ -126,6 +128,7 @@ class HelmUpgrade(Step):
         if not systems.target.values or (not edit and settled):
             return None
         systems.workload.must_roll()
+        refuse_unserved(systems)
         ahead = hazards(systems)
         upgrade = self._upgrade(systems, wait=ahead.wait)
         chart = chart_of(systems, upgrade)
@@ -135,7 +138,7 @@ class HelmUpgrade(Step):
         return Change(
             step=self.name,
             items=(_item(release.name, release.chart_version, upgrade.version),),
-            exact=(Exact("argv", _shell(systems.helm.upgrade_argv(upgrade))),),
+            exact=(Exact("argv", typed(systems.helm.upgrade_argv(upgrade))),),
             preconditions=self._preconditions(systems, basis, beyond),
             besides=basis.besides,
             moves=dict.fromkeys(OF_RELEASE, "") | basis.moved(whole=_moves_more(systems, beyond)),
@@ -144,7 +147,9 @@ class HelmUpgrade(Step):
             effect=_effect(systems, beyond, ahead),
             reversible=Reversible.PARTLY,
             because="hook Jobs and database migrations that ran do not come back",
-            undo=f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait",
+            undo=aimed(
+                f"helm rollback {release.name} {release.revision} -n {release.namespace} --wait"
+            ),
             register=_register(systems, upgrade),
             after="values_file" if edit else "",
             consents=(
@@ -280,12 +285,6 @@ def _shown(live: Mapping[str, str | None], name: str) -> str:
     if name not in live:
         return "(not set)"
     return live[name] or "(not a plain value)"
-
-
-def _shell(argv: Sequence[str]) -> str:
-    import shlex
-
-    return shlex.join(argv)
 
 
 def _effect(systems: Systems, beyond: Beyond, ahead: Hazards) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from wizard.aim import aimed
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Evidence, Finding, State, failed, passed
@@ -85,7 +86,7 @@ class BackendRestart(Step):
         return Change(
             step=self.name,
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
-            exact=(Exact("argv", command),),
+            exact=(Exact("argv", aimed(command)),),
             preconditions=basis.preconditions,
             besides=basis.besides,
             risk=_risk(systems),

@@ -55,7 +55,8 @@ class AuditApi(Step):
         subject = f"organization {served.organization.display_name} ({served.organization.id})"
         says = f"{served.url} says can_use_audit_logs: {served.organization.can_use_audit_logs}"
         if served.refused:
-            return Observation((_refused(served.refused, subject, says),), right=False)
+            refused = _measured(systems, served.refused)
+            return Observation((_refused(refused, subject, says),), right=False)
         return _answered(served, subject, says)
 
     def require(self, systems: Systems) -> None:
@@ -116,6 +117,24 @@ def _answered(served: Served, subject: str, says: str) -> Observation:
     )  # fmt: skip
     found = passed("LSA891", subject, message, *filter(None, evidence))
     return Observation((found,), right=True)
+
+
+def _measured(systems: Systems, problem: Problem) -> Problem:
+    """An endpoint that is not there, with what of its reasons was looked at already."""
+    if problem.id != "LSA824":
+        return problem
+    try:
+        lacking = systems.lacking_live
+    except Problem:
+        return problem
+    if lacking:
+        step = f"{' and '.join(lacking)} first have to be live in the backend: langsmith-audit run"
+        return problem.but(next_step=step)
+    return problem.but(
+        next_step="the chart and the variables are as they should be, so this address leads to "
+        "something else than this backend: see what answers there, and give another with --url "
+        "(with its base path, config.basePath)"
+    )
 
 
 def _newest(items: list[dict[str, object]]) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from wizard.aim import Aim, aim
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.settings import Place, Target
@@ -93,6 +94,8 @@ class Systems:
     def answer(self, target: Target) -> None:
         """Go on with a target that has more answers."""
         self.target = target
+        if "cluster" in self._kept:
+            self._aim(self._kept["cluster"])
         self.forget()
 
     @property
@@ -423,7 +426,13 @@ class Systems:
             self.target.kubeconfig, self.target.context, limit=self.target.connect_limit
         )
         self._clients.callback(cluster.close)
+        self._aim(cluster)
         return cluster
+
+    def _aim(self, cluster: Cluster) -> None:
+        target = self.target
+        file, place = str(target.kubeconfig or ""), (target.namespace, target.release)
+        aim(Aim(cluster.context, file, *place, target.typed))
 
     def _read_release(self) -> Release:
         """helm's release; with --gitops also what stands for one that helm does not have."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 import yaml
-from leftovers import backend_env
+from leftovers import backend_env, refused
 
 from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
@@ -15,6 +18,7 @@ from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.records.findings import State
 from wizard.steps.upgrade.ahead import hazards, line_findings
 from wizard.systems.access import Systems
+from wizard.systems.helm.errors import Call, helm_problem
 
 SALT = {"config": {"existingSecretName": "given"}}
 
@@ -76,6 +80,33 @@ def test_an_argo_rollout_is_not_waited_for_by_helm_4(cluster, systems, helm4) ->
         found = hazards(afresh)
     assert not found.wait
     assert {it.id for it in found.findings} == {"LSA171", "LSA175"}
+
+
+def recorded(cluster: PracticeCluster, change: Callable[[str], str]) -> None:
+    """The release's newest revision with another record, as an older helm or cluster left it."""
+    secrets = cluster.kubernetes.list("Secret", "langsmith", {"owner": "helm"})
+    newest = max(secrets, key=lambda it: int(it["metadata"]["labels"]["version"]))
+    packed = base64.b64decode(base64.b64decode(newest["data"]["release"]))
+    text = change(gzip.decompress(packed).decode())
+    data = base64.b64encode(base64.b64encode(gzip.compress(text.encode()))).decode()
+    cluster.kubernetes.apply({**newest, "data": {"release": data}})
+
+
+def test_a_kind_that_the_cluster_has_no_more_is_seen_before_helm_meets_it(cluster, run) -> None:
+    upgraded(cluster, backend={"pdb": {"enabled": True, "minAvailable": 1}})
+    recorded(cluster, lambda text: text.replace("policy/v1", "policy/v1beta1"))
+    values = cluster.values.read_bytes()
+    for command in (("plan", "--all"), ("run", "--yes", "--all")):
+        answer = run(*command)
+        refused(cluster, answer, 3, "LSA138", "policy/v1beta1", "helm mapkubeapis --kube-context")
+        assert "PodDisruptionBudget langsmith-backend" in answer.stderr
+    assert cluster.values.read_bytes() == values
+    checked = run("check", "--all")
+    assert "LSA138" in checked.stdout
+    argv = ("upgrade", "langsmith", "langchain/langsmith", "--version", "0.12.33")
+    said = cluster.run_helm(*argv, "-f", str(cluster.values)).stderr
+    call = Call("helm upgrade", "release langsmith in namespace langsmith")
+    assert helm_problem(call, said).id == "LSA138", said
 
 
 def test_budgets_that_block(cluster, systems, helm4) -> None:

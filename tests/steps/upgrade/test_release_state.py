@@ -33,7 +33,8 @@ def has(finding: dict, *patterns: str) -> None:
 def told_command(finding: dict, begins: str) -> list[str]:
     """The helm command of a finding's next step, as a person would copy it."""
     (text,) = re.findall(
-        rf"(?<=helm ){begins}[^(;:]*?(?= \(|, | and | ends|$)", finding["next_step"]
+        rf"(?<=helm --kube-context practice ){begins}[^(;:]*?(?= \(|, | and | ends|$)",
+        finding["next_step"],
     )
     return shlex.split(text)
 

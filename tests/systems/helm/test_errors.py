@@ -75,6 +75,38 @@ CALL = Call("helm upgrade", "release ls in namespace ns", "langchain/langsmith",
             "Kind=Deployment): .spec.nosuch: field not declared in schema",
             "LSA132",
         ),
+        (
+            'Error: UPGRADE FAILED: cannot patch "ls" with kind Deployment: Internal error '
+            'occurred: failed calling webhook "v.example.com": failed to call webhook: Post '
+            '"https://v.ns.svc:443/": context deadline exceeded',
+            "LSA137",
+        ),
+        (
+            'Error: UPGRADE FAILED: Internal error occurred: failed calling webhook "v": failed to '
+            'call webhook: Post "https://v": dial tcp 10.0.0.1:443: connect: connection refused',
+            "LSA137",
+        ),
+        (
+            'Error: UPGRADE FAILED: failed calling webhook "v": Post "https://v": tls: failed to '
+            "verify certificate: x509: certificate signed by unknown authority",
+            "LSA137",
+        ),
+        (
+            "Error: UPGRADE FAILED: unable to build kubernetes objects from current release "
+            'manifest: resource mapping not found for name: "ls" namespace: "" from "": no matches '
+            'for kind "PodDisruptionBudget" in version "policy/v1beta1"\nensure CRDs are installed',
+            "LSA138",
+        ),
+        (
+            'Error: UPGRADE FAILED: create: failed to create: Secret "sh.helm.release.v1.ls.v2" is '
+            "invalid: data: Too long: must have at most 1048576 bytes",
+            "LSA139",
+        ),
+        (
+            "Error: UPGRADE FAILED: create: failed to create: Request entity too large: limit is "
+            "3145728",
+            "LSA139",
+        ),
         ("Error: something new", "LSA131"),
         ("", "LSA131"),
     ],
@@ -240,3 +272,27 @@ def test_the_secrets_of_values() -> None:
     assert secret_literals(values) == {"salty", "123456", "jjjj", "hidden"}
     assert is_secret_key("langsmithLicenseKey")
     assert not is_secret_key("secretKeyRef")
+
+
+def test_all_verbs_that_helm_lacks_are_named() -> None:
+    said = "\n".join(
+        f'jobs.batch is forbidden: User "u" cannot {verb} resource "{what}" in API group "{group}" '
+        'in the namespace "ns"'
+        for verb, what, group in (
+            ("list", "jobs", "batch"), ("watch", "jobs", "batch"), ("get", "secrets", "")
+        )
+    )  # fmt: skip
+    problem = helm_problem(CALL, said)
+    assert problem.id == "LSA117"
+    assert "list, watch jobs in namespace ns; get secrets in namespace ns" in problem.what
+    assert 'resources: ["jobs"], verbs: ["list", "watch"]' in problem.next_step
+    assert 'resources: ["secrets"], verbs: ["get"]' in problem.next_step
+
+
+def test_a_kind_that_the_cluster_has_no_more_is_told_by_whose_it_is() -> None:
+    words = 'resource mapping not found: no matches for kind "Thing" in version "x.io/v1"'
+    for manifest, step in (("current", "helm mapkubeapis RELEASE"), ("new", "its CRD")):
+        said = f"unable to build kubernetes objects from {manifest} release manifest: {words}"
+        problem = helm_problem(CALL, said)
+        assert (problem.id, step in problem.next_step) == ("LSA138", True)
+        assert "Thing in x.io/v1" in problem.what

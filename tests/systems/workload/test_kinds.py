@@ -52,7 +52,8 @@ def test_the_whole_procedure_on_a_rollout(
         True
     }
     restarts = [one for one in entries(argo) if one.get("step") == "backend_restart"]
-    assert restarts[0]["exact"][0]["text"] == f"kubectl argo rollouts restart {WHERE}"
+    argv = f"kubectl argo rollouts --context practice restart {WHERE}"
+    assert restarts[0]["exact"][0]["text"] == argv
     before = set(restarts[0]["register"]["pods"])
     assert not before & {pod["metadata"]["uid"] for pod in pods}
     again = run("check", "--format", "json")

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import at_least
-from wizard.problems import Problem
-from wizard.records.findings import Finding, State, failed
-from wizard.systems.release.manifest import objects_of
+from wizard.problems import Exit, Problem
+from wizard.records.findings import Finding, State, failed, from_problem
+from wizard.systems.release.manifest import all_objects, objects_of
 from wizard.systems.workload.waiting import covers, kept
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 WITHOUT_WAIT = "goes without helm's --wait; the backend's rollout is waited for all the same"
+EVERYWHERE = ("apps/v1", "batch/v1", "rbac.authorization.k8s.io/v1", "networking.k8s.io/v1")
+"""API versions that every cluster of today has, so that nobody need be asked."""
 BACKFILL_CHECK = "backfill-check"
 
 
@@ -54,7 +56,7 @@ def hazards(systems: Systems) -> Hazards:
     What cannot be looked at becomes a finding of its own and stops nothing.
     """
     found: list[_Hazard] = []
-    for look in (_load_balancers, _rollouts, _budgets, _hooks, _image, _values):
+    for look in (_served, _load_balancers, _rollouts, _budgets, _hooks, _image, _values):
         found += _looked(systems, look)
     wait = all(each.wait for each in found)
     return Hazards(
@@ -71,6 +73,45 @@ def _looked(systems: Systems, look: Callable[[Systems], Iterator[_Hazard]]) -> l
         message = f"Not looked at: {problem.what}"
         told = Finding("LSA180", State.UNKNOWN, problem.on, message, (), problem.next_step)
         return [_Hazard(told)]
+
+
+def refuse_unserved(systems: Systems) -> None:
+    """Make sure that the cluster has every kind of the deployed release: helm asks for them.
+
+    Raises:
+        Problem: LSA138, it has not.
+    """
+    for version, names in _unserved(systems).items():
+        raise Problem(
+            "LSA138",
+            f"The deployed release holds {version}, which the cluster does not serve any more",
+            on=systems.release.on,
+            next_step="rewrite helm's record of it with its plugin mapkubeapis (helm plugin install"
+            " https://github.com/helm/helm-mapkubeapis): helm mapkubeapis "
+            f"{systems.target.release} -n {systems.target.namespace}; then again",
+            exit=Exit.FAILED,
+            detail=tuple(names),
+        )
+
+
+def _served(systems: Systems) -> Iterator[_Hazard]:
+    try:
+        refuse_unserved(systems)
+    except Problem as problem:
+        if problem.id != "LSA138":
+            raise
+        yield _Hazard(from_problem(problem, State.FAIL))
+
+
+def _unserved(systems: Systems) -> dict[str, list[str]]:
+    """The objects of API versions that the cluster has not, by version."""
+    found: dict[str, list[str]] = {}
+    for (kind, _, name), each in all_objects(systems.manifest, systems.release).items():
+        version = str(each.get("apiVersion") or "")
+        if "/" in version and version not in EVERYWHERE:
+            found.setdefault(version, []).append(f"{kind} {name}")
+    served = systems.cluster.versions() if found else frozenset()
+    return {version: names for version, names in found.items() if version not in served}
 
 
 def _load_balancers(systems: Systems) -> Iterator[_Hazard]:

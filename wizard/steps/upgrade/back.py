@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.aim import aimed
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.findings import Finding
@@ -21,6 +22,7 @@ from wizard.steps.step import cannot, not_ours, nothing
 from wizard.steps.upgrade.beyond import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll
+from wizard.systems.helm.client import typed
 from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
@@ -186,12 +188,10 @@ def _as_before(path: Path, made: Made) -> Path:
 def _change(
     systems: Systems, release: Release, wanted: int, argv: Sequence[str], way: Rollback | Upgrade
 ) -> Change:
-    import shlex
-
     return Change(
         step=STEP,
         items=(f"the release as in revision {wanted}, from revision {release.revision}",),
-        exact=(Exact("argv", shlex.join(argv)),),
+        exact=(Exact("argv", typed(argv)),),
         preconditions=facts(
             FactKind.RELEASE,
             {"release revision": str(release.revision), "release status": release.status},
@@ -199,7 +199,7 @@ def _change(
         effect="rolls the backend's pods, and runs the chart's rollback hooks where it has some",
         reversible=Reversible.PARTLY,
         because="hook Jobs that ran do not come back",
-        undo=f"helm rollback {release.name} {release.revision} -n {release.namespace}",
+        undo=aimed(f"helm rollback {release.name} {release.revision} -n {release.namespace}"),
         register={
             "revision": release.revision,
             "chart_version": release.chart_version,

@@ -121,7 +121,7 @@ def _log(systems: Systems, pod: Pod) -> str:
             )
         except Problem as found:
             problem = found
-    return f"(no log: {'; '.join((problem.what, *problem.detail))})" if problem else ""
+    return f"(no log: {problem.what})" if problem else ""
 
 
 def _pod_line(pod: Pod) -> str:

@@ -138,10 +138,26 @@ def _told(systems: Systems, problem: Problem, change: Change, view: UpgradeView)
             exit=Exit.FAILED,
             detail=(f"helm: {problem.what}", *problem.detail),
         )
+    if problem.id == "LSA130":
+        return _with_job(systems, problem, view)
     if problem.id == "LSA127":
         what = f"{problem.what} within {way.timeout} seconds (--upgrade-limit)"
         return problem.but(what=what)
     return problem
+
+
+def _with_job(systems: Systems, problem: Problem, view: UpgradeView) -> Problem:
+    """A failed hook with the name of its Job, which helm does not tell."""
+    view.look()
+    failed = [job for job in view.jobs if job.state == "failed"]
+    if not failed:
+        return problem
+    job = failed[-1]
+    return problem.but(
+        what=f"{problem.what}: Job {job.name} {job.words}",
+        next_step=f"kubectl logs job/{job.name} -n {systems.installation.namespace} tells why, "
+        "until the Job vanishes; langsmith-audit run --accept-failed makes the upgrade again",
+    )
 
 
 def _is_pending(systems: Systems) -> bool:

@@ -6,8 +6,9 @@ Values files are given to it as it gets them, and it must not repeat the secrets
 from __future__ import annotations
 
 import re
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ STATE_MEANING = {
     "uninstalling": "The release is being removed.",
     "superseded": "A later revision has replaced this one.",
 }
+
+
+def typed(argv: Sequence[str]) -> str:
+    """A command of helm as a person types it, by its name."""
+    return shlex.join(["helm", *argv[1:]])
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -43,8 +45,35 @@ def _errors(stderr: str) -> str:
     return "\n".join(line for line in lines if line and not _WARNING.match(line))
 
 
+_DRIVER = re.compile(
+    r"unable to instantiate SQL driver|unknown driver|memory driver", re.IGNORECASE
+)
+
+
+def _no_records(call: Call, stderr: str) -> Problem:
+    driver = os.environ.get("HELM_DRIVER", "")[:20]
+    return Problem(
+        "LSA146",
+        f"helm cannot use the storage of its releases that HELM_DRIVER={driver} names",
+        on=call.on,
+        next_step="correct HELM_DRIVER (where it is sql, HELM_DRIVER_SQL_CONNECTION_STRING too), "
+        "or unset it: helm then keeps its releases in Secrets of the namespace",
+        detail=tuple(redact(stderr, call.secrets).strip().splitlines()[-MOST_LINES:]),
+    )
+
+
+def other_driver() -> str:
+    """What to look at first where helm looks for its records elsewhere than it does as a rule."""
+    told = os.environ.get("HELM_DRIVER", "")
+    if told.lower() in ("", "secret", "secrets"):
+        return ""
+    return f"See whether HELM_DRIVER={told[:20]} is right: helm looks for releases there alone. "
+
+
 def helm_problem(call: Call, stderr: str) -> Problem:
     """The Problem behind a helm command that ended with an error."""
+    if _DRIVER.search(stderr):  # helm 4 says this as if it were no error
+        return _no_records(call, stderr)
     detail = words(stderr, call.secrets)
     errors = without_objects(_errors(stderr))
     for pattern, build in _KNOWN:
@@ -55,7 +84,7 @@ def helm_problem(call: Call, stderr: str) -> Problem:
         "LSA131",
         f"{call.did} ended with an error",
         on=call.on,
-        next_step="Read helm's own words above, then run the same command by hand",
+        next_step=f"{other_driver()}Read helm's own words above, then run the same command by hand",
         detail=detail,
     )
 
@@ -87,16 +116,73 @@ def _alias(chart: str) -> str:
 
 
 def _forbidden(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
-    verb, resource, group = match["verb"], match["resource"], match["group"] or ""
-    where = f"in namespace {match['ns']}" if match["ns"] else "in the whole cluster"
+    """All that helm lacks, as far as its words say: it goes on to ask after the first refusal."""
+    verbs: dict[tuple[str, str, str], dict[str, None]] = {}
+    for each in re.finditer(_NO_RIGHT, match.string, re.IGNORECASE):
+        where = f"in namespace {each['ns']}" if each["ns"] else "in the whole cluster"
+        verbs.setdefault((each["group"], each["resource"], where), {})[each["verb"]] = None
+    told = [f"{', '.join(each)} {what} {where}" for (_, what, where), each in verbs.items()]
+    rules = [
+        f'apiGroups: ["{group}"], resources: ["{what}"], verbs: {json.dumps([*each])} {where}'
+        for (group, what, where), each in verbs.items()
+    ]
     return Problem(
         "LSA117",
-        f"{call.did} needs a right that you do not have: {verb} {resource} {where}",
+        f"{call.did} needs a right that you do not have: {'; '.join(told)}",
         on=call.on,
-        next_step=(
-            f'Ask for a Role with apiGroups: ["{group}"], resources: ["{resource}"], '
-            f'verbs: ["{verb}"] {where}.'
-        ),
+        next_step=f"Ask for a Role with {'; and '.join(rules)}.",
+        detail=detail,
+    )
+
+
+def _webhook(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA137",
+        f"The webhook {match['name']} of the cluster does not answer, and the API server refuses "
+        "what it could not ask it about",
+        on=call.on,
+        next_step="see whether the pods behind it run (its configuration names their Service): "
+        "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml; then "
+        "make the upgrade again",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def _no_such_kind(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
+    """A kind that this cluster does not serve: of the deployed release, or of the new chart."""
+    kind = f"{match['kind']} in {match['version']}"
+    if "current release manifest" in match.string:
+        return Problem(
+            "LSA138",
+            f"The deployed release holds a kind that the cluster does not serve any more: {kind}; "
+            "helm changed nothing",
+            on=call.on,
+            next_step="rewrite helm's record of it with its plugin mapkubeapis (helm plugin install"
+            " https://github.com/helm/helm-mapkubeapis): helm mapkubeapis RELEASE; then again",
+            exit=Exit.FAILED,
+            detail=detail,
+        )
+    return Problem(
+        "LSA138",
+        f"The chart renders a kind that the cluster does not serve: {kind}; helm changed nothing",
+        on=call.on,
+        next_step="install what brings the kind (its CRD), turn it off in the values, or take a "
+        "chart version for this cluster",
+        exit=Exit.FAILED,
+        detail=detail,
+    )
+
+
+def _too_large(call: Call, _match: re.Match[str], detail: tuple[str, ...]) -> Problem:
+    return Problem(
+        "LSA139",
+        "helm's record of the revision is larger than the 1 MiB that an object may have; helm "
+        "changed nothing",
+        on=call.on,
+        next_step="a record holds the whole chart: look for stray files in the chart's folder (a "
+        ".helmignore leaves them out), or let helm keep its records elsewhere (HELM_DRIVER=sql)",
+        exit=Exit.FAILED,
         detail=detail,
     )
 
@@ -146,11 +232,20 @@ def _quota(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem
 
 _MEND_VALUES = "Correct the values file at the place that helm names"
 
+_NO_RIGHT = (
+    r'cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<ns>[^"]+)")?'
+)
+
 _KNOWN: tuple[tuple[str, _Build], ...] = (
+    # What the webhook's own connection met comes behind it: no answer, a certificate, a time limit.
+    (r'failed calling webhook "(?P<name>[^"]+)"', _webhook),
+    (_NO_RIGHT, _forbidden),
+    (r'no matches for kind "(?P<kind>[^"]+)" in version "(?P<version>[^"]+)"', _no_such_kind),
     (
-        r'cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
-        r'(?: in the namespace "(?P<ns>[^"]+)")?',
-        _forbidden,
+        r"sh\.helm\.release\.[^\n]*(?:Too long: |must have at most \d+ bytes)"
+        r"|Request entity too large|trying to send message larger than max",
+        _too_large,
     ),
     (
         r"failed to parse [^\n]*: (?:error|cannot unmarshal yaml|yaml:)",

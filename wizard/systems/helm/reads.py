@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from wizard.problems import Exit, Problem
 from wizard.systems.helm import process
-from wizard.systems.helm.errors import Call
+from wizard.systems.helm.errors import Call, other_driver
 from wizard.systems.helm.records import Release, Revision, read_release, read_revision, took
 
 KNOWN_MAJORS = (3, 4)
@@ -105,8 +105,8 @@ class HelmReads:
             "LSA118",
             f"There is no release {name} in namespace {namespace} (releases there: {there})",
             on=f"release {name} in namespace {namespace}",
-            next_step="Name it with --release and --namespace; helm list --all-namespaces shows "
-            "the releases of the cluster",
+            next_step=f"{other_driver()}Name it with --release and --namespace; helm list "
+            "--all-namespaces shows the releases of the cluster",
             exit=Exit.FAILED,
         )
 

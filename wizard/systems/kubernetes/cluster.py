@@ -150,6 +150,13 @@ class Cluster:
             raise
         return any(it.get("name") == resource.plural for it in answer.get("resources") or [])
 
+    def versions(self) -> frozenset[str]:
+        """Each group of the API with each version that it has (`apps/v1`); anybody may ask."""
+        answer = self._connection.request(Call("get", "apis"), "GET", "/apis")
+        groups = [it for it in answer.get("groups") or [] if isinstance(it, dict)]
+        versions = [it for group in groups for it in group.get("versions") or []]
+        return frozenset(str(it["groupVersion"]) for it in versions if "groupVersion" in it)
+
     def _pages(
         self, call: Call, path: str, query: Mapping[str, str], accept: str = JSON
     ) -> list[dict[str, Any]]:

@@ -244,19 +244,34 @@ def _not_admitted(call: Call, told: str, detail: tuple[str, ...]) -> Problem:
     )
 
 
+class Forbidden(Problem):
+    """A missing right, with the RBAC rule that grants it.
+
+    Attributes:
+        call: the request that was refused.
+        verbs: all that lack of what is asked of the resource, where somebody looked.
+    """
+
+    def __init__(
+        self, call: Call, detail: tuple[str, ...] = (), verbs: tuple[str, ...] = ()
+    ) -> None:
+        self.call, self.verbs = call, verbs or (call.verb,)
+        where = f"in namespace {call.namespace}" if call.namespace else "in the whole cluster"
+        kind = "Role" if call.namespace else "ClusterRole"
+        asked = dict.fromkeys(("get", *self.verbs) if "/" in call.resource else self.verbs)
+        super().__init__(
+            "LSA207",
+            f"You may not {' or '.join(self.verbs)} {call.resource} {where}",
+            on=call.on,
+            next_step=f'Ask for a {kind} with the rule apiGroups: ["{call.group}"], '
+            f'resources: ["{call.resource}"], verbs: {json.dumps([*asked])} {where}.',
+            detail=detail,
+        )
+
+
 def forbidden(call: Call, detail: tuple[str, ...] = ()) -> Problem:
     """The Problem of a missing right, with the RBAC rule that grants it."""
-    where = f"in namespace {call.namespace}" if call.namespace else "in the whole cluster"
-    kind = "Role" if call.namespace else "ClusterRole"
-    verbs = f'"get", "{call.verb}"' if "/" in call.resource else f'"{call.verb}"'
-    return Problem(
-        "LSA207",
-        f"You may not {call.verb} {call.resource} {where}",
-        on=call.on,
-        next_step=f'Ask for a {kind} with the rule apiGroups: ["{call.group}"], '
-        f'resources: ["{call.resource}"], verbs: [{verbs}] {where}.',
-        detail=detail,
-    )
+    return Forbidden(call, detail)
 
 
 def not_kubernetes(info: ContextInfo, call: Call) -> Problem:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 API_FACTOR = 2
 """LangSmith may think about an answer for this times the limit to connect."""
+REFUSED = "LSA812"
 NOT_REACHED = ("LSA804", "LSA805", "LSA806")
 """The API's address is of no use from here: no such name, nobody listens, nothing in time."""
 
@@ -76,11 +77,31 @@ class Asking:
 
         chosen = [organization_id(text) for text in self._target.selection.ids]
         api = self._api(url, chosen[0] if len(chosen) == 1 else None)
-        organization = api.organization()
+        try:
+            organization = api.organization()
+        except Problem as problem:
+            if problem.id != REFUSED or len(chosen) != 1:
+                raise
+            raise self._of_another(url, problem, chosen[0]) from None
         if len(chosen) > 1 and organization.id not in chosen:
             api = self._api(url, chosen[0])
             organization = api.organization()
         return api, organization
+
+    def _of_another(self, url: str, problem: Problem, chosen: UUID) -> Problem:
+        """The refusal, with the key's own organization where it says which that is."""
+        try:
+            own = self._api(url, None).organization()
+        except Problem:
+            return problem
+        if own.id == chosen:
+            return problem
+        name = f"{own.display_name} ({own.id})"
+        return problem.but(
+            what=f"The key is of organization {name}, and LangSmith refuses it for {chosen}",
+            next_step=f"choose the key's own organization: --org {own.id}; or use a key that an "
+            f"admin of {chosen} made",
+        )
 
     def _api(self, url: str, organization: UUID | None) -> LangSmithApi:
         from wizard.systems.langsmith.api import LangSmithApi

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
+from wizard.systems.helm.errors import other_driver
 from wizard.systems.helm.records import Release, split_chart
 from wizard.systems.release.manifest import CHART
 
@@ -107,7 +108,8 @@ def not_by_helm(found: Release) -> Problem:
         "LSA145",
         f"LangSmith {found.chart_version} is deployed there without a Helm release",
         on=f"instance {found.name} in namespace {found.namespace}",
-        next_step="go through git: langsmith-audit run --gitops edits the values file (-f), waits "
+        next_step=f"{other_driver()}go through git: langsmith-audit run --gitops edits the values "
+        "file (-f), waits "
         "until it is brought to the cluster, and goes on; --gitops is for check and plan too",
         exit=Exit.FAILED,
         detail=(f"label {CHART_LABEL}: {found.chart}",),

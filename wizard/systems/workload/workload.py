@@ -355,10 +355,20 @@ class Workload:
             "LSA602",
             f"The backend's rollout is stuck: {cause}",
             on=self.on,
-            next_step=f"kubectl describe pods -n {self._namespace} shows the events; the old pods "
-            "stay until the new ones are ready",
+            next_step=self._way_out(cause),
             exit=Exit.FAILED,
             detail=_pod_lines(status),
+        )
+
+    def _way_out(self, cause: str) -> str:
+        if cause == self.unmoved_by():
+            return (
+                "add a replica, or lower the budget's minAvailable: kubectl get pdb "
+                f"-n {self._namespace}; the restart then goes on by itself"
+            )
+        return (
+            f"kubectl describe pods -n {self._namespace} shows the events; the old pods stay until "
+            "the new ones are ready"
         )
 
     def _late(self, status: RolloutStatus | None, limit: float) -> Problem:
