@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -31,6 +32,7 @@ from wizard.systems.kubernetes.cluster import (
 from wizard.systems.kubernetes.errors import refuses
 
 SECRET = "t0ken-nobody-may-read"
+SPEC = {"containers": [{"name": "c"}]}
 PODS_PAGE = b'{"kind": "PodList", "items": []}'
 
 
@@ -61,7 +63,8 @@ class Answers(BaseHTTPRequestHandler):
         sent = {name: ", ".join(self.headers.get_all(name)) for name in self.headers}
         self.server.asked.append((self.path, sent))
         earlier = self.server.earlier.pop(0) if self.server.earlier else None
-        status, kind, body = earlier or self.server.answer
+        answer = earlier or self.server.answer
+        status, kind, body = answer(self.path) if callable(answer) else answer
         self.send_response(status)
         if status in (429, 504) and earlier:
             self.send_header("Retry-After", "0")
@@ -136,7 +139,7 @@ def refused(call: Callable[[], object]) -> Problem:
 
 
 def page(*names: str, token: str = "") -> bytes:
-    items = [{"metadata": {"name": name}} for name in names]
+    items = [{"metadata": {"name": name}, "spec": SPEC} for name in names]
     return json.dumps({"kind": "PodList", "metadata": {"continue": token}, "items": items}).encode()
 
 
@@ -193,6 +196,55 @@ def test_as_in_the_kubeconfig_is_followed(tmp_path: Path, serve) -> None:
         }
     assert len(serve.server.asked) == 2
     assert Cluster.contexts(path)[0].credentials == "token, as jane"
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(
+    tmp_path: Path, serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.systems.kubernetes.http.LARGEST", 2_000)
+    path = kubeconfig(tmp_path / "config", serve(200, b""))
+
+    def answer(asked: str) -> tuple[int, str, bytes]:
+        query = parse_qs(urlsplit(asked).query)
+        size, at = int(query["limit"][0]), int(query.get("continue", ["0"])[0])
+        names = [f"pod-{number}" for number in range(at, min(at + size, 120))]
+        token = str(at + size) if at + size < 120 else ""
+        return 200, "application/json", page(*names, token=token)
+
+    serve.server.answer = answer
+    with closing(Cluster.connect(path, None)) as cluster:
+        found = cluster.list(PODS, "ls")
+        assert [one["metadata"]["name"] for one in found] == [f"pod-{n}" for n in range(120)]
+        monkeypatch.setattr("wizard.systems.kubernetes.http.LARGEST", 20)
+        problem = refused(lambda: cluster.list(PODS, "ls"))
+    assert problem.id == "LSA221"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (page("a", token="t"), "its list has no end"),
+        (page(token="t"), "its list has no end"),
+        (b'{"kind": "PodList", "items": [7]}', "items[0] is no object"),
+        (b'{"kind": "PodList", "items": {}, "metadata": 7}', "metadata is no mapping"),
+    ],
+)
+def test_a_list_that_is_none(tmp_path: Path, serve, body: bytes, words: str) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, body))
+    problem = refused(lambda: Cluster.connect(path, None).list(PODS, "ls"))
+    assert problem.id == "LSA209"
+    assert problem.detail == (f"its answer to list pods in namespace ls: {words}",)
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe", b"7", b"null", b'"x"', b"<html>"])
+def test_what_is_no_json_object(tmp_path: Path, serve, body: bytes) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, body, "application/json"))
+    assert refused(lambda: Cluster.connect(path, None).list(PODS, "ls")).id == "LSA209"
+
+
+def test_json_of_another_content_type_is_read(tmp_path: Path, serve) -> None:
+    path = kubeconfig(tmp_path / "config", serve(200, page("a"), "text/plain"))
+    assert len(Cluster.connect(path, None).list(PODS, "ls")) == 1
 
 
 # The kubeconfig

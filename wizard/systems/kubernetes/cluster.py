@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wizard.problems import Problem
-from wizard.systems.kubernetes.errors import Call, changes
+from wizard.systems.kubernetes.errors import TOO_LARGE, Call, changes, not_kubernetes
 from wizard.systems.kubernetes.http import Connection
 from wizard.systems.kubernetes.kubeconfig import (
     SERVICE_ACCOUNT,
@@ -160,20 +160,30 @@ class Cluster:
     def _pages(
         self, call: Call, path: str, query: Mapping[str, str], accept: str = JSON
     ) -> list[dict[str, Any]]:
+        """All items of a list, fewer at a time where a page of them is too large."""
         found: list[dict[str, Any]] = []
-        token = ""
+        token, size = "", PAGE
         while True:
-            page = {**query, "continue": token} if token else query
-            answer = self._connection.request(call, "GET", path, query=page, accept=accept)
-            found += answer.get("items") or []
-            token = (answer.get("metadata") or {}).get("continue") or ""
+            page = {**query, "limit": str(size), **({"continue": token} if token else {})}
+            try:
+                answer = self._connection.request(call, "GET", path, query=page, accept=accept)
+            except Problem as problem:
+                if problem.id != TOO_LARGE or size == 1:
+                    raise
+                size = max(size // 10, 1)
+                continue
+            items = answer.get("items") or []
+            found += items
+            before, token = token, str((answer.get("metadata") or {}).get("continue") or "")
             if not token:
                 return found
+            if not items or token == before:
+                raise not_kubernetes(self._connection.info, call, "its list has no end")
 
     def metadata(self, resource: Resource, namespace: str, *, labels: str) -> list[dict[str, Any]]:
         """The `metadata` of all objects with these labels; nothing else of them is sent."""
         call = Call("list", resource.plural, resource.group, "", namespace)
-        query = {"limit": str(PAGE), "labelSelector": labels}
+        query = {"labelSelector": labels}
         found = self._pages(call, resource.path(namespace), query, METADATA)
         return [each["metadata"] for each in found]
 
@@ -182,7 +192,7 @@ class Cluster:
     ) -> list[dict[str, Any]]:
         """All objects of a kind in a namespace (None: in all), by label and field selectors."""
         call = Call("list", resource.plural, resource.group, "", namespace)
-        query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
+        query = {"labelSelector": labels, "fieldSelector": fields}
         query = {name: text for name, text in query.items() if text}
         path = resource.path(namespace)
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from wizard.problems import Exit, Problem
 from wizard.systems.kubernetes.kubeconfig import ContextInfo, shown
+from wizard.systems.kubernetes.shapes import odd
 from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.redact import redact
 
@@ -186,6 +187,8 @@ def changes(
         if not isinstance(change, dict) or not isinstance(change.get("object"), dict):
             raise not_kubernetes(info, call)
         about: dict[str, Any] = change["object"]
+        if change.get("type") not in ("ERROR", "BOOKMARK"):
+            refuse_odd(change["object"], info, call)
         if change.get("type") == "ERROR":
             status = json.dumps(about).encode()
             raise answer_problem(int(about.get("code") or 500), status, info, call)
@@ -274,14 +277,26 @@ def forbidden(call: Call, detail: tuple[str, ...] = ()) -> Problem:
     return Forbidden(call, detail)
 
 
-def not_kubernetes(info: ContextInfo, call: Call) -> Problem:
+def not_kubernetes(info: ContextInfo, call: Call, why: str = "") -> Problem:
     """The Problem of an answer that no Kubernetes API server gives."""
     return Problem(
         "LSA209",
         f"What answers at {info.server} is not a Kubernetes API server",
         on=call.on,
         next_step=_ELSEWHERE,
+        detail=(f"its answer to {call.verb} {call.on}: {why}",) if why else (),
     )
+
+
+def refuse_odd(document: dict[str, Any], info: ContextInfo, call: Call) -> None:
+    """Refuse an answer that is not of the shape that Kubernetes documents.
+
+    Raises:
+        Problem: LSA209, with the place.
+    """
+    why = odd(document, custom=not _OF_KUBERNETES.fullmatch(call.group))
+    if why:
+        raise not_kubernetes(info, call, why)
 
 
 def _credentials(info: ContextInfo, detail: tuple[str, ...]) -> Problem:
@@ -318,5 +333,5 @@ def parse(body: bytes) -> Any:
     """The JSON of a body; None when it is not JSON."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -23,6 +23,7 @@ from wizard.systems.kubernetes.errors import (
     answer_problem,
     not_kubernetes,
     parse,
+    refuse_odd,
     transport_problem,
 )
 from wizard.systems.kubernetes.kubeconfig import ContextInfo
@@ -99,6 +100,7 @@ class Connection:
         document = parse(answer.body)
         if not isinstance(document, dict) or "kind" not in document:
             raise not_kubernetes(self.info, call)
+        refuse_odd(document, self.info, call)
         return document
 
     def text(self, call: Call, path: str, *, query: Mapping[str, str] | None = None) -> str:
