@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import requests
+from websocket import WebSocket
 
 from wizard.practice.cluster import DATABASE, PracticeCluster
 from wizard.practice.kubernetes.faults import LocalCommand
@@ -167,6 +168,27 @@ def test_a_port_answers_this_process_alone(connected: Cluster) -> None:
         with socket.create_connection((local.host, local.port), timeout=10) as client:
             client.sendall(b"\0\0\0\x08\x04\xd2\x16\x2f")  # whether the server has TLS
             assert client.recv(1) in (b"N", b"S")
+
+
+def test_a_silent_connection_is_kept_alive(
+    cluster: PracticeCluster, connected: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.systems.kubernetes.forward.PING_SECONDS", 0.05)
+    pinged = threading.Event()
+    ping = WebSocket.ping
+
+    def noted(self: WebSocket, payload: str = "") -> None:
+        ping(self, payload)
+        pinged.set()
+
+    monkeypatch.setattr(WebSocket, "ping", noted)
+    with (
+        connected.forward(POSTGRES_POD, NAMESPACE, 5432) as local,
+        psycopg.connect(dsn(cluster, local)) as connection,
+    ):
+        assert pinged.wait(10)
+        assert connection.execute("SELECT 6*7").fetchone() == (42,)
+        assert local.problem is None
 
 
 def test_many_connections_at_once(cluster: PracticeCluster, connected: Cluster) -> None:

@@ -375,6 +375,23 @@ def test_a_lost_connection_is_opened_again_for_the_next_look(world: World) -> No
         assert len(database.organizations()) == 3
 
 
+@pytest.mark.parametrize("meanwhile", ["nothing", "a change"])
+def test_a_connection_that_was_cut_while_a_person_thought_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    monkeypatch.setattr("wizard.systems.postgres.database.IDLE", 0.0)
+    with world.open() as database:
+        shown = database.organizations()
+        world.sql("SELECT pg_terminate_backend(%s, 5000)", process_of(database._session))
+        if meanwhile == "nothing":
+            assert len(database.enable(shown).changes) == 3
+            return
+        world.sql(f"UPDATE organizations SET config = '{{\"x\": 1}}' WHERE id = '{shown[0].id}'")
+        with refused("LSA540") as caught:
+            database.enable(shown)
+        assert nothing_changed(caught.value)
+
+
 def test_put_back_leaves_what_somebody_changed_since(world: World) -> None:
     with world.open() as database:
         done = database.enable(database.organizations())

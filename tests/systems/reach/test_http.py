@@ -243,6 +243,15 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_made_again(speaker, meth
     assert server.connections == 3
 
 
+def test_a_connection_that_nobody_used_for_long_is_not_used_again(speaker, monkeypatch) -> None:
+    server = speaker(OK)
+    wire = wire_to(server.port)
+    for seconds, connections in ((60.0, 1), (60.0, 1), (0.0, 2)):
+        monkeypatch.setattr("wizard.systems.reach.http.KEPT_SECONDS", seconds)
+        get(wire)
+        assert server.connections == connections
+
+
 def test_a_line_has_a_ceiling_and_the_whole_a_limit(speaker) -> None:
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
     long = wire_to(speaker(lambda client: pour(client, head, b"x" * 1000)).port)

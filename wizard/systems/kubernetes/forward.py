@@ -35,6 +35,8 @@ THREAD = "port-forward"
 SOCKET_NAME = ".s.PGSQL.5432"
 CHUNK = 64 * 1024
 SEND_LIMIT = 30.0
+PING_SECONDS = 30.0
+"""So that nothing in between takes a connection for dead while a person thinks."""
 OWN_FILES = Path("/dev/fd")
 """What this process has open, on Linux, macOS and BSD."""
 
@@ -214,7 +216,9 @@ class _Pipe:
             for sock in (self._local, far, self._closing):
                 selector.register(sock, selectors.EVENT_READ)
             while True:
-                ready = [key.fileobj for key, _ in selector.select()]
+                ready = [key.fileobj for key, _ in selector.select(PING_SECONDS)]
+                if not ready:
+                    self._far.ping()
                 if self._closing in ready or (far in ready and not self._from_far()):
                     return
                 if self._local in ready:

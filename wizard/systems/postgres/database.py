@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.systems.postgres import change, organizations, put_back, tables
+from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import (
     AuditTable,
     Enabled,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 CONNECT_LIMIT = 10
 LOCK_LIMIT = 5.0
 STATEMENT_LIMIT = 30.0
+IDLE = 5.0
+"""Seconds after which a connection is tried before it is used: a firewall may have forgotten it."""
 
 
 class Database:
@@ -44,6 +48,7 @@ class Database:
         self._session = session
         self._login = login
         self._connect_limit = connect_limit
+        self._used = time.monotonic()
 
     @classmethod
     def open(cls, login: Login, *, connect_limit: int = CONNECT_LIMIT) -> Database:
@@ -219,10 +224,22 @@ class Database:
 
     @property
     def _live(self) -> Session:
-        """The connection; a new one when the last was lost."""
-        if self._session.lost:
+        """The connection; a new one when the last was lost, also while nobody used it."""
+        now = time.monotonic()
+        idle, self._used = now - self._used, now
+        if self._session.lost or (idle > IDLE and not self._answers()):
+            self._session.close()
             self._session = open_session(self._login, self._connect_limit)
         return self._session
+
+    def _answers(self) -> bool:
+        """Whether the server still answers on this connection."""
+        try:
+            with self._session.reading(self._connect_limit) as session:
+                session.rows(statement("server_time"))
+        except ConnectionLost:
+            return False
+        return True
 
     @cached_property
     def _table(self) -> OrganizationsTable:

@@ -11,6 +11,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.reach.proxies import SCHEMES, Proxy
 
 T = TypeVar("T")
+KEPT_SECONDS = 60.0
+"""A connection that nobody used for so long may be forgotten in between."""
 Headers = Iterable[tuple[str, str]]
 
 
@@ -225,12 +228,14 @@ class Wire:
         with self._lock:
             while self._idle:
                 connection = self._idle.pop()
-                if connection.sock is not None and not _readable(connection.sock):
+                fresh = time.monotonic() - connection.kept < KEPT_SECONDS
+                if fresh and connection.sock is not None and not _readable(connection.sock):
                     return connection
                 connection.close()
         return None
 
     def _keep(self, connection: _Connection) -> None:
+        connection.kept = time.monotonic()
         with self._lock:
             self._idle.append(connection)
 
@@ -240,6 +245,7 @@ class _Connection(http.client.HTTPConnection):
 
     Attributes:
         done: whether the last answer was read to its end, so that the next may be asked for.
+        kept: since when it waits to be used again (`time.monotonic()`).
     """
 
     auto_open = 0
@@ -248,6 +254,7 @@ class _Connection(http.client.HTTPConnection):
         self.default_port = SCHEMES[scheme]
         super().__init__(host, port)
         self.done = False
+        self.kept = 0.0
 
 
 class _Cut:
