@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -246,3 +247,18 @@ def test_a_values_file_that_cannot_be_read_is_a_problem_of_that_file(
     answer = run("plan", "--all", "--skip", "values_file")
     assert answer.returncode == 3, answer.stderr
     assert f"values file {cluster.values}" in answer.stdout + answer.stderr
+
+
+def test_a_server_that_nobody_verifies_is_one_warning(cluster: PracticeCluster, run) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    told = config["clusters"][0]["cluster"]
+    del told["certificate-authority-data"]
+    told["insecure-skip-tls-verify"] = True
+    cluster.kubeconfig.write_text(json.dumps(config))
+    answer = run("check", "--format", "json")
+    report = json.loads(answer.stdout)
+    found = [it for step in report["steps"] for it in step["findings"] if it["id"] == "LSA219"]
+    assert [it["state"] for it in found] == ["warn"]
+    assert report["steps"][0]["findings"][0] == found[0]
+    assert "insecure-skip-tls-verify" in found[0]["message"]
+    assert answer.stderr == ""
