@@ -48,6 +48,8 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
         {"kind": "ConfigMap", "metadata": METADATA, "data": {"env": "x", "spec": "y"}},
         {"kind": "SelfSubjectAccessReview", "metadata": {}, "status": {"allowed": True}},
         {"kind": "APIResourceList", "resources": [{"name": "pods"}]},
+        {"kind": "APIGroupList", "groups": [{"name": "apps", "versions": [{"version": "v1"}]}]},
+        {"kind": "APIVersions", "versions": ["v1"]},
         {"kind": "PartialObjectMetadataList", "items": [{"metadata": METADATA}]},
     ],
 )
@@ -91,6 +93,7 @@ def test_what_is_null_is_as_what_is_not_there() -> None:
         (changed(DEPLOYMENT, "status", "fine"), "status is no mapping"),
         (changed(DEPLOYMENT, "status.conditions.0.status", 1), "conditions has an entry without"),
         ({"kind": "APIResourceList", "resources": [7]}, "resources is no list"),
+        ({"kind": "APIGroupList", "groups": [{"versions": 7}]}, "groups[0].versions is no list"),
         ({"kind": "SelfSubjectAccessReview", "status": []}, "status is no mapping"),
         ({"kind": "Secret", "metadata": METADATA, "data": "x"}, "data is no mapping"),
     ],

@@ -57,8 +57,10 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "Service": ("spec",),
 }
 """What no object of a kind is without."""
-NAMELESS = ("Review", "ResourceList", "Status")
+NAMELESS = ("Review", "Status")
 """How the kinds end whose objects have no name."""
+DISCOVERY = ("resources", "groups", "versions")
+"""The lists of mappings in what an API server says of itself (APIGroupList, APIResourceList)."""
 
 
 def odd(document: dict[str, Any], *, custom: bool) -> str:
@@ -70,8 +72,10 @@ def odd(document: dict[str, Any], *, custom: bool) -> str:
     kind = document.get("kind")
     if not isinstance(kind, str):
         return "kind is no text"
+    if kind.startswith("API") and "metadata" not in document:
+        return _discovery(document, "")
     if kind.endswith(NAMELESS):
-        return _resources(document)
+        return _mapping(document, "status") if kind.endswith("Review") else ""
     if "items" not in document:
         return _object(document, "", kind, custom=custom)
     items = document["items"] or []
@@ -86,12 +90,17 @@ def odd(document: dict[str, Any], *, custom: bool) -> str:
     return next(filter(None, wrong), "") or _mapping(document, "metadata")
 
 
-def _resources(document: Mapping[str, Any]) -> str:
-    listed = document.get("resources") or []
-    fine = isinstance(listed, list) and all(isinstance(it, dict) for it in listed)
-    return (_mapping(document, "status") if document["kind"].endswith("Review") else "") or (
-        "" if fine else "resources is no list of resources"
-    )
+def _discovery(body: Mapping[str, Any], at: str) -> str:
+    for key in DISCOVERY:
+        value = body.get(key)
+        if value is None or (key == "versions" and body.get("kind") == "APIVersions"):
+            continue
+        if not isinstance(value, list) or not all(isinstance(it, dict) for it in value):
+            return f"{at}{key} is no list of mappings"
+        wrong = (_discovery(it, f"{at}{key}[{index}].") for index, it in enumerate(value))
+        if found := next(filter(None, wrong), ""):
+            return found
+    return ""
 
 
 def _mapping(body: Mapping[str, Any], key: str, at: str = "") -> str:
