@@ -56,6 +56,7 @@ def _key(argv: list[str], stdin: bytes) -> str | None:
     read = {name: text for name, text in os.environ.items() if name.upper().startswith(HELM_READS)}
     inputs = [str(binary), words, stdin, sorted(read.items())]
     inputs += [path.read_bytes() if path.is_file() else None for path in _files(words)]
+    inputs += [(path.name, path.stat().st_mtime_ns) for path in _charts()]
     return hashlib.sha256(pickle.dumps(inputs)).hexdigest()
 
 
@@ -70,3 +71,9 @@ def _files(words: list[str]) -> Iterator[Path]:
             yield Path(words[at + 1])
     yield Path(os.environ.get("HELM_REPOSITORY_CONFIG", ""))
     yield from sorted(Path(os.environ.get("HELM_REPOSITORY_CACHE", "")).glob("*-index.yaml"))
+
+
+def _charts() -> list[Path]:
+    """The archives that the practice repository serves: one may be published again."""
+    folder = Path(os.environ.get("HELM_REPOSITORY_CACHE", ""))
+    return sorted(path for above in folder.parents for path in above.glob("charts/*.tgz"))

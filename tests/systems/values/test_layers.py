@@ -140,7 +140,7 @@ def test_files_that_are_too_deep_or_too_many_are_refused_at_once() -> None:
     for more in (doubled, chained):
         with pytest.raises(Refusal, match="aliases written out"):
             effective_values(["\n".join(lines + more).encode()])
-    nested = [f"a{i}: &a{i} {{l: *a{i - 1}}}" for i in range(1, 600)]
+    nested = [f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 600)]
     for text in ("\n".join(lines + nested), *(_deep(levels) for levels in (400, 3000, 100_000))):
         with pytest.raises(Refusal, match="nests deeper than 400 levels") as refused:
             effective_values([text.encode()])

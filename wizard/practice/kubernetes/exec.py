@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from wizard.practice.kubernetes.errors import PlainError
-from wizard.practice.kubernetes.json_tools import clone, compact
+from wizard.practice.kubernetes.json_tools import clone, compact, is_on
 
 if TYPE_CHECKING:
     from wizard.practice.kubernetes.faults import Handlers, LocalCommand
@@ -132,7 +132,7 @@ def wanted_streams(request: web.BaseRequest) -> set[int]:
     """The channels that a request asks for."""
     query = request.query
     names = {"stdin": STDIN, "stdout": STDOUT, "stderr": STDERR}
-    wanted = {channel for name, channel in names.items() if query.get(name) in ("true", "1")}
+    wanted = {channel for name, channel in names.items() if is_on(query.get(name))}
     if not wanted:
         raise PlainError(400, "you must specify at least 1 of stdin, stdout, stderr")
     offered = request.headers.get("Sec-WebSocket-Protocol", PROTOCOLS[0])

@@ -41,6 +41,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
+def is_on(text: str | None) -> bool:
+    """Whether a switch of a query is on: whatever is told, but for these two."""
+    return text is not None and text.lower() not in ("false", "0")
+
+
 def now() -> str:
     """The time as Kubernetes writes it, in whole seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from wizard.practice.kubernetes.errors import ApiError, cause, rejected
 from wizard.practice.kubernetes.json_tools import canonical, compact
 from wizard.practice.kubernetes.schema import (
-    ANY,
     Path,
     Type,
     Wrong,
@@ -19,6 +18,7 @@ from wizard.practice.kubernetes.schema import (
     fits,
     is_set,
     list_keys,
+    parts,
     pruned,
     type_of,
     unknown,
@@ -231,14 +231,11 @@ def _untyped(value: Any, wanted: Type, names: tuple[str, ...], at: str) -> Itera
     elif wanted.kind == "list":
         yield from _untyped_list(value, wanted, names, at)
     elif wanted.kind in ("struct", "map"):
-        fields = wanted.fields() if wanted.kind == "struct" else {}
-        for name, one in value.items():
-            below = fields.get(name, ANY if wanted.open else None)
-            below = wanted.item() if wanted.kind == "map" else below
+        for name, one, below in parts(value, wanted):
             if below is None:
                 yield f"{at}.{name}: field not declared in schema"
             else:
-                yield from _untyped(one, below, (*names, name), f"{at}.{name}")
+                yield from _untyped(one, below, (*names, str(name)), f"{at}.{name}")
 
 
 def _untyped_list(value: list[Any], wanted: Type, names: tuple[str, ...], at: str) -> Iterator[str]:

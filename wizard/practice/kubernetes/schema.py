@@ -180,14 +180,15 @@ def wrong(value: Any, wanted: Type, path: Path = (), struct: str = "") -> Iterat
 
 def unknown(value: Any, wanted: Type, path: Path = ()) -> Iterator[Path]:
     """The paths of fields that the type does not have."""
-    for name, one, below in _below(value, wanted):
+    for name, one, below in parts(value, wanted):
         if below is None:
             yield (*path, name)
         else:
             yield from unknown(one, below, (*path, name))
 
 
-def _below(value: Any, wanted: Type) -> Iterator[tuple[str | int, Any, Type | None]]:
+def parts(value: Any, wanted: Type) -> Iterator[tuple[str | int, Any, Type | None]]:
+    """What is in a value, with its type; None where the type does not have it."""
     if wanted.kind == "struct" and isinstance(value, dict):
         fields = wanted.fields()
         for name, one in value.items():
@@ -202,7 +203,7 @@ def pruned(value: Any, wanted: Type) -> Any:
     """The value without the fields that the type does not have."""
     if wanted.kind not in ("struct", "map", "list"):
         return value
-    known = ((name, one, below) for name, one, below in _below(value, wanted) if below is not None)
+    known = ((name, one, below) for name, one, below in parts(value, wanted) if below is not None)
     kept = [(name, pruned(one, below)) for name, one, below in known]
     if isinstance(value, list):
         return [one for _, one in kept]

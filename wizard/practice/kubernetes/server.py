@@ -14,7 +14,7 @@ from aiohttp import web
 from wizard.practice.kubernetes import access, discovery, tables
 from wizard.practice.kubernetes.deletion import PRESERVED, policy_of
 from wizard.practice.kubernetes.errors import ApiError, PlainError, invalid_options, unknown_path
-from wizard.practice.kubernetes.json_tools import compact, dig
+from wizard.practice.kubernetes.json_tools import compact, dig, is_on
 from wizard.practice.kubernetes.reading import Ask
 from wizard.practice.kubernetes.resources import (
     Resources,
@@ -37,13 +37,12 @@ Json = dict[str, Any]
 
 LARGEST_BODY = 3 * 1024 * 1024
 """Bytes of a request body, as the real server limits it."""
-_TRUE = ("true", "1")
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _DELETE_QUERY = ("gracePeriodSeconds", "propagationPolicy", "orphanDependents")
 
 
 def _watches(request: web.BaseRequest) -> bool:
-    return request.query.get("watch") in _TRUE or "/watch/" in request.path
+    return is_on(request.query.get("watch")) or "/watch/" in request.path
 
 
 def _not_found() -> web.Response:

@@ -11,7 +11,7 @@ from aiohttp import web
 from wizard.practice.kubernetes.controllers.containers import run_of, status_of
 from wizard.practice.kubernetes.errors import STATUS, ApiError, PlainError, cause, invalid
 from wizard.practice.kubernetes.exec import run_exec, wanted_streams
-from wizard.practice.kubernetes.json_tools import clone, compact, dig, now
+from wizard.practice.kubernetes.json_tools import clone, compact, dig, is_on, now
 from wizard.practice.kubernetes.kinds import Kind
 from wizard.practice.kubernetes.pod_limits import blocking_budget
 from wizard.practice.kubernetes.port_forward import run_port_forward, wanted_ports
@@ -153,7 +153,7 @@ class Subresources:
         container = container_of(pod, request.query.get("container", ""))
         if not dig(pod, "spec", "nodeName"):
             return web.Response(status=204)
-        _refuse_log(pod, container, previous=request.query.get("previous") in ("true", "1"))
+        _refuse_log(pod, container, previous=is_on(request.query.get("previous")))
         lines = self._written(pod, container).splitlines(keepends=True)
         if "tailLines" in options:
             lines = lines[max(0, len(lines) - options["tailLines"]) :]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.practice.kubernetes.errors import ApiError
-from wizard.practice.kubernetes.json_tools import compact
+from wizard.practice.kubernetes.json_tools import compact, is_on
 from wizard.practice.kubernetes.resources import check_version_query, matcher
 from wizard.practice.kubernetes.store import Event, Store
 
@@ -97,7 +97,7 @@ class Watch:
     async def _following(self, seen: int) -> AsyncIterator[bytes]:
         limit = float(self.query.get("timeoutSeconds") or LONGEST)
         ends = self._loop.time() + limit
-        bookmarks = self.query.get("allowWatchBookmarks") in ("true", "1")
+        bookmarks = is_on(self.query.get("allowWatchBookmarks"))
         while (left := ends - self._loop.time()) > 0:
             try:
                 event = await asyncio.wait_for(self.queue.get(), min(left, BOOKMARK_EVERY))
@@ -114,7 +114,7 @@ class Watch:
 
     def _first_lines(self) -> list[bytes]:
         sent = self.query.get("resourceVersion", "")
-        initial = self.query.get("sendInitialEvents") in ("true", "1")
+        initial = is_on(self.query.get("sendInitialEvents"))
         if not initial and sent not in ("", "0"):
             events = self.store.since(int(sent))
             told = [self._line(one) for one in events if one.resource == self.kind.key]

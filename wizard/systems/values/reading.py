@@ -294,7 +294,7 @@ def _too_deep(at: int | None) -> Refusal:
 
 
 def _invalid(text: str, problem: _Unreadable) -> Refusal:
-    if "nesting depth" in problem.words:
+    if "nesting depth" in problem.words and not text.lstrip().startswith("{{"):
         return _too_deep(problem.at)
     middle = _CONFLICT_MIDDLE.search(text)
     if middle is not None:
