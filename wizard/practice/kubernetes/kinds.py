@@ -184,10 +184,11 @@ class Kinds:
     def define(self, definitions: Iterable[dict[str, Any]]) -> None:
         """Serve exactly these CustomResourceDefinitions, besides the built-in kinds."""
         self._custom = {kind.key: kind for kind in map(custom_kind, definitions)}
-        self._named: dict[str, list[Kind]] = {}
+        named: dict[str, list[Kind]] = {}
         for kind in (*self.all(), ARGO_ROLLOUT):
             for name in {kind.singular, kind.plural}:
-                self._named.setdefault(name, []).append(kind)
+                named.setdefault(name, []).append(kind)
+        self._named = named  # whole: other threads look into it meanwhile
         self.changed += 1
 
     def all(self) -> list[Kind]:
