@@ -27,6 +27,7 @@ from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.helm_binary import helm_binary
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
+from wizard.systems.kubernetes.http import HEARD
 
 if TYPE_CHECKING:
     from live_cluster import LiveCluster, LiveOptions
@@ -143,6 +144,13 @@ def _helm(major: int) -> Path:
 def nowhere() -> None:
     """No run was told of yet, whose cluster would be in every command that is shown."""
     aim(Aim())
+
+
+@pytest.fixture(autouse=True)
+def unheard() -> Iterator[None]:
+    """Each test is as a process of its own: nothing was said of any login yet."""
+    yield
+    HEARD.clear()
 
 
 @pytest.fixture

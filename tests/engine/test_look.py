@@ -262,3 +262,5 @@ def test_a_server_that_nobody_verifies_is_one_warning(cluster: PracticeCluster, 
     assert report["steps"][0]["findings"][0] == found[0]
     assert "insecure-skip-tls-verify" in found[0]["message"]
     assert answer.stderr == ""
+    listed = run("orgs", env={"LANGSMITH_AUDIT_NAMESPACE": "", "LANGSMITH_AUDIT_RELEASE": ""})
+    assert listed.stderr.count("LSA219") == 1

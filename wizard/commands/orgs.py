@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wizard.console.output import for_programs
 from wizard.console.safe import safe, safe_json
 from wizard.engine.answers import Answers
-from wizard.engine.look import where
+from wizard.engine.look import tell_remarks, where
 from wizard.problems import Exit
 from wizard.steps.step4_organizations import Organizations
 from wizard.systems.access import Systems, not_understood
@@ -61,6 +61,7 @@ def main(args: argparse.Namespace) -> Exit:
         if not systems.target.selection.ids and (order := systems.database.order(args.search)):
             told.append(order)
         sys.stderr.write("".join(f"{line}\n" for line in told))
+        tell_remarks(systems)
     return Exit.OK
 
 

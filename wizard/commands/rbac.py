@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 from wizard.engine.answers import Answers
+from wizard.engine.look import tell_remarks
 from wizard.engine.rights import NEEDS, at_work, objects, rights_of
 from wizard.problems import Exit
 from wizard.systems.access import Systems
@@ -44,6 +45,7 @@ def main(args: argparse.Namespace) -> Exit:
     if args.from_release:
         with Systems(answers.locate()) as systems:
             rights = _from_release(systems, args.walk)
+            tell_remarks(systems)
             namespace = systems.target.namespace
     else:
         target = answers.target()

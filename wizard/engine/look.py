@@ -141,6 +141,12 @@ def tell_unread_history() -> None:
         screen.talk().print(screen.info(text, problem.id))
 
 
+def tell_remarks(systems: Systems) -> None:
+    """Say what is to be said of the login to the cluster, where no findings are shown."""
+    for it in systems.remarks:
+        screen.talk().print(screen.info(f"{it.what} ({it.on})", it.id))
+
+
 def where(systems: Systems) -> dict[str, str]:
     """The target as a person must see it; what cannot be read is left out."""
     target, cluster = systems.target, systems.cluster

@@ -11,10 +11,9 @@ import base64
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from wizard.systems.kubernetes.login import Fixed, Shown, Source, Token
+from wizard.systems.kubernetes.login import Fixed, Remark, Shown, Source, Token
 
 if TYPE_CHECKING:
-    from wizard.problems import Problem
     from wizard.systems.kubernetes.kubeconfig import ContextInfo, Entry
 
 Headers = list[tuple[str, str]]
@@ -27,18 +26,18 @@ GONE = {
 
 
 class Credentials:
-    """Who asks, by one context; `remarks` gets what a person should hear of it.
+    """Who asks, by one context; `remark` gets what a person should hear of it.
 
     Without TLS (`secure`) no login is sent that stands in the kubeconfig, but for one in the
     server's own URL.
     """
 
-    def __init__(self, info: ContextInfo, remarks: list[Problem], *, secure: bool) -> None:
+    def __init__(self, info: ContextInfo, remark: Remark, *, secure: bool) -> None:
         user = info.user_entry
         check(user)
         self._user = user
         self._impersonation = impersonation(user)
-        self._source = _in_url(info) or (_source(info, remarks) if secure else Fixed(Shown()))
+        self._source = _in_url(info) or (_source(info, remark) if secure else Fixed(Shown()))
 
     def headers(self) -> Headers:
         """Header by header; a name may come more than once.
@@ -71,7 +70,7 @@ def _in_url(info: ContextInfo) -> Source | None:
     return Fixed(Shown(_basic(unquote(name), unquote(password))))
 
 
-def _source(info: ContextInfo, remarks: list[Problem]) -> Source:
+def _source(info: ContextInfo, remark: Remark) -> Source:
     user = info.user_entry
     pair = user.bytes("client-certificate"), user.bytes("client-key")
     if pair[0] and not pair[1]:
@@ -89,7 +88,7 @@ def _source(info: ContextInfo, remarks: list[Problem]) -> Source:
     if user.part("auth-provider"):
         from wizard.systems.kubernetes.oidc import Oidc
 
-        return Oidc(info, Shown("", *pair), remarks)
+        return Oidc(info, Shown("", *pair), remark)
     return Fixed(Shown("", *pair))
 
 

@@ -48,6 +48,10 @@ LONGEST = 8 * 1024 * 1024
 """Bytes of a line of a watch: one object."""
 
 
+HEARD: list[Problem] = []
+"""The remarks of all connections of this process, each once."""
+
+
 class Connection:
     """One API server as one context reaches it.
 
@@ -234,16 +238,21 @@ class Connection:
         with self._lock:
             if self._server is None:
                 self._server = Server(self.info)
-                insecure = self._server.insecure
-                self.remarks += [insecure] if insecure else []
+                if insecure := self._server.insecure:
+                    self._remark(insecure)
             return self._server
+
+    def _remark(self, problem: Problem) -> None:
+        self.remarks.append(problem)
+        if (problem.what, problem.on) not in {(it.what, it.on) for it in HEARD}:
+            HEARD.append(problem)
 
     @property
     def _credentials(self) -> Credentials:
         secure = self._reached.secure
         with self._lock:
             if self._who is None:
-                self._who = Credentials(self.info, self.remarks, secure=secure)
+                self._who = Credentials(self.info, self._remark, secure=secure)
             return self._who
 
     def _way(self) -> Wire:

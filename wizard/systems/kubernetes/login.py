@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from wizard.systems.kubernetes.kubeconfig import ContextInfo, Entry
 
 LARGEST_TOKEN = 1024 * 1024
+Remark = Callable[[Problem], None]
+"""Takes what a person should hear."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from wizard.files import read_file, replace_file
 from wizard.problems import Problem
 from wizard.systems.calls import logged
 from wizard.systems.kubernetes.kubeconfig import LARGEST, Entry
-from wizard.systems.kubernetes.login import Shown, no_login
+from wizard.systems.kubernetes.login import Remark, Shown, no_login
 from wizard.systems.reach.failures import Failure
 from wizard.systems.reach.http import Answer, Wire
 from wizard.systems.reach.proxies import proxy_for
@@ -44,12 +44,12 @@ FORM = ("Content-Type", "application/x-www-form-urlencoded")
 
 
 class Oidc:
-    """One user's login; `remarks` gets what a person should hear of it."""
+    """One user's login; `remark` gets what a person should hear of it."""
 
-    def __init__(self, info: ContextInfo, beside: Shown, remarks: list[Problem]) -> None:
+    def __init__(self, info: ContextInfo, beside: Shown, remark: Remark) -> None:
         self._info = info
         self._beside = beside
-        self._remarks = remarks
+        self._remark = remark
         self._lock = threading.Lock()
         user = info.user_entry
         provider = Entry(user.kind, user.name, user.part("auth-provider") or {}, user.file)
@@ -145,7 +145,7 @@ class Oidc:
             if written
             else ("and kept for this run alone: the kubeconfig is as it was")
         )
-        self._remarks.append(
+        self._remark(
             Problem(
                 "LSA220",
                 f"The login of user {self._config.name} had ended: it was renewed, {where}",
