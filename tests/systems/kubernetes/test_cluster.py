@@ -236,6 +236,27 @@ def test_a_list_that_is_none(tmp_path: Path, serve, body: bytes, words: str) -> 
     assert problem.detail == (f"its answer to list pods in namespace ls: {words}",)
 
 
+@pytest.mark.parametrize(
+    ("words", "id"), [(b"", "LSA204"), (b"SSH-2.0-x\r\n\r\n", "LSA209"), (None, "LSA208")]
+)
+def test_a_websocket_that_does_not_come_about(tmp_path: Path, words: bytes | None, id: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def speak() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(10_000)
+                if words is None:
+                    peer.recv(10_000)
+                else:
+                    peer.sendall(words)
+
+        threading.Thread(target=speak, daemon=True).start()
+        path = kubeconfig(tmp_path / "c", f"http://127.0.0.1:{server.getsockname()[1]}")
+        cluster = Cluster.connect(path, None, limit=0.5)
+        assert refused(lambda: cluster.command("p", "ls", "c", ["true"])).id == id
+
+
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe", b"7", b"null", b'"x"', b"<html>"])
 def test_what_is_no_json_object(tmp_path: Path, serve, body: bytes) -> None:
     path = kubeconfig(tmp_path / "config", serve(200, body, "application/json"))

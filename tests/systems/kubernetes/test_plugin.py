@@ -79,7 +79,9 @@ def test_what_a_plugin_is_given(make: Make, tmp_path: Path, monkeypatch) -> None
 
 
 @pytest.mark.parametrize("lasts", [timedelta(hours=1), timedelta(seconds=-1), None])
-def test_a_token_is_kept_until_it_expires_or_is_refused(make: Make, tmp_path, lasts) -> None:
+def test_a_token_is_kept_until_it_expires_or_is_refused(
+    make: Make, tmp_path, lasts, monkeypatch
+) -> None:
     ends = (datetime.now(UTC) + lasts).isoformat() if lasts else ""
     made = make(f"open({str(tmp_path / 'runs')!r}, 'a').write('x')\n"
                 + gives(token="t", expirationTimestamp=ends))  # fmt: skip
@@ -87,6 +89,8 @@ def test_a_token_is_kept_until_it_expires_or_is_refused(make: Make, tmp_path, la
         assert made.shown().authorization == "Bearer t"
     expired = lasts is not None and lasts < timedelta()
     assert (tmp_path / "runs").read_text() == "x" * (3 if expired else 1)
+    assert not made.refused()  # it was asked just now
+    monkeypatch.setattr(plugin, "PAUSE", 0.0)
     assert made.refused()
     made.shown()
     assert len((tmp_path / "runs").read_text()) == (4 if expired else 2)

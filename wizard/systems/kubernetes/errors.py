@@ -109,8 +109,9 @@ def _failure(error: Exception) -> Failure:
 
     if isinstance(error, ws.WebSocketTimeoutException | TimeoutError):
         return Failure(Kind.SILENT)
-    words = error.strerror if isinstance(error, OSError) else ""
-    return Failure(Kind.BROKEN, words or type(error).__name__)
+    words = (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+    broken = isinstance(error, OSError | ws.WebSocketConnectionClosedException)
+    return Failure(Kind.BROKEN if broken else Kind.STRANGE, words)
 
 
 def answer_problem(

@@ -28,7 +28,7 @@ from wizard.systems.kubernetes.errors import (
 )
 from wizard.systems.kubernetes.kubeconfig import ContextInfo
 from wizard.systems.kubernetes.server import Server
-from wizard.systems.reach.failures import Failure, Kind
+from wizard.systems.reach.failures import Failure
 from wizard.systems.reach.http import Answer, Wire
 
 if TYPE_CHECKING:
@@ -222,11 +222,13 @@ class Connection:
         def upgrade(way: socket.socket) -> WebSocket:
             return _upgraded(way, f"{url}?{urlencode(query)}", own, self.info, call)
 
+        from websocket import WebSocketException
+
         try:
             with logged("kubernetes", f"WebSocket {path}"):
                 return wire.opened(self.limit, upgrade)
-        except Failure as failure:
-            raise transport_problem(failure, self.info, call, self.limit) from None
+        except (Failure, OSError, WebSocketException) as error:
+            raise transport_problem(error, self.info, call, self.limit) from None
 
     def close(self) -> None:
         """Closes the connections that are kept."""
@@ -276,11 +278,10 @@ def _upgraded(
         status, body = int(socket.getstatus()), b""
     except WebSocketBadStatusException as error:
         status, body = error.status_code, bytes(error.resp_body or b"")
-    except WebSocketException as error:
-        answer = socket.handshake_response
-        if answer is None:
-            raise Failure(Kind.STRANGE, type(error).__name__) from None
-        status, body = int(answer.status), b""
+    except WebSocketException:
+        if socket.handshake_response is None:
+            raise
+        status, body = int(socket.handshake_response.status), b""
     if status != UPGRADED:
         way.close()
         place = (socket.getheaders() or {}).get("location")

@@ -33,7 +33,8 @@ LIMIT = 120.0
 ASKING_LIMIT = 600.0
 """Seconds for one that a person answers in a terminal."""
 PAUSE = 30.0
-"""Seconds for which one that failed is not run again: nobody is asked for each request."""
+"""Seconds for which one that failed, or whose login was refused, is not run again: nobody is asked
+for each request."""
 LARGEST = 1024 * 1024
 LAST_LINES = 8
 REFRESH = {
@@ -54,7 +55,8 @@ class Plugin:
         self._body: Mapping[str, Any] = self._user.part("exec") or {}
         self._lock = threading.Lock()
         self._status: Mapping[str, Any] | None = None
-        self._failed: tuple[float, Problem] | None = None
+        self._failed: Problem | None = None
+        self._ran = -PAUSE
         self._check()
 
     def shown(self) -> Shown:
@@ -74,19 +76,27 @@ class Plugin:
         return Shown(f"Bearer {token}" if token else "", certificate, key)
 
     def _once(self) -> Mapping[str, Any]:
-        if self._failed and time.monotonic() - self._failed[0] < PAUSE:
-            raise self._failed[1]
+        if self._failed and self._lately:
+            raise self._failed
+        self._failed = None
         try:
             return self._run()
         except Problem as problem:
-            self._failed = time.monotonic(), problem
+            self._failed = problem
             raise
+        finally:
+            self._ran = time.monotonic()
+
+    @property
+    def _lately(self) -> bool:
+        return time.monotonic() - self._ran < PAUSE
 
     def refused(self) -> bool:
-        """The plugin is asked again."""
+        """The plugin is asked again, unless it was just now."""
         with self._lock:
-            self._status = None
-        return True
+            if not self._lately:
+                self._status = None
+            return self._status is None
 
     def _check(self) -> None:
         version, command = self._version, str(self._body.get("command") or "")
