@@ -28,11 +28,12 @@ MAY_IMPORT = {
 
 SHARED = {
     "settings": {"problems"},
-    "problems": {"article", "resources", "aim"},
+    "problems": {"article", "resources", "aim", "safe"},
     "aim": set[str](),
     "article": set[str](),
     "resources": set[str](),
     "files": set[str](),
+    "safe": set[str](),
 }
 """The shared modules at the top, and what each of them may import."""
 
@@ -163,7 +164,7 @@ COVERED = {
         systems/postgres/put_back systems/postgres/row_changes""",
     "journeys/test_failures.py": "engine/hold",
     "journeys/test_terminal.py": """
-        console/entries console/progress console/prompts console/safe console/screen
+        console/entries console/progress console/prompts console/screen safe
         engine/answers""",
     "journeys/test_terminal_stop.py": "console/interrupts",
     "engine/test_rights.py": """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from wizard import __version__
 from wizard.problems import Exit, Problem
@@ -136,8 +136,14 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     import argparse
     import importlib
 
+    from wizard.safe import safe
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            super().error(safe(message))  # it repeats what was typed
+
     command = COMMANDS[name]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"langsmith-audit {name}",
         description=command.help,
         epilog=EXIT_CODES,
@@ -222,7 +228,7 @@ def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> Non
 
 
 def _report(problem: Problem) -> int:
-    from wizard.console.safe import safe
+    from wizard.safe import safe
 
     lines = [f"✗ {problem.what}  {problem.id}", f"  on: {problem.on}"]
     lines += [f"  | {line}" for line in problem.detail]

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from wizard.aim import aimed
+from wizard.safe import tame
 
 
 class Exit(IntEnum):
@@ -61,11 +62,11 @@ class Problem(Exception):
     ) -> None:
         super().__init__(what)
         self.id: Final = id
-        self.what: Final = what
+        self.what: Final = tame(what)
         self.on: Final = on
         self._next_step: Final = next_step
         self.exit: Final = exit
-        self.detail: Final = detail
+        self.detail: Final = tuple(map(tame, detail))
         self.paste: Final = paste
 
     @property

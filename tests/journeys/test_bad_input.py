@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 
+import forked
 import pytest
 import yaml
 from leftovers import (
@@ -312,3 +313,16 @@ def test_a_journal_in_a_folder_of_somebody_else(staged, tmp_path) -> None:
     answer = started(staged.cluster, ("run", "--yes", "--all"), env, before=before)
     refused(staged.cluster, answer, 5, "LSA902", "Permission denied", NOTHING)
     staged.unchanged()
+
+
+def test_what_was_typed_wrong_is_repeated_safely() -> None:
+    for words in (
+        ("check", "--nosuch\x1b]52;c;x\x07"),
+        ("check", "--format", "\u202eevil"),
+        ("nosuch\x9b",),
+        ("runs", "a", "b\x1b[2J"),
+        ("plan", "--expires", "\x1b"),
+    ):
+        answer = forked.call(words, dict(os.environ))
+        assert answer.returncode == 2, answer.stderr
+        assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(answer.stderr), answer.stderr

@@ -12,6 +12,7 @@ from wizard.commands.runs import main as list_runs
 from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
+from wizard.records.findings import Evidence, Finding, State
 from wizard.records.journal import Journal, runs, unfinished
 from wizard.records.runs import made, the_run
 from wizard.records.runs import state as became
@@ -48,6 +49,24 @@ def test_a_run_is_told_in_order_and_privately() -> None:
     assert run.ended
     assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((run.folder / "journal.ndjson").stat().st_mode) == 0o600
+
+
+def test_what_others_said_is_tame_and_short() -> None:
+    evil = "\x1b]52;c;x\x07\u202e\x9b" + "A" * 3_000_000
+    journal = Journal.begin(PLACE)
+    journal.intent(change("values_file", name=evil[:7]))
+    problem = Problem("LSA131", f"said: {evil}", on="x", detail=(evil, "a\r\nb\tc"))
+    assert problem.detail[1] == "a\nb\tc"
+    journal.failed("values_file", problem)
+    kept = journal.evidence("values_file", Evidence((evil,), {"log": f"{evil}\nsecond"}))
+    for path in (journal.path, kept):
+        text = path.read_text()
+        assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(text), path
+        assert len(text) < 10_000
+    assert kept.read_text().endswith("\nsecond\n")
+    assert runs()[0].entries[1]["register"]["name"] == evil[:7], "what undo needs is as it was"
+    finding = Finding("LSA131", State.FAIL, "x", evil, (evil,))
+    assert len(finding.message) + len(finding.evidence[0]) < 5_000
 
 
 def test_torn_at_any_byte_it_tells_every_whole_line_and_goes_on() -> None:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.console.output import for_programs
-from wizard.console.safe import safe, safe_json
 from wizard.engine.answers import Answers
 from wizard.engine.look import tell_remarks, where
 from wizard.problems import Exit
+from wizard.safe import safe, safe_json
 from wizard.steps.step4_organizations import Organizations
 from wizard.systems.access import Systems, not_understood
 

@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from wizard.console.interrupts import StopSwitch
-from wizard.console.safe import safe_json
 from wizard.console.screen import talk
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.consents import with_chart
@@ -29,6 +28,7 @@ from wizard.problems import Exit, Problem
 from wizard.records.plan import Keyed, Plan, as_text
 from wizard.records.plan_json import ID
 from wizard.records.plan_reading import Reading, read_plan
+from wizard.safe import safe_json
 from wizard.systems.access import Systems, not_understood
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from wizard.console.output import for_programs
-from wizard.console.safe import safe
 from wizard.problems import Exit
 from wizard.records.journal import Run, runs
 from wizard.records.runs import made, state, the_run, undone_by
+from wizard.safe import safe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

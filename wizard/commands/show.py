@@ -7,12 +7,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wizard.console.safe import safe
 from wizard.formats import FORMATS, show
 from wizard.formats.plan import plan_page
 from wizard.problems import Exit
 from wizard.records.plan_json import ID
 from wizard.records.plan_reading import read_plan
+from wizard.safe import safe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -190,7 +190,7 @@ def _worse(one: Exit, other: Exit) -> Exit:
 
 
 def _text(result: Result) -> Iterator[str]:
-    from wizard.console.safe import safe
+    from wizard.safe import safe
 
     made = result.edit
     where = f"{result.file}:{made.line}" if made.line else result.file

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
 
-from wizard.console.safe import safe
+from wizard.safe import safe
 
 WIDEST = 36
 """Cells that a column takes at most; what is longer is cut."""

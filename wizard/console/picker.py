@@ -19,8 +19,8 @@ from prompt_toolkit.output import Output
 from prompt_toolkit.styles import BaseStyle
 
 from wizard.console.entries import Choices, Entry
-from wizard.console.safe import safe
 from wizard.problems import Problem
+from wizard.safe import safe
 
 TALLEST = 15
 """Lines of the list that are shown at once."""

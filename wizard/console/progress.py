@@ -14,9 +14,9 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from wizard.console.interrupts import StopSwitch
-from wizard.console.safe import safe
 from wizard.problems import Problem
 from wizard.records.journal import Journal
+from wizard.safe import safe
 
 HEARTBEAT = 15.0
 """Seconds between two lines without a terminal, however much changes meanwhile."""

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from wizard.aim import aimed
 from wizard.console.output import Talk
-from wizard.console.safe import safe
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, rendered_diff
 from wizard.records.findings import Finding, State
+from wizard.safe import safe
 
 UNWRAPPED = 10_000
 

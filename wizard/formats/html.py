@@ -10,12 +10,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from string import Template
 
-from wizard.console.safe import safe
 from wizard.console.screen import MARKS
 from wizard.formats import blocks
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding
 from wizard.resources import template
+from wizard.safe import safe
 
 SHOWN = 200
 """More than this of what a change rests on is counted, so that the page opens on a phone."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from wizard.console.output import for_programs
-from wizard.console.safe import safe_json
 from wizard.formats import blocks
+from wizard.safe import safe_json
 
 
 def draw(page: blocks.Page) -> None:

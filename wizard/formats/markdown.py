@@ -7,11 +7,11 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from wizard.console.safe import safe
 from wizard.console.screen import MARKS
 from wizard.formats import blocks
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding
+from wizard.safe import safe
 
 SHOWN = 50
 """More than this of what a change rests on is counted: a ticket has a limit of its own."""

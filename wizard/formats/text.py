@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from wizard.console.safe import safe
 from wizard.console.screen import (
     PartHead,
     exact_block,
@@ -21,6 +20,7 @@ from wizard.console.screen import (
     step_head,
 )
 from wizard.formats import blocks
+from wizard.safe import safe
 
 SHOWN = 30
 """More than this of what a change rests on is counted: each row of the database is one."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.aim import aimed
 from wizard.problems import next_step_of
+from wizard.safe import tame
 
 if TYPE_CHECKING:
     from wizard.problems import Problem
@@ -50,8 +51,10 @@ class Finding:
     next_step: str = ""
 
     def __post_init__(self) -> None:
-        """Its commands meet the cluster that it is about."""
+        """Its commands meet the cluster that it is about; what others said is tamed."""
         object.__setattr__(self, "next_step", aimed(self.next_step))
+        object.__setattr__(self, "message", tame(self.message))
+        object.__setattr__(self, "evidence", tuple(map(tame, self.evidence)))
 
     def as_json(self) -> dict[str, Any]:
         """The finding as the JSON reports and the journal hold it."""
@@ -92,6 +95,12 @@ class Evidence:
 
     summary: tuple[str, ...]
     sections: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """What pods and others said is tamed."""
+        object.__setattr__(self, "summary", tuple(map(tame, self.summary)))
+        told = {tame(title): tame(text) for title, text in self.sections.items()}
+        object.__setattr__(self, "sections", told)
 
     @property
     def text(self) -> str:

@@ -32,6 +32,7 @@ from wizard.records.state import (
     state_folder,
     told_as_problem,
 )
+from wizard.safe import safe_json
 from wizard.settings import Place
 
 VERSION = 1
@@ -161,7 +162,8 @@ class Journal:
 
     def _write(self, event: str, **facts: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"at": now, "event": event, **facts}, ensure_ascii=False) + "\n"
+        entry = {"at": now, "event": event, **facts}
+        line = safe_json(json.dumps(entry, ensure_ascii=False)) + "\n"
         with _writing(self.path):
             # Never made anew: a journal that lost its beginning tells no truth.
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND)

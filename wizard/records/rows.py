@@ -19,6 +19,7 @@ from typing import Any
 
 from wizard.files import create_private
 from wizard.problems import Exit, Problem
+from wizard.safe import safe_json
 
 INLINE = 1_000
 """More rows than this are in a file."""
@@ -54,6 +55,8 @@ class RowsFile:
         Raises:
             Problem: LSA548, the disk is full or the like.
         """
+        if not lines.isascii():  # names may hold what plays with a terminal
+            lines = safe_json(lines.decode()).encode()
         self._hash.update(lines)
         self._count += count
         self._write(lines)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from wizard.safe import safe
 from wizard.systems.redact import redact
 
 LOGGER = "langsmith_audit.calls"
@@ -53,7 +54,7 @@ def logged(system: str, what: str) -> Iterator[Call]:
         raise
     finally:
         spent = (time.monotonic() - began) * 1000
-        text = redact(f"{system} {what}")[:_LONGEST]
+        text = safe(redact(f"{system} {what}")[:_LONGEST])
         logging.getLogger(LOGGER).debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
 
 

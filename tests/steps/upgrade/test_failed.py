@@ -154,7 +154,8 @@ def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster,
     cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
     handler = cluster.kubernetes.log_handler
     secret = cluster.postgres.password
-    cluster.kubernetes.log_handler = lambda _pod, _container: f"no login for {secret}\nbye\n"
+    words = f"no login for {secret} \x1b]52;c;ZXZpbA==\x07\u202eevil\x9b2J{'A' * 40_000}\nbye\n"
+    cluster.kubernetes.log_handler = lambda _pod, _container: words
     try:
         answer = run(*ALL)
     finally:
@@ -162,6 +163,11 @@ def test_a_crash_is_shown_with_its_last_words_redacted(cluster: PracticeCluster,
     assert answer.returncode == 9, answer.stderr
     assert "log: no login for ***" in answer.stderr
     assert secret not in answer.stderr + evidence(cluster)
+    for text in (answer.stderr, *kept_texts(cluster)):
+        assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(text)
+        assert "A" * 3_000 not in text
+    assert r"\x1b]52;c;ZXZpbA==\x07\u202eevil\x9b2J" in evidence(cluster)
+    assert "characters more)" in evidence(cluster)
 
     def try_again() -> None:  # as a kubelet does, within five minutes
         if cluster.kubernetes.get("Secret", NAMESPACE, "sh.helm.release.v1.langsmith.v3"):

@@ -1,4 +1,4 @@
-"""Foreign text made safe for a terminal: no control characters, no markup."""
+"""Foreign text made safe for a terminal: no control characters, no markup, no endless lines."""
 
 import json
 import unicodedata
@@ -12,6 +12,24 @@ def safe(text: str, *, lines: bool = False) -> str:
     if text.isprintable():  # none of what `_harmless` knows as harm is
         return text
     return "".join(_shown(c, lines=lines) for c in text)
+
+
+LONGEST = 2_000
+"""Characters of a foreign line; what a tool or a pod says may be one line of megabytes."""
+
+
+def tame(text: str) -> str:
+    """Foreign lines as they are kept and shown: each safe, and cut where it is too long."""
+    if len(text) <= LONGEST and text.isprintable():
+        return text
+    return "\n".join(map(_tamed, text.split("\n")))
+
+
+def _tamed(line: str) -> str:
+    line = line.removesuffix("\r")
+    more = len(line) - LONGEST
+    shown = safe(line[:LONGEST], lines=True)
+    return f"{shown}… ({more:,} characters more)" if more > 0 else shown
 
 
 def safe_json(document: str) -> str:
