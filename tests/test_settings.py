@@ -1,5 +1,7 @@
 """Options: flags before variables before defaults; what cannot be read is told."""
 
+import os
+
 import pytest
 
 from wizard.cli import main
@@ -126,3 +128,24 @@ def test_a_home_that_no_shell_has_spelled_out(name: str, monkeypatch: pytest.Mon
         by_variable = settings_from({}, {option.variable: text})
         by_flag = settings_from({name: [text] if many else text}, {})
         assert by_variable.get(name) == by_flag.get(name) == ([path] if many else path)
+
+
+@pytest.mark.parametrize("name", ["//", "..", "a/b", "a?x", "A", "a b", "ü", "-a", "x" * 64, "a\n"])
+def test_what_can_be_no_name_goes_into_no_url(name: str) -> None:
+    for option in ("namespace", "release"):
+        with pytest.raises(Problem) as told:
+            target_from(settings_from({option: name}, {}))
+        assert (told.value.id, told.value.exit) == ("LSA901", 2)
+    for good in ("a", "langsmith-2", "0a", "x" * 53):
+        assert target_from(settings_from({"namespace": good, "release": good}, {})).release == good
+    assert target_from(settings_from({"release": "a.b"}, {})).release == "a.b"
+
+
+def test_what_is_no_utf_8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = os.fsdecode(b"a\xff")
+    for words in (["plan", "--namespace", odd], ["show", odd], ["values", odd], [odd]):
+        assert main(words) == 2
+        assert "is not UTF-8 text  LSA901" in capsys.readouterr().err
+    with pytest.raises(Problem) as told:
+        settings_from({}, {"LANGSMITH_AUDIT_CHART": odd})
+    assert told.value.id == "LSA901"

@@ -115,6 +115,7 @@ def _ended(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    _refuse_odd(arguments)
     name = arguments[0] if arguments else "run"
     if name in ("-h", "--help", "help"):
         sys.stdout.write(_front_page())
@@ -129,6 +130,21 @@ def _dispatch(arguments: list[str]) -> int:
         sys.stderr.write(f"langsmith-audit: there is no command {name!r}; there are {known}\n")
         return Exit.USAGE
     return _run(name, arguments[1:])
+
+
+def _refuse_odd(arguments: list[str]) -> None:
+    """What is typed goes into journals, plans and requests, which are UTF-8."""
+    from wizard.settings import is_text
+
+    for number, word in enumerate(arguments, 1):
+        if not is_text(word):
+            raise Problem(
+                "LSA901",
+                f"Argument {number} is not UTF-8 text",
+                on="this invocation",
+                next_step="type it in UTF-8, or give the file a name that is",
+                exit=Exit.USAGE,
+            )
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

@@ -295,6 +295,8 @@ def settings_from(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
             continue
         told = [name for name in (option.variable, *option.also) if environ.get(name, "")]
         if told:
+            if not is_text(environ[told[0]]):
+                raise _unusable(option, "UTF-8 text")
             value = _from_variable(option, environ[told[0]])
             if value is not False:
                 settings.put(option.name, _from_home(option, value), f"variable {told[0]}")
@@ -339,6 +341,15 @@ def _from_home(option: Option, value: Any) -> Any:
     if isinstance(value, list):
         return [os.path.expanduser(text) for text in value]  # noqa: PTH111 - a text it stays
     return os.path.expanduser(value)  # noqa: PTH111
+
+
+def is_text(text: str) -> bool:
+    """Whether it came as UTF-8; the system's names need not be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _switch(option: Option, text: str) -> bool:
@@ -458,13 +469,44 @@ class Place:
         return {"server": self.server, "namespace": self.namespace, "release": self.release}
 
 
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_NAMES = {
+    "namespace": (re.compile(_LABEL), 63, "lower-case letters, digits and -, 63 at most"),
+    "release": (re.compile(rf"{_LABEL}(?:\.{_LABEL})*"), 53, "lower-case, as helm takes it"),
+}
+"""What Kubernetes and helm take as names; they go into paths and URLs."""
+
+
+def _named(settings: Settings, name: str) -> str:
+    """The name of a namespace or release; empty where nobody told it.
+
+    Raises:
+        Problem: LSA901, it can be none.
+    """
+    text = str(settings.get(name) or "")
+    pattern, longest, words = _NAMES[name]
+    if text and (len(text) > longest or not pattern.fullmatch(text)):
+        raise Problem(
+            "LSA901",
+            f"{_shown(text)} cannot be the name of a {name}: {words}",
+            on=f"option --{name} ({settings.origins.get(name, 'default')})",
+            next_step=f"give the {name}'s name; helm list --all-namespaces shows both",
+            exit=Exit.USAGE,
+        )
+    return text
+
+
 def target_from(settings: Settings) -> Target:
-    """The target that the settings describe; what was not told has its default."""
+    """The target that the settings describe; what was not told has its default.
+
+    Raises:
+        Problem: LSA901, a name can be none.
+    """
     return Target(
         kubeconfig=_path(settings.get("kubeconfig")),
         context=settings.get("context"),
-        namespace=settings.get("namespace") or "",
-        release=settings.get("release") or "langsmith",
+        namespace=_named(settings, "namespace"),
+        release=_named(settings, "release") or "langsmith",
         values=tuple(Path(name) for name in settings.get("values") or ()),
         edit_file=_path(settings.get("edit_file")),
         chart=settings.get("chart"),

@@ -155,7 +155,7 @@ def test_a_plan_names_every_change_exactly_and_leaves_no_trace(cluster, run, tmp
         assert f'add {variable}="true"' in text
         assert re.search(rf"\+ +- name: {variable}", text)
     argv = (
-        f"{cluster.home}/bin/helm upgrade langsmith langchain/langsmith --namespace langsmith "
+        "helm upgrade langsmith langchain/langsmith --namespace langsmith "
         f"--version 0.12.33 --values {cluster.values} --wait --timeout 1800s "
         "--kube-context practice"
     )

@@ -11,6 +11,9 @@ import pytest
 from leftovers import entries, refused, writes
 from plans import Document, by_step, change, preconditions, written
 
+from wizard.records.plan import Keyed
+from wizard.steps.preconditions import fingerprint
+
 
 def edited(step: str, kind: str) -> Callable[[Document], None]:
     """Another command than the one that would be run."""
@@ -140,3 +143,24 @@ def test_a_signature_counts_for_this_very_file_and_an_allowed_signer(
     for by, namespace in (("eve", "langsmith-audit-plan"), ("ann", "file")):
         answer = apply_signed(by, namespace)
         refused(cluster, answer, 7, "LSA916")
+
+
+@pytest.mark.parametrize("data", [b"- a\n- b\n", b"7\n", b"[\n", b"null\n", b"\xff"], ids=repr)
+def test_a_values_file_that_is_none_is_refused_though_the_plan_has_its_hash(
+    cluster, planned, apply, tmp_path, data
+) -> None:
+    def signed_anew(plan: Document) -> None:
+        hash = Keyed(plan["fingerprint_key"]).of(fingerprint(data))
+        for file in plan["inputs"]["values"]:
+            file.update(before=hash, after=hash)
+        for step in by_step(plan).values():
+            for it in step["preconditions"]:
+                if it["name"].startswith("content of "):
+                    it["value"] = hash
+
+    cluster.values.write_bytes(data)
+    answer = apply(str(written(change(planned, signed_anew), tmp_path / "plan.json")))
+    assert answer.returncode == 7, answer.stderr
+    assert "LSA999" not in answer.stderr
+    assert cluster.values.read_bytes() == data
+    assert entries(cluster) == []

@@ -13,9 +13,8 @@ import sys
 from typing import Any, TextIO, cast
 
 from wizard.console import interrupts
+from wizard.files import FULL
 from wizard.problems import Exit, Problem
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def prepare() -> None:
@@ -56,7 +55,7 @@ def silence() -> None:
 
 def not_written(error: OSError) -> Problem | None:
     """The problem of standard output that takes no more; None for another error."""
-    if error.errno not in _FULL or error.filename is not None:
+    if error.errno not in (*FULL, errno.EIO) or error.filename is not None:
         return None
     return Problem(
         "LSA904",

@@ -172,7 +172,7 @@ def _way(
     try:
         systems.forget()
         with progress.running():
-            return step.way_back(systems, records, progress)
+            return step.back_from(systems, records, progress)
     except (Problem, Stopped):
         return None  # the failure itself is what has to be told
 

@@ -63,7 +63,14 @@ class Undoing:
         if run.place != systems.place.as_json():
             raise _elsewhere(run, systems)
         if run.newer:
-            raise _newer(run)
+            raise _newer(run, f"was made by a later langsmith-audit ({_tool(run)}), whose journal "
+                              "this one cannot be sure of")  # fmt: skip
+        unknown = [name for name in run.changed if name not in NUMBERS]
+        if unknown:
+            raise _newer(run, f"({_tool(run)}) has steps that this version does not know: "
+                              f"{', '.join(unknown)}")  # fmt: skip
+        if run.odd:
+            raise _odd(run)
         self._tell(systems, run)
         changes = _by_step(made(run), systems.target.skip)
         found = self._look(systems, changes)
@@ -105,7 +112,7 @@ class Undoing:
             step = the_step(name)
             self._console.print(screen.step_head(NUMBERS[name], step.title))
             with progress.running():
-                back = step.way_back(systems, records, progress)
+                back = step.back_from(systems, records, progress)
             found[name] = back
             if isinstance(back, Finding):
                 self._console.print(screen.findings_block([back]))
@@ -163,7 +170,7 @@ class Undoing:
         progress: Progress,
     ) -> Change | Finding:
         with progress.running():
-            back = step.way_back(systems, records, progress)
+            back = step.back_from(systems, records, progress)
         if isinstance(back, Finding):
             journal.left(step.name, back.id, back.message)
             return back
@@ -186,7 +193,7 @@ class Undoing:
         """What somebody else changed since, which stays while the rest came back."""
         systems.forget()
         with progress.running():
-            rest = step.way_back(systems, records, progress)
+            rest = step.back_from(systems, records, progress)
         if not isinstance(rest, Finding) or not _left([rest]):
             return {}
         journal.left(step.name, rest.id, rest.message)
@@ -268,14 +275,30 @@ def _left(found: Iterable[Change | Finding]) -> list[Finding]:
     ]
 
 
-def _newer(run: Run) -> Problem:
+def _tool(run: Run) -> str:
+    return str(run.entries[0].get("tool", "?"))
+
+
+def _newer(run: Run, why: str) -> Problem:
     return Problem(
         "LSA939",
-        f"Run {run.id} was made by a later langsmith-audit "
-        f"({run.entries[0].get('tool', '?')}), whose journal this one cannot be sure of",
+        f"Run {run.id} {why}",
         on=str(run.folder),
-        next_step="undo it with that version",
+        next_step="undo it with the version that made it",
         exit=Exit.USAGE,
+    )
+
+
+def _odd(run: Run) -> Problem:
+    lines, are = ("lines", "are") if run.odd > 1 else ("line", "is")
+    return Problem(
+        "LSA941",
+        f"{run.odd} {lines} of the journal of run {run.id} {are} no entry, so that what it did "
+        "cannot be known",
+        on=str(run.folder / "journal.ndjson"),
+        next_step="look at the journal, and put back by hand what it tells; copies of files are "
+        "beside it",
+        exit=Exit.FAILED,
     )
 
 

@@ -23,6 +23,7 @@ from wizard.files import create_private, open_private, sync_folder, write_privat
 from wizard.problems import Exit, Problem
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done
+from wizard.records.entries import Entry, entries_of
 from wizard.records.findings import Evidence
 from wizard.records.state import (
     RUNS,
@@ -207,11 +208,16 @@ def _writing(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its journal tells it."""
+    """A run as its journal tells it.
+
+    Attributes:
+        odd: how many lines of the journal are no entries, and were not torn either.
+    """
 
     id: str
     folder: Path
-    entries: tuple[Mapping[str, Any], ...]
+    entries: tuple[Entry, ...]
+    odd: int = 0
 
     @property
     def place(self) -> Mapping[str, str]:
@@ -264,7 +270,7 @@ def runs() -> list[Run]:
             return []
         refuse_foreign(folder.parent)
         refuse_foreign(folder)
-        found = [Run(path.name, path, _entries(path)) for path in folder.iterdir() if path.is_dir()]
+        found = [_read(path) for path in folder.iterdir() if path.is_dir()]
     return sorted(found, key=lambda run: (str(run.entries[0]["at"]) if run.entries else "", run.id))
 
 
@@ -289,38 +295,13 @@ def _there(folder: Path) -> bool:
     return True
 
 
-def _entries(folder: Path) -> tuple[Mapping[str, Any], ...]:
+def _read(folder: Path) -> Run:
     refuse_foreign(folder)
     path = folder / "journal.ndjson"
     if not path.is_file():
-        return ()
+        return Run(folder.name, folder, ())
     refuse_foreign(path)
-    entries = []
-    for line in path.read_bytes().split(b"\n"):
-        with contextlib.suppress(ValueError, RecursionError):
-            entry = json.loads(line)
-            if _whole(entry):
-                entries.append(entry)
-    return tuple(entries)
-
-
-def _whole(entry: Any) -> bool:
-    """Whether it is an entry as `Journal` writes them.
-
-    Raises:
-        ValueError: `at` is no time.
-    """
-    if not isinstance(entry, dict) or not isinstance(entry.get("event"), str):
-        return False
-    if entry["event"] == "intent" and not isinstance(entry.get("step"), str):
-        return False
-    groups = (entry.get(name, {}) for name in ("target", "register", "undo"))
-    lists = (entry.get(name, []) for name in ("items", "evidence", "exact", "detail"))
-    if not all(isinstance(it, dict) for it in groups):
-        return False
-    if not all(isinstance(it, list) for it in lists):
-        return False
-    return datetime.fromisoformat(str(entry.get("at"))).tzinfo is not None
+    return Run(folder.name, folder, *entries_of(path.read_bytes()))
 
 
 def unfinished(place: Place) -> Run | None:

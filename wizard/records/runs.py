@@ -143,7 +143,7 @@ def the_run(text: str, all_runs: Sequence[Run]) -> Run:
 def last_not_undone(place: Place, all_runs: Sequence[Run]) -> Run | None:
     """The newest run that changed this release and was not put back; an undo is no such run."""
     for run in reversed(all_runs):
-        ours = run.place == place.as_json() and run.changed and not run.undoes
+        ours = run.place == place.as_json() and (run.changed or run.odd) and not run.undoes
         if ours and not undone_by(run, all_runs):
             return run
     return None

@@ -7,7 +7,6 @@ belongs to somebody else, or that others may write, is refused, as ssh does with
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shlex
@@ -15,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from wizard.files import make_private, open_private, read_file, write_private
+from wizard.files import FULL, make_private, open_private, read_file, write_private
 from wizard.problems import Exit, Problem
 
 VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
@@ -163,12 +162,9 @@ def _elsewhere() -> str:
     return f"set {VARIABLE} to a folder that is yours alone"
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
 def not_written(what: str, error: OSError, path: Path) -> Problem:
     """The problem of a state folder that cannot be used, or of a file in it."""
-    full = error.errno in _FULL
+    full = error.errno in FULL
     mend = "make room on its disk" if full else f"make {_shown(state_folder())} writable"
     return Problem(
         "LSA902",

@@ -84,6 +84,8 @@ class Step(ABC):
         stays: what of its change no undo brings back; empty when all of it comes back.
         goes_on: what goes on in the cluster when this process leaves in the middle of its change.
         cannot_be_known: what no look at the systems tells of its change beforehand.
+        registers: the facts that the journal has of each of its changes, without which none of them
+            can be put back.
     """
 
     name: ClassVar[str]
@@ -102,6 +104,7 @@ class Step(ABC):
     stays: ClassVar[str] = ""
     goes_on: ClassVar[str] = ""
     cannot_be_known: ClassVar[tuple[str, ...]] = ()
+    registers: ClassVar[tuple[str, ...]] = ()
 
     def missing(self, systems: Systems) -> tuple[str, ...]:  # noqa: ARG002
         """Names of the options that this step still needs answered."""
@@ -156,6 +159,17 @@ class Step(ABC):
         Reads only. A change is given only where what is there is still what the run wrote.
         """
         raise NotImplementedError(f"{self.name} changes nothing")
+
+    def back_from(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:
+        """The same, where the journal has what it takes."""
+        lacking = [name for name in self.registers if any(name not in it.register for it in made)]
+        if lacking:
+            return cannot(
+                self.title,
+                f"the journal does not tell its {' and '.join(lacking)}",
+                next_step=f"put it back by hand; what was kept of it is in {made[-1].folder}",
+            )
+        return self.way_back(systems, made, watch)
 
     def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Make exactly the change that `way_back` gave; it can itself be put back."""

@@ -42,6 +42,7 @@ class ValuesFile(Step):
     asks: ClassVar[tuple[str, ...]] = ("values",)
     atomic: ClassVar[bool] = True
     files_alone: ClassVar[bool] = True
+    registers: ClassVar[tuple[str, ...]] = ("path", "before", "after")
 
     def missing(self, systems: Systems) -> tuple[str, ...]:
         """The values files, unless the release has the variables or the server does without."""

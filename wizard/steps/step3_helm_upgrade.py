@@ -79,6 +79,7 @@ class HelmUpgrade(Step):
     by_helm: ClassVar[bool] = True
     rolls: ClassVar[bool] = True
     offers_way_back: ClassVar[bool] = True
+    registers: ClassVar[tuple[str, ...]] = ("revision",)
     stays: ClassVar[str] = "hook Jobs and database migrations that the upgrade ran"
     goes_on: ClassVar[str] = "helm upgrade goes on by itself; helm list shows when it is deployed"
     cannot_be_known: ClassVar[tuple[str, ...]] = (

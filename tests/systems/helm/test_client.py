@@ -1,5 +1,6 @@
 """The helm CLI on the practice cluster, helm 3 and helm 4."""
 
+import json
 import os
 import signal
 import subprocess
@@ -375,3 +376,39 @@ def test_an_upgrade_during_an_upgrade(user: Helm, cluster: PracticeCluster) -> N
         first.wait(60)
     assert problem.id == "LSA121"
     assert "pending-upgrade" in problem.detail[-1]
+
+
+def answering(tmp_path: Path, command: str) -> Helm:
+    """A helm that answers everything by this command."""
+    script = f'case "$1" in version) echo v3.19.0;; *) {command};; esac'
+    binary = program(tmp_path, f"#!/bin/sh\n{script}\n")
+    return Helm.find(kubeconfig=None, context=None, binary=binary)
+
+
+ROW = {"name": "x", "namespace": "n", "revision": "1", "status": "deployed", "updated": "",
+       "chart": "x-1.0.0", "app_version": "1"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["7", "[null]", "[[1]]", '["a"]', "{}x", json.dumps([{**ROW, "revision": "x"}]),
+     json.dumps([{**ROW, "revision": None}]), json.dumps([{"name": "x"}])],
+)  # fmt: skip
+def test_an_answer_of_helm_that_is_none(tmp_path: Path, answer: str) -> None:
+    """What a plugin or a wrapper makes of it."""
+    (tmp_path / "answer").write_text(answer)
+    script = f'case "$1" in version) echo v3.19.0;; *) cat "{tmp_path}/answer";; esac'
+    found = Helm.find(
+        kubeconfig=None, context=None, binary=program(tmp_path, f"#!/bin/sh\n{script}\n")
+    )
+    for ask in (lambda: found.releases(None), lambda: found.history("x", "n")):
+        assert refused(ask).id == "LSA129"
+
+
+def test_no_releases_are_none(tmp_path: Path) -> None:
+    script = 'case "$1" in version) echo v3.19.0;; *) echo null;; esac'
+    found = Helm.find(
+        kubeconfig=None, context=None, binary=program(tmp_path, f"#!/bin/sh\n{script}\n")
+    )
+    assert found.releases(None) == []
+    assert found.last_took("x", "n") is None

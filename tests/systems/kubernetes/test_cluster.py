@@ -174,6 +174,17 @@ def test_a_list_whose_later_pages_are_forgotten_is_read_anew(tmp_path: Path, ser
     assert (problem.id, problem.exit) == ("LSA218", Exit.UNKNOWN)
 
 
+@pytest.mark.parametrize("items", [[7], ["x"], [None], [[]], [{}], [{"metadata": 7}], 7, {"a": 1}])
+def test_a_list_of_what_is_no_object(tmp_path: Path, serve, items) -> None:
+    body = json.dumps({"kind": "PodList", "metadata": {}, "items": items}).encode()
+    path = kubeconfig(tmp_path / "config", serve(200, body))
+    with closing(Cluster.connect(path, None)) as cluster:
+        assert refused(lambda: cluster.list(PODS, "ls")).id == "LSA209"
+        assert refused(lambda: cluster.metadata(PODS, "ls", labels="")).id == "LSA209"
+        serve.server.answer = (200, "application/json", b'{"kind": "Pod", "metadata": []}')
+        assert refused(lambda: cluster.get(PODS, "x", "ls")).id == "LSA209"
+
+
 def test_as_in_the_kubeconfig_is_followed(tmp_path: Path, serve) -> None:
     user = {
         "token": SECRET,

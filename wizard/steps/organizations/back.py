@@ -10,6 +10,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.findings import Finding
 from wizard.records.journal import runs
@@ -163,9 +164,20 @@ def _row_changes(made: Made) -> Iterator[RowChange]:
         for each in _merged([it for it in made_by(run) if it.step == STEP]):
             yield RowChange(each.id, each.display_name, each.after, each.before)
         return
-    told = map(RowChange.from_json, changes(made.folder, made.undo))
     in_file = isinstance(made.undo.get("rows"), Mapping)
-    yield from told if in_file else sorted(told, key=attrgetter("id"))
+    yield from _told_rows(made) if in_file else sorted(_told_rows(made), key=attrgetter("id"))
+
+
+def _told_rows(made: Made) -> Iterator[RowChange]:
+    try:
+        yield from map(RowChange.from_json, changes(made.folder, made.undo))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Problem(
+            "LSA548",
+            f"The rows' prior states cannot be read: one is no row ({type(error).__name__})",
+            on=str(made.folder),
+            next_step="look at the organizations as they are: langsmith-audit orgs",
+        ) from None
 
 
 def _same_key(one: PriorState, other: PriorState) -> bool:

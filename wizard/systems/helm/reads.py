@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from wizard.problems import Exit, Problem
 from wizard.systems.helm import process
@@ -21,6 +22,9 @@ READ_FACTOR = 3
 """helm reads whole releases, half a megabyte each: it gets this times the limit to connect."""
 ALL_REVISIONS = 10_000
 INSTALL = "Install helm 3 or 4: https://helm.sh/docs/intro/install/"
+
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -87,8 +91,8 @@ class HelmReads:
         everything = ["--all"] if self.major == 3 else []
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
         on = f"namespace {namespace}" if namespace else "all namespaces"
-        rows = self._json(["list", *where, *everything, "--max", "0"], Call("helm list", on))
-        return [read_release(row) for row in rows]
+        argv = ["list", *where, *everything, "--max", "0"]
+        return self._rows(argv, Call("helm list", on), read_release)
 
     def release(self, name: str, namespace: str) -> Release:
         """One release, in whatever state.
@@ -143,8 +147,8 @@ class HelmReads:
     def history(self, name: str, namespace: str) -> list[Revision]:
         """The revisions that are kept, oldest first."""
         argv = ["history", name, "--namespace", namespace, "--max", str(ALL_REVISIONS)]
-        rows = self._json(argv, Call("helm history", on_release(name, namespace)))
-        return [read_revision(row) for row in rows]
+        call = Call("helm history", on_release(name, namespace))
+        return self._rows(argv, call, read_revision)
 
     def _values(self, name: str, namespace: str, flags: list[str]) -> dict[str, Any]:
         argv = ["get", "values", name, "--namespace", namespace, *flags]
@@ -160,6 +164,13 @@ class HelmReads:
     ) -> str:
         whole = [str(self.binary), *argv, *self._cluster_flags()]
         return process.read(whole, call, limit=limit or self.read_limit, stdin=stdin)
+
+    def _rows(self, argv: list[str], call: Call, read: Callable[[Mapping[str, Any]], R]) -> list[R]:
+        rows = self._json(argv, call)
+        try:
+            return [read(row) for row in rows or ()]
+        except (TypeError, KeyError, ValueError, AttributeError):
+            raise unreadable(call) from None
 
     def _json(self, argv: list[str], call: Call) -> Any:
         text = self._read([*argv, "--output", "json"], call)

@@ -149,11 +149,11 @@ def split_chart(chart: str) -> tuple[str, str]:
 
 def took(status: Mapping[str, Any]) -> float | None:
     """Seconds that `helm status --output json` tells of: to the end of the last hook that ran."""
-    runs = [hook.get("last_run") or {} for hook in status.get("hooks") or []]
     try:
+        runs = [hook.get("last_run") or {} for hook in status.get("hooks") or []]
         began = datetime.fromisoformat(str((status.get("info") or {})["last_deployed"]))
         ended = [datetime.fromisoformat(str(run["completed_at"])) for run in runs if run]
         seconds = max((end - began).total_seconds() for end in ended)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
     return seconds if seconds > 0 else None

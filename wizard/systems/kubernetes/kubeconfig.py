@@ -127,7 +127,7 @@ def read_kubeconfig(path: Path | None) -> Kubeconfig:
     Raises:
         Problem: a file cannot be read or is not a kubeconfig, or `path` is not there.
     """
-    paths = tuple(candidate for candidate in _candidates(path) if candidate.exists())
+    paths = tuple(candidate for candidate in _candidates(path) if _there(candidate))
     if path is not None and not paths:
         raise no_kubeconfig(path)
     documents = [(each, _parse(each)) for each in paths]
@@ -139,6 +139,17 @@ def read_kubeconfig(path: Path | None) -> Kubeconfig:
         for name, entry in _merged(documents, "contexts").items()
     )
     return Kubeconfig(paths, contexts, current)
+
+
+def _there(path: Path) -> bool:
+    """Whether a file is there, or cannot be looked at for another reason, which reading tells."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def choose(config: Kubeconfig, context: str | None) -> ContextInfo:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+from wizard.files import read_file
 from wizard.problems import Exit, Problem
 from wizard.systems.calls import logged
 from wizard.systems.reach.failures import Failure, Kind
@@ -159,7 +160,7 @@ def _add_file(context: ssl.SSLContext, path: Path, variable: str) -> None:
         if path.is_dir():
             context.load_verify_locations(capath=str(path))
         else:
-            add(context, path.read_bytes())
+            add(context, read_file(path, LARGEST))
     except ssl.SSLError:
         raise _no_certificates(str(path), "is no certificate in PEM form", variable) from None
     except OSError as error:

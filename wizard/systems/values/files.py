@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from wizard.files import create_private, make_private, read_file, sync_folder, write_private
+from wizard.files import FULL, create_private, make_private, read_file, sync_folder, write_private
 from wizard.problems import Exit, Problem
 from wizard.systems.values.reading import LIMIT
 
@@ -123,7 +123,9 @@ def _keep(backup: Path, data: bytes) -> None:
             "LSA333",
             f"The old content could not be kept: {_reason(error)}; the file was not changed",
             on=str(backup),
-            next_step="make the folder writable, or set LANGSMITH_AUDIT_STATE_DIR to one that is",
+            next_step=ROOM
+            if error.errno in FULL
+            else "make the folder writable, or set LANGSMITH_AUDIT_STATE_DIR to one that is",
             exit=Exit.FAILED,
         ) from error
 
@@ -157,7 +159,8 @@ def _saying(path: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unwritable(path, f"{_reason(error)} (in {folder})") from error
+        mend = ROOM if error.errno in FULL else ""
+        raise _unwritable(path, f"{_reason(error)} (in {folder})", mend) from error
 
 
 def _reason(error: Exception) -> str:
@@ -185,11 +188,15 @@ def _large(path: Path) -> Problem:
     )
 
 
-def _unwritable(path: Path, why: str) -> Problem:
+ROOM = "make room on its disk, then run it again"
+
+
+def _unwritable(path: Path, why: str, mend: str = "") -> Problem:
     return Problem(
         "LSA332",
         f"The values file cannot be written: {why}; it was not changed",
         on=str(path),
-        next_step="make it writable, or apply the diff that is shown where the file is kept",
+        next_step=mend
+        or "make it writable, or apply the diff that is shown where the file is kept",
         exit=Exit.FAILED,
     )
