@@ -130,9 +130,8 @@ class _Session:
 
 def wanted_streams(request: web.BaseRequest) -> set[int]:
     """The channels that a request asks for."""
-    query = request.query
     names = {"stdin": STDIN, "stdout": STDOUT, "stderr": STDERR}
-    wanted = {channel for name, channel in names.items() if is_on(query.get(name))}
+    wanted = {channel for name, channel in names.items() if is_on(request.query.get(name))}
     if not wanted:
         raise PlainError(400, "you must specify at least 1 of stdin, stdout, stderr")
     offered = request.headers.get("Sec-WebSocket-Protocol", PROTOCOLS[0])
