@@ -201,8 +201,7 @@ class Kinds:
 
     def by_resource(self, group: str, plural: str) -> Kind | None:
         """The kind with that plural, or None."""
-        key = (group, plural)
-        return self._builtin.get(key) or self._custom.get(key)
+        return self._builtin.get((group, plural)) or self._custom.get((group, plural))
 
     def by_name(self, name: str, group: str | None = None) -> Kind | None:
         """The kind called `Deployment`, `deployments` or `deployment`, or None."""
