@@ -1,9 +1,9 @@
 """Random kills: the unattended wizard, killed and resumed until it is done, or undone.
 
-A story begins on a fresh practice cluster. The wizard is killed at random moments and started
-again until it ends by itself; every other story is then undone, and the undo is killed in the same
-way. After each story the whole system is compared with what was planned, or with what was there
-before, and every write is counted.
+A story begins on a fresh practice cluster. The wizard is killed (KILL, TERM, HUP), or stopped and
+continued (STOP, CONT), at random moments and started again until it ends by itself; every other
+story is then undone, and the undo is killed in the same way. After each story the whole system is
+compared with what was planned, or with what was there before, and every write is counted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from wizard.practice.helm_binary import helm_binary
 LIMIT = 120.0
 RUN = ("run", "--yes", "--all")
 UNDO = ("undo", "--yes")
-KILLS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
+KILLS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGSTOP)
+"""A process that is stopped is continued after a while, and goes on."""
+LONGEST_STOP = 3.0
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,12 @@ class Chaos:
             return process.returncode, said
         except subprocess.TimeoutExpired:
             process.send_signal(how)
+        if how == signal.SIGSTOP:
+            time.sleep(self._random.uniform(0.1, LONGEST_STOP))
+            process.send_signal(signal.SIGCONT)
         said, _ = process.communicate(timeout=LIMIT)
         where = _told(self._entries()[len(already) :])
-        if process.returncode:
+        if process.returncode or how == signal.SIGSTOP:
             self.kills[where] += 1
             print(f"  {words[0]}: {how.name} after {moment:5.2f} s, {where}")
         return process.returncode, said

@@ -1,6 +1,7 @@
 """The failure matrix: each step that writes, whatever happens before, in and after its write.
 
-4 steps × 3 moments × 3 ways to fail × resume and undo: 72 cells. One test is two of them: from
+4 steps × 3 moments × 3 ways to fail × resume and undo: 72 cells; a closed terminal (SIGHUP), and a
+process that is stopped and continued, in the middle of each write. One test is two of them: from
 the same failure one resumes and one undoes. After each, the system is as planned or as it was,
 nothing was done twice, and the journal tells the truth.
 """
@@ -34,7 +35,7 @@ LEFT_OUT = {
     "backend_restart": ("values_file", "helm_upgrade"),
 }
 """What a cell leaves out, so that it costs little: all that comes after, and what is not needed."""
-EXITS = {"exception": 1, "sigterm": 9, "sigkill": -9}
+EXITS = {"exception": 1, "sigterm": 9, "sighup": 9, "sigkill": -9}
 PLANNED = {"langsmith 1 superseded", "langsmith 2 deployed"}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -120,7 +121,7 @@ def settled(cluster: PracticeCluster) -> bool:
 
 def is_made(step: str, when: str, kind: str) -> bool:
     """Whether the write is there after the failure; helm and a rollout go on by themselves."""
-    if kind == "sigterm" or when == "after":
+    if kind in ("sigterm", "sighup") or when == "after":
         return True
     return when == "middle" and step in ("helm_upgrade", "backend_restart")
 
@@ -147,9 +148,11 @@ def assert_true(run: Run, step: str, there: bool) -> None:
     assert str(became(run, runs())) in ("unfinished", "failed")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("when", WHENS)
-@pytest.mark.parametrize("step", STEPS)
+CELLS = [(step, when, kind) for step in STEPS for when in WHENS for kind in KINDS]
+CELLS += [(step, "middle", "sighup") for step in STEPS]
+
+
+@pytest.mark.parametrize(("step", "when", "kind"), CELLS, ids=["-".join(it) for it in CELLS])
 def test_resumed_or_undone(cluster, tmp_path, step, when, kind) -> None:
     before = see(cluster)
     failed = tool(cluster, step, when, kind, *arguments(step), main="failpoints")
@@ -159,7 +162,7 @@ def test_resumed_or_undone(cluster, tmp_path, step, when, kind) -> None:
     assert changed(step, before, there) == is_made(step, when, kind)
     (left,) = runs()
     assert_true(left, step, is_made(step, when, kind))
-    if kind == "sigterm":
+    if kind in ("sigterm", "sighup"):
         assert "langsmith-audit run" in failed.stderr
         assert "langsmith-audit undo" in failed.stderr
 
@@ -222,3 +225,16 @@ def undone(cluster: PracticeCluster, step: str, before: Seen, left: Run) -> None
     assert again.returncode == 0, again.stderr
     assert "Nothing to do" in again.stderr
     assert see(cluster) == now
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_stopped_and_continued(cluster, step) -> None:
+    before = see(cluster)
+    done = tool(cluster, step, "middle", "sigstop", *arguments(step), main="failpoints")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cluster.kubernetes.until(lambda: settled(cluster), timeout=60)
+    assert changed(step, before, see(cluster))
+    (run,) = runs()
+    assert [it.outcome for it in made(run) if it.step == step] == ["done"]
+    assert str(became(run, runs())) == "done"
+    assert cluster.kubernetes.list("Lease", cluster.namespace) == []

@@ -1,7 +1,8 @@
 """The tool with one thing going wrong at one point: `python failpoints.py STEP WHEN KIND ARGS…`.
 
 WHEN is before, middle or after the step's write; KIND is what happens there: an unexpected
-exception, SIGTERM or SIGKILL to this process. It happens once.
+exception, SIGTERM, SIGHUP or SIGKILL to this process, or SIGSTOP with a SIGCONT a moment later. It
+happens once.
 """
 
 from __future__ import annotations
@@ -9,11 +10,18 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 KINDS = ("exception", "sigterm", "sigkill")
+SIGNALS = {
+    "sigterm": signal.SIGTERM,
+    "sighup": signal.SIGHUP,
+    "sigkill": signal.SIGKILL,
+    "sigstop": signal.SIGSTOP,
+}
 WHENS = ("before", "middle", "after")
 
 
@@ -30,7 +38,9 @@ class Fault:
         self._left = 0
         if self._kind == "exception":
             raise RuntimeError("a failpoint")
-        os.kill(os.getpid(), signal.SIGTERM if self._kind == "sigterm" else signal.SIGKILL)
+        if self._kind == "sigstop":
+            subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {os.getpid()}"])
+        os.kill(os.getpid(), SIGNALS[self._kind])
 
 
 def wrap(
