@@ -247,7 +247,7 @@ def _not_resumable(left: Run) -> Problem:
         "LSA922",
         f"Run {left.id} was left unfinished, and applies plan {left.plan[:12]}",
         on=f"run {left.id}",
-        next_step="langsmith-audit apply with that plan goes on with it, where the rest is as "
+        next_step="langsmith-audit apply PLAN (that one) goes on with it, where the rest is as "
         "planned; --unfinished undo puts it back, --unfinished leave begins a run of its own",
         exit=Exit.USAGE,
     )

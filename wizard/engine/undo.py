@@ -60,17 +60,7 @@ class Undoing:
         run = run or last_not_undone(systems.place, runs())
         if run is None:
             return self._end("Nothing to do: no run from here has changed this release.", Exit.OK)
-        if run.place != systems.place.as_json():
-            raise _elsewhere(run, systems)
-        if run.newer:
-            raise _newer(run, f"was made by a later langsmith-audit ({_tool(run)}), whose journal "
-                              "this one cannot be sure of")  # fmt: skip
-        unknown = [name for name in run.changed if name not in NUMBERS]
-        if unknown:
-            raise _newer(run, f"({_tool(run)}) has steps that this version does not know: "
-                              f"{', '.join(unknown)}")  # fmt: skip
-        if run.odd:
-            raise _odd(run)
+        _refuse_unfit(run, systems)
         self._tell(systems, run)
         changes = _by_step(made(run), systems.target.skip)
         found = self._look(systems, changes)
@@ -275,16 +265,30 @@ def _left(found: Iterable[Change | Finding]) -> list[Finding]:
     ]
 
 
-def _tool(run: Run) -> str:
-    return str(run.entries[0].get("tool", "?"))
+def _refuse_unfit(run: Run, systems: Systems) -> None:
+    """Make sure that the run is of this place, and its journal one that can be relied on.
+
+    Raises:
+        Problem: LSA935 it is of another place, LSA939 of a later version, LSA941 damaged.
+    """
+    if run.place != systems.place.as_json():
+        raise _elsewhere(run, systems)
+    unknown = ", ".join(name for name in run.changed if name not in NUMBERS)
+    if run.newer:
+        raise _newer(run, "its journal has a form that this version cannot be sure of")
+    if unknown:
+        raise _newer(run, f"it has steps that this version does not know: {unknown}")
+    if run.odd:
+        raise _odd(run)
 
 
 def _newer(run: Run, why: str) -> Problem:
+    tool = run.entries[0].get("tool", "?")
     return Problem(
         "LSA939",
-        f"Run {run.id} {why}",
+        f"Run {run.id} was made by a later langsmith-audit ({tool}): {why}",
         on=str(run.folder),
-        next_step="undo it with the version that made it",
+        next_step="undo it with that version",
         exit=Exit.USAGE,
     )
 
