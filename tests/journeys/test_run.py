@@ -27,6 +27,7 @@ from leftovers import (
 
 from wizard.engine.look import all_findings, closing, nothing_to_do, verdict
 from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.scenarios.tools import settled
 from wizard.problems import Exit
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State
@@ -102,6 +103,7 @@ def test_one_command_does_all_of_it_and_once_more_does_nothing(cluster, run, hel
         assert re.search(pattern, answer.stderr), pattern
     assert_all_done(cluster, before)
 
+    settled(cluster)  # the last of the old pods is counted off in the Deployment's status
     done = trace(cluster)
     cluster.kubernetes.requests.clear()
     answer = run(*ALL)
