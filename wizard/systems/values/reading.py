@@ -33,7 +33,7 @@ from wizard.systems.values.model import Refusal
 LIMIT = 1024 * 1024
 """The largest values file that is read, in bytes (1 MB)."""
 
-MOST_NODES = 138_000
+MOST_NODES = 120_000
 """Keys and values that a file may have, its aliases written out: about 150 MB, and 5 s."""
 
 MAX_DEPTH = 400
