@@ -133,9 +133,11 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _refuse_odd(arguments: list[str]) -> None:
-    """What is typed goes into journals, plans and requests, which are UTF-8."""
+    """What is typed goes into journals, plans and requests (but of `values`), which are UTF-8."""
     from wizard.settings import is_text
 
+    if arguments[:1] == ["values"]:
+        return
     for number, word in enumerate(arguments, 1):
         if not is_text(word):
             raise Problem(
