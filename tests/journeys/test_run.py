@@ -286,6 +286,7 @@ class TestTheServerHasAuditLogsByDefault:
         with cluster.connect() as database:
             query = "UPDATE organizations SET config = %s WHERE id = %s"
             database.execute(query, ('{"can_use_audit_logs": false}', other[1]))
+        settled(cluster)
         before, counted = trace(cluster), "1 shared organization has a stored false."
         told = run("check")
         assert told.returncode == 0, told.stdout
@@ -307,6 +308,7 @@ class TestTheServerHasAuditLogsByDefault:
         no_file = {"LANGSMITH_AUDIT_VALUES": ""}
         off = ("--org", str(cluster.organizations["off"]))
         assert run("run", "--yes", *off, env=no_file).returncode == 0
+        settled(cluster)
         before = trace(cluster)
         answer = run("run", "--yes", env=no_file)
         assert answer.returncode == 0, answer.stderr

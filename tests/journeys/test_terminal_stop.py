@@ -7,7 +7,8 @@ import pytest
 from terminal import CONFIRM, CTRL_C, CTRL_D, DOWN, ENTER, YES, Terminal, bare, prompts, told
 
 from wizard.practice.cluster import PracticeCluster
-from wizard.records.journal import Run, _entries
+from wizard.records.entries import entries_of
+from wizard.records.journal import Run
 
 DONE = ("has both variables", "Revision 1 → 2", "1 organization has", "2 new pods are ready")
 """What is shown after each of the four changes."""
@@ -43,7 +44,7 @@ def state(cluster: PracticeCluster) -> tuple[object, ...]:
 def journals(cluster: PracticeCluster) -> list[Run]:
     folder = cluster.home / "state" / "runs"
     found = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    return [Run(path.name, path, _entries(path)) for path in found]
+    return [Run(it.name, it, *entries_of((it / "journal.ndjson").read_bytes())) for it in found]
 
 
 def confirm(terminal: Terminal, number: int) -> None:
