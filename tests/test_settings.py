@@ -143,7 +143,7 @@ def test_what_can_be_no_name_goes_into_no_url(name: str) -> None:
 
 def test_what_is_no_utf_8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     odd = os.fsdecode(b"a\xff")
-    for words in (["plan", "--namespace", odd], ["show", odd], ["values", odd], [odd]):
+    for words in (["plan", "--namespace", odd], ["show", odd], [odd]):
         assert main(words) == 2
         assert "is not UTF-8 text  LSA901" in capsys.readouterr().err
     with pytest.raises(Problem) as told:
