@@ -130,7 +130,8 @@ def test_chosen_organizations_are_changed_and_no_others(cluster, run) -> None:
     after = rows(cluster)
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"empty", "null"}
-    assert run("run", "--yes", "--only-off").returncode == 0
+    answer = run("run", "--yes", "--only-off")
+    assert answer.returncode == 0, answer.stderr
     assert {name for name, row in rows(cluster).items() if row != after[name]} == {"off"}
 
 

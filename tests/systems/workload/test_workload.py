@@ -136,6 +136,16 @@ def test_a_restart_replaces_every_pod(cluster: PracticeCluster, workload: Worklo
     assert workload.restart(at=datetime.now(UTC)) == "2026-02-03T04:05:06+00:00"
 
 
+def test_two_restarts_in_the_same_second_are_two(workload: Workload) -> None:
+    at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert workload.restart(at=at) == ""
+    first = workload.wait(limit=60, tick=nothing).newest
+    assert workload.restart(at=at) == at.isoformat()
+    second = workload.wait(limit=60, tick=nothing).newest
+    assert second != first, "the pods are new"
+    assert workload.restart(at=at) == "2026-02-03T04:05:07+00:00"
+
+
 def test_pods_that_are_leaving_are_told_as_such(
     cluster: PracticeCluster, workload: Workload, run: Any
 ) -> None:

@@ -71,8 +71,13 @@ class DeploymentKind:
             return None
         return Held("The Deployment is paused", f"kubectl rollout resume deployment/{where}")
 
-    def restart(self, _live: Live, stamp: str) -> dict[str, Any]:
-        """The patch that `kubectl rollout restart` makes."""
+    def restart(self, live: Live, stamp: str) -> dict[str, Any]:
+        """The patch that `kubectl rollout restart` makes.
+
+        The stamp of another restart in the same second would change nothing, and restart nothing.
+        """
+        if stamp == self.restarted(live.object):
+            stamp = (datetime.fromisoformat(stamp) + timedelta(seconds=1)).isoformat()
         return {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
 
     def restarted(self, live: Json) -> str:
