@@ -5,8 +5,9 @@ import os
 import pytest
 
 from wizard.cli import main
+from wizard.options import BY_NAME, CHANGING
 from wizard.problems import Problem
-from wizard.settings import BY_NAME, CHANGING, Selection, settings_from, target_from
+from wizard.settings import Selection, settings_from, target_from
 
 
 def test_flags_win_over_variables() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from wizard.settings import Option
+    from wizard.options import Option
 
 EXIT_CODES = """exit codes:
   0 fine, done, nothing to do        6 changes pending (plan --detailed-exitcode)
@@ -134,7 +134,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _refuse_odd(arguments: list[str]) -> None:
     """What is typed goes into journals, plans and requests (but of `values`), which are UTF-8."""
-    from wizard.settings import is_text
+    from wizard.safe import is_text
 
     if arguments[:1] == ["values"]:
         return
@@ -204,7 +204,7 @@ def add_shared(
     parser: argparse.ArgumentParser, *, reaching: bool = False, reads: bool = False
 ) -> None:
     """The options that tell the target and the conduct, from the one table."""
-    from wizard.settings import CHANGING, OPTIONS, REACHING
+    from wizard.options import CHANGING, OPTIONS, REACHING
 
     names = ("target", "conduct", "limits") if reaching else GROUPS
     groups = {name: parser.add_argument_group(name) for name in names}
@@ -217,7 +217,7 @@ def add_shared(
 def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> None:
     from argparse import SUPPRESS
 
-    from wizard.settings import Kind, positive_seconds
+    from wizard.options import Kind, positive_seconds
 
     help = SUPPRESS if hidden else f"{option.help} [{option.variable}]"
     if option.kind is Kind.SWITCH:

@@ -54,3 +54,12 @@ def _harmless(character: str) -> bool:
     """Whether it only prints; the joiner of emoji is no harm."""
     category = unicodedata.category(character)
     return character == "\u200d" or category not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def is_text(text: str) -> bool:
+    """Whether it came as UTF-8; the system's names need not be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -20,9 +20,9 @@ from leftovers import (
 from plans import written
 from terminal import ENTER, Terminal
 
+from wizard.options import STEP_NAMES
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.settings import STEP_NAMES
 
 MARK = "langsmith-audit/applied-plan"
 APPLY = ("apply", "--yes")

@@ -22,10 +22,11 @@ from wizard.cli import COMMANDS, main, parser_of
 from wizard.console.interrupts import StopSwitch
 from wizard.engine.answers import Answers
 from wizard.engine.undo import Undoing
+from wizard.options import OPTIONS, STEP_NAMES, Kind
 from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Exit
 from wizard.records.journal import runs
-from wizard.settings import OPTIONS, STEP_NAMES, Kind, settings_from, target_from
+from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices and modes of POSIX")

@@ -21,9 +21,9 @@ from terminal import (
 )
 
 import wizard
+from wizard.options import BY_NAME, Kind
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios import SCENARIOS, stage
-from wizard.settings import BY_NAME, Kind
 
 WIZARD = Path(wizard.__file__).parent
 VARIABLES = ("AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.console.entries import PAGE, Entry, Find, Listed, Paged, rows
 from wizard.console.interrupts import Interrupted, asking
-from wizard.settings import BY_NAME
+from wizard.options import BY_NAME
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application

@@ -16,8 +16,9 @@ from wizard.console import prompts
 from wizard.console.entries import PAGE, Entry
 from wizard.console.interrupts import Interrupted
 from wizard.files import read_file
+from wizard.options import BY_NAME, Kind
 from wizard.problems import Exit, Problem
-from wizard.settings import BY_NAME, Kind, Settings, Target, target_from
+from wizard.settings import Settings, Target, target_from
 from wizard.systems.access import Systems
 
 if TYPE_CHECKING:

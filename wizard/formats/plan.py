@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wizard.formats import blocks
+from wizard.options import BY_NAME
 from wizard.problems import Exit
 from wizard.records.changes import Exact, rendered_diff
 from wizard.records.findings import Finding, State
@@ -19,7 +20,6 @@ from wizard.records.plan import (
     short,
 )
 from wizard.records.plan_json import ID
-from wizard.settings import BY_NAME
 
 LEFT_OUT = "left out"
 NOTHING_TO_DO = "Nothing to do."

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wizard.options import BY_NAME, REACHING, SELECTING, STEP_NAMES, Kind
 from wizard.problems import Exit, Problem
 from wizard.records.journal import runs
 from wizard.records.plan import Plan
 from wizard.records.plan_reading import GENERATION, Reading
-from wizard.settings import BY_NAME, REACHING, SELECTING, STEP_NAMES, Kind, Settings
+from wizard.settings import Settings
 from wizard.systems.access import Systems
 from wizard.systems.calls import environment
 

@@ -21,6 +21,7 @@ from wizard import __version__
 from wizard.engine.look import where
 from wizard.engine.propose import Proposal
 from wizard.engine.rights import ROLE, asked, needed
+from wizard.options import BY_NAME, Kind
 from wizard.planning.approval import MARK
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Consent, Fact, FactKind, Facts, Part, facts
@@ -44,7 +45,7 @@ from wizard.records.plan import (
     is_fingerprint,
 )
 from wizard.records.runs import expected_seconds
-from wizard.settings import BY_NAME, Kind, Settings
+from wizard.settings import Settings
 from wizard.steps.preconditions import content_of, fingerprint
 from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.upgrade.chart import chart_reference

@@ -68,7 +68,7 @@ class Consent:
     """Something beyond the documented change that needs a yes of its own; `--yes` is none.
 
     Attributes:
-        option: the switch in `wizard.settings` that gives it beforehand, and its question.
+        option: the switch in `wizard.options` that gives it beforehand, and its question.
         refusal: what is at stake, with its details; raised where nobody may be asked.
         instead: a switch that makes the change another one, which needs no yes; asked first.
     """
