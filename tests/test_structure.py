@@ -182,7 +182,7 @@ COVERED = {
     "steps/upgrade/test_owner.py": "systems/release/owners",
     "steps/upgrade/test_chart.py": "systems/release/stored_chart",
     "steps/upgrade/test_failed.py": "systems/workload/hook_jobs",
-    "engine/test_look.py": "systems/release/records",
+    "engine/test_look.py": "systems/release/records systems/release/look",
     "systems/helm/test_client.py": "systems/helm/process systems/helm/reads systems/helm/records",
     "systems/helm/test_errors.py": "systems/redact",
     "systems/kubernetes/test_cluster.py": "systems/kubernetes/http systems/kubernetes/kubeconfig",
