@@ -11,8 +11,14 @@ from terminal import (
     CTRL_C,
     CTRL_U,
     DOWN,
+    END,
     ENTER,
+    ERASE,
+    ESCAPE,
+    HOME,
+    SHIFT_TAB,
     SPACE,
+    TAB,
     UP,
     YES,
     Terminal,
@@ -80,7 +86,7 @@ def test_what_is_personal_or_already_on_cannot_be_picked(cluster):
         terminal.see("0 picked")
         terminal.send(UP + SPACE)
         terminal.see("Halden Analytics cannot be picked: already on")
-        terminal.send("personal" + SPACE)
+        terminal.send("personal" + TAB)
         terminal.see("Personal cannot be picked: personal")
         terminal.send(DOWN + UP + SPACE + ENTER)
         terminal.see("Pick at least one, or leave with Ctrl-C")
@@ -90,9 +96,9 @@ def test_what_is_personal_or_already_on_cannot_be_picked(cluster):
         terminal.see("0 picked")
         terminal.send("zzz")
         terminal.see("nothing here has this in it")
-        terminal.send(SPACE + DOWN + ENTER)
+        terminal.send(TAB + DOWN + ENTER)
         terminal.see("Pick at least one, or leave with Ctrl-C")
-        terminal.send(CTRL_U + "TIDEW" + SPACE + ENTER)
+        terminal.send(CTRL_U + "TIDEWATER RES" + TAB + ENTER)
         terminal.wait_for("For which organizations? Tidewater Research")
         shown = terminal.wait_for("changes in 4 steps")
         assert "can_use_audit_logs true in 1 row" in shown
@@ -108,7 +114,7 @@ def test_odd_names_are_shown_safely_in_the_picker(cluster, kind):
         terminal.see("1 of 6")
         if kind in SHOWN:
             assert SHOWN[kind][:30] in terminal.text()
-        terminal.send(SPACE + ENTER)
+        terminal.send(TAB + ENTER)
         terminal.answer(CONFIRM, CTRL_C)
         assert terminal.end() == 8
         if kind in SHOWN:
@@ -139,6 +145,29 @@ def test_an_odd_name_is_changed_and_no_other(cluster):
     assert on(cluster) == before | {id}
 
 
+KEYS = "\x1b[D\x1b[C\x1b[3~\x1bOP\x1b[24~\x1b[1;9Z\x1b[200x\x1bx"
+"""Left, right, delete, F1, F12, and some that nothing knows."""
+
+
+def test_keys_that_move_or_mean_nothing_are_never_searched(cluster):
+    with asking(cluster, "plan") as terminal:
+        shown = terminal.see("type to search")
+        assert re.search(r"organization +audit logs +id\n", shown)
+        assert "off: a stored false · default: nothing is stored" in shown
+        assert re.search(r"Meridian Freight +off, your key's own ", shown)
+        terminal.send(KEYS + END)
+        terminal.see("» ○ Tidewater Research")
+        terminal.send(SPACE + SHIFT_TAB + HOME + "res" + SPACE + "x")
+        terminal.see("/ res x")
+        terminal.send(ERASE + ERASE)
+        terminal.see(" / res   1 picked · 1 of 5 · ^A all · Tab pick · Esc clear")
+        terminal.send(ESCAPE)
+        terminal.wait_until_gone(" / res")
+        terminal.see("type to search")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 8
+
+
 def test_pages_come_as_one_scrolls_and_searches(cluster):
     ids = add(cluster, [f"Team-{number:03}" for number in range(500)])
     with asking(cluster, "plan") as terminal:
@@ -151,14 +180,14 @@ def test_pages_come_as_one_scrolls_and_searches(cluster):
         terminal.send("team" + CTRL_A)
         terminal.see("Only the 200 that are loaded; --all means every one")
         terminal.send(CTRL_A)
-        terminal.see("more than 200")
-        terminal.send("-29" + SPACE)
-        terminal.see("10 found")
-        terminal.send(DOWN + DOWN + SPACE + CTRL_U)
+        terminal.see("more than 200 of 505")
+        terminal.send("-29" + TAB)
+        terminal.see("10 of 505")
+        terminal.send(DOWN + DOWN + TAB + CTRL_U)
         terminal.see("2 picked")
         terminal.send("nil")
         terminal.see("nothing here has this in it")
-        terminal.send(DOWN + SPACE + CTRL_U + "merid" + SPACE + ENTER)
+        terminal.send(DOWN + TAB + CTRL_U + "merid" + TAB + ENTER)
         terminal.wait_for("For which organizations? Team-290, Team-292, Meridian Freight")
         shown = terminal.wait_for("changes in 4 steps")
         assert terminal.end() == 0
@@ -173,9 +202,10 @@ def test_more_than_can_be_sorted_come_by_id_and_say_so(cluster):
             "UPDATE pg_class SET reltuples = 200001 WHERE oid = 'organizations'::regclass"
         )
     with asking(cluster, "plan") as terminal:
-        terminal.see("0 picked   in the order of their ids: too many to be sorted by name")
+        shown = terminal.see("in the order of their ids: too many to be sorted by name")
+        assert "0 picked · 1 of 206" in shown
         terminal.send("team-0")
-        terminal.see("100 found")
+        terminal.see("100 of 206")
         terminal.send(CTRL_C)
         assert terminal.end() == 8
 
@@ -233,7 +263,7 @@ def test_a_whole_run_on_the_picked_one(cluster):
     with asking(cluster) as terminal:
         terminal.wait_for("For which organizations?")
         terminal.see("0 picked")
-        terminal.send("tide" + SPACE + ENTER)
+        terminal.send("tide" + TAB + ENTER)
         for _ in range(4):
             terminal.answer(CONFIRM, YES)
         terminal.wait_for("Done: audit logs are on, and confirmed.")

@@ -13,6 +13,7 @@ from terminal import (
     DOWN,
     ENTER,
     SPACE,
+    TAB,
     YES,
     Terminal,
     bare,
@@ -66,7 +67,7 @@ def test_start_to_finish_by_hand(cluster):
         terminal.send("merid")
         terminal.see("1 of 5")
         assert "Tidewater" not in terminal.text()
-        terminal.send(SPACE + "\x15")
+        terminal.send(TAB + "\x15")
         terminal.see("1 picked")
         terminal.send(DOWN + SPACE + ENTER)
         terminal.wait_for("Meridian Freight, O'Rourke & Daughters")

@@ -24,6 +24,7 @@ from pyte.screens import Char
 from wizard.practice.cluster import PracticeCluster
 
 ENTER, SPACE, DOWN, UP, ERASE = "\r", " ", "\x1b[B", "\x1b[A", "\x7f"
+TAB, SHIFT_TAB, HOME, END, ESCAPE = "\t", "\x1b[Z", "\x1b[1~", "\x1b[4~", "\x1b"
 CTRL_A, CTRL_C, CTRL_D, CTRL_U = "\x01", "\x03", "\x04", "\x15"
 ROWS, COLUMNS = 60, 120
 LIMIT = 60.0

@@ -31,9 +31,27 @@ class Entry:
     disabled: str = ""
 
 
-def rows(entries: Sequence[Entry]) -> list[str]:
-    """The entries as aligned lines, foreign text made safe, the last column uncut."""
+@dataclass(frozen=True)
+class Legend:
+    """What is said around a list.
+
+    Attributes:
+        columns: a heading for each column.
+        lines: what the words in it mean.
+        order: how it is sorted, where that is not by name.
+        total: how many there are where a page of them is loaded alone.
+    """
+
+    columns: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    order: str = ""
+    total: int | None = None
+
+
+def rows(entries: Sequence[Entry], columns: Sequence[str] = ()) -> list[str]:
+    """The entries as aligned lines, the last column uncut; the columns' headings are the first."""
     table = [[safe(text) for text in (entry.name, *entry.about)] for entry in entries]
+    table = [list(columns), *table] if columns else table
     widths = [
         min(max((cell_len(line[at]) for line in table if at < len(line)), default=0), WIDEST)
         for at in range(max(map(len, table), default=0))
@@ -65,11 +83,13 @@ class Choices(Protocol):
 
     Attributes:
         entries, rows: those that are loaded, and how they are shown.
+        heading: the line above them; empty for none.
         complete: there are no more of them.
     """
 
     entries: Sequence[Entry]
     rows: Sequence[str]
+    heading: str
     complete: bool
 
     def narrow(self, search: str) -> None:
@@ -78,8 +98,8 @@ class Choices(Protocol):
     def more(self) -> None:
         """Load a further page, if there is one."""
 
-    def counted(self) -> str:
-        """How many there are, in words."""
+    def counted(self, at: int) -> str:
+        """Which line of how many, in words; while searching, how many of all."""
 
     def ordered(self, picked: Mapping[str, Entry]) -> list[Entry]:
         """The picked ones in their order."""
@@ -90,8 +110,10 @@ class Listed:
 
     complete = True
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._all, self._lines = tuple(entries), rows(entries)
+    def __init__(self, entries: Sequence[Entry], columns: Sequence[str] = ()) -> None:
+        lines = rows(entries, columns)
+        self.heading = lines.pop(0) if columns else ""
+        self._all, self._lines = tuple(entries), lines
         self.entries: Sequence[Entry] = self._all
         self.rows: Sequence[str] = self._lines
 
@@ -105,9 +127,10 @@ class Listed:
     def more(self) -> None:
         """See `Choices`."""
 
-    def counted(self) -> str:
+    def counted(self, at: int) -> str:
         """See `Choices`."""
-        return f"{len(self.entries)} of {len(self._all)}"
+        there, total = len(self.entries), len(self._all)
+        return f"{at + 1 if there == total else there} of {total:,}"
 
     def ordered(self, picked: Mapping[str, Entry]) -> list[Entry]:
         """See `Choices`."""
@@ -117,10 +140,15 @@ class Listed:
 class Paged:
     """Entries that are looked up, page by page."""
 
-    def __init__(self, find: Find, first: Sequence[Entry]) -> None:
+    def __init__(
+        self, find: Find, first: Sequence[Entry], columns: Sequence[str], total: int | None
+    ) -> None:
         self._find = find
+        self._columns = columns
+        self._total = total
         self._search = ""
         self.complete = False
+        self.heading = ""
         self.entries: Sequence[Entry] = []
         self.rows: Sequence[str] = []
         self._take(first)
@@ -136,9 +164,13 @@ class Paged:
         if not self.complete:
             self._take(self._find(self._search, self.entries[-1]))
 
-    def counted(self) -> str:
+    def counted(self, at: int) -> str:
         """See `Choices`."""
-        return f"{len(self.entries)} found" if self.complete else f"more than {len(self.entries)}"
+        of = "" if self._total is None else f" of {self._total:,}"
+        if not self._search:
+            return f"{at + 1}{of}"
+        there = len(self.entries)
+        return f"{there}{of}" if self.complete else f"more than {there}{of}"
 
     def ordered(self, picked: Mapping[str, Entry]) -> list[Entry]:
         """See `Choices`."""
@@ -147,4 +179,6 @@ class Paged:
     def _take(self, found: Sequence[Entry]) -> None:
         self.complete = len(found) <= PAGE
         self.entries = [*self.entries, *found[:PAGE]]
-        self.rows = rows(self.entries)
+        lines = rows(self.entries, self._columns)
+        self.heading = lines.pop(0) if self._columns else ""
+        self.rows = lines

@@ -30,6 +30,10 @@ class Interrupted(KeyboardInterrupt):
         self.exit = Exit.TERMINATED if signum in ENDING else Exit.INTERRUPTED
 
 
+class Back(Exception):
+    """The person wants the question before this one again."""
+
+
 class Stopped(Exception):
     """A stop that was asked for earlier, at the safe point that has now been reached."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.filters import is_done
+from prompt_toolkit.filters import Condition, is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.keys import Keys
@@ -18,7 +18,8 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import BaseStyle
 
-from wizard.console.entries import Choices, Entry
+from wizard.console.entries import Choices, Entry, Legend
+from wizard.console.interrupts import Back
 from wizard.problems import Problem
 from wizard.safe import safe
 
@@ -33,12 +34,20 @@ class Picker:
     """What is shown, where the pointer is, and what is picked."""
 
     def __init__(
-        self, question: str, choices: Choices, *, several: bool, at: str = "", order: str = ""
+        self,
+        question: str,
+        choices: Choices,
+        legend: Legend,
+        *,
+        several: bool,
+        at: str = "",
+        back: bool = False,
     ) -> None:
         self._question = question
-        self._order = order
+        self._legend = legend
         self._choices = choices
         self._several = several
+        self._back = back
         self._search = ""
         self._note = ""
         self._picked: dict[str, Entry] = {}
@@ -53,19 +62,25 @@ class Picker:
         parts: list[Window | ConditionalContainer] = [
             Window(FormattedTextControl(self._head), wrap_lines=True, dont_extend_height=True)
         ]
-        for control, height in ((self._list, TALLEST), (self._foot, 2)):
+        for control, height in (
+            (self._heading, lambda: 1 if self._choices.heading else 0),
+            (self._list, lambda: min(TALLEST, max(len(self._entries), 1))),
+            (self._foot, lambda: 1),
+        ):
             window = Window(
                 FormattedTextControl(control, focusable=True, show_cursor=False),
                 dont_extend_height=True,
-                height=lambda height=height: min(height, self._lines(height)),  # type: ignore[misc]
+                height=height,
             )
             parts.append(ConditionalContainer(window, filter=~is_done))
-        return Application(
+        asked: Application[tuple[str, ...]] = Application(
             layout=Layout(HSplit(parts)),
             key_bindings=merge_key_bindings([self._keys(), leave]),
             style=style,
             output=output,
         )
+        asked.timeoutlen = asked.ttimeoutlen = ESCAPE
+        return asked
 
     @property
     def _entries(self) -> Sequence[Entry]:
@@ -76,20 +91,22 @@ class Picker:
         named = [at for at in able if self._entries[at].value == value]
         return next(iter(named or able), 0)
 
-    def _lines(self, height: int) -> int:
-        return max(len(self._entries), 1) if height == TALLEST else 1
-
     def _head(self) -> StyleAndTextTuples:
         head: StyleAndTextTuples = [("class:qmark", "?"), ("class:question", f" {self._question} ")]
         if self._done:
             return [*head, ("class:answer", self._answer())]
         hint = "space picks, enter goes on" if self._several else "enter picks"
-        return [*head, ("class:instruction", f"({hint}, typing searches)")]
+        head.append(("class:instruction", f"({hint})"))
+        return [*head, *(("class:instruction", f"\n  {line}") for line in self._legend.lines)]
 
     def _answer(self) -> str:
         names = [safe(entry.name) for entry in self._choices.ordered(self._picked)]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return ", ".join(names[:NAMED]) + more
+
+    def _heading(self) -> StyleAndTextTuples:
+        marks = "  " if self._several else ""
+        return [("class:heading", f"   {marks}{self._choices.heading}")]
 
     def _list(self) -> StyleAndTextTuples:
         """The lines around the pointer: however many are loaded, no more are drawn."""
@@ -106,22 +123,27 @@ class Picker:
         picked = entry.value in self._picked
         mark = "- " if entry.disabled else "" if not self._several else "● " if picked else "○ "
         style = "class:disabled" if entry.disabled else "class:selected" if picked else ""
-        if pointed:
-            style += " class:highlighted"
+        bold = " class:highlighted" if pointed else ""
         pointer: StyleAndTextTuples = [("class:pointer", " » " if pointed else "   ")]
         if pointed:
             pointer.append(("[SetCursorPosition]", ""))
-        return [*pointer, (style, mark + self._choices.rows[at])]
+        name, gap, last = self._choices.rows[at].rpartition("  ")  # ids and addresses are quiet
+        quiet = "" if entry.disabled else " class:instruction"
+        return [*pointer, (style + bold, mark + name + gap), (style + quiet + bold, last)]
 
     def _foot(self) -> StyleAndTextTuples:
         if self._note:
             return [("class:note", f"   {self._note}")]
+        search: StyleAndTextTuples = []
         if self._search:
-            count = f"  {self._choices.counted()}"
-            return [("class:pointer", f" / {self._search}"), ("class:instruction", count)]
-        picked = f"   {len(self._picked)} picked" if self._several else ""
-        order = f"   {self._order}" if self._order else ""
-        return [("class:instruction", picked + order)]
+            search = [("class:pointer", " / "), ("class:typed", self._search), ("", " ")]
+        said = [f"{len(self._picked)} picked"] if self._several else []
+        said.append(self._choices.counted(self._at))
+        said += ["^A all", "Tab pick"] if self._several else []
+        said += ["Esc clear" if self._search else "type to search"]
+        said += ["Esc back"] if self._back and not self._search else []
+        said += [self._legend.order] if self._legend.order else []
+        return [*search, ("class:instruction", "  " + " · ".join(said))]
 
     def _move(self, by: int) -> None:
         if self._at + by >= len(self._entries) - 1:
@@ -154,6 +176,13 @@ class Picker:
         if not self._choices.complete:
             self._note = f"Only the {len(able)} that are loaded; --all means every one"
 
+    def _typed(self, text: str) -> None:
+        """A blank picks, as long as it cannot be of a name that is searched."""
+        if text == " " and self._several and not self._search:
+            self._toggle()
+        elif text := "".join(c for c in text if c.isprintable()):
+            self._narrow(self._search + text)
+
     def _enter(self, event: KeyPressEvent) -> None:
         if not self._several:
             self._picked.clear()
@@ -165,46 +194,59 @@ class Picker:
         picked = self._choices.ordered(self._picked)
         event.app.exit(result=tuple(entry.value for entry in picked))
 
+    def _escape(self, event: KeyPressEvent) -> None:
+        if self._search:
+            self._narrow("")
+        elif self._back:
+            event.app.exit(exception=Back())
+
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
 
-        def bind(act: Callable[[], None], *names: str) -> None:
+        def bind(act: Callable[[KeyPressEvent], None], *names: str) -> None:
             def handle(event: KeyPressEvent) -> None:
                 self._note = ""
-                self._looked_up(event, act)
+                try:
+                    act(event)
+                except Problem as problem:  # what keeps further entries from being looked up
+                    event.app.exit(exception=problem)
 
             for name in names:
-                keys.add(name, eager=True)(handle)
+                keys.add(name, eager=name not in (Keys.Any, Keys.Escape))(handle)
 
-        bind(lambda: self._move(-1), Keys.Up, Keys.ControlP)
-        bind(lambda: self._move(1), Keys.Down, Keys.ControlN)
-        bind(lambda: self._move(-TALLEST), Keys.PageUp)
-        bind(lambda: self._move(TALLEST), Keys.PageDown)
-        bind(lambda: self._narrow(self._search[:-1]), Keys.Backspace)
-        bind(lambda: self._narrow(""), Keys.ControlU)
+        bind(lambda _: self._move(-1), Keys.Up, Keys.ControlP, Keys.BackTab)
+        bind(lambda _: self._move(1), Keys.Down, Keys.ControlN)
+        bind(lambda _: self._move(-TALLEST), Keys.PageUp)
+        bind(lambda _: self._move(TALLEST), Keys.PageDown)
+        bind(lambda _: self._move(-len(self._entries)), Keys.Home)
+        bind(lambda _: self._move(len(self._entries)), Keys.End)
+        bind(lambda _: self._narrow(self._search[:-1]), Keys.Backspace)
+        bind(lambda _: self._narrow(""), Keys.ControlU)
         if self._several:
-            bind(self._toggle, " ")
-            bind(self._toggle_all, Keys.ControlA)
+            bind(lambda _: self._toggle(), Keys.Tab)
+            bind(lambda _: self._toggle_all(), Keys.ControlA)
+        bind(self._enter, Keys.Enter)
+        bind(self._escape, Keys.Escape)
+        bind(lambda it: self._typed(it.data), Keys.BracketedPaste)
+        bind(lambda it: None if isinstance(it.key_sequence[-1].key, Keys) else self._typed(it.data),
+             Keys.Any)  # fmt: skip
+        return _with_sequences(keys)
 
-        @keys.add(Keys.Enter, eager=True)
-        def _(event: KeyPressEvent) -> None:
-            self._note = ""
-            self._enter(event)
 
-        @keys.add(Keys.Any)
-        @keys.add(Keys.BracketedPaste)
-        def _(event: KeyPressEvent) -> None:
-            self._note = ""
-            typed = "".join(c for c in event.data if c.isprintable())
-            if typed:
-                self._looked_up(event, lambda: self._narrow(self._search + typed))
+ESCAPE = 0.1
+"""Seconds after which an escape character was the key, and no beginning of another key's."""
 
-        return keys
 
-    @staticmethod
-    def _looked_up(event: KeyPressEvent, act: Callable[[], None]) -> None:
-        """Do it; what keeps further entries from being looked up ends the picker."""
-        try:
-            act()
-        except Problem as problem:
-            event.app.exit(exception=problem)
+def _with_sequences(keys: KeyBindings) -> KeyBindings:
+    """Take the keys that prompt_toolkit does not know (ESC, then characters) for one key each."""
+    inside = [False]
+
+    @keys.add(Keys.Escape, Keys.Any)
+    def _(event: KeyPressEvent) -> None:
+        inside[0] = event.data in ("[", "O")
+
+    @keys.add(Keys.Any, filter=Condition(lambda: inside[0]), eager=True)
+    def _(event: KeyPressEvent) -> None:
+        inside[0] = not ("@" <= event.data[:1] <= "~")
+
+    return keys

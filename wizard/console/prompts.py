@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wizard.console.entries import PAGE, Entry, Find, Listed, Paged, rows
+from wizard.console.entries import PAGE, Choices, Entry, Find, Legend, Listed, Paged, rows
 from wizard.console.interrupts import Interrupted, asking
 from wizard.options import BY_NAME
 
@@ -33,6 +33,8 @@ STYLE = [
     ("selected", "fg:ansigreen"),
     ("disabled", "fg:ansibrightblack"),
     ("instruction", "fg:ansibrightblack"),
+    ("heading", "fg:ansibrightblack underline"),
+    ("typed", "bold"),
     ("note", "fg:ansiyellow"),
     ("bottom-toolbar", "noreverse"),
     ("validation-toolbar", "fg:ansiyellow bg:default"),
@@ -71,7 +73,7 @@ def ask_secret(name: str) -> str:
 
 def ask_choice(name: str, entries: Sequence[Entry], default: str = "") -> str:
     """One of several for the option of this name."""
-    return _pick(BY_NAME[name].ask, entries, several=False, at=default)[0]
+    return _pick(BY_NAME[name].ask, entries, Legend(), several=False, at=default)[0]
 
 
 def ask_yes(question: str) -> bool:
@@ -84,25 +86,22 @@ def ask_yes(question: str) -> bool:
     return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
 
 
-def ask_several(name: str, find: Find, order: Callable[[], str]) -> tuple[str, ...]:
+def ask_several(name: str, find: Find, legend: Callable[[], Legend]) -> tuple[str, ...]:
     """Several of many: a page of them is there at once, more come as one scrolls or searches.
 
-    `order` says how they are sorted where that is not by name, and is asked after the first page.
+    `legend` is asked after the first page.
     """
     question = BY_NAME[name].ask
     first = find("", None)
     if len(first) <= PAGE:
-        return _pick(question, first, several=True)
+        return _pick(question, first, legend(), several=True)
     if _plain_needed():
-        return _searched(question, find)
-    from wizard.console.picker import Picker
-
-    picker = Picker(question, Paged(find, first), several=True, order=order())
-    picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
-    return picked
+        return _searched(question, find, legend())
+    told = legend()
+    return _picked(question, Paged(find, first, told.columns, told.total), told, several=True)
 
 
-def _searched(question: str, find: Find) -> tuple[str, ...]:
+def _searched(question: str, find: Find, legend: Legend) -> tuple[str, ...]:
     """Where only lines can be shown: what is looked for comes first."""
     picked: dict[str, None] = {}
     hint = f"There are more than {PAGE}. Part of the name to look for:"
@@ -113,19 +112,25 @@ def _searched(question: str, find: Find) -> tuple[str, ...]:
         elif all(entry.disabled for entry in entries):
             hint = f"None that can be picked has {part!r} in its name. Another part:"
         else:
-            picked |= dict.fromkeys(_pick(question, entries, several=True))
+            picked |= dict.fromkeys(_pick(question, entries, legend, several=True))
             hint = f"{len(picked)} picked. Another part to look for, or enter to go on:"
     return tuple(picked)
 
 
 def _pick(
-    question: str, entries: Sequence[Entry], *, several: bool, at: str = ""
+    question: str, entries: Sequence[Entry], legend: Legend, *, several: bool, at: str = ""
 ) -> tuple[str, ...]:
     if _plain_needed():
-        return _plain_numbers(question, entries, several=several)
+        return _plain_numbers(question, entries, legend, several=several)
+    return _picked(question, Listed(entries, legend.columns), legend, several=several, at=at)
+
+
+def _picked(
+    question: str, choices: Choices, legend: Legend, *, several: bool, at: str = ""
+) -> tuple[str, ...]:
     from wizard.console.picker import Picker
 
-    picker = Picker(question, Listed(entries), several=several, at=at)
+    picker = Picker(question, choices, legend, several=several, at=at)
     picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
     return picked
 
@@ -256,9 +261,14 @@ def _plain_yes(question: str) -> bool:
     return _plain_line(f"{question} (y/N)").lower() in ("y", "yes")
 
 
-def _plain_numbers(question: str, entries: Sequence[Entry], *, several: bool) -> tuple[str, ...]:
+def _plain_numbers(
+    question: str, entries: Sequence[Entry], legend: Legend, *, several: bool
+) -> tuple[str, ...]:
     """The values of the entries whose numbers were typed."""
-    for number, (entry, row) in enumerate(zip(entries, rows(entries), strict=True), 1):
+    lines = rows(entries, legend.columns)
+    sys.stderr.writelines(f"  {line}\n" for line in legend.lines)
+    sys.stderr.write(f"       {lines.pop(0)}\n" if legend.columns else "")
+    for number, (entry, row) in enumerate(zip(entries, lines, strict=True), 1):
         sys.stderr.write(f"  {'-' if entry.disabled else number:>3}  {row}\n")
     hint = "numbers, with blanks between them" if several else "a number"
     while True:

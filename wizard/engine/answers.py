@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.console import prompts
-from wizard.console.entries import PAGE, Entry
+from wizard.console.entries import PAGE, Entry, Legend
 from wizard.console.interrupts import Interrupted
 from wizard.files import read_file
 from wizard.options import BY_NAME, Kind
@@ -219,7 +219,7 @@ class Answers:
             return lambda: prompts.ask_text("org").replace(",", " ").split()
         if name == "org":
             find = partial(_entries, systems)
-            return lambda: list(prompts.ask_several("org", find, systems.database.order))
+            return lambda: list(prompts.ask_several("org", find, lambda: _legend(systems)))
         if BY_NAME[name].kind is Kind.SECRET:
             return lambda: prompts.ask_secret(name)
         if BY_NAME[name].kind is Kind.PATHS:
@@ -233,14 +233,35 @@ def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:
         after=(after.name, UUID(after.value)) if after else None,
         limit=PAGE + 1,
     )
-    return [_entry(organization) for organization in found]
+    own = _of_the_key(systems)
+    return [_entry(organization, own) for organization in found]
 
 
-def _entry(organization: Organization) -> Entry:
+def _of_the_key(systems: Systems) -> UUID | None:
+    """The organization of the API key, where the server tells."""
+    try:
+        return systems.served.organization.id if systems.served else None
+    except Problem:
+        return None
+
+
+def _entry(organization: Organization, own: UUID | None) -> Entry:
     reasons = {"on": "already on", "wrong shape": "its config is no JSON object"}
     reason = "personal" if organization.is_personal else reasons.get(organization.state, "")
     id = str(organization.id)
-    return Entry(id, organization.display_name, (reason or organization.state, id), reason)
+    state = reason or organization.state
+    state += ", your key's own" if organization.id == own else ""
+    return Entry(id, organization.display_name, (state, id), reason)
+
+
+def _legend(systems: Systems) -> Legend:
+    counts = systems.database.organization_counts()
+    return Legend(
+        ("organization", "audit logs", "id"),
+        ("off: a stored false · default: nothing is stored",),
+        systems.database.order(),
+        sum(counts.shared.values()) + counts.personal,
+    )
 
 
 def _not_resumable(left: Run) -> Problem:
