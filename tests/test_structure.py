@@ -27,12 +27,13 @@ MAY_IMPORT = {
 """The folders that each folder may import, besides the shared modules at the top."""
 
 SHARED = {
-    "settings": {"problems", "options", "safe"},
-    "options": set[str](),
+    "settings": {"problems", "options", "record", "safe"},
+    "options": {"record"},
     "problems": {"article", "resources", "aim", "safe"},
-    "aim": set[str](),
+    "aim": {"record"},
     "article": set[str](),
     "resources": set[str](),
+    "record": set[str](),
     "files": set[str](),
     "safe": set[str](),
 }

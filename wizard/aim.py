@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import ClassVar
+
+from wizard.record import dataclass
 
 EVERYTHING = ("run", "plan", "check")
 PLACED = ("undo", "orgs", "rbac")

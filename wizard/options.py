@@ -6,9 +6,10 @@ The command line, the prompts and the list of missing answers are all made from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from wizard.record import dataclass
 
 PREFIX = "LANGSMITH_AUDIT_"
 

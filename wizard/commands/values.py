@@ -12,11 +12,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.values import (
     Edit,
     Outcome,

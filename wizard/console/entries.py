@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
 
+from wizard.record import dataclass
 from wizard.safe import safe
 
 WIDEST = 36

@@ -6,9 +6,9 @@ A format for people draws the blocks; one for machines takes `document`, or the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from wizard.record import dataclass
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding
 

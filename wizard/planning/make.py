@@ -13,7 +13,7 @@ import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from wizard.engine.rights import ROLE, asked, needed
 from wizard.options import BY_NAME, Kind
 from wizard.planning.approval import MARK
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.records.changes import Change, Consent, Fact, FactKind, Facts, Part, facts
 from wizard.records.plan import (
     SCHEMA_VERSION,

@@ -6,11 +6,12 @@ Of an upgrade that is also what it would change in the rendered objects, without
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.records.findings import Finding, State
 
 

@@ -6,12 +6,12 @@ Evidence is what was seen right after a change failed, before anything else is d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from wizard.aim import aimed
 from wizard.problems import next_step_of
+from wizard.record import dataclass
 from wizard.safe import tame
 
 if TYPE_CHECKING:

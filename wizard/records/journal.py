@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from wizard import __version__
 from wizard.files import create_private, open_private, sync_folder, write_private
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.records import debug_log
 from wizard.records.changes import Change, Done
 from wizard.records.entries import Entry, entries_of

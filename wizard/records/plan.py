@@ -16,10 +16,10 @@ import hmac
 import json
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from wizard.record import dataclass
 from wizard.records.changes import Exact, ObjectDiff, Reversible
 from wizard.records.findings import Finding
 from wizard.records.plan_json import plan_id, to_plain

@@ -7,7 +7,6 @@ this machine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.records.journal import IN_DOUBT, Run, known_runs, runs
 from wizard.settings import Place
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
+from wizard.record import dataclass
 from wizard.records.changes import Fact, FactKind, Facts, Part
 from wizard.systems.redact import is_secret_key, redact, secret_literals
 from wizard.systems.release.owners import (

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.records.changes import Change, Done, Observation
 from wizard.records.findings import Evidence, Finding, State
 from wizard.records.runs import Made

@@ -6,11 +6,11 @@ The way back is the copy that was kept beside the journal, put back byte for byt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.runs import Made

@@ -13,8 +13,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from wizard.record import dataclass
 from wizard.safe import safe
 from wizard.systems.redact import redact
 

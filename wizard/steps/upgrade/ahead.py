@@ -10,11 +10,11 @@ Source: the chart's own templates/validate.yaml, and the Deployment of host-back
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import at_least
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.records.findings import Finding, State, failed, from_problem
 from wizard.systems.release.manifest import all_objects, objects_of
 from wizard.systems.workload.waiting import covers, kept

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.records.changes import Change, Consent, DiffState, ObjectDiff, beyond
 from wizard.steps.preconditions import fingerprint_of
 from wizard.steps.server_default import does_without

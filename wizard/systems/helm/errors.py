@@ -6,9 +6,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.redact import redact, without_objects
 
 MOST_LINES = 12

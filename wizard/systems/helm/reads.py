@@ -6,11 +6,11 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.helm import process
 from wizard.systems.helm.errors import Call, other_driver
 from wizard.systems.helm.records import Release, Revision, read_release, read_revision, took

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wizard.record import dataclass
 from wizard.systems.redact import redact
 
 UPGRADE_TIMEOUT = 1800

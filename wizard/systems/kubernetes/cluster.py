@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.systems.kubernetes.errors import TOO_LARGE, Call, changes, not_kubernetes
 from wizard.systems.kubernetes.http import Connection
 from wizard.systems.kubernetes.kubeconfig import (

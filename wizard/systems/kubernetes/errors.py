@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.kubernetes.kubeconfig import ContextInfo, shown
 from wizard.systems.kubernetes.shapes import odd
 from wizard.systems.reach.failures import Failure, Kind

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.systems.kubernetes.cluster import EVENTS
 from wizard.systems.redact import redact
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a kubeconfig; one of a thousand clusters has a third of that."""

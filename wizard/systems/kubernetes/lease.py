@@ -13,11 +13,11 @@ import platform
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.calls import poll
 from wizard.systems.kubernetes.cluster import Cluster, Resource
 

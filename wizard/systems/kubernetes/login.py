@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 
 if TYPE_CHECKING:
     from wizard.systems.kubernetes.kubeconfig import ContextInfo, Entry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from wizard.record import dataclass
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")
 API = "rbac.authorization.k8s.io/v1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.langsmith.answers import json_object, unexpected
 from wizard.systems.langsmith.http import Limits, Reply, Transport
 from wizard.systems.langsmith.ocsf import check_event

@@ -5,10 +5,11 @@ It tells what the server itself says of the key's organization and its audit log
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,12 @@ import base64
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.calls import logged
 from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.reach.http import Wire

@@ -8,11 +8,12 @@ before and after; see `transaction.Made`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.postgres import organizations, tables
 from wizard.systems.postgres import organizations as listing
 from wizard.systems.postgres.besides import besides, note_moved

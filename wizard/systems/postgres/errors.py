@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import errors
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.redact import redact
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ Of `audit_logs`: where it is, about how much is in it, how new its last entry is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.postgres.model import AuditTable, Login, OrganizationsTable
 from wizard.systems.postgres.statements import grants, statement
 

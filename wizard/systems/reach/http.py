@@ -14,10 +14,10 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from wizard.record import dataclass
 from wizard.systems.reach.dial import CHUNK, dial, login_to
 from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.reach.proxies import SCHEMES, Proxy

@@ -9,10 +9,10 @@ their labels.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.helm.errors import other_driver
 from wizard.systems.helm.records import Release, split_chart
 from wizard.systems.release.manifest import CHART

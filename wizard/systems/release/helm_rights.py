@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from wizard.record import dataclass
 from wizard.systems.kubernetes.rbac import Right
 from wizard.systems.release.manifest import UNSCOPED, Key, as_map, resource_of
 from wizard.systems.release.records import kept_in

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 from wizard.systems.release.manifest import (
     BACKEND,
     CHART,

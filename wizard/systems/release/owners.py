@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.systems.kubernetes.cluster import Resource
 
 if TYPE_CHECKING:

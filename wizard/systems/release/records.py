@@ -13,10 +13,10 @@ import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.record import dataclass
 from wizard.systems.helm.stored import NotARecord, read_record, unpacked
 from wizard.systems.kubernetes.cluster import CONFIGMAPS, SECRETS
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from wizard.record import dataclass
 from wizard.systems.values.document import BREAK, Node, Part
 from wizard.systems.values.looks import Content, Looks, Pretty, is_json, looks
 from wizard.systems.values.path import Place

@@ -9,9 +9,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from wizard.record import dataclass
 from wizard.systems.values.document import Node, Part
 from wizard.systems.values.model import EnvEntry
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ encrypted an edit from outside would break the signature.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from wizard.record import dataclass
 from wizard.systems.values.as_helm import CORE
 from wizard.systems.values.document import Document, Node, Part, entries, named, several
 from wizard.systems.values.model import BY_HAND, Refusal

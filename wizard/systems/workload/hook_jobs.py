@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wizard.record import dataclass
 from wizard.systems.kubernetes.cluster import JOBS, PODS
 from wizard.systems.workload.pods import HOPELESS, Pod, read_pod
 from wizard.systems.workload.status import owners

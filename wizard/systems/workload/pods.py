@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from wizard.article import WANTED
+from wizard.record import dataclass
 from wizard.systems.release.manifest import literal_env
 
 UNSCHEDULABLE = "Unschedulable"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from wizard.record import dataclass
 from wizard.systems.redact import redact
 from wizard.systems.workload.pods import Pod, cause_of
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from wizard.record import dataclass
 from wizard.systems.workload.pods import BACKING_OFF, UNSCHEDULABLE
 from wizard.systems.workload.status import RolloutStatus
 

@@ -22,7 +22,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from urllib.parse import parse_qsl, unquote
 
 from wizard.files import PRIVATE, write_private
 from wizard.problems import Exit, Problem
+from wizard.record import dataclass
 
 if TYPE_CHECKING:
     from wizard.systems.kubernetes.cluster import Cluster

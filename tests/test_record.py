@@ -1,0 +1,88 @@
+"""A dataclass that is built late is the standard library's in all that its users see."""
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from threading import Barrier, Thread
+
+import pytest
+
+from wizard.record import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """A base."""
+
+    name: str
+    secret: str = field(default="", repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Room(Place):
+    """Made from it, with a default of its own."""
+
+    doors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "doors", tuple(sorted(self.doors)))
+
+
+def test_objects_are_made_compared_changed_shown_and_kept() -> None:
+    room = Room("hall", "x", doors=("b", "a"))
+    assert room == Room("hall", "y", ("a", "b"))
+    assert hash(room) == hash(Room("hall", "", ("a", "b")))
+    assert repr(room) == "Room(name='hall', doors=('a', 'b'))"
+    assert replace(room, name="yard") == Room("yard", doors=("a", "b"))
+    assert asdict(room) == {"name": "hall", "secret": "x", "doors": ("a", "b")}
+    assert copy.deepcopy(room) == pickle.loads(pickle.dumps(room)) == room
+    with pytest.raises(FrozenInstanceError):
+        room.name = "yard"  # type: ignore[misc]
+
+
+def test_fields_are_known_before_any_object_is() -> None:
+    @dataclass
+    class Fresh:
+        one: int
+        two: list[str] = field(default_factory=list)
+
+    assert is_dataclass(Fresh)
+    assert [it.name for it in fields(Fresh)] == ["one", "two"]
+    assert Fresh(1).two is not Fresh(1).two
+
+
+def test_wrong_arguments_are_refused_as_ever() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'name'"):
+        Place()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
+        Place("hall", size=1)  # type: ignore[call-arg]
+
+
+def test_threads_that_meet_at_the_first_object_all_get_a_whole_one() -> None:
+    for _ in range(50):
+
+        @dataclass(frozen=True)
+        class Met:
+            one: int
+            two: str = "two"
+
+        barrier, made = Barrier(4), list[Met]()
+
+        def make(barrier: Barrier = barrier, made: list[Met] = made, met: type[Met] = Met) -> None:
+            barrier.wait()
+            made.append(met(1))
+
+        threads = [Thread(target=make) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [(it.one, it.two) for it in made] == [(1, "two")] * 4
+
+
+def test_slots_are_there_at_once() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Small:
+        one: int
+
+    assert not hasattr(Small(1), "__dict__")
