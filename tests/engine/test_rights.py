@@ -14,6 +14,7 @@ import yaml
 from leftovers import backend_env, trace, writes
 from practice_cluster import practice
 from printed_roles import rights, role, without
+from reports import found_by
 
 from wizard.engine.answers import Answers
 from wizard.engine.propose import foresee
@@ -233,20 +234,20 @@ def test_the_role_view_sees_what_it_may(cluster, run, named) -> None:
     other = {} if named else {"LANGSMITH_AUDIT_NAMESPACE": "", "LANGSMITH_AUDIT_RELEASE": ""}
     answer = run("check", "--format", "json", env=other)
     assert answer.returncode == 5, answer.stdout + answer.stderr
-    steps = {step["name"]: step["findings"] for step in json.loads(answer.stdout)["steps"]}
-    told = {name: [(it["id"], it["state"]) for it in found] for name, found in steps.items()}
-    assert told["chart_version"] == [("LSA101", "pass"), ("LSA117", "unknown")]
-    assert "list secrets in namespace langsmith" in steps["chart_version"][1]["message"]
-    assert told["helm_upgrade"] == [("LSA401", "pass"), ("LSA404", "unknown")]
-    assert "AUDIT_LOGS_ENABLED=true" in steps["helm_upgrade"][0]["evidence"]
-    (pods,) = steps["backend_restart"]
-    assert any("langsmith-backend-" in line for line in pods["evidence"])
-    assert told["organizations"] == [("LSA207", "unknown")]
-    assert "get secrets" in steps["organizations"][0]["message"]
-    assert {state for _, state in told["audit_table"] + told["audit_api"]} <= {
-        "unknown",
-        "not-run",
+    report = answer.stdout
+    told = {
+        id: [(it["id"], it["state"]) for it in found_by(report, id)]
+        for id in ("LSA101", "LSA401", "LSA591", "LSA791", "LSA891")
     }
+    assert told["LSA101"] == [("LSA101", "pass"), ("LSA117", "unknown")]
+    assert "list secrets in namespace langsmith" in found_by(report, "LSA101")[1]["message"]
+    assert told["LSA401"] == [("LSA401", "pass"), ("LSA404", "unknown")]
+    assert "AUDIT_LOGS_ENABLED=true" in found_by(report, "LSA401")[0]["evidence"]
+    (pods,) = found_by(report, "LSA691")
+    assert any("langsmith-backend-" in line for line in pods["evidence"])
+    assert told["LSA591"] == [("LSA207", "unknown")]
+    assert "get secrets" in found_by(report, "LSA591")[0]["message"]
+    assert {state for _, state in told["LSA791"] + told["LSA891"]} <= {"unknown", "not-run"}
 
 
 def test_the_role_view_sees_variables_that_are_not_there(cluster, run) -> None:

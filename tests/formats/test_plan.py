@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from wizard.cli import main
 from wizard.formats import FORMATS, show
 from wizard.formats.check import check_page
 from wizard.problems import Exit
-from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State
+from wizard.records.report import Area, Report
 from wizard.systems.values.diff import keys_only
 
 HOSTILE = (
@@ -170,13 +171,14 @@ def test_a_check_tells_every_finding_in_every_format(face, capfdbinary) -> None:
         Finding(f"LSA10{at}", state, f"object {at}", text, (f"evidence {at}",), f"do {at}")
         for at, state in enumerate(State)
     )
-    titles = {"one": "The first step", "two": "The second step"}
-    seen = {"one": Observation(found[:3], right=False), "two": Observation(found[3:], right=False)}
-    show(check_page({"api_server": "https://x.example"}, titles, seen, Exit.FAILED), face)
+    areas = (Area("one", "The first area", found[:3]), Area("two", "The second area", found[3:]))
+    target = {"api_server": "https://x.example"}
+    report = Report(target, areas, Exit.FAILED, datetime(2026, 11, 1, tzinfo=UTC), 0.4)
+    show(check_page(report), face)
     out = capfdbinary.readouterr().out.decode()
     places = [out.index(word) for it in found for word in (it.id, it.evidence[0], it.next_step)]
     assert places == sorted(places)
-    assert out.index("The first step") < out.index("LSA102") < out.index("LSA103")
+    assert out.index("The first area") < out.index("LSA102") < out.index("LSA103")
     assert "a check failed" in out.lower()
     assert HOSTILE[0] not in out or face in ("text", "json")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", out)

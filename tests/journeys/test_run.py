@@ -24,13 +24,15 @@ from leftovers import (
     trace,
     writes,
 )
+from reports import areas_of, ids_by
 
-from wizard.engine.look import all_findings, closing, nothing_to_do, verdict
+from wizard.engine.look import all_findings, closing, nothing_to_do
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.scenarios.tools import settled
 from wizard.problems import Exit
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State
+from wizard.records.report import verdict
 from wizard.steps.procedure import STEPS
 from wizard.systems.kubernetes.cluster import DEPLOYMENTS, Cluster
 
@@ -115,7 +117,7 @@ def test_one_command_does_all_of_it_and_once_more_does_nothing(cluster, run, hel
     answer = run("check", "--format", "json")
     report = json.loads(answer.stdout)
     assert (answer.returncode, report["exit_code"]) == (0, 0)
-    assert {finding["state"] for step in report["steps"] for finding in step["findings"]} == {
+    assert {finding["state"] for area in report["areas"] for finding in area["findings"]} == {
         "pass"
     }
     assert trace(cluster) == done
@@ -139,13 +141,6 @@ def steps_of(document: str) -> dict[str, dict]:
     found = {step["name"]: step for step in json.loads(document)["steps"]}
     assert list(found) == NAMES
     return found
-
-
-def ids_of(document: str) -> dict[str, list[str]]:
-    return {
-        name: [finding["id"] for finding in step["findings"]]
-        for name, step in steps_of(document).items()
-    }
 
 
 def test_a_plan_names_every_change_exactly_and_leaves_no_trace(cluster, run, tmp_path) -> None:
@@ -213,16 +208,17 @@ def test_a_plan_that_cannot_be_written_says_so(cluster, run, tmp_path) -> None:
 def test_check_before_and_where_nobody_answers(cluster, run) -> None:
     answer = run("check", "--format", "json")
     assert answer.returncode == 3
-    ids = ids_of(answer.stdout)
-    assert ids["values_file"] == ["LSA392"]
-    assert ids["helm_upgrade"][0] == "LSA402"
-    assert ids["audit_api"] == ["LSA824"]
+    assert ids_by(answer.stdout, "LSA391") == ["LSA392"]
+    assert ids_by(answer.stdout, "LSA401")[0] == "LSA402"
+    assert ids_by(answer.stdout, "LSA891") == ["LSA824"]
     assert writes(cluster) == []
     cluster.kubernetes.stop()
     answer = run("check", "--format", "json")
     assert answer.returncode == 5
-    assert ids_of(answer.stdout)["chart_version"] == ["LSA115"]
-    assert {tuple(ids) for ids in list(ids_of(answer.stdout).values())[2:]} == {("LSA908",)}
+    assert ids_by(answer.stdout, "LSA230") == ["LSA115"]
+    areas = areas_of(answer.stdout)
+    del areas["target"], areas["values"]
+    assert {it["id"] for found in areas.values() for it in found} == {"LSA908"}
 
 
 def set_env(cluster: PracticeCluster) -> None:
@@ -249,10 +245,10 @@ def test_a_variable_that_is_only_live_is_a_warning_until_a_run_keeps_it(cluster,
     no_file = {"LANGSMITH_AUDIT_VALUES": ""}
     answer = run("check", *on, "--fail-on", "warn", "--format", "json", env=no_file)
     assert answer.returncode == 4, answer.stdout
-    assert ids_of(answer.stdout)["helm_upgrade"] == ["LSA404"]
-    assert ids_of(answer.stdout)["values_file"] == ["LSA394"]
+    assert ids_by(answer.stdout, "LSA401") == ["LSA404"]
+    assert ids_by(answer.stdout, "LSA391") == ["LSA394"]
     assert run("check", *on, env=no_file).returncode == 0
-    assert ids_of(run("check", *on, "--format", "json").stdout)["values_file"] == ["LSA392"]
+    assert ids_by(run("check", *on, "--format", "json").stdout, "LSA391") == ["LSA392"]
 
     answer = run("run", "--yes", *on)
     assert answer.returncode == 0, answer.stderr
@@ -379,8 +375,8 @@ def test_a_release_without_a_hostname_is_asked_through_a_pod(cluster, run, tmp_p
     }
     answer = run("check", "--database", "direct", "--format", "json", env=direct)
     assert answer.returncode == 5, answer.stdout
-    assert ids_of(answer.stdout)["audit_api"] == ["LSA207"]
-    assert ids_of(answer.stdout)["audit_table"] == ["LSA791"]
+    assert ids_by(answer.stdout, "LSA891") == ["LSA207"]
+    assert ids_by(answer.stdout, "LSA791") == ["LSA791"]
 
 
 def test_the_file_to_edit_among_several_is_named(cluster: PracticeCluster, run) -> None:
@@ -450,5 +446,5 @@ def test_what_is_left_out_is_never_confirmed(cluster, run, tmp_path) -> None:
     assert applied.stderr.count("  confirmed\n") == len(NAMES) - len(SKIPPED)
     assert f"Not looked at: {LEFT}" in " ".join(again.stderr.split())
     assert again.stderr.count("  already right\n") == len(NAMES) - len(SKIPPED)
-    assert checked.stdout.splitlines()[-1].endswith(f"Not looked at: {LEFT}. Exit code 0.")
+    assert checked.stdout.splitlines()[-1].endswith("Not looked at: workload, api. Exit code 0.")
     assert f"left out: {LEFT}" in " ".join(planned.stdout.split())

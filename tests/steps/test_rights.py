@@ -12,6 +12,7 @@ import yaml
 from leftovers import OURS, trace, writes
 from practice_cluster import practice
 
+from wizard.checks.areas import AREAS
 from wizard.engine.rights import NEEDS
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.kubernetes.routes import Request
@@ -138,8 +139,8 @@ class TestWhenTheJobIsDone:
         answer = run("check", "--format", "json")
         assert answer.returncode == 5, answer.stdout
         report = json.loads(answer.stdout)
-        assert [step["name"] for step in report["steps"]] == [step.name for step in STEPS]
-        findings = [finding for step in report["steps"] for finding in step["findings"]]
+        assert [area["name"] for area in report["areas"]] == [area.name for area in AREAS]
+        findings = [finding for area in report["areas"] for finding in area["findings"]]
         telling = [one for one in findings if one["id"] in ("LSA117", "LSA207")]
         assert {one["state"] for one in telling} == {"unknown"}
         words = json.dumps(telling)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import time
 
+from wizard.checks.areas import AREAS
 from wizard.engine.answers import Answers
-from wizard.engine.look import all_findings, look, tell_unread_history, verdict, where
+from wizard.engine.checking import Walk
+from wizard.engine.look import tell_unread_history, where
 from wizard.formats import FORMATS, show
 from wizard.formats.check import check_page
 from wizard.problems import Exit
-from wizard.steps.procedure import STEPS, TITLES
+from wizard.records.report import Report, verdict
 from wizard.systems.access import Systems
 
 
@@ -22,12 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> Exit:
-    """Look at every step and report."""
+    """Look at everything and report."""
+    began = time.monotonic()
     answers = Answers(args.settings, may_ask=False)
     with Systems(answers.locate(), by_labels=True) as systems:
-        seen = look(systems, STEPS)
-        exit = verdict(all_findings(seen), fail_on_warn=args.fail_on == "warn")
-        facts = where(systems)
+        walk = Walk(systems, AREAS)
+        walk.run()
+        areas, facts = walk.areas(), where(systems)
     tell_unread_history()
-    show(check_page(facts, TITLES, seen, exit), args.format)
-    return exit
+    found = [finding for area in areas for finding in area.findings]
+    report = Report(
+        facts,
+        areas,
+        verdict(found, fail_on_warn=args.fail_on == "warn"),
+        walk.sight.now,
+        time.monotonic() - began,
+        tuple(walk.sight.remarks),
+    )
+    show(check_page(report), args.format)
+    return report.exit

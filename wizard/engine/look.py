@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from wizard.console import screen
 from wizard.engine.rights import all_lacking
-from wizard.formats.check import MEANING
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, from_problem
 from wizard.records.journal import runs
+from wizard.records.report import MEANING
 from wizard.steps.step import Step, Watch
 from wizard.systems.access import Systems
 from wizard.systems.release.discovery import NOT_READABLE
@@ -84,18 +84,6 @@ def read_ahead(systems: Systems, steps: Sequence[Step]) -> None:
     if systems.target.database == "manual":
         wanted.pop("database", None)
     systems.read_ahead(wanted)
-
-
-def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
-    """The exit code that findings amount to; nothing checked is never fine."""
-    states = {finding.state for finding in findings}
-    if State.FAIL in states:
-        return Exit.FAILED
-    if states & {State.UNKNOWN, State.NOT_RUN} or not states & {State.PASS, State.WARN}:
-        return Exit.UNKNOWN
-    if State.WARN in states and fail_on_warn:
-        return Exit.WARNED
-    return Exit.OK
 
 
 def nothing_to_do(seen: Mapping[str, Observation]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wizard.engine.answers import Answers
-from wizard.engine.look import Look, read_ahead, verdict
+from wizard.engine.look import Look, read_ahead
 from wizard.engine.rights import make_sure
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.records.changes import Change, Observation
 from wizard.records.plan import ServerCheck
+from wizard.records.report import verdict
 from wizard.steps.procedure import STEPS, ordered, the_step
 from wizard.steps.upgrade.server_check import refuse_any
 from wizard.systems.access import Systems

@@ -13,13 +13,14 @@ from wizard.engine.answers import Answers, Declined
 from wizard.engine.change import Changing, HandedOver, TakenBack, carried_out, offer
 from wizard.engine.consents import given_late, obtain, with_chart
 from wizard.engine.hold import leased, locked, refuse_if_held
-from wizard.engine.look import Look, all_findings, closing, look, nothing_to_do, verdict, where
+from wizard.engine.look import Look, all_findings, closing, look, nothing_to_do, where
 from wizard.engine.propose import ask_for_missing, foresee, stops
 from wizard.engine.undo import Undoing
 from wizard.formats import check
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Observation
 from wizard.records.journal import Journal, Run, runs, unfinished
+from wizard.records.report import verdict
 from wizard.records.runs import the_run
 from wizard.records.state import Lock
 from wizard.steps.procedure import NUMBERS, STEPS, ordered

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from wizard.record import dataclass
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding
+from wizard.records.report import Report
 
 Rows: TypeAlias = Sequence[tuple[str, str]]
 """Names and their values."""
@@ -92,6 +93,7 @@ class Page:
         notes: what a reader has to know first.
         about: what the report itself is; `target` what it is of, `sources` what it was made from.
         ends: what follows the sections.
+        report: of a health check all that was found, for formats of that alone.
     """
 
     title: str
@@ -105,6 +107,7 @@ class Page:
     notes: Sequence[str] = ()
     ends: Sequence[Section] = ()
     sources: Rows = ()
+    report: Report | None = None
 
     @property
     def made_from(self) -> tuple[Section, ...]:

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wizard import __version__
 from wizard.formats import blocks
 from wizard.problems import Exit
-from wizard.records.changes import Observation
-from wizard.records.findings import State
+from wizard.records.report import Report
 
 if TYPE_CHECKING:
     from wizard.records.changes import Change
-
-MEANING = {
-    Exit.OK: "fine",
-    Exit.FAILED: "a check failed",
-    Exit.WARNED: "warnings",
-    Exit.UNKNOWN: "not everything could be checked",
-}
 
 
 def where_rows(facts: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -30,53 +19,24 @@ def where_rows(facts: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), value) for name, value in facts.items()]
 
 
-def check_page(
-    facts: Mapping[str, str], titles: Mapping[str, str], seen: Mapping[str, Observation], exit: Exit
-) -> blocks.Page:
-    """The health check of the target that the facts tell; titles are the steps' by their names."""
-    counts = _counts(seen)
-    told = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-    verdict = MEANING[exit]
-    if exit == Exit.OK and counts[State.WARN]:
-        verdict = "fine, but for warnings"
-    steps = list(enumerate(titles.items(), 1))
-    document = {
-        "schema_version": "1.0",
-        "tool": {"name": "langsmith-audit", "version": __version__},
-        "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "target": dict(facts),
-        "exit_code": int(exit),
-        "verdict": verdict,
-        "summary": counts,
-        "steps": [
-            {
-                "number": number,
-                "name": name,
-                "title": title,
-                "findings": [finding.as_json() for finding in seen[name].findings],
-            }
-            for number, (name, title) in steps
-        ],
-    }
+def check_page(report: Report) -> blocks.Page:
+    """The health check; a format for machines takes the report itself, or its document."""
+    told = ", ".join(f"{n} {state}" for state, n in report.counts.items() if n)
+    left = [f"Not looked at: {', '.join(report.left_out)}"] if report.left_out else []
+    besides = "".join(f" {one}." for one in (*report.remarks, *left))
     return blocks.Page(
         "Health check",
         "",
-        f"{verdict.capitalize()}: {told}.{_besides(seen)} Exit code {int(exit)}.",
-        "good" if exit == Exit.OK else "bad",
-        document,
-        where_rows(facts),
+        f"{report.verdict.capitalize()}: {told}.{besides} Exit code {int(report.exit)}.",
+        "good" if report.exit == Exit.OK else "bad",
+        report.as_json(),
+        where_rows(report.target),
         [
-            blocks.Section(title, number=at, findings=seen[name].findings)
-            for at, (name, title) in steps
+            blocks.Section(area.title, number=at, findings=area.findings)
+            for at, area in enumerate(report.areas, 1)
         ],
+        report=report,
     )
-
-
-def _besides(seen: Mapping[str, Observation]) -> str:
-    """What the counts do not say: what was not looked at, and what a step wants to be known."""
-    left = ", ".join(name for name, it in seen.items() if it.left_out)
-    told = [it.remark for it in seen.values() if it.remark]
-    return "".join(f" {one}." for one in (*told, *([f"Not looked at: {left}"] if left else [])))
 
 
 def hand_over(change: Change) -> None:
@@ -84,8 +44,3 @@ def hand_over(change: Change) -> None:
     for exact in change.exact:
         sys.stdout.write(exact.text)
     sys.stdout.flush()
-
-
-def _counts(seen: Mapping[str, Observation]) -> dict[str, int]:
-    counted = Counter(finding.state for it in seen.values() for finding in it.findings)
-    return {state.value: counted[state] for state in State}

@@ -31,16 +31,29 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Suppressed:
+    """Why a finding does not count, and until which day (`2026-12-31`; empty: for good)."""
+
+    reason: str
+    until: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that was looked at.
 
     Attributes:
-        id: the catalogue entry, never reused (`LSA101`).
+        id: the catalogue entry of what was seen, never reused (`LSA102`).
         state: one of the seven states.
         subject: the object that was looked at (`organization 6f1e… (Acme)`).
         message: what was seen, one line.
         evidence: what the message rests on, a line each, no secret in it.
         next_step: what to type or do next; empty where nothing is to be done.
+        check: the id of the health check that saw it, the same whatever it sees (`LSA101`); empty
+            outside of one.
+        duration_s: seconds that the check took.
+        since: when it was seen in this state first (ISO 8601, UTC); empty where that is not known.
+        suppressed: why it does not count; None where it does.
     """
 
     id: str
@@ -49,6 +62,10 @@ class Finding:
     message: str
     evidence: tuple[str, ...] = ()
     next_step: str = ""
+    check: str = ""
+    duration_s: float = 0.0
+    since: str = ""
+    suppressed: Suppressed | None = None
 
     def __post_init__(self) -> None:
         """Its commands meet the cluster that it is about; what others said is tamed."""
@@ -57,7 +74,7 @@ class Finding:
         object.__setattr__(self, "evidence", tuple(map(tame, self.evidence)))
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as the JSON reports and the journal hold it."""
+        """The finding as plans and the journal hold it; a check's report has more of it."""
         return {
             "id": self.id,
             "state": self.state.value,

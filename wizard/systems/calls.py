@@ -42,10 +42,25 @@ class Call:
     ended: str = ""
 
 
+_under_way: dict[int, tuple[str, float]] = {}
+
+
+def under_way() -> list[str]:
+    """The calls that have not ended, and for how long each of them is waited for."""
+    now = time.monotonic()
+    told = sorted(_under_way.copy().values(), key=lambda it: it[1])
+    return [f"{_redacted(what)}, for {now - began:.1f} s" for what, began in told]
+
+
+def _redacted(text: str) -> str:
+    return safe(redact(text[:_LONGEST]))
+
+
 @contextmanager
 def logged(system: str, what: str) -> Iterator[Call]:
     """Log what the block does, with its time; an exception is told by its kind alone."""
     began, call = time.monotonic(), Call()
+    _under_way[id(call)] = f"{system} {what}", began
     try:
         yield call
     except BaseException as error:
@@ -53,8 +68,9 @@ def logged(system: str, what: str) -> Iterator[Call]:
         call.ended = f"{call.ended} {told}".strip()
         raise
     finally:
+        del _under_way[id(call)]
         spent = (time.monotonic() - began) * 1000
-        text = safe(redact(f"{system} {what}")[:_LONGEST])
+        text = _redacted(f"{system} {what}")
         logging.getLogger(LOGGER).debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import re
 from collections.abc import Callable
 
 import pytest
 import yaml
 from leftovers import backend_env, refused
+from reports import found_by
 
 from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
@@ -50,8 +50,7 @@ def upgraded(cluster: PracticeCluster, **values: object) -> None:
 def test_a_cluster_without_load_balancer_is_upgraded_without_waiting_by_helm(cluster, run) -> None:
     cluster.kubernetes.faults.no_load_balancer()
     answer = run("check", "--format", "json")
-    (step,) = [it for it in json.loads(answer.stdout)["steps"] if it["name"] == "helm_upgrade"]
-    found = {finding["id"]: finding for finding in step["findings"]}
+    found = {finding["id"]: finding for finding in found_by(answer.stdout, "LSA401")}
     assert set(found) == {"LSA402", "LSA170", "LSA175"}
     assert found["LSA170"]["subject"] == "Service langsmith-frontend in namespace langsmith"
     assert found["LSA175"]["evidence"] == ["langsmith-backend-auth-bootstrap"]

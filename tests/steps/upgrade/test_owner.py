@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 
@@ -17,6 +16,7 @@ from leftovers import (
     trace,
     wait_for,
 )
+from reports import found_by
 from terminal import CONFIRM, ENTER, YES, Terminal, told
 
 from wizard.article import WANTED
@@ -109,8 +109,8 @@ def test_an_owner_is_told_and_nothing_is_upgraded(cluster, run, scenario, id, wo
     stage(cluster, SCENARIOS[scenario])
     before = trace(cluster)
     checked = run("check", "--format", "json").stdout
-    (step,) = [it for it in json.loads(checked)["steps"] if it["name"] == "helm_upgrade"]
-    assert (step["findings"][1]["id"], step["findings"][1]["state"]) == (id, "warn")
+    told = found_by(checked, "LSA401")[1]
+    assert (told["id"], told["state"]) == (id, "warn")
     refused(cluster, run(*ALL), 3, id, words, "--gitops", "--accept-owner", NOTHING)
     assert trace(cluster).revisions == before.revisions
     assert trace(cluster).values == before.values
@@ -148,9 +148,9 @@ def test_an_owner_can_be_passed_over_knowingly(cluster, run) -> None:
 def test_a_variable_that_was_set_by_hand_is_told(cluster, run) -> None:
     stage(cluster, SCENARIOS["edited-by-hand"])
     report = run("check", "--format", "json").stdout
-    (step,) = [it for it in json.loads(report)["steps"] if it["name"] == "helm_upgrade"]
-    assert step["findings"][1]["id"] == "LSA164"
-    assert step["findings"][1]["evidence"] == [f"{WANTED[0]} is set by field manager kubectl-edit"]
+    told = found_by(report, "LSA401")[1]
+    assert told["id"] == "LSA164"
+    assert told["evidence"] == [f"{WANTED[0]} is set by field manager kubectl-edit"]
 
 
 def sync(cluster: PracticeCluster) -> None:

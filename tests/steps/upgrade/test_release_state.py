@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 
 import pytest
 from leftovers import NOTHING, backend_env, refused, revisions, trace
+from reports import found_by
 from terminal import ENTER, Terminal, told
 
 from wizard.article import WANTED
@@ -21,7 +21,7 @@ WHEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ (s|minutes) ago\)"
 def state_of(run) -> dict:
     answer = run("check", "--format", "json")
     assert answer.returncode == 3, answer.stdout
-    return json.loads(answer.stdout)["steps"][0]["findings"][0]
+    return found_by(answer.stdout, "LSA101")[0]
 
 
 def has(finding: dict, *patterns: str) -> None:

@@ -1,12 +1,12 @@
 """The backend as an Argo Rollout, on the practice cluster and as its documents show it."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from leftovers import entries, revisions
+from reports import ids_by
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.systems.workload.kinds import ArgoRolloutKind, DeploymentKind
@@ -58,8 +58,7 @@ def test_the_whole_procedure_on_a_rollout(
     assert not before & {pod["metadata"]["uid"] for pod in pods}
     again = run("check", "--format", "json")
     assert again.returncode == 0
-    assert "LSA691" in {f["id"] for step in json.loads(again.stdout)["steps"]
-                        for f in step["findings"]}  # fmt: skip
+    assert ids_by(again.stdout, "LSA691") == ["LSA691"]
 
 
 def argo_status(spec: dict[str, Any], **status: Any) -> RolloutStatus:

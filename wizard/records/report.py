@@ -1,0 +1,154 @@
+"""The result of a health check, area by area, as every format has it.
+
+The document is an object of objects and arrays that may grow: a new minor `schema_version` only
+adds members. `exit_code` and `verdict` are the same in every format.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wizard import __version__
+from wizard.problems import Exit
+from wizard.records.findings import Finding, State
+
+SCHEMA = "1.0"
+MEANING = {
+    Exit.OK: "fine",
+    Exit.FAILED: "a check failed",
+    Exit.WARNED: "warnings",
+    Exit.UNKNOWN: "not everything could be checked",
+}
+"""What an exit code of a look says in words."""
+ORDER = (State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN, State.INFO, State.SKIP, State.PASS)
+"""The states, the worst first."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """One area of the check: what a person sees as one thing.
+
+    Attributes:
+        name: how `--only` and machines call it (`release`).
+        title: how a person calls it (`The Helm release`).
+        findings: in the order of the checks; of one check there may be several, one a subject.
+    """
+
+    name: str
+    title: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one health check of one target has found.
+
+    Attributes:
+        target: the facts by which a person knows it; `context`, `api_server`, `namespace`, …
+        areas: all that were asked for, in order, also those in which nothing could be looked at.
+        exit: the exit code, the same in all formats.
+        checked_at: when it began (UTC); `duration_s` how long it took, in seconds.
+        remarks: what the counts do not say, sentences without their end.
+        ended: why it did not come to its end; empty when it did.
+    """
+
+    target: Mapping[str, str]
+    areas: tuple[Area, ...]
+    exit: Exit
+    checked_at: datetime
+    duration_s: float
+    remarks: tuple[str, ...] = ()
+    ended: str = ""
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """All of them, in order, the suppressed ones too."""
+        return (finding for area in self.areas for finding in area.findings)
+
+    @property
+    def counted(self) -> list[Finding]:
+        """Those that the verdict rests on: all but the suppressed ones."""
+        return [finding for finding in self.findings if finding.suppressed is None]
+
+    @property
+    def checks(self) -> dict[str, State]:
+        """Each check's id with the worst state of what it found, suppressed findings left out."""
+        worst: dict[str, State] = {}
+        for it in self.counted:
+            before = worst.get(it.check or it.id, State.PASS)
+            worst[it.check or it.id] = min(before, it.state, key=ORDER.index)
+        return worst
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """How many findings are in each state, the suppressed ones left out."""
+        counted = Counter(finding.state for finding in self.counted)
+        return {state: counted[state] for state in State}
+
+    @property
+    def left_out(self) -> list[str]:
+        """The areas of which nothing was looked at, by name."""
+        only = {State.SKIP}
+        return [it.name for it in self.areas if {found.state for found in it.findings} == only]
+
+    @property
+    def verdict(self) -> str:
+        """The exit code in words."""
+        if self.ended:
+            return "not finished"
+        if self.exit == Exit.OK and self.counts[State.WARN]:
+            return "fine, but for warnings"
+        return MEANING[self.exit]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document, as `--format json` has it."""
+        suppressed = sum(it.suppressed is not None for it in self.findings)
+        counts = {state.value: number for state, number in self.counts.items()}
+        return {
+            "schema_version": SCHEMA,
+            "tool": {"name": "langsmith-audit", "version": __version__},
+            "checked_at": self.checked_at.isoformat(timespec="seconds"),
+            "duration_s": round(self.duration_s, 3),
+            "target": dict(self.target),
+            "exit_code": int(self.exit),
+            "verdict": self.verdict,
+            "ended": self.ended,
+            "summary": {**counts, "suppressed": suppressed},
+            "remarks": list(self.remarks),
+            "areas": [
+                {
+                    "name": area.name,
+                    "title": area.title,
+                    "findings": [_finding(it, area.name) for it in area.findings],
+                }
+                for area in self.areas
+            ],
+        }
+
+
+def _finding(finding: Finding, area: str) -> dict[str, Any]:
+    hidden = finding.suppressed
+    return {
+        "area": area,
+        "check": finding.check or finding.id,
+        **finding.as_json(),
+        "duration_s": round(finding.duration_s, 3),
+        "since": finding.since,
+        "suppressed": hidden and {"reason": hidden.reason, "until": hidden.until},
+    }
+
+
+def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
+    """The exit code that findings amount to; nothing checked is never fine."""
+    states = {finding.state for finding in findings if finding.suppressed is None}
+    if State.FAIL in states:
+        return Exit.FAILED
+    if states & {State.UNKNOWN, State.NOT_RUN} or not states & {State.PASS, State.WARN}:
+        return Exit.UNKNOWN
+    if State.WARN in states and fail_on_warn:
+        return Exit.WARNED
+    return Exit.OK
