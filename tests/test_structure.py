@@ -182,7 +182,7 @@ COVERED = {
         steps/organizations/last_update""",
     "records/test_plan.py": "records/plan_json records/plan_reading steps/upgrade/server_check",
     "steps/organizations/test_by_hand.py": "systems/postgres/by_hand",
-    "steps/upgrade/test_live.py": "steps/upgrade/beyond",
+    "steps/upgrade/test_live.py": "steps/upgrade/beyond steps/upgrade/proposal",
     "steps/upgrade/test_owner.py": "systems/release/owners",
     "steps/upgrade/test_chart.py": "systems/release/stored_chart",
     "steps/upgrade/test_failed.py": "systems/workload/hook_jobs",

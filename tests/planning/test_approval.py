@@ -11,8 +11,8 @@ import pytest
 from leftovers import entries, refused, writes
 from plans import Document, by_step, change, preconditions, written
 
+from wizard.records.changes import fingerprint
 from wizard.records.plan import Keyed
-from wizard.steps.preconditions import fingerprint
 
 
 def edited(step: str, kind: str) -> Callable[[Document], None]:

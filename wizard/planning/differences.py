@@ -16,11 +16,11 @@ from wizard.engine.rights import ROLE, lacking
 from wizard.planning.make import also_now, chart_digest, parts_of, planned_parts, rests_on
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
-from wizard.records.changes import Change, DiffState, Exact, FactKind, ObjectDiff, Part
+from wizard.records.changes import Change, DiffState, Exact, FactKind, ObjectDiff, Part, content_of
 from wizard.records.journal import known_runs
 from wizard.records.plan import Keyed, Plan, PlannedChange, PlannedStep, Precondition, short
 from wizard.records.runs import NOTHING_LEFT, Left
-from wizard.steps.preconditions import content_of, of_workload
+from wizard.steps.preconditions import of_workload
 from wizard.steps.procedure import ordered, the_step
 from wizard.steps.step import Step
 from wizard.steps.upgrade.server_check import REFUSED

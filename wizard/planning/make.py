@@ -25,7 +25,17 @@ from wizard.options import BY_NAME, Kind
 from wizard.planning.approval import MARK
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
-from wizard.records.changes import Change, Consent, Fact, FactKind, Facts, Part, facts
+from wizard.records.changes import (
+    Change,
+    Consent,
+    Fact,
+    FactKind,
+    Facts,
+    Part,
+    content_of,
+    facts,
+    fingerprint,
+)
 from wizard.records.plan import (
     SCHEMA_VERSION,
     Answer,
@@ -47,7 +57,6 @@ from wizard.records.plan import (
 )
 from wizard.records.runs import expected_seconds
 from wizard.settings import Settings
-from wizard.steps.preconditions import content_of, fingerprint
 from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.upgrade.chart import chart_reference
 from wizard.steps.upgrade.server_check import REFUSED

@@ -5,9 +5,12 @@ Of an upgrade that is also what it would change in the rendered objects, without
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from wizard.problems import Problem
@@ -249,3 +252,19 @@ class ObjectDiff:
 def beyond(differences: Iterable[ObjectDiff]) -> tuple[ObjectDiff, ...]:
     """The differences that are neither the two variables nor noise."""
     return tuple(it for it in differences if not it.ours and it.state is not DiffState.NOISE)
+
+
+def content_of(path: Path) -> str:
+    """The name of the precondition that a file is as it was."""
+    return f"content of {path}"
+
+
+def fingerprint(content: bytes | str) -> str:
+    """SHA-256 of bytes or text, in hexadecimal."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint_of(facts: Any) -> str:
+    """SHA-256 of plain data, whatever the order of its keys."""
+    return fingerprint(json.dumps(facts, sort_keys=True, default=str))

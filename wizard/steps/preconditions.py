@@ -8,15 +8,13 @@ what they are of.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
 from wizard.record import dataclass
-from wizard.records.changes import Fact, FactKind, Facts, Part
+from wizard.records.changes import Fact, FactKind, Facts, Part, fingerprint_of
 from wizard.systems.redact import is_secret_key, redact, secret_literals
 from wizard.systems.release.owners import (
     CONTROLLERS,
@@ -66,11 +64,6 @@ class Basis:
         wanted = SPEC if whole else (FactKind.TEMPLATE,)
         known = {**self.preconditions, **self.besides}
         return {name: "" for name, fact in known.items() if fact.kind in wanted}
-
-
-def content_of(path: Path) -> str:
-    """The name of the precondition that a file is as it was."""
-    return f"content of {path}"
 
 
 def of_workload(systems: Systems) -> Basis:
@@ -184,14 +177,3 @@ def _image(live: Mapping[str, Any], container: str) -> At:
 
 def _at(spec: Mapping[str, Any], image: At) -> Any:
     return dict(leaves_of({"template": spec["template"]})).get(image)
-
-
-def fingerprint(content: bytes | str) -> str:
-    """SHA-256 of bytes or text, in hexadecimal."""
-    data = content.encode() if isinstance(content, str) else content
-    return hashlib.sha256(data).hexdigest()
-
-
-def fingerprint_of(facts: Any) -> str:
-    """SHA-256 of plain data, whatever the order of its keys."""
-    return fingerprint(json.dumps(facts, sort_keys=True, default=str))

@@ -9,7 +9,7 @@ from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, failed, from_problem, passed
 from wizard.steps.rights import DISCOVERY, RELEASE, RELEASES, STATE
 from wizard.steps.step import Access, Step
-from wizard.steps.upgrade.release_state import may_go_on, state_finding
+from wizard.steps.upgrade.release_state import may_go_on, raises, state_finding
 from wizard.systems.release.discovery import CHART_LABEL, NO_RELEASE, NOT_READABLE
 
 if TYPE_CHECKING:
@@ -70,10 +70,3 @@ class ChartVersion(Step):
             )
         message = f"Chart {release.chart_version} can record audit logs ({OLDEST} or later)"
         return passed("LSA101", subject, message, *evidence)
-
-
-def raises(systems: Systems) -> bool:
-    """Whether the upgrade takes a chart that is new enough, whatever is deployed."""
-    target = systems.target
-    upgrades = bool(target.values) and not target.gitops and "helm_upgrade" not in target.skip
-    return upgrades and new_enough(target.chart_version or "")

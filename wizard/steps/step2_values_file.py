@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wizard.problems import Problem
 from wizard.record import dataclass
-from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
+from wizard.records.changes import (
+    Change,
+    Done,
+    Exact,
+    FactKind,
+    Observation,
+    Reversible,
+    content_of,
+    facts,
+    fingerprint,
+)
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.runs import Made
-from wizard.steps.preconditions import content_of, fingerprint
 from wizard.steps.server_default import cannot_be_told, does_without
 from wizard.steps.step import Access, Step, Watch, cannot, not_ours, nothing
 

@@ -19,11 +19,12 @@ from wizard.records.changes import (
     Observation,
     Reversible,
     facts,
+    fingerprint_of,
 )
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.rows import INLINE
 from wizard.records.runs import Made
-from wizard.steps.organizations import back, by_hand
+from wizard.steps.organizations import by_hand
 from wizard.steps.organizations import rows as many
 from wizard.steps.organizations.rows import (
     MOVED,
@@ -37,7 +38,6 @@ from wizard.steps.organizations.rows import (
     summed,
     with_way,
 )
-from wizard.steps.preconditions import fingerprint_of
 from wizard.steps.rights import BACKEND, DATABASE
 from wizard.steps.server_default import on_by_default
 from wizard.steps.step import Access, Step, Watch
@@ -150,10 +150,14 @@ class Organizations(Step):
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:  # noqa: ARG002
         """The prior state of the key, in the rows that are as the run wrote them."""
+        from wizard.steps.organizations import back
+
         return back.way_back(systems, made)
 
     def undo(self, systems: Systems, change: Change, watch: Watch) -> Done:  # noqa: ARG002
         """Run the transaction, and read the rows back on a second connection."""
+        from wizard.steps.organizations import back
+
         return back.undo(systems, change)
 
     def chosen(self, systems: Systems) -> list[Organization]:

@@ -12,12 +12,9 @@ from wizard.records.changes import Change, Done, Exact, Observation, Reversible
 from wizard.records.findings import Evidence, Finding, State, failed, passed
 from wizard.records.runs import Made
 from wizard.steps.organizations.last_update import last_update
-from wizard.steps.preconditions import of_workload
 from wizard.steps.rights import AUTOSCALERS, BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
 from wizard.steps.server_default import on_by_default
 from wizard.steps.step import Access, Step, Watch, nothing, pending
-from wizard.steps.upgrade import server_check
-from wizard.steps.upgrade.failed import aftermath
 from wizard.steps.upgrade.release_state import may_go_on
 from wizard.systems.workload.status import status_lines
 
@@ -79,6 +76,8 @@ class BackendRestart(Step):
         return self._restart(systems, status, after="organizations" if update else "")
 
     def _restart(self, systems: Systems, status: RolloutStatus, after: str = "") -> Change:
+        from wizard.steps.preconditions import of_workload
+
         backend = systems.installation.backend
         command = systems.workload.restart_command
         pods = f"{status.desired} pods" if status.desired != 1 else "pod"
@@ -100,10 +99,14 @@ class BackendRestart(Step):
 
     def tried(self, systems: Systems, change: Change) -> tuple[ServerCheck, ...]:  # noqa: ARG002
         """The backend's workload with the restart."""
+        from wizard.steps.upgrade import server_check
+
         return (server_check.of_restart(systems),)
 
     def tried_back(self, systems: Systems, change: Change | None) -> tuple[ServerCheck, ...]:  # noqa: ARG002
         """The same."""
+        from wizard.steps.upgrade import server_check
+
         return (server_check.of_restart(systems),)
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
@@ -118,6 +121,8 @@ class BackendRestart(Step):
 
     def evidence(self, systems: Systems, problem: Problem) -> Evidence:
         """Release, pods, hook Jobs, events and logs as they are right after the failure."""
+        from wizard.steps.upgrade.failed import aftermath
+
         return aftermath(systems, problem)
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Finding:  # noqa: ARG002

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from wizard.article import WANTED
+from wizard.article import WANTED, new_enough
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import Finding, failed
@@ -183,3 +183,10 @@ def _words(at: datetime | str) -> str:
     ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} minutes"
     ago = ago if seconds < 7200 else f"{seconds // 3600} hours"
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({ago} ago)"
+
+
+def raises(systems: Systems) -> bool:
+    """Whether the upgrade takes a chart that is new enough, whatever is deployed."""
+    target = systems.target
+    upgrades = bool(target.values) and not target.gitops and "helm_upgrade" not in target.skip
+    return upgrades and new_enough(target.chart_version or "")

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from wizard.systems.postgres import change, organizations, put_back, tables
+from wizard.systems.postgres import organizations, tables
 from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import (
     AuditTable,
@@ -25,14 +25,15 @@ from wizard.systems.postgres.model import (
 )
 from wizard.systems.postgres.opening import open_session
 from wizard.systems.postgres.organizations import Shown, show, show_these
+from wizard.systems.postgres.session import server_number
 from wizard.systems.postgres.statements import statement
 from wizard.systems.postgres.tables import find_audit_logs
-from wizard.systems.postgres.transaction import Bench, server_number
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from wizard.systems.postgres.session import Session
+    from wizard.systems.postgres.transaction import Bench
 
 CONNECT_LIMIT = 10
 LOCK_LIMIT = 5.0
@@ -143,6 +144,8 @@ class Database:
 
     def enable_statement(self) -> str:
         """The SQL that `enable` runs, `:'ids'` standing for the chosen ids (psql's notation)."""
+        from wizard.systems.postgres import change
+
         return change.enable_statement(self._table)
 
     def enable(
@@ -161,6 +164,8 @@ class Database:
             Problem: nothing was changed, and the message says so; only with LSA547 (exit 9) it
                 could not be told.
         """
+        from wizard.systems.postgres import change
+
         return change.enable(self._bench(lock_limit, statement_limit, accept_moved), chosen)
 
     def show(self, which: str, *, limit: int | None = None) -> Shown:
@@ -193,6 +198,8 @@ class Database:
         Raises:
             Problem: as `enable`; what `kept` raises ends the transaction as well.
         """
+        from wizard.systems.postgres import change
+
         return change.enable_shown(
             self._bench(lock_limit, statement_limit, accept_moved), shown, kept
         )
@@ -212,10 +219,14 @@ class Database:
         Raises:
             Problem: as `enable`.
         """
+        from wizard.systems.postgres import put_back
+
         return put_back.put_back(self._bench(lock_limit, statement_limit, accept_moved), changes)
 
     def put_back_statement(self) -> str:
         """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
+        from wizard.systems.postgres import put_back
+
         return put_back.put_back_statement(self._table)
 
     def audit_logs_table(self) -> AuditTable | None:
@@ -253,6 +264,8 @@ class Database:
             return server_number(session)
 
     def _bench(self, lock_limit: float, statement_limit: float, accept_moved: bool) -> Bench:  # noqa: FBT001
+        from wizard.systems.postgres.transaction import Bench
+
         return Bench(
             self._live,
             self._login,

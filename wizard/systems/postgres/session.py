@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.systems.postgres.errors import Limits, too_old
-from wizard.systems.postgres.statements import COMMIT, Statement, script
+from wizard.systems.postgres.statements import COMMIT, Statement, script, statement
 
 if TYPE_CHECKING:
     from wizard.systems.postgres.model import Login
@@ -112,6 +112,14 @@ class Session(ABC):
             Problem: the server refused, and rolled back.
         """
         self.run(COMMIT)
+
+
+def server_number(session: Session) -> str | None:
+    """PostgreSQL's own number of the server; None without the right to read it."""
+    if not session.rows(statement("identity"))[0]["may_read_control"]:
+        return None
+    number: str = session.rows(statement("system_identifier"))[0]["system_identifier"]
+    return number
 
 
 def _milliseconds(seconds: float) -> str:

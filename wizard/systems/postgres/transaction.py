@@ -17,6 +17,7 @@ from wizard.systems.calls import poll
 from wizard.systems.postgres import organizations
 from wizard.systems.postgres.errors import NOTHING, ConnectionLost
 from wizard.systems.postgres.opening import open_session
+from wizard.systems.postgres.session import server_number
 from wizard.systems.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -94,14 +95,6 @@ def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -
     finally:
         bench.session.roll_back()
         witness.close()
-
-
-def server_number(session: Session) -> str | None:
-    """PostgreSQL's own number of the server; None without the right to read it."""
-    if not session.rows(statement("identity"))[0]["may_read_control"]:
-        return None
-    number: str = session.rows(statement("system_identifier"))[0]["system_identifier"]
-    return number
 
 
 def _same_server(bench: Bench, witness: Witness) -> None:
