@@ -66,7 +66,10 @@ COMMANDS: dict[str, Command] = {
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),
     "runs": Command("what was done from this machine", "wizard.commands.runs"),
     "rbac": Command(
-        "the Role that a command needs, as YAML", "wizard.commands.rbac", shared=True, reads=True
+        "the rights that a command needs, as YAML or SQL",
+        "wizard.commands.rbac",
+        shared=True,
+        reads=True,
     ),
     "explain": Command("what a finding means, offline", "wizard.commands.explain"),
     "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),

@@ -1,17 +1,33 @@
-"""`langsmith-audit rbac`: the Role that a walk needs, as YAML. It changes nothing."""
+"""`langsmith-audit rbac`: the least rights that a walk needs, to be handed out. It changes nothing.
+
+Role and RoleBinding as YAML, or with `--sql` the login for the database.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 
 from wizard.engine.answers import Answers
+from wizard.engine.grants import (
+    ROLE,
+    Tier,
+    add_tiers,
+    database_secrets,
+    declared,
+    granted,
+    service_account,
+    tier_of,
+)
 from wizard.engine.look import tell_remarks
 from wizard.engine.rights import NEEDS, at_work, objects, rights_of
 from wizard.problems import Exit
+from wizard.safe import safe
+from wizard.settings import Target
 from wizard.systems.access import Systems
-from wizard.systems.kubernetes.rbac import Right, roles_text
+from wizard.systems.kubernetes.rbac import GROUP, Right, as_yaml
 from wizard.systems.release.helm_rights import helm_rights, most_kept
 
 NAMESPACE = "langsmith"
@@ -19,13 +35,35 @@ NAMESPACE = "langsmith"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which walk, and whether to look at the release."""
+    """Which walk, how much of it, for whom, and whether to look at the release."""
     parser.add_argument(
         "--for",
         dest="walk",
         choices=tuple(NEEDS),
         default="run",
         help="what is to be done with it (default: run)",
+    )
+    add_tiers(parser)
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument(
+        "--service-account",
+        default="langsmith-audit",
+        metavar="NAME",
+        help="bind it to this ServiceAccount of the namespace (default: langsmith-audit)",
+    )
+    whom.add_argument("--user", metavar="NAME", help="bind it to a user instead")
+    whom.add_argument("--group", metavar="NAME", help="bind it to a group instead")
+    parser.add_argument(
+        "--sql", action="store_true", help="print the login for the database instead, as SQL"
+    )
+    parser.add_argument(
+        "--sql-role", default=ROLE, metavar="NAME", help=f"what it is called (default: {ROLE})"
+    )
+    parser.add_argument(
+        "--sql-schema",
+        default="public",
+        metavar="NAME",
+        help="the schema of LangSmith's tables (default: public)",
     )
     parser.add_argument(
         "--from-release",
@@ -36,31 +74,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> Exit:
-    """Print the Role, and the ClusterRole where one is needed.
+    """Print the Roles with what binds them, or the SQL.
 
     Raises:
         Problem: the release cannot be read.
     """
-    answers = Answers(args.settings, may_ask=False)
+    answers, tier = Answers(args.settings, may_ask=False), tier_of(args, args.walk)
+    if args.sql:
+        sys.stdout.write(_sql(tier, args))
+        return Exit.OK
     if args.from_release:
         with Systems(answers.locate()) as systems:
-            rights = _from_release(systems, args.walk)
+            target, rights = systems.target, _from_release(systems, tier)
             tell_remarks(systems)
-            namespace = systems.target.namespace
     else:
         target = answers.target()
-        namespace = target.namespace or NAMESPACE
-        rights = list(rights_of(args.walk, namespace, database=target.database, kind="Deployment"))
+        target = replace(target, namespace=target.namespace or NAMESPACE)
+        rights = declared(tier, target)
     name = f"langsmith-audit-{args.walk}"
-    sys.stdout.write(f"# What langsmith-audit {args.walk} needs. Bind it to whoever does it:\n")
-    sys.stdout.write(f"# kubectl create rolebinding {name} -n {namespace} --role {name} --user …\n")
-    sys.stdout.write(roles_text(rights, name))
+    sys.stdout.write("".join(f"# {line}\n" for line in _head(tier, target)))
+    sys.stdout.write(as_yaml(granted(rights, name, _subject(args, target.namespace))))
     return Exit.OK
 
 
-def _from_release(systems: Systems, walk: str) -> list[Right]:
+def _head(tier: Tier, target: Target) -> Iterable[str]:
+    """What is to be known of it."""
+    yield f"What langsmith-audit {tier.walk} needs: kubectl apply -f -"
+    if not tier.secrets:
+        yield "Without Secrets: say -n, --release and --url: helm's record is not read."
+    if not tier.secrets and tier.database and not target.database_url_file:
+        yield "The Secret is that of a release which renames nothing; --from-release looks."
+    if not tier.database:
+        yield "Without the way to the database, what is stored there is unknown."
+    for request in tier.asked():
+        yield f"LangSmith's API is asked: {request}"
+    yield f"For the database, a login of its own: langsmith-audit rbac --for {tier.walk} --sql"
+
+
+def _sql(tier: Tier, args: argparse.Namespace) -> str:
+    from wizard.systems.postgres.statements import readable
+
+    role, schema = args.sql_role, args.sql_schema
+    told = [
+        f"What langsmith-audit {tier.walk} needs of the database, for a login of its own.",
+        "Run it as the owner of the tables; then give the login a password (\\password in psql).",
+        "A table that a migration makes anew loses these grants. This keeps them, and gives the",
+        "login all tables to come (OWNER is who runs the migrations):",
+        readable("keep_grants", owner="OWNER", role=role, schema=schema) + ";",
+    ]
+    head, end = ([f"-- {safe(line)}" for line in part] for part in (told[:2], told[2:]))
+    return "\n".join([*head, *tier.sql(schema, role), *end, ""])
+
+
+def _subject(args: argparse.Namespace, namespace: str) -> dict[str, str]:
+    for kind, name in (("User", args.user), ("Group", args.group)):
+        if name:
+            return {"kind": kind, "name": name, "apiGroup": GROUP}
+    return service_account(args.service_account, namespace)
+
+
+def _from_release(systems: Systems, tier: Tier) -> list[Right]:
     """What the walk needs for this release, and helm for its objects, hooks and history."""
-    changes = walk not in ("check", "plan")
+    walk, changes = tier.walk, tier.walk not in ("check", "plan")
     here, release = systems.installation, systems.release.namespace
     kind, database = here.backend.kind, systems.target.database
     rights = list(rights_of(walk, here.namespace, database=database, kind=kind, helm=False))
@@ -73,7 +148,9 @@ def _from_release(systems: Systems, walk: str) -> list[Right]:
         rights += [it for it in found if it.verb == "get"]  # compared with what is live
     if changes:
         rights += _of_helm(systems, walk)
-    return rights
+    direct = systems.target.database_url_file
+    secrets = () if direct else database_secrets(here.database)
+    return tier.of(rights, here.namespace, secrets)
 
 
 def _of_helm(systems: Systems, walk: str) -> list[Right]:

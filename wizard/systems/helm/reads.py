@@ -104,15 +104,7 @@ class HelmReads:
         for release in found:
             if release.name == name:
                 return release
-        there = ", ".join(release.name for release in found) or "none"
-        raise Problem(
-            "LSA118",
-            f"There is no release {name} in namespace {namespace} (releases there: {there})",
-            on=f"release {name} in namespace {namespace}",
-            next_step=f"{other_driver()}Name it with --release and --namespace; helm list "
-            "--all-namespaces shows the releases of the cluster",
-            exit=Exit.FAILED,
-        )
+        raise no_release(name, namespace, ", ".join(each.name for each in found) or "none")
 
     def user_values(self, name: str, namespace: str, revision: int = 0) -> dict[str, Any]:
         """The values that the user gave (`helm get values`); they hold secrets.
@@ -198,3 +190,16 @@ def unreadable(call: Call) -> Problem:
 def on_release(name: str, namespace: str) -> str:
     """The release, as problems name it."""
     return f"release {name} in namespace {namespace}"
+
+
+def no_release(name: str, namespace: str, there: str = "") -> Problem:
+    """The Problem of a release that is none; `there` are those that are, where that is known."""
+    others = f" (releases there: {there})" if there else ""
+    return Problem(
+        "LSA118",
+        f"There is no release {name} in namespace {namespace}{others}",
+        on=f"release {name} in namespace {namespace}",
+        next_step=f"{other_driver()}Name it with --release and --namespace; helm list "
+        "--all-namespaces shows the releases of the cluster",
+        exit=Exit.FAILED,
+    )

@@ -293,7 +293,7 @@ class ReleaseLook:
 
     def _keep_unread(self, problem: Problem) -> bool:
         """Whether labels are to do for helm's records, which may not be read."""
-        if not self._by_labels or problem.id != "LSA117":
+        if not self._by_labels or problem.id not in ("LSA117", "LSA207"):
             return False
         self._unread = problem
         return True

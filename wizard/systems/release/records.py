@@ -147,7 +147,7 @@ class ReleaseRecords:
             return self._newest
         found = self._recorded(cluster, namespace, name, stored[-1]) if stored else None
         if found is None:
-            found = helm().release(name, namespace)
+            found = _told_by_helm(helm, cluster, namespace, name)
             stored = stored_revisions(cluster, namespace, name)  # the same if they tell the same
         same = bool(stored) and _tells_of(stored[-1], found)
         self._stored, self._newest = (stored, found) if same else ((), None)
@@ -168,6 +168,23 @@ class ReleaseRecords:
             took=record.took,
         )
         return record.release
+
+
+def _told_by_helm(helm: Callable[[], Helm], cluster: Cluster, namespace: str, name: str) -> Release:
+    """What helm tells; where there is no helm, what keeps its record from being read here."""
+    from wizard.systems.helm.reads import no_release
+
+    try:
+        return helm().release(name, namespace)
+    except Problem as problem:
+        resource = kept_in()
+        if problem.id != "LSA111" or resource is None:
+            raise
+        kept = cluster.metadata(resource, namespace, labels=f"owner=helm,name={name}")
+        if not kept:
+            raise no_release(name, namespace) from None
+        cluster.get(resource, str(kept[-1]["name"]), namespace)
+        raise
 
 
 def _tells_of(label: Stored, release: Release) -> bool:

@@ -1,0 +1,187 @@
+"""What `rbac` prints in tiers suffices for what the tier is for, and what lacks is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import forked
+import psycopg
+import pytest
+import yaml
+from as_pod import in_a_pod
+from practice_cluster import practice
+from printed_roles import rights, role, without
+
+from wizard.engine.rights import NEEDS
+from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.kubernetes import access
+from wizard.systems.kubernetes.rbac import GROUP
+
+
+@pytest.fixture(scope="module")
+def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
+    """A practice cluster on which the job is done."""
+    with practice(helm3) as cluster:
+        assert forked.call(("run", "--yes", "--all"), cluster.environment()).returncode == 0
+        yield cluster, cluster.snapshot()
+
+
+@pytest.fixture
+def cluster(done: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
+    cluster, snapshot = done
+    cluster.restore(snapshot)
+    return cluster
+
+
+@pytest.fixture
+def only(cluster: PracticeCluster, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Grants these Roles, the names of objects included, and nothing more."""
+
+    def grant(documents: list[dict]) -> None:
+        cluster.kubernetes.faults.grant_only(documents)
+        given = rights(documents)
+        named = {(it.verb, it.what): it.name for it in given if it.name}
+
+        def refuse(faults, verb, route) -> None:
+            name = named.get((verb, route.resource))
+            if name and name != route.name:
+                raise access._forbidden(access.USER, verb, route)
+            original(faults, verb, route)
+
+        monkeypatch.setattr(access, "refuse", refuse)
+
+    original = access.refuse
+    return grant
+
+
+@pytest.fixture
+def pod(cluster: PracticeCluster, tmp_path: Path, monkeypatch, capfd) -> Callable[..., tuple]:
+    """Runs in a pod, without helm, with the key and the address that nothing tells there."""
+    address = cluster.environment()["LANGSMITH_API_KEY"], cluster.langsmith.url
+    call = in_a_pod(cluster, tmp_path, monkeypatch, capfd)
+    monkeypatch.setenv("LANGSMITH_API_KEY", address[0])
+
+    def check(*options: str) -> tuple[int, dict[str, list[dict]]]:
+        place = ("-n", cluster.namespace, "--release", cluster.release)
+        code, out, err = call("check", *place, "--format", "json", *options)
+        assert err == ""
+        return code, findings(json.loads(out))
+
+    return check
+
+
+def findings(report: dict) -> dict[str, list[dict]]:
+    """Those of a report by the first word of their place, the id of the state."""
+    found: dict[str, list[dict]] = {}
+    for area in report.get("areas") or report["steps"]:
+        for it in area["findings"]:
+            found.setdefault(it["state"], []).append(it)
+    return found
+
+
+def test_in_a_pod_the_printed_role_suffices_without_helm(cluster, only, pod) -> None:
+    only(role(cluster, "check"))
+    code, found = pod()
+    assert (code, found.get("unknown"), found.get("fail")) == (0, None, None)
+    assert all(it.user_agent.startswith("langsmith-audit") for it in cluster.kubernetes.requests)
+
+
+def test_each_right_that_is_taken_away_is_named_or_not_needed(cluster, only, pod) -> None:
+    printed = role(cluster, "check")
+    spare = {(it.verb, it.what) for it in NEEDS["check"] if it.optional}
+    spare |= {(verb, "pods/exec") for verb in ("get", "create")}  # another way to the database
+    spare |= {("create", "pods/portforward"), ("get", "pods/portforward")}  # and so is this
+    for right in sorted(rights(printed), key=str):
+        only([*without(printed, right)])
+        code, found = pod()
+        if code == 0:
+            assert (right.verb, right.what) in spare, right
+            continue
+        assert (code, "fail" in found) == (5, False), right
+        words = json.dumps(found["unknown"])
+        assert f"{right.verb} {right.what}" in words or right.what in words, right
+
+
+def test_without_secrets_the_release_is_unknown_and_the_backend_is_told(cluster, only, pod) -> None:
+    only(role(cluster, "check", "--without", "secrets"))
+    code, found = pod("--url", cluster.langsmith.url)
+    assert (code, "fail" in found) == (5, False)
+    assert "secrets" in json.dumps(found["unknown"])
+    assert "0.12.33" in json.dumps(found)
+    assert any("AUDIT_LOGS_ENABLED" in json.dumps(it) for it in found["pass"])
+
+
+def test_with_the_database_one_secret_is_read_by_its_name(cluster, only, pod) -> None:
+    options = ("--without", "secrets", "--with", "database")
+    printed = [role(cluster, "check", *options, *more) for more in ((), ("--from-release",))]
+    for documents in printed:
+        secrets = [it for it in rights(documents) if it.what == "secrets"]
+        assert [(it.verb, it.name) for it in secrets] == [("get", "langsmith-postgres")]
+        only(documents)
+        code, found = pod("--url", cluster.langsmith.url)
+        assert code == 5
+        told = json.dumps(found["pass"])
+        assert "audit_logs" in told
+        assert "organization" in told
+
+
+def sql(*options: str) -> str:
+    answer = forked.call(("rbac", "--sql", *options), {"PATH": os.environ["PATH"]})
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_the_login_that_is_printed_suffices_and_can_do_no_more(
+    cluster, only, pod, tmp_path
+) -> None:
+    dsn = psycopg.conninfo.conninfo_to_dict(cluster.connect().info.dsn)
+    with cluster.connect() as owner:
+        owner.execute(sql("--for", "check", "--sql-role", "checker"))
+        owner.execute("ALTER ROLE checker PASSWORD 'not secret'")
+    dsn |= {"user": "checker", "password": "not secret", "host": cluster.postgres.host}
+    dsn |= {"port": cluster.postgres.port}
+    file = tmp_path / "url"
+    file.write_text(psycopg.conninfo.make_conninfo(**dsn))
+    direct = ("--database", "direct", "--database-url-file", str(file))
+    only(role(cluster, "check", "--without", "database"))
+    try:
+        code, found = pod(*direct)
+        assert (code, found.get("unknown")) == (0, None)
+        with psycopg.connect(file.read_text(), autocommit=True) as login:
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                login.execute("UPDATE organizations SET config = NULL")
+            login.execute("SET default_transaction_read_only = off")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                login.execute("UPDATE organizations SET config = NULL")
+        column = "SELECT (id, display_name, is_personal, config) ON organizations"
+        with cluster.connect() as owner:
+            owner.execute(f"REVOKE {column} FROM checker")
+        code, found = pod(*direct)
+        assert (code, "fail" in found) == (5, False)
+        assert "checker may not read" in json.dumps(found["unknown"])
+    finally:
+        with cluster.connect() as owner:
+            owner.execute("DROP OWNED BY checker; DROP ROLE checker")
+
+
+def test_a_login_for_a_run_may_write_one_column() -> None:
+    text = sql("--for", "run", "--sql-schema", "Odd Name")
+    assert 'GRANT UPDATE (config) ON "Odd Name".organizations' in text
+    assert "read_only" not in text
+    assert "UPDATE" not in sql("--for", "plan").replace("-- ", "")
+
+
+def test_what_is_printed_is_bound_to_whom_is_named() -> None:
+    for options, subject in (
+        ((), {"kind": "ServiceAccount", "name": "langsmith-audit", "namespace": "ls"}),
+        (("--user", "ann"), {"kind": "User", "name": "ann", "apiGroup": GROUP}),
+        (("--group", "sre"), {"kind": "Group", "name": "sre", "apiGroup": GROUP}),
+    ):
+        answer = forked.call(("rbac", "--for", "check", "-n", "ls", *options), {"PATH": "/"})
+        documents = list(yaml.safe_load_all(answer.stdout))
+        assert [it["kind"] for it in documents] == ["Role", "RoleBinding"]
+        assert documents[1]["subjects"] == [subject]
+        assert documents[1]["roleRef"]["name"] == documents[0]["metadata"]["name"]
