@@ -15,7 +15,8 @@ FILES = sorted(WIZARD.rglob("*.py"))
 
 WALKING = {"engine", "checks", "formats", "console", "steps", "systems", "records"}
 MAY_IMPORT = {
-    "commands": {"planning", *WALKING},
+    "commands": {"planning", "events", *WALKING},
+    "events": {"events", "systems", "records"},
     "planning": {"planning", *WALKING},
     "engine": WALKING,
     "checks": {"checks", "steps", "systems", "records"},
@@ -164,6 +165,7 @@ COVERED = {
         steps/step3_helm_upgrade steps/step4_organizations steps/step5_backend_restart
         steps/step6_audit_table steps/step7_audit_api steps/organizations/rows systems/access""",
     "commands/test_values.py": "systems/helm/values_file",
+    "events/test_source.py": "events/patience",
     "journeys/test_apply.py": "commands/apply",
     "journeys/test_apply_stale.py": "planning/differences",
     "journeys/test_undo.py": """

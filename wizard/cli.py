@@ -15,7 +15,7 @@ from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from wizard.options import Option
 
@@ -39,7 +39,7 @@ class Command(NamedTuple):
     `shared` says whether it takes the options that tell the target, `reaching` whether only those
     that say how to reach it, and `reads` whether those of a change are left out of its help (they
     are taken all the same: one line of options serves every command). The module may have
-    `add_arguments(parser)` for options of its own.
+    `add_arguments(parser)` for options of its own; those of a shared one's name are in `own`.
     """
 
     help: str
@@ -47,6 +47,7 @@ class Command(NamedTuple):
     shared: bool = False
     reaching: bool = False
     reads: bool = False
+    own: tuple[str, ...] = ()
 
 
 COMMANDS: dict[str, Command] = {
@@ -62,6 +63,13 @@ COMMANDS: dict[str, Command] = {
     "undo": Command("put back what a run changed", "wizard.commands.undo", shared=True),
     "orgs": Command(
         "the organizations and their state", "wizard.commands.orgs", shared=True, reads=True
+    ),
+    "events": Command(
+        "the audit log: into a terminal, a file, a SIEM",
+        "wizard.commands.events",
+        shared=True,
+        reads=True,
+        own=("all", "only_off"),
     ),
     "values": Command("edit values files, without a cluster", "wizard.commands.values"),
     "runs": Command("what was done from this machine", "wizard.commands.runs"),
@@ -172,7 +180,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     if command.shared:
-        add_shared(parser, reaching=command.reaching, reads=command.reads)
+        add_shared(parser, reaching=command.reaching, reads=command.reads, without=command.own)
     module = importlib.import_module(command.module)
     own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
     if own:
@@ -204,7 +212,11 @@ def _front_page() -> str:
 
 
 def add_shared(
-    parser: argparse.ArgumentParser, *, reaching: bool = False, reads: bool = False
+    parser: argparse.ArgumentParser,
+    *,
+    reaching: bool = False,
+    reads: bool = False,
+    without: Collection[str] = (),
 ) -> None:
     """The options that tell the target and the conduct, from the one table."""
     from wizard.options import CHANGING, OPTIONS, REACHING
@@ -212,7 +224,11 @@ def add_shared(
     names = ("target", "conduct", "limits") if reaching else GROUPS
     groups = {name: parser.add_argument_group(name) for name in names}
     for option in OPTIONS:
-        if option.flags and (not reaching or option.name in REACHING):
+        if (
+            option.flags
+            and option.name not in without
+            and (not reaching or option.name in REACHING)
+        ):
             _add(groups[option.group], option, hidden=reads and option.name in CHANGING)
     groups["target"].description = "The API key is read from LANGSMITH_API_KEY or --api-key-file."
 

@@ -138,9 +138,9 @@ def _measured(systems: Systems, problem: Problem) -> Problem:
 
 
 def _newest(items: list[dict[str, object]]) -> str:
-    if not items:
+    newest = next((it for it in items if isinstance(it, dict)), None)
+    if newest is None:
         return ""
-    newest = items[0]
     api = newest.get("api")
     operation = api.get("operation") if isinstance(api, dict) else None
     return f"newest: {operation}, class_uid {newest.get('class_uid')}, time {newest.get('time')}"

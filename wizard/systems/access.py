@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wizard.systems.kubernetes.cluster import Cluster, Resource
     from wizard.systems.kubernetes.forward import LocalForward
     from wizard.systems.kubernetes.rbac import Right
+    from wizard.systems.langsmith.api import LangSmithApi
     from wizard.systems.langsmith.asking import Served
     from wizard.systems.postgres import Database
     from wizard.systems.postgres.ways_in.in_pod import Lasting
@@ -260,6 +261,24 @@ class Systems(ReleaseLook):
         if not url:
             return self._asking.served_through(self._forward())
         return self._asking.served(url, lambda: self.installation)
+
+    @property
+    def log(self) -> LangSmithApi:
+        """The API for reading the log of the chosen organization, or of the key's own."""
+        return self._once("log", lambda: self._asking.log(self._address()))
+
+    def refusal(self, problem: Problem) -> Problem:
+        """A refusal of the log as a check tells it."""
+        return self._asking.refusal(self.log.base_url, problem)
+
+    def _address(self) -> str:
+        """The API's URL; of a forwarded port where the release has no address of its own."""
+        told = self.target.url and not self.target.endpoint
+        url = agreed(self.target, None if told else self.installation.url)
+        if url:
+            return url
+        forward = self._looks.enter_context(self._forward())
+        return f"http://{forward.host}:{forward.port}"
 
     @property
     def _asking(self) -> Asking:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,26 +17,44 @@ from wizard.systems.redact import redact
 _SHOWN = 300
 
 
+class Later(Problem):
+    """The server, or what is in front of it, cannot answer now, and may soon.
+
+    Attributes:
+        after: the seconds that it asks to be left alone (Retry-After); None where it does not say.
+    """
+
+    after: float | None = None
+
+
 def json_object(reply: Reply, secrets: Iterable[str]) -> dict[str, Any]:
     """The JSON object of a good answer.
+
+    Raises:
+        Problem: see `json_value`; LSA817 also where it is no object.
+    """
+    data = json_value(reply, secrets)
+    if not isinstance(data, dict):
+        raise unexpected(reply, "the answer is not a JSON object", _said(reply, secrets))
+    return data
+
+
+def json_value(reply: Reply, secrets: Iterable[str]) -> Any:
+    """The JSON of a good answer.
 
     Raises:
         Problem: LSA811 key, LSA812 refused, LSA813 not found, LSA814 a web page, LSA815 a redirect,
             LSA816 server error, LSA817 not the documented JSON, LSA819 too many requests, LSA820
             another status, LSA825 parameters.
     """
-    said = _said(reply, secrets)
     if reply.status != 200:
-        raise _by_status(reply, said)
+        raise _by_status(reply, _said(reply, secrets))
     if reply.is_html:
-        raise _page(reply, said)
+        raise _page(reply, _said(reply, secrets))
     try:
-        data = json.loads(reply.body)
+        return json.loads(reply.body)
     except (ValueError, RecursionError):
-        raise unexpected(reply, "the answer is not JSON", said) from None
-    if not isinstance(data, dict):
-        raise unexpected(reply, "the answer is not a JSON object", said)
-    return data
+        raise unexpected(reply, "the answer is not JSON", _said(reply, secrets)) from None
 
 
 def unexpected(reply: Reply, what: str, said: tuple[str, ...] = ()) -> Problem:
@@ -141,4 +161,18 @@ def _problem(
     next_step: str,
     exit: Exit = Exit.FAILED,
 ) -> Problem:
-    return Problem(id, what, on=reply.url, next_step=next_step, exit=exit, detail=said)
+    if reply.status != 429 and reply.status < 500:
+        return Problem(id, what, on=reply.url, next_step=next_step, exit=exit, detail=said)
+    later = Later(id, what, on=reply.url, next_step=next_step, exit=exit, detail=said)
+    later.after = _seconds(reply.headers.get("retry-after", ""))
+    return later
+
+
+def _seconds(told: str) -> float | None:
+    """Retry-After in seconds: a number, or a moment (RFC 9110)."""
+    if told.strip().isdigit():
+        return float(told)
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
-from wizard.systems.langsmith.answers import json_object, unexpected
+from wizard.systems.langsmith.answers import json_object, json_value, unexpected
 from wizard.systems.langsmith.http import Limits, Reply, Transport
 from wizard.systems.langsmith.ocsf import check_event
 
@@ -45,14 +46,26 @@ class AuditLogPage:
     """A page of the audit log.
 
     Attributes:
-        items: the events as they came.
+        given: what the server gave as events.
         cursor: leads to the next page; None on the last one.
-        problems: what is wrong with the events' shape, by event number from 0.
     """
 
-    items: list[dict[str, Any]]
+    given: list[Any]
     cursor: str | None
-    problems: tuple[str, ...]
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The events as they came, without what is none."""
+        return [event for event in self.given if isinstance(event, dict)]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the events' shape, by event number from 0."""
+        return tuple(
+            f"event {number}: {line}"
+            for number, event in enumerate(self.given)
+            for line in check_event(event)
+        )
 
 
 class LangSmithApi:
@@ -111,7 +124,14 @@ class LangSmithApi:
         )
 
     def audit_logs(
-        self, *, start: datetime, end: datetime, limit: int = 10, cursor: str | None = None
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        limit: int = 10,
+        cursor: str | None = None,
+        operations: Sequence[str] = (),
+        workspace: UUID | None = None,
     ) -> AuditLogPage:
         """A page of events between two times (with a time zone, inclusive); limit is 1 to 100.
 
@@ -119,9 +139,11 @@ class LangSmithApi:
             Problem: LSA821 role, LSA822 feature off, LSA823 refused, LSA824 not there, LSA817 not
                 as documented, and what any call can raise.
         """
-        parameters = {"start_time": _iso(start), "end_time": _iso(end), "limit": str(limit)}
-        if cursor:
-            parameters["cursor"] = cursor
+        parameters: dict[str, str | Sequence[str]] = {
+            "start_time": _iso(start), "end_time": _iso(end), "limit": str(limit),
+        }  # fmt: skip
+        more = {"cursor": cursor, "operations": operations, "workspace_id": workspace}
+        parameters |= {name: _told_as(value) for name, value in more.items() if value}
         try:
             reply, data = self._get("/api/v1/audit-logs", parameters)
         except Problem as problem:
@@ -130,20 +152,29 @@ class LangSmithApi:
         if not isinstance(items, list) or "cursor" not in data:
             missing = "items" if not isinstance(items, list) else "cursor"
             raise unexpected(reply, f"the answer has no {missing}: it is not a page of audit logs")
-        problems = tuple(
-            f"event {number}: {line}"
-            for number, event in enumerate(items)
-            for line in check_event(event)
-        )
         following = data["cursor"]
-        return AuditLogPage(
-            [event for event in items if isinstance(event, dict)],
-            following if isinstance(following, str) and following else None,
-            problems,
-        )
+        return AuditLogPage(items, following if isinstance(following, str) and following else None)
+
+    def operations(self) -> frozenset[str]:
+        """The names of the operations that the server knows; empty where it has no such list.
+
+        Raises:
+            Problem: what any call can raise.
+        """
+        reply = self._transport.get("/api/v1/audit-logs/operations")
+        try:
+            data = json_value(reply, self._secrets)
+        except Problem as problem:
+            if reply.status in (403, 404, 405, 422) or problem.id == "LSA814":
+                return frozenset()  # an older server; whether the log may be read is told by itself
+            raise
+        if isinstance(data, dict):
+            data = next((it for it in data.values() if isinstance(it, list)), [])
+        named = [it.get("name") if isinstance(it, dict) else it for it in data]
+        return frozenset(it for it in named if isinstance(it, str))
 
     def _get(
-        self, path: str, parameters: dict[str, str] | None = None
+        self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None
     ) -> tuple[Reply, dict[str, Any]]:
         reply = self._transport.get(path, parameters)
         return reply, json_object(reply, self._secrets)
@@ -267,6 +298,10 @@ def _checked_key(key: str) -> str:
         next_step="set LANGSMITH_API_KEY, or give a file with nothing but the key (--api-key-file)",
         exit=Exit.USAGE,
     )
+
+
+def _told_as(value: str | Sequence[str] | UUID | None) -> str | Sequence[str]:
+    return str(value) if isinstance(value, UUID) else value or ""
 
 
 def _iso(time: datetime) -> str:

@@ -65,6 +65,22 @@ class Asking:
                 raise forward.problem from None
             raise
 
+    def log(self, url: str) -> LangSmithApi:
+        """The API for reading the log of the chosen organization, or of the key's own."""
+        from wizard.settings import organization_id
+
+        chosen = [organization_id(text) for text in self._target.selection.ids]
+        return self._api(url, chosen[0] if chosen else None)
+
+    def refusal(self, url: str, problem: Problem) -> Problem:
+        """A refusal of the log as it is told where the organization itself is asked about."""
+        if problem.id == "LSA823":
+            try:
+                self._chosen(url)
+            except Problem as told:
+                return told
+        return problem
+
     def organization(self, url: str, id: UUID) -> CurrentOrganization:
         """What it says of an organization; of the key's own, where the key has no other.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -85,14 +85,16 @@ class Transport:
         """End the connections."""
         self._wire.close()
 
-    def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Reply:
+    def get(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Reply:
         """GET a path below the base URL; redirects come back as they are.
 
         Raises:
             Problem: LSA804 to LSA810, LSA818.
         """
         url = self.base_url + path
-        target = urlsplit(url).path + (f"?{urlencode(parameters)}" if parameters else "")
+        target = urlsplit(url).path + (
+            f"?{urlencode(parameters, doseq=True)}" if parameters else ""
+        )
         with logged("http", f"GET {url}") as asked:
             try:
                 answer = self._wire.ask(

@@ -1,0 +1,140 @@
+"""`langsmith-audit events`, run as a user runs it, against a stand-in of the API alone."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from event_log import KEY, OPERATIONS, ORGANIZATION, EventServer, ocsf, rows, serving
+from reading import environment, events, lines, uids
+
+from wizard.records.event import NAMES
+
+NOW = datetime.now(UTC)
+GIVEN = rows(400, NOW - timedelta(days=3), NOW - timedelta(minutes=2))
+INFO = "/api/v1/orgs/current/info"
+
+
+@pytest.fixture
+def server() -> Iterator[EventServer]:
+    with serving(GIVEN) as it:
+        yield it
+
+
+def test_the_newest_come_first_in_the_table_and_the_closing_line_says_there_are_more(
+    server: EventServer, tmp_path: Path
+) -> None:
+    answer = events(server, tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    head, *found = answer.stdout.splitlines()
+    assert head.split()[0] == "WHEN"
+    newest = [row["operation_name"] for row in GIVEN[:-11:-1]]
+    assert [name for line in found for name in line.split() if name in OPERATIONS] == newest
+    assert "10 events" in answer.stderr
+    assert "--all reads every one" in answer.stderr
+    assert KEY not in answer.stdout + answer.stderr
+
+
+def test_all_of_the_range_oldest_first(server: EventServer, tmp_path: Path) -> None:
+    answer = events(server, tmp_path, "--all", "--since", "3d", "-o", "ndjson")
+    assert answer.returncode == 0, answer.stderr
+    known = {row["id"]: ocsf(row) for row in GIVEN}
+    assert [(it["metadata"]["uid"], it) for it in lines(answer.stdout)] == [
+        (row["id"], known[row["id"]])
+        for row in sorted(GIVEN, key=lambda row: (row["request_time"], row["id"]))
+        if row["id"] in uids(answer.stdout)
+    ]
+    assert len(uids(answer.stdout)) >= 399
+    assert "events, " in answer.stderr
+
+
+def test_a_document_and_a_table_of_the_same(server: EventServer, tmp_path: Path) -> None:
+    document = json.loads(events(server, tmp_path, "--limit", "3", "-o", "json").stdout)
+    assert document["schema_version"] == "1.0"
+    text = events(server, tmp_path, "--limit", "3", "-o", "csv").stdout
+    records = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert tuple(records[0]) == NAMES
+    assert [it["uid"] for it in records] == [it["metadata"]["uid"] for it in document["events"]]
+    assert [it["time"] for it in records] == sorted(it["time"] for it in records)
+
+
+def test_filters(server: EventServer, tmp_path: Path) -> None:
+    person = GIVEN[0]["user_id"]
+    options = ("--since", "4d", "--all", "-o", "ndjson", "--operation", "create_role")
+    found = uids(events(server, tmp_path, *options, "--actor", person).stdout)
+    assert found == [
+        row["id"]
+        for row in GIVEN
+        if row["operation_name"] == "create_role" and row["user_id"] == person
+    ]
+    server.answers["/api/v1/audit-logs/operations"] = (200, sorted(OPERATIONS))
+    about = GIVEN[3]["enrichments"]["resource_ids"][0]
+    answer = events(server, tmp_path, "--since", "4d", "--resource", about, "-o", "ndjson")
+    assert uids(answer.stdout) == [GIVEN[3]["id"]]
+    assert "1 event," in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "id"),
+    [
+        (("--limit", "0"), "LSA830"),
+        (("--limit", "101"), "LSA830"),
+        (("--since", "1h", "--until", "2h"), "LSA830"),
+        (("--since", "2026-11-02T08:00 MEZ"), "LSA830"),
+        (("--workspace", "ours"), "LSA830"),
+    ],
+)
+def test_refused_before_the_server_is_asked(server, tmp_path, arguments, id) -> None:
+    answer = events(server, tmp_path, *arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert id in answer.stderr
+    assert server.requests == []
+
+
+def test_an_operation_that_the_server_does_not_know(server: EventServer, tmp_path: Path) -> None:
+    server.operations = sorted(OPERATIONS)
+    answer = events(server, tmp_path, "--operation", "create_rol")
+    assert answer.returncode == 2
+    assert "did you mean create_role" in answer.stderr
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "info", "id"),
+    [
+        (401, None, "LSA811"),
+        (403, {"permissions": ["organization:read"], "config": {}}, "LSA821"),
+        (403, {"permissions": ["organization:manage"],
+               "config": {"can_use_audit_logs": False}}, "LSA822"),
+        (404, None, "LSA824"),
+    ],
+)  # fmt: skip
+def test_refusals_are_those_of_a_check(server, tmp_path, status, info, id) -> None:
+    server.answers["/api/v1/audit-logs"] = (status, {"detail": "no"})
+    if info:
+        server.answers[INFO] = (200, {"id": ORGANIZATION, "display_name": "Acme", **info})
+    answer = events(server, tmp_path)
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert id in answer.stderr
+
+
+def test_the_organization_is_sent(server: EventServer, tmp_path: Path) -> None:
+    server.answers["/api/v1/audit-logs"] = (403, {"detail": "Forbidden"})
+    own = {"id": ORGANIZATION, "display_name": "Acme", "permissions": [], "config": {}}
+    server.answers[INFO] = (403, {"detail": "Forbidden"})
+    other = "8b7d40f2-16e9-4c55-8a0d-52c9e3f7b1a6"
+    answer = events(server, tmp_path, "--org", other)
+    assert answer.returncode == 3
+    server.answers[INFO] = (200, own)
+    assert "LSA821" in events(server, tmp_path, "--org", other).stderr
+
+
+def test_the_variable_that_chooses_all_organizations_is_none_of_its_business(
+    server: EventServer, tmp_path: Path
+) -> None:
+    answer = events(server, tmp_path, "-o", "ndjson", LANGSMITH_AUDIT_ALL="true")
+    assert len(lines(answer.stdout)) == 10
+    assert "LANGSMITH_API_KEY" in environment(tmp_path)

@@ -1,0 +1,1 @@
+"""Reading the audit log: what is asked for, windows and their chains, following, counting."""

@@ -1,0 +1,158 @@
+"""All events of a range: windows of a day, several at a time, each in order and given once.
+
+Each window has a chain of cursors of its own, so that no start time stays behind for long and a
+dead cursor costs one window. A window with too many events for memory is cut into smaller ones.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from wizard.events.range import Range, days
+from wizard.events.source import Source
+from wizard.events.wanted import Wanted
+from wizard.problems import Problem
+from wizard.records.event import Event, event_of
+
+AT_A_TIME = 4
+CROWDED = 5_000
+"""Events from which on a window is cut."""
+CUTS = 4
+NARROWEST = timedelta(seconds=1)
+DEAD = ("LSA820", "LSA825")
+"""What a server says of a cursor that it does not know any more (400, 422)."""
+LIVES = 4
+"""How often a window is begun."""
+LOOK = 0.2
+"""Seconds between two looks whether a stop was asked for."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one window had: its events in order, and how many came more than once."""
+
+    range: Range
+    events: list[Event] = field(default_factory=list)
+    repeated: int = 0
+
+
+class _Crowded(Exception):
+    """More events than memory is for: the window is read in parts."""
+
+
+class _Dead(Exception):
+    """The cursor is not known any more."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+class Windows:
+    """The windows of a range, oldest first, or newest first when `backwards`.
+
+    Attributes:
+        repeated: how many events came again within a window, or in the one after it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        wanted: Wanted,
+        *,
+        at_a_time: int = AT_A_TIME,
+        backwards: bool = False,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._source = source
+        self._wanted = wanted
+        self._at_a_time = at_a_time
+        self._step = -1 if backwards else 1
+        self._look = look
+        self.repeated = 0
+
+    def __iter__(self) -> Iterator[Window]:
+        """Read on while the windows are taken; `look` is called again and again while one waits.
+
+        Raises:
+            Problem: a window could not be read; those before it were given.
+        """
+        waiting = deque(days(self._wanted.range)[:: self._step])
+        under_way = deque[tuple[Range, Future[Window]]]()
+        before = frozenset[str]()
+        while waiting or under_way:
+            while waiting and len(under_way) < self._at_a_time:
+                under_way.append(self._start(waiting.popleft()))
+            range, future = under_way.popleft()
+            try:
+                window = self._result(future)
+            except _Crowded:
+                part = (range.end - range.start) / CUTS
+                parts = days(range, longest=part)[:: self._step]
+                under_way.extendleft(reversed([self._start(it) for it in parts]))
+                continue
+            yield self._once(window, before)
+            before = frozenset(event.uid for event in window.events)
+
+    def _once(self, window: Window, before: frozenset[str]) -> Window:
+        """The window without what the one before it had already: they share a moment."""
+        events = [event for event in window.events if event.uid not in before]
+        repeated = window.repeated + len(window.events) - len(events)
+        self.repeated += repeated
+        return Window(window.range, events, repeated)
+
+    def _result(self, future: Future[Window]) -> Window:
+        while True:
+            self._look()
+            try:
+                return future.result(LOOK)
+            except NotYet:
+                continue
+
+    def _start(self, range: Range) -> tuple[Range, Future[Window]]:
+        future = Future[Window]()
+
+        def run() -> None:
+            try:
+                future.set_result(self._read(range))
+            except BaseException as error:  # noqa: BLE001 - raised again by who waits for it
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return range, future
+
+    def _read(self, range: Range) -> Window:
+        """One window; again from its beginning where its cursor has died."""
+        for left in reversed(builtins.range(LIVES)):
+            try:
+                return self._chain(range)
+            except _Dead as dead:
+                if not left:
+                    raise dead.problem from None
+        raise AssertionError
+
+    def _chain(self, range: Range) -> Window:
+        known: dict[str, Event] = {}
+        came, pages = 0, 0
+        cut = range.end - range.start > NARROWEST
+        try:
+            for page in self._source.pages(range):
+                pages += 1
+                events = [event_of(data) for data in page.items if self._wanted.takes(data)]
+                came += len(events)
+                for event in events:
+                    known.setdefault(event.uid, event)
+                if len(known) > CROWDED and cut:
+                    raise _Crowded
+        except Problem as problem:
+            if pages and problem.id in DEAD:
+                raise _Dead(problem) from None
+            raise
+        return Window(range, sorted(known.values()), came - len(known))
