@@ -128,7 +128,15 @@ class Answers:
             self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, first))
         how = str(self._settings.get("unfinished"))
         if how == "resume" and not resumable:
-            raise _not_resumable(left)
+            raise Problem(
+                "LSA922",
+                f"Run {left.id} was left unfinished, and applies plan {left.plan[:12]}",
+                on=f"run {left.id}",
+                next_step="langsmith-audit apply PLAN (that one) goes on with it, where the rest "
+                "is as planned; --unfinished undo puts it back, --unfinished leave begins a run "
+                "of its own",
+                exit=Exit.USAGE,
+            )
         return how
 
     @property
@@ -261,17 +269,6 @@ def _legend(systems: Systems) -> Legend:
         ("off: a stored false · default: nothing is stored",),
         systems.database.order(),
         sum(counts.shared.values()) + counts.personal,
-    )
-
-
-def _not_resumable(left: Run) -> Problem:
-    return Problem(
-        "LSA922",
-        f"Run {left.id} was left unfinished, and applies plan {left.plan[:12]}",
-        on=f"run {left.id}",
-        next_step="langsmith-audit apply PLAN (that one) goes on with it, where the rest is as "
-        "planned; --unfinished undo puts it back, --unfinished leave begins a run of its own",
-        exit=Exit.USAGE,
     )
 
 

@@ -60,7 +60,9 @@ class Onboarding:
     def _walk(self, systems: Systems) -> Exit:
         self._console.print(screen.facts_table(check.where_rows(where(systems))))
         refuse_if_held(systems)
-        left = self._tell_unfinished(systems)
+        left = unfinished(systems.place)
+        if left:
+            self._console.print(screen.note(_left(left)))
         how = self._answers.of_unfinished(left) if left else ""
         if left and how == "undo":
             return self._undo(systems, left)
@@ -74,7 +76,11 @@ class Onboarding:
             ask_for_missing(systems, self._answers)
         seen = self._look(systems)
         if stops(seen):
-            return self._blocked(seen)
+            blocked = [f for observation in seen.values() if observation.blocked
+                       for f in observation.findings]  # fmt: skip
+            return self._end(
+                "Nothing was changed: see what stands in the way above.", verdict(blocked)
+            )
         if all(observation.right for observation in seen.values()):
             return self._nothing_to_do(systems, left, seen)
         changes = with_chart(systems, self._answers, lambda: foresee(systems))
@@ -172,7 +178,7 @@ class Onboarding:
         self._console.print(screen.change_block(change, NUMBERS))
         target = systems.target
         where = f"release {target.release} in {target.namespace}, context {systems.cluster.context}"
-        if not self._agreed(f"Do this now? ({where})"):
+        if not self._answers.agree(f"Do this now? ({where})"):
             raise Declined
         try:
             done = self._changing.make(systems, step, change, journal, progress)
@@ -191,9 +197,6 @@ class Onboarding:
     def _accepted(self, systems: Systems, problem: Problem) -> bool:
         return given_late(systems, self._answers, problem)
 
-    def _agreed(self, question: str) -> bool:
-        return self._answers.agree(question)
-
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
         self._console.print(screen.PartHead("Confirmation"))
         systems.forget()
@@ -206,17 +209,6 @@ class Onboarding:
             self._show(number, step, seen[step.name], "confirmed" if confirmed else "")
         exit = verdict(all_findings(seen))
         return self._end(closing(seen, exit, changed=self._changing.touched), exit)
-
-    def _blocked(self, seen: Mapping[str, Observation]) -> Exit:
-        blocked = [f for observation in seen.values() if observation.blocked
-                   for f in observation.findings]  # fmt: skip
-        return self._end("Nothing was changed: see what stands in the way above.", verdict(blocked))
-
-    def _tell_unfinished(self, systems: Systems) -> Run | None:
-        run = unfinished(systems.place)
-        if run:
-            self._console.print(screen.note(_left(run)))
-        return run
 
     def _show(
         self,

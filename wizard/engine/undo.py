@@ -69,7 +69,9 @@ class Undoing:
         todo = [each for each in found.values() if isinstance(each, Change)]
         after = _following(found)
         make_sure(systems, todo, then=[step.name for step in after])
-        _try_all(systems, todo, after)
+        checks = [it for each in todo for it in the_step(each.step).tried_back(systems, each)]
+        checks += [it for step in after for it in step.tried_back(systems, None)]
+        refuse_any(systems, checks)
         with locked(systems) as lock:
             journal = self._journal(systems, run)
             progress = Progress(self._console, self._switch, journal)
@@ -242,13 +244,6 @@ def _by_step(records: Sequence[Made], skip: frozenset[str]) -> dict[str, list[Ma
 def _following(found: Mapping[str, Change | Finding]) -> list[Step]:
     """The steps whose own change may be needed after these ways back."""
     return [step for step in STEPS if any(isinstance(found.get(it), Change) for it in step.follows)]
-
-
-def _try_all(systems: Systems, todo: Sequence[Change], after: Sequence[Step]) -> None:
-    """Try every write before the first one is made, those of the steps `after` them too."""
-    checks = [it for each in todo for it in the_step(each.step).tried_back(systems, each)]
-    checks += [it for step in after for it in step.tried_back(systems, None)]
-    refuse_any(systems, checks)
 
 
 def _skipped(systems: Systems, run: Run) -> list[str]:

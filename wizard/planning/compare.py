@@ -46,7 +46,9 @@ def comparison(old_id: str, new_id: str, found: Sequence[Difference]) -> Page:
         "plan": old_id,
         "new_plan": new_id,
         "same": not found,
-        "differences": [_without_kind(it) for it in found],
+        "differences": [
+            {name: value for name, value in asdict(it).items() if name != "kind"} for it in found
+        ],
     }
     count = f"{len(found)} thing{'s differ' if len(found) != 1 else ' differs'}"
     verdict = f"{count} from plan {old_id[:12]}."
@@ -60,10 +62,6 @@ def comparison(old_id: str, new_id: str, found: Sequence[Difference]) -> Page:
 def _sides(it: Difference) -> list[tuple[str, str]]:
     rows = [("approved", it.planned), ("now", it.now), ("changed by", it.who)]
     return [row for row in rows if row[1]]
-
-
-def _without_kind(it: Difference) -> dict[str, object]:
-    return {name: value for name, value in asdict(it).items() if name != "kind"}
 
 
 def _step(old: Plan, new: Plan, before: PlannedStep, after: PlannedStep) -> Iterator[Difference]:

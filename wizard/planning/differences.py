@@ -382,13 +382,13 @@ def _who(systems: Systems, plan: Plan, it: Difference) -> str:
         files = (path for path in systems.target.values if content_of(path) == it.what)
         return next(map(_written, files), "")
     if it.kind == FactKind.ROW:
-        of_rows = (step.name for step, change in plan.planned if _rests_on_rows(change))
+        of_rows = (
+            step.name
+            for step, change in plan.planned
+            if any(it.kind == FactKind.ROW for it in change.preconditions)
+        )
         return next((_last_run(systems, plan, name) for name in of_rows), "")
     return ""
-
-
-def _rests_on_rows(change: PlannedChange) -> bool:
-    return any(it.kind == FactKind.ROW for it in change.preconditions)
 
 
 def _last_revision(systems: Systems) -> str:

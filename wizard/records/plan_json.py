@@ -119,14 +119,10 @@ def _read_one(hint: Any, data: Any, where: str) -> Any:
     if is_dataclass(hint):
         return from_plain(cast("type[Any]", hint), data, where)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return _member(hint, data, where)
+        try:
+            return hint(data)
+        except ValueError:
+            raise ValueError(f"{where} has a value that is not known") from None
     if not isinstance(data, hint) or (hint is int and isinstance(data, bool)):
         raise ValueError(f"{where} is not what it has to be")
     return data
-
-
-def _member(kind: type[Enum], data: Any, where: str) -> Enum:
-    try:
-        return kind(data)
-    except ValueError:
-        raise ValueError(f"{where} has a value that is not known") from None

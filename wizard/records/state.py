@@ -84,11 +84,31 @@ def refuse_foreign(path: Path) -> None:
     facts = path.stat()
     if facts.st_uid == os.geteuid():
         if facts.st_mode & 0o022:
-            raise _open_to_others(path)
+            raise Problem(
+                "LSA940",
+                "Other users may write it, so that what it says is not believed",
+                on=str(path),
+                next_step=f"look whether all in it is yours, then chmod -R go-rwx {_shown(path)}; "
+                f"or {_elsewhere()}",
+                exit=Exit.UNKNOWN,
+            )
     elif facts.st_uid == 0:
-        raise _of_root(path)
+        raise Problem(
+            "LSA902",
+            "The state folder is root's, as a run with sudo leaves it; no change is made without "
+            "it",
+            on=str(path),
+            next_step=f"sudo chown -R {os.geteuid()} {_shown(path)}, or {_elsewhere()}",
+        )
     else:
-        raise _foreign(path, facts.st_uid)
+        raise Problem(
+            "LSA940",
+            f"It belongs to another user (uid {facts.st_uid}), so that what it says is not "
+            "believed",
+            on=str(path),
+            next_step=f"look who made it, and remove it; or {_elsewhere()}",
+            exit=Exit.UNKNOWN,
+        )
 
 
 def machine(*, make: bool) -> str:
@@ -136,7 +156,13 @@ class Lock:
             return False
         except OSError as error:
             os.close(handle)
-            raise _no_locks(self.path, error) from None
+            raise Problem(
+                "LSA902",
+                f"No lock can be held on the file system of the state folder: {error.strerror}; no "
+                "change is made without one",
+                on=str(self.path),
+                next_step=f"set {VARIABLE} to a folder on a local disk",
+            ) from None
         self._handle = handle
         return True
 
@@ -171,46 +197,6 @@ def not_written(what: str, error: OSError, path: Path) -> Problem:
         f"{what}: {error.strerror or type(error).__name__}; no change is made without it",
         on=str(path),
         next_step=f"{mend}, or set {VARIABLE} to a folder {'with room' if full else 'that is'}",
-    )
-
-
-def _no_locks(path: Path, error: OSError) -> Problem:
-    return Problem(
-        "LSA902",
-        f"No lock can be held on the file system of the state folder: {error.strerror}; no "
-        "change is made without one",
-        on=str(path),
-        next_step=f"set {VARIABLE} to a folder on a local disk",
-    )
-
-
-def _of_root(path: Path) -> Problem:
-    return Problem(
-        "LSA902",
-        "The state folder is root's, as a run with sudo leaves it; no change is made without it",
-        on=str(path),
-        next_step=f"sudo chown -R {os.geteuid()} {_shown(path)}, or {_elsewhere()}",
-    )
-
-
-def _foreign(path: Path, owner: int) -> Problem:
-    return Problem(
-        "LSA940",
-        f"It belongs to another user (uid {owner}), so that what it says is not believed",
-        on=str(path),
-        next_step=f"look who made it, and remove it; or {_elsewhere()}",
-        exit=Exit.UNKNOWN,
-    )
-
-
-def _open_to_others(path: Path) -> Problem:
-    return Problem(
-        "LSA940",
-        "Other users may write it, so that what it says is not believed",
-        on=str(path),
-        next_step=f"look whether all in it is yours, then chmod -R go-rwx {_shown(path)}; "
-        f"or {_elsewhere()}",
-        exit=Exit.UNKNOWN,
     )
 
 

@@ -44,7 +44,7 @@ from wizard.steps.step import Access, Step, Watch
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.postgres import Enabled, Organization, OrganizationsTable
+    from wizard.systems.postgres import Organization, OrganizationsTable
     from wizard.systems.postgres.organizations import Shown
 
 PAGE = 20_000
@@ -136,9 +136,15 @@ class Organizations(Step):
             for row in done.changes[:SHOWN]
         )
         count = len(done.changes)
+        at = f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC"
         return Done(
             f"{count} organization{'s have' if count != 1 else ' has'} audit logs stored as on",
-            (*evidence, *moved_too(done.moved), *done.notes, _committed(done)),
+            (
+                *evidence,
+                *moved_too(done.moved),
+                *done.notes,
+                (at if done.notes else f"{at}, then read back on a second connection"),
+            ),
             {
                 **change.register,
                 "changes": [row.as_json() for row in done.changes],
@@ -176,7 +182,13 @@ class Organizations(Step):
         there = {organization.id for organization in found}
         for id in ids:
             if id not in there:
-                raise _none_found(id)
+                raise Problem(
+                    "LSA597",
+                    f"No organization has the id {id}; nothing was changed",
+                    on=f"organization {id}",
+                    next_step="langsmith-audit orgs lists them",
+                    exit=Exit.FAILED,
+                )
         return found
 
     def _to_change(self, systems: Systems) -> Sequence[Organization] | Shown:
@@ -336,7 +348,7 @@ def _told_one_by_one(needy: Sequence[Organization]) -> _Told:
         tuple(f"{label(o)}: {o.prior.told()}" for o in needy),
         tuple(str(o.id) for o in needy),
         facts(FactKind.ROW, {f"row {o.id}": fingerprint_of(_stored(o)) for o in needy}),
-        [_row(o) for o in needy],
+        [{"id": str(o.id), **o.prior.as_json()} for o in needy],
     )
 
 
@@ -363,15 +375,6 @@ def _watched(table: OrganizationsTable) -> str:
     return f"; what the triggers of this table ({names}) change is compared before the commit{but}"
 
 
-def _committed(done: Enabled) -> str:
-    at = f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC"
-    return at if done.notes else f"{at}, then read back on a second connection"
-
-
-def _row(organization: Organization) -> dict[str, Any]:
-    return {"id": str(organization.id), **organization.prior.as_json()}
-
-
 def _stored(organization: Organization) -> dict[str, Any]:
     return {"is_personal": organization.is_personal, **organization.prior.as_json()}
 
@@ -385,13 +388,3 @@ def _pods_now(systems: Systems) -> list[str]:
     """The same at this moment, after the commit."""
     systems.workload.afresh()
     return _pods(systems)
-
-
-def _none_found(id: UUID) -> Problem:
-    return Problem(
-        "LSA597",
-        f"No organization has the id {id}; nothing was changed",
-        on=f"organization {id}",
-        next_step="langsmith-audit orgs lists them",
-        exit=Exit.FAILED,
-    )

@@ -51,7 +51,14 @@ class AuditApi(Step):
         """Ask the server."""
         served = systems.served
         if served is None:
-            return Observation((_no_key(),), right=False)
+            no_key = Finding(
+                "LSA892",
+                State.UNKNOWN,
+                "the audit-logs API",
+                "Not asked: there is no API key",
+                next_step="set LANGSMITH_API_KEY or give --api-key-file; or --skip audit_api",
+            )
+            return Observation((no_key,), right=False)
         subject = f"organization {served.organization.display_name} ({served.organization.id})"
         says = f"{served.url} says can_use_audit_logs: {served.organization.can_use_audit_logs}"
         if served.refused:
@@ -150,13 +157,3 @@ def _refused(problem: Problem, subject: str, says: str) -> Finding:
     state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
     evidence = (says, *problem.detail)
     return Finding(problem.id, state, subject, problem.what, evidence, problem.next_step)
-
-
-def _no_key() -> Finding:
-    return Finding(
-        "LSA892",
-        State.UNKNOWN,
-        "the audit-logs API",
-        "Not asked: there is no API key",
-        next_step="set LANGSMITH_API_KEY or give --api-key-file; or --skip audit_api",
-    )

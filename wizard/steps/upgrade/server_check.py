@@ -53,7 +53,9 @@ def of_upgrade(systems: Systems, change: Change) -> Iterator[ServerCheck]:
     what = f"{_backend(systems)} with {' and '.join(WANTED)}"
     variables = dict.fromkeys(WANTED, "true")
     yield _checked(what, lambda: systems.workload.try_variables(variables))
-    bodies = _bodies(systems, change)
+    wanted = {it.kind for it in change.rendered if not it.ours and not it.hook}
+    found = objects_of(change.manifest, wanted, systems.release) if wanted else []
+    bodies = {key: it for it in found if (key := key_of(it, systems.release.namespace))}
     secrets = tuple(secret_literals(systems.deployed_values) | secret_literals(systems.file_values))
     for it in change.rendered:
         if not it.ours and it.state is not DiffState.NOISE:
@@ -151,13 +153,6 @@ def _private(body: Body) -> Iterator[str]:
         yield from map(str, (body.get(part) or {}).values())
     for container in containers_of(body):
         yield from (str(it["value"]) for it in container.get("env") or [] if it.get("value"))
-
-
-def _bodies(systems: Systems, change: Change) -> dict[Key, Body]:
-    """The rendered objects that change."""
-    wanted = {it.kind for it in change.rendered if not it.ours and not it.hook}
-    found = objects_of(change.manifest, wanted, systems.release) if wanted else []
-    return {key: it for it in found if (key := key_of(it, systems.release.namespace))}
 
 
 def _backend(systems: Systems) -> str:

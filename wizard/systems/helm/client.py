@@ -162,7 +162,7 @@ class Helm(HelmReads):
         self.running = self._upgrading = None
         seconds = time.monotonic() - running.started
         if code != 0:
-            raise self._upgrade_failed(upgrade, code, stderr)
+            raise self._failed(self._upgrade_call("helm upgrade", upgrade), upgrade, code, stderr)
         match = re.search(r"^REVISION:\s*(\d+)", stdout, re.MULTILINE)
         if match:
             return UpgradeResult(int(match[1]), seconds)
@@ -188,9 +188,6 @@ class Helm(HelmReads):
             raise self._failed(call, way, code, stderr)
         revision = self.release(way.release, way.namespace).revision
         return UpgradeResult(revision, time.monotonic() - running.started)
-
-    def _upgrade_failed(self, upgrade: Upgrade, code: int, stderr: str) -> Problem:
-        return self._failed(self._upgrade_call("helm upgrade", upgrade), upgrade, code, stderr)
 
     def _failed(self, call: Call, way: Upgrade | Rollback, code: int, stderr: str) -> Problem:
         problem = helm_problem(call, stderr)

@@ -55,7 +55,8 @@ def connection_problem(error: psycopg.Error, login: Login, limit: int) -> Proble
 
 def refused_login(text: str, login: Login) -> Problem:
     """The problem behind libpq's own words."""
-    words = _words(text, login)
+    lines = [line.strip() for line in redact(text, _secrets(login)).splitlines()]
+    words = tuple(line for line in lines if line)[:8]
     return _MAKERS[_kind(" ".join(words))](login, words)
 
 
@@ -98,11 +99,6 @@ def _named(what: str, known: str, words: tuple[str, ...], without: str) -> str:
 
 def _secrets(login: Login) -> tuple[str, ...]:
     return login.password, login.options.get("sslpassword", "")
-
-
-def _words(text: str, login: Login) -> tuple[str, ...]:
-    lines = [line.strip() for line in redact(text, _secrets(login)).splitlines()]
-    return tuple(line for line in lines if line)[:8]
 
 
 def timed_out(login: Login, limit: float) -> Problem:
@@ -325,7 +321,9 @@ def refusal(
             on=on,
             next_step="check the server and the way to it, and try again",
         )
-    words = _statement_words(code, redact(message, _secrets(login)))
+    prefix = f"{code}: " if code else ""
+    lines = [line.strip() for line in redact(message, _secrets(login)).splitlines() if line.strip()]
+    words = tuple(prefix + line if not number else line for number, line in enumerate(lines[:6]))
     if code is None or code.startswith(("08", "57P")):
         return ConnectionLost(
             "LSA542",
@@ -367,9 +365,3 @@ def _by_code(words: tuple[str, ...], code: str, on: str, limits: Limits) -> Prob
         ),
     }.get(code, ("PostgreSQL refused a statement", "read the server's own words above", "LSA545"))
     return Problem(id, what, on=on, next_step=next_step, exit=Exit.UNKNOWN, detail=words)
-
-
-def _statement_words(code: str | None, message: str) -> tuple[str, ...]:
-    prefix = f"{code}: " if code else ""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return tuple(prefix + line if not number else line for number, line in enumerate(lines[:6]))

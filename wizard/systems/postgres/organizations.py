@@ -62,14 +62,15 @@ def page(
     include_personal: bool,
 ) -> list[Organization]:
     """One page, ordered by name (in the database's own collation) and id; see `by_name`."""
-    if not _storable(search):
-        return []
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in search):
+        return []  # PostgreSQL cannot hold it, so it is in no name
     named = by_name(table, search)
     told = {**words(table), "sorted_by": "name" if named else "nothing"}
     query = statement("organizations_page", words=told, schema=table.schema)
+    escaped = re.sub(r"([\\%_])", r"\\\1", search)
     rows = session.tuples(
         query,
-        pattern=_pattern(search),
+        pattern=f"%{escaped}%" if escaped else "%",
         prefix=search.lower() + "%" if _ID_START.fullmatch(search) else "",
         by_id=not named,
         after_name=after[0] if after and named else "",
@@ -106,16 +107,6 @@ def counts(session: Session, table: OrganizationsTable) -> OrganizationCounts:
         else:
             shared[OrganizationState(row["state"])] += row["number"]
     return OrganizationCounts(shared, personal)
-
-
-def _storable(search: str) -> bool:
-    """Whether PostgreSQL could hold this text; what it cannot hold is in no name."""
-    return "\0" not in search and not any("\ud800" <= c <= "\udfff" for c in search)
-
-
-def _pattern(search: str) -> str:
-    escaped = re.sub(r"([\\%_])", r"\\\1", search)
-    return f"%{escaped}%" if escaped else "%"
 
 
 BATCH = 10_000

@@ -100,7 +100,9 @@ def readable(name: str, *, words: dict[str, str] | None = None, **identifiers: s
 
     def fill(mark: re.Match[str]) -> str:
         if mark["identifier"]:
-            return _quoted(identifiers[mark["identifier"]])
+            identifier = identifiers[mark["identifier"]]
+            plain = re.fullmatch(r"[a-z_][a-z0-9_]*", identifier)
+            return identifier if plain else '"' + identifier.replace('"', '""') + '"'
         if mark["word"]:
             return _WORDS[(words or {})[mark["word"]]].as_string(None)
         return mark[0]
@@ -121,11 +123,6 @@ def _part(mark: re.Match[str], query: Statement) -> sql.Composable:
 def _plain(text: str, *, doubled: bool) -> sql.SQL:
     # The text is the template's own, never a user's.
     return sql.SQL(text.replace("%", "%%") if doubled else text)
-
-
-def _quoted(identifier: str) -> str:
-    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", identifier)
-    return identifier if plain else '"' + identifier.replace('"', '""') + '"'
 
 
 def grants(schema: str, role: str, *, personal: bool = True) -> tuple[str, ...]:

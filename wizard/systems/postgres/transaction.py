@@ -150,7 +150,16 @@ def _commit(bench: Bench, witness: Witness, transaction: str, made: Made) -> tup
     except ConnectionLost as lost:
         committed = settle(witness, transaction, made)
         if committed is None:
-            raise _not_known(bench, lost) from None
+            raise Problem(
+                "LSA547",
+                "the connection was lost during the commit, and within "
+                f"{SETTLE_LIMIT:g} seconds nobody could say whether the change is in: either all "
+                "of it is, or nothing",
+                on=bench.login.subject,
+                next_step="when the database answers again: langsmith-audit check",
+                exit=Exit.STOPPED,
+                detail=lost.detail,
+            ) from None
         if not committed:
             raise unchanged(lost) from None
         return ("the connection was lost during the commit; the server says that it is in",)
@@ -183,19 +192,6 @@ def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequenc
     if problem.id != "LSA541":
         return problem
     return problem.but(detail=(*problem.detail, *lock_holders(witness, bench.table, ids)))
-
-
-def _not_known(bench: Bench, lost: ConnectionLost) -> Problem:
-    return Problem(
-        "LSA547",
-        "the connection was lost during the commit, and within "
-        f"{SETTLE_LIMIT:g} seconds nobody could say whether the change is in: either all of it "
-        "is, or nothing",
-        on=bench.login.subject,
-        next_step="when the database answers again: langsmith-audit check",
-        exit=Exit.STOPPED,
-        detail=lost.detail,
-    )
 
 
 T = TypeVar("T")

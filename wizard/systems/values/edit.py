@@ -230,7 +230,8 @@ def edit_layers(layers: Sequence[tuple[Path, bytes]], *, into: Path | None = Non
             return LayeredEdit(path, refused(data, refusal), why)
     chosen, why = _choose(layers, views, into)
     path, data = layers[chosen]
-    beside, decider = _common(views)
+    defining = [number for number, view in enumerate(views) if view.common.defined]
+    beside, decider = (views[defining[-1]].common, defining[-1]) if defining else (Common(), None)
     if beside.refusal and decider is not None and decider != chosen:
         other, bytes_ = layers[decider]
         return LayeredEdit(
@@ -261,11 +262,6 @@ def _choose(
     if having:
         return having[-1], f"{none}; it is the last one that has backend"
     return len(layers) - 1, f"{none}; it is the last one"
-
-
-def _common(views: Sequence[View]) -> tuple[Common, int | None]:
-    defining = [number for number, view in enumerate(views) if view.common.defined]
-    return (views[defining[-1]].common, defining[-1]) if defining else (Common(), None)
 
 
 def _checked(views: Sequence[View], chosen: int, made: Edit) -> Edit:

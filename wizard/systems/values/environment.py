@@ -82,7 +82,12 @@ def environment(node: Node, wanted: Sequence[EnvEntry]) -> Environment:
     for item in node.children:
         mapping = item.resolved
         if mapping.kind != "mapping":
-            raise _odd(item)
+            raise Refusal(
+                "LSA315",
+                "An entry of the list is not a mapping with a name and a value",
+                "mend the entry (- name: NAME, value: VALUE), then run this again",
+                at=item.start,
+            )
         for name in _names(mapping) & names:
             found.variables.setdefault(name, []).append(_variable(item, mapping, name))
     return found
@@ -111,10 +116,20 @@ def _fill(variable: Variable, mapping: Node, name: str) -> None:
     item, all_of_it = variable.item, entries(mapping)
     source, found = all_of_it.get("valueFrom"), all_of_it.get("value")
     if source is not None:
-        variable.problem = _value_from(name, source.value if item.kind != "alias" else item)
+        variable.problem = Refusal(
+            "LSA320",
+            f"{name} takes its value from elsewhere (valueFrom), so it is not known here",
+            'replace valueFrom by value: "true", or see to it that the source says true',
+            at=(source.value if item.kind != "alias" else item).start,
+        )
         return
     if found is None or found.value.empty:
-        variable.problem = _no_value(name, item)
+        variable.problem = Refusal(
+            "LSA321",
+            f"{name} is listed without a value",
+            'give it value: "true", in quotes, then run this again',
+            at=item.start,
+        )
         return
     value, own = found.value, found.through is None
     resolved = value.resolved
@@ -125,54 +140,19 @@ def _fill(variable: Variable, mapping: Node, name: str) -> None:
         variable.obstacle = variable.obstacle or told
     variable.value = resolved if resolved.kind == "scalar" else None
     if resolved.kind != "scalar" or resolved.tag not in _STRING:
-        variable.problem = _value_shape(name, value if own else item)
+        variable.problem = Refusal(
+            "LSA315",
+            f"The value of {name} is not a string",
+            'write value: "true" instead, then run this again',
+            at=(value if own else item).start,
+        )
     elif _TEMPLATED.search(resolved.value):
-        variable.problem = _templated(name, value if own else item)
-
-
-def _odd(item: Node) -> Refusal:
-    return Refusal(
-        "LSA315",
-        "An entry of the list is not a mapping with a name and a value",
-        "mend the entry (- name: NAME, value: VALUE), then run this again",
-        at=item.start,
-    )
-
-
-def _value_from(name: str, at: Node) -> Refusal:
-    return Refusal(
-        "LSA320",
-        f"{name} takes its value from elsewhere (valueFrom), so it is not known here",
-        'replace valueFrom by value: "true", or see to it that the source says true',
-        at=at.start,
-    )
-
-
-def _no_value(name: str, at: Node) -> Refusal:
-    return Refusal(
-        "LSA321",
-        f"{name} is listed without a value",
-        'give it value: "true", in quotes, then run this again',
-        at=at.start,
-    )
-
-
-def _templated(name: str, at: Node) -> Refusal:
-    return Refusal(
-        "LSA322",
-        f"The value of {name} is templated, so it is not known here",
-        'write value: "true" instead, or see to it that the template gives "true"',
-        at=at.start,
-    )
-
-
-def _value_shape(name: str, at: Node) -> Refusal:
-    return Refusal(
-        "LSA315",
-        f"The value of {name} is not a string",
-        'write value: "true" instead, then run this again',
-        at=at.start,
-    )
+        variable.problem = Refusal(
+            "LSA322",
+            f"The value of {name} is templated, so it is not known here",
+            'write value: "true" instead, or see to it that the template gives "true"',
+            at=(value if own else item).start,
+        )
 
 
 def _not_own(name: str, at: Node, why: str, id: str = "LSA317") -> Refusal:

@@ -26,8 +26,21 @@ def read_values(path: Path) -> bytes:
         return read_file(path, LIMIT)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise _large(path) from error
-        raise _unreadable(path, _reason(error)) from error
+            raise Problem(
+                "LSA302",
+                f"The file is larger than {LIMIT:,} bytes, the most that is read of a values file",
+                on=str(path),
+                next_step="check that it is the right file; if it is, put the two variables into "
+                "a small values file of their own and name it last",
+                exit=Exit.FAILED,
+            ) from error
+        raise Problem(
+            "LSA301",
+            f"The values file cannot be read: {_reason(error)}",
+            on=str(path),
+            next_step="check the path and the file's permissions, then run it again",
+            exit=Exit.USAGE,
+        ) from error
 
 
 def write_values(path: Path, *, before: bytes, after: bytes, backup: Path | None = None) -> None:
@@ -42,7 +55,9 @@ def write_values(path: Path, *, before: bytes, after: bytes, backup: Path | None
     """
     target = Path(os.path.realpath(path))
     _refuse_changed(path, before)
-    _refuse_unwritable(path, target)
+    if not os.access(target, os.W_OK):
+        why = "the file system is read-only" if _read_only(target) else "it is write-protected"
+        raise _unwritable(path, why)
     if backup is not None:
         _keep(backup, before)
     with _saying(path, target.parent):
@@ -78,7 +93,8 @@ def _replace(path: Path, target: Path, before: bytes, after: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
             _refuse_changed(path, before)
-            _refuse_swapped(path, beside, file.fileno())
+            if not os.path.samestat(beside.lstat(), os.fstat(file.fileno())):
+                raise _unwritable(path, f"somebody else put another file at {beside}")
             beside.replace(target)
     finally:
         with contextlib.suppress(OSError):
@@ -104,12 +120,6 @@ def _keep_attributes(source: Path, handle: int) -> None:
         for name in os.listxattr(source):
             with contextlib.suppress(OSError):
                 os.setxattr(handle, name, os.getxattr(source, name))
-
-
-def _refuse_swapped(path: Path, beside: Path, handle: int) -> None:
-    """Whoever owns the folder can put another file under the name."""
-    if not os.path.samestat(beside.lstat(), os.fstat(handle)):
-        raise _unwritable(path, f"somebody else put another file at {beside}")
 
 
 def _keep(backup: Path, data: bytes) -> None:
@@ -141,13 +151,6 @@ def _refuse_changed(path: Path, before: bytes) -> None:
         )
 
 
-def _refuse_unwritable(path: Path, target: Path) -> None:
-    """A rename would get around a file's own write protection, so ask for it first."""
-    if not os.access(target, os.W_OK):
-        why = "the file system is read-only" if _read_only(target) else "it is write-protected"
-        raise _unwritable(path, why)
-
-
 def _read_only(target: Path) -> bool:
     if not hasattr(os, "statvfs"):
         return False
@@ -165,27 +168,6 @@ def _saying(path: Path, folder: Path) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-def _unreadable(path: Path, why: str) -> Problem:
-    return Problem(
-        "LSA301",
-        f"The values file cannot be read: {why}",
-        on=str(path),
-        next_step="check the path and the file's permissions, then run it again",
-        exit=Exit.USAGE,
-    )
-
-
-def _large(path: Path) -> Problem:
-    return Problem(
-        "LSA302",
-        f"The file is larger than {LIMIT:,} bytes, the most that is read of a values file",
-        on=str(path),
-        next_step="check that it is the right file; if it is, put the two variables into a small "
-        "values file of their own and name it last",
-        exit=Exit.FAILED,
-    )
 
 
 ROOM = "make room on its disk, then run it again"

@@ -97,7 +97,14 @@ def _step(place: Place, key: str) -> bool:
     if found is None:
         return False
     if found.through is not None:
-        place.obstruct(_through_merge(found.through.start, key))
+        place.obstruct(
+            Refusal(
+                "LSA319",
+                f"{key} comes in through a merge (<<), so it cannot be changed here alone",
+                "write it out in full here, then run this again",
+                at=found.through.start,
+            )
+        )
     elif found.key.kind == "alias":
         place.obstruct(_alias(found.key, (key,)))
     place.parent, place.key, place.node = node, found.key, found.value
@@ -159,15 +166,6 @@ def _shared(node: Node, keys: tuple[str, ...]) -> Refusal:
     )
 
 
-def _through_merge(at: int, key: str) -> Refusal:
-    return Refusal(
-        "LSA319",
-        f"{key} comes in through a merge (<<), so it cannot be changed here alone",
-        "write it out in full here, then run this again",
-        at=at,
-    )
-
-
 _API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v\d+(?:(?:alpha|beta)\d+)?")
 _ARGO = ("source", "helm", "valuesObject")
 
@@ -215,7 +213,10 @@ def prefix(root: Node | None) -> tuple[str, ...]:
     if root is None or not kind:
         return ()
     if kind == "HelmRelease" and group in ("helm.toolkit.fluxcd.io", "helm.fluxcd.io"):
-        return _flux(root)
+        values = child(child(root, "spec"), "values")
+        if values is not None and values.kind == "scalar" and not values.null:
+            raise _literal(values, "spec.values")
+        return ("spec", "values")
     if kind == "Application" and group == "argoproj.io":
         return _argo(root, ("spec",))
     if kind == "ApplicationSet" and group == "argoproj.io":
@@ -231,13 +232,6 @@ def prefix(root: Node | None) -> tuple[str, ...]:
         "name the values file, a Flux HelmRelease or an Argo CD Application",
         at=root.start,
     )
-
-
-def _flux(root: Node) -> tuple[str, ...]:
-    values = child(child(root, "spec"), "values")
-    if values is not None and values.kind == "scalar" and not values.null:
-        raise _literal(values, "spec.values")
-    return ("spec", "values")
 
 
 def _argo(root: Node, above: tuple[str, ...]) -> tuple[str, ...]:

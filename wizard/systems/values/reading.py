@@ -184,7 +184,10 @@ class _Builder:
         if node.tag is None and _BARE_TAG.match(self.text, node.start):
             node.tag = "!"
         if self.slashes and node.style == '"':
-            _refuse_slashes(self.text, node)
+            found = _SLASH.match(self.text, node.start, node.end)
+            if found:
+                what = 'the escape "\\/", which helm does not know'
+                raise unreadable_by_helm(what, found.end() - 2)
         node.data = self._data(node, node)
         self._add(node, size=1, height=0)
         if node.anchor is not None:
@@ -275,13 +278,6 @@ _BARE_TAG = re.compile(r"(?:&\S+\s+(?:#[^\n]*\s+)*)?!")
 """A lone `!`, which makes a text of a scalar; libyaml does not tell of it."""
 
 _SLASH = re.compile(r"(?:[^\\]|\\[^/])*\\/")
-
-
-def _refuse_slashes(text: str, node: Node) -> None:
-    found = _SLASH.match(text, node.start, node.end)
-    if found:
-        what = 'the escape "\\/", which helm does not know'
-        raise unreadable_by_helm(what, found.end() - 2)
 
 
 def _too_deep(at: int | None) -> Refusal:

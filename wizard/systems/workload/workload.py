@@ -298,7 +298,14 @@ class Workload:
 
     def _give_up(self, status: RolloutStatus, cause: str) -> None:
         if cause:
-            raise self._stuck(status, cause)
+            raise Problem(
+                "LSA602",
+                f"The backend's rollout is stuck: {cause}",
+                on=self.on,
+                next_step=self._way_out(cause),
+                exit=Exit.FAILED,
+                detail=_pod_lines(status),
+            )
         if status.held:
             raise Problem(
                 "LSA607",
@@ -349,16 +356,6 @@ class Workload:
         pods.sort(key=lambda pod: (pod.created is not None, pod.created, pod.name), reverse=True)
         budget = self._budget(live) if self._kind.evicts(live) else ""
         return Live(live, self._kind.newest(live, sets), tuple(pods), budget)
-
-    def _stuck(self, status: RolloutStatus, cause: str) -> Problem:
-        return Problem(
-            "LSA602",
-            f"The backend's rollout is stuck: {cause}",
-            on=self.on,
-            next_step=self._way_out(cause),
-            exit=Exit.FAILED,
-            detail=_pod_lines(status),
-        )
 
     def _way_out(self, cause: str) -> str:
         if cause == self.unmoved_by():

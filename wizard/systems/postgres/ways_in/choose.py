@@ -79,7 +79,9 @@ def _opened(
         instead = contextlib.nullcontext(exec_login(cluster, installation, why=why))
         return stack.enter_context(_by(instead, limit, lasting))
     except Problem as second:
-        raise _neither(first, second) from None
+        raise first.but(
+            detail=(*first.detail, f"psql in the pod was tried instead: {second.what}")
+        ) from None
 
 
 @contextlib.contextmanager
@@ -160,11 +162,6 @@ def never_read(installation: Installation) -> Problem:
         next_step="ask a DBA to look, or choose another way in",
         detail=(list_by_hand(installation.database.schema or PUBLIC),),
     )
-
-
-def _neither(first: Problem, second: Problem) -> Problem:
-    """The first problem, with what became of the other way."""
-    return first.but(detail=(*first.detail, f"psql in the pod was tried instead: {second.what}"))
 
 
 def _no_service(host: str, installation: Installation) -> Problem:
