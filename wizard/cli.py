@@ -40,6 +40,7 @@ class Command(NamedTuple):
     that say how to reach it, and `reads` whether those of a change are left out of its help (they
     are taken all the same: one line of options serves every command). The module may have
     `add_arguments(parser)` for options of its own; those of a shared one's name are in `own`.
+    With `ahead` the database's driver is imported beside the command, in a process of its own.
     """
 
     help: str
@@ -48,6 +49,7 @@ class Command(NamedTuple):
     reaching: bool = False
     reads: bool = False
     own: tuple[str, ...] = ()
+    ahead: bool = False
 
 
 COMMANDS: dict[str, Command] = {
@@ -58,7 +60,11 @@ COMMANDS: dict[str, Command] = {
         "exactly what a plan says, or nothing", "wizard.commands.apply", shared=True, reaching=True
     ),
     "check": Command(
-        "the health check: reads only", "wizard.commands.check", shared=True, reads=True
+        "the health check: reads only",
+        "wizard.commands.check",
+        shared=True,
+        reads=True,
+        ahead=True,
     ),
     "undo": Command("put back what a run changed", "wizard.commands.undo", shared=True),
     "orgs": Command(
@@ -140,7 +146,12 @@ def _dispatch(arguments: list[str]) -> int:
         known = ", ".join(COMMANDS)
         sys.stderr.write(f"langsmith-audit: there is no command {name!r}; there are {known}\n")
         return Exit.USAGE
-    return _run(name, arguments[1:])
+    if not COMMANDS[name].ahead or {"-h", "--help"} & set(arguments):
+        return _run(name, arguments[1:])
+    from wizard.systems.postgres import apart
+
+    with apart.ahead():
+        return _run(name, arguments[1:])
 
 
 def _refuse_odd(arguments: list[str]) -> None:

@@ -7,8 +7,8 @@ read from templates/findings/*.toml.
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import cache
-from typing import Final, NamedTuple
+from functools import cache, partial
+from typing import Any, Final, NamedTuple
 
 from wizard.aim import aimed
 from wizard.safe import tame
@@ -68,6 +68,14 @@ class Problem(Exception):
         self.exit: Final = exit
         self.detail: Final = tuple(map(tame, detail))
         self.paste: Final = paste
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it goes from one process of ours to another."""
+        again = partial(
+            type(self), self.id, self.what, on=self.on, next_step=self._next_step, exit=self.exit,
+            detail=self.detail, paste=self.paste,
+        )  # fmt: skip
+        return again, ()
 
     @property
     def next_step(self) -> str:

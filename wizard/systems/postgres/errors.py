@@ -9,8 +9,6 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from psycopg import errors
-
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.systems.redact import redact
@@ -48,6 +46,8 @@ def connection_problem(error: psycopg.Error, login: Login, limit: int) -> Proble
     libpq gives no SQLSTATE for it, so its English words decide; a server that speaks another
     language is quoted.
     """
+    from psycopg import errors
+
     if isinstance(error, errors.ConnectionTimeout):
         return timed_out(login, limit)
     return refused_login(str(error), login)

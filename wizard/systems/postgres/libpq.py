@@ -28,8 +28,11 @@ from wizard.systems.postgres.errors import (
     statement_problem,
 )
 from wizard.systems.postgres.session import APPLICATION, Row, Session
+from wizard.systems.postgres.statements import MARK, WORDS
 
 if TYPE_CHECKING:
+    import re
+
     from wizard.systems.postgres.model import Login
     from wizard.systems.postgres.statements import Statement
 
@@ -91,7 +94,7 @@ class LibpqSession(Session):
         if self._connection.info.transaction_status == pq.TransactionStatus.IDLE:
             return
         try:
-            with self._silence.ends_after(self._limits.answer):
+            with self._silence.ends_after(self.limits.answer):
                 self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()
@@ -99,7 +102,7 @@ class LibpqSession(Session):
     def rows(self, query: Statement, **values: Any) -> list[Row]:
         """See `Session.rows`."""
         with logged("sql", query.label) as asked:
-            found = self._execute(query.composed(), values, self._connection.cursor()).fetchall()
+            found = self._execute(composed(query), values, self._connection.cursor()).fetchall()
             asked.ended = f"{len(found)} rows"
         return found
 
@@ -107,14 +110,14 @@ class LibpqSession(Session):
         """See `Session.tuples`."""
         cursor = self._connection.cursor(row_factory=tuple_row)
         with logged("sql", query.label) as asked:
-            found = self._execute(query.composed(), values, cursor).fetchall()
+            found = self._execute(composed(query), values, cursor).fetchall()
             asked.ended = f"{len(found)} rows"
         return found
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         with logged("sql", query.label) as asked:
-            count = self._execute(query.composed(), values, self._connection.cursor()).rowcount
+            count = self._execute(composed(query), values, self._connection.cursor()).rowcount
             asked.ended = f"{max(count, 0)} rows"
         return count
 
@@ -122,12 +125,39 @@ class LibpqSession(Session):
         self, query: sql.Composed, values: Mapping[str, Any], cursor: psycopg.Cursor[R]
     ) -> psycopg.Cursor[R]:
         try:
-            with self._silence.ends_after(self._limits.answer):
+            with self._silence.ends_after(self.limits.answer):
                 return cursor.execute(query, values or None)
         except psycopg.Error as error:
             raise statement_problem(
-                error, self.login, self._limits, timed_out=self._silence.broken
+                error, self.login, self.limits, timed_out=self._silence.broken
             ) from None
+
+
+def composed(query: Statement) -> sql.Composed:
+    """The statement for the driver: values as parameters, `%` doubled, or no parameters."""
+    text, at = query.source, 0
+    parts: list[sql.Composable] = []
+    for mark in MARK.finditer(text):
+        parts.append(_plain(text[at : mark.start()], doubled=query.literals is None))
+        parts.append(_part(mark, query))
+        at = mark.end()
+    parts.append(_plain(text[at:], doubled=query.literals is None))
+    return sql.Composed(parts)
+
+
+def _part(mark: re.Match[str], query: Statement) -> sql.Composable:
+    if mark["identifier"]:
+        return sql.Identifier(query.identifiers[mark["identifier"]])
+    if mark["word"]:
+        return sql.SQL(WORDS[query.words[mark["word"]]])
+    if query.literals is None:
+        return sql.Placeholder(mark["value"])
+    return sql.Literal(query.literals[mark["value"]])
+
+
+def _plain(text: str, *, doubled: bool) -> sql.SQL:
+    # The text is the template's own, never a user's.
+    return sql.SQL(text.replace("%", "%%") if doubled else text)
 
 
 _VARIABLES = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,11 @@ def _open(login: Login, connect_limit: int) -> Session:
         from wizard.systems.postgres.psql import PsqlSession
 
         return PsqlSession.open(login, login.psql, connect_limit)
+    from wizard.systems.postgres import apart
+
+    if driver := apart.taken():
+        with contextlib.suppress(EOFError):
+            return apart.ApartSession.open(login, driver, connect_limit)
     from wizard.systems.postgres.libpq import LibpqSession
 
     return LibpqSession.open(login, connect_limit)

@@ -77,7 +77,7 @@ class PsqlSession(Session):
             return
         self._in_transaction = False
         try:
-            answer = self._exchange(psql_text(ROLLBACK, {}), self._limits.answer)
+            answer = self._exchange(psql_text(ROLLBACK, {}), self.limits.answer)
         except TimeoutError:
             answer = None
         if answer is None:
@@ -107,12 +107,12 @@ class PsqlSession(Session):
 
     def _must(self, text: str) -> tuple[list[str], int]:
         if self._ended or self._closed:
-            raise refusal(None, "psql has ended", self.login, self._limits)
+            raise refusal(None, "psql has ended", self.login, self.limits)
         try:
-            answer = self._exchange(text, self._limits.answer)
+            answer = self._exchange(text, self.limits.answer)
         except TimeoutError:
             self._end()
-            raise refusal(None, "", self.login, self._limits, timed_out=True) from None
+            raise refusal(None, "", self.login, self.limits, timed_out=True) from None
         if answer is None:
             self._end()
             raise self._refused()
@@ -161,10 +161,10 @@ class PsqlSession(Session):
         found = [m for m in _REFUSED.finditer(text) if not m["code"].startswith(_NOTICES)]
         if found:
             last = found[-1]
-            return refusal(last["code"], last["message"], self.login, self._limits)
+            return refusal(last["code"], last["message"], self.login, self.limits)
         code = self._wire.code
         words = "psql's end was not seen" if code is None else f"psql ended with exit code {code}"
-        return refusal(None, words, self.login, self._limits)
+        return refusal(None, words, self.login, self.limits)
 
     def _log_in(self, limit: float) -> None:
         query = statement("identity")

@@ -32,11 +32,12 @@ class Session(ABC):
 
     Attributes:
         login: the login; for messages, and for the schema.
+        limits: those of the transaction under way.
     """
 
     def __init__(self, login: Login) -> None:
         self.login = login
-        self._limits = Limits(READ_LIMIT, READ_LIMIT, READ_LIMIT + GRACE)
+        self.limits = Limits(READ_LIMIT, READ_LIMIT, READ_LIMIT + GRACE)
 
     @abstractmethod
     def close(self) -> None:
@@ -85,7 +86,7 @@ class Session(ABC):
     @contextlib.contextmanager
     def reading(self, limit: float = READ_LIMIT) -> Iterator[Session]:
         """A read-only transaction whose statements may take `limit` seconds each."""
-        self._limits = Limits(limit, limit, limit + GRACE)
+        self.limits = Limits(limit, limit, limit + GRACE)
         self.run(script("begin_reading", statement_limit=_milliseconds(limit)))
         try:
             yield self
@@ -94,7 +95,7 @@ class Session(ABC):
 
     def begin(self, *, statement_limit: float, lock_limit: float, idle_limit: float) -> None:
         """Start a transaction that writes; the limits are in seconds."""
-        self._limits = Limits(statement_limit, lock_limit, statement_limit + GRACE)
+        self.limits = Limits(statement_limit, lock_limit, statement_limit + GRACE)
         self.run(
             script(
                 "begin_writing",

@@ -1,4 +1,4 @@
-"""SQL from templates/sql, in psql's own notation, made into statements of the driver.
+"""SQL from templates/sql, in psql's own notation, made into statements.
 
 `:'name'` is a value and becomes a parameter, `:"name"` an identifier, `:name` one of a few known
 words. So a file runs in psql (`-v name=…`) as it does here, and no value is ever spliced in. The
@@ -12,19 +12,17 @@ from collections.abc import Mapping
 from dataclasses import field
 from functools import cache
 
-from psycopg import sql
-
 from wizard.record import dataclass
 from wizard.resources import template
 
-_MARK = re.compile(r"(?<!:):(?:'(?P<value>\w+)'|\"(?P<identifier>\w+)\"|(?P<word>[a-z]\w*))")
-_WORDS = {
-    "is_personal": sql.SQL("is_personal"),
-    "absent": sql.SQL("false"),
-    "name": sql.SQL("COALESCE(display_name, '')"),
-    "nothing": sql.SQL("''::text"),
-    "whole_row": sql.SQL("to_jsonb(o)"),
-    "known_columns": sql.SQL("jsonb_build_object('display_name', display_name, 'config', config)"),
+MARK = re.compile(r"(?<!:):(?:'(?P<value>\w+)'|\"(?P<identifier>\w+)\"|(?P<word>[a-z]\w*))")
+WORDS = {
+    "is_personal": "is_personal",
+    "absent": "false",
+    "name": "COALESCE(display_name, '')",
+    "nothing": "''::text",
+    "whole_row": "to_jsonb(o)",
+    "known_columns": "jsonb_build_object('display_name', display_name, 'config', config)",
 }
 
 
@@ -66,19 +64,8 @@ class Statement:
     @property
     def variables(self) -> dict[str, str]:
         """What psql must know besides the values."""
-        words = {name: _WORDS[word].as_string(None) for name, word in self.words.items()}
+        words = {name: WORDS[word] for name, word in self.words.items()}
         return {**self.identifiers, **words, **(self.literals or {})}
-
-    def composed(self) -> sql.Composed:
-        """The statement for the driver: values as parameters, `%` doubled, or no parameters."""
-        text, at = self.source, 0
-        parts: list[sql.Composable] = []
-        for mark in _MARK.finditer(text):
-            parts.append(_plain(text[at : mark.start()], doubled=self.literals is None))
-            parts.append(_part(mark, self))
-            at = mark.end()
-        parts.append(_plain(text[at:], doubled=self.literals is None))
-        return sql.Composed(parts)
 
 
 COMMIT = Statement("", literals={}, text="COMMIT")
@@ -104,25 +91,10 @@ def readable(name: str, *, words: dict[str, str] | None = None, **identifiers: s
             plain = re.fullmatch(r"[a-z_][a-z0-9_]*", identifier)
             return identifier if plain else '"' + identifier.replace('"', '""') + '"'
         if mark["word"]:
-            return _WORDS[(words or {})[mark["word"]]].as_string(None)
+            return WORDS[(words or {})[mark["word"]]]
         return mark[0]
 
-    return _MARK.sub(fill, _source(name))
-
-
-def _part(mark: re.Match[str], query: Statement) -> sql.Composable:
-    if mark["identifier"]:
-        return sql.Identifier(query.identifiers[mark["identifier"]])
-    if mark["word"]:
-        return _WORDS[query.words[mark["word"]]]
-    if query.literals is None:
-        return sql.Placeholder(mark["value"])
-    return sql.Literal(query.literals[mark["value"]])
-
-
-def _plain(text: str, *, doubled: bool) -> sql.SQL:
-    # The text is the template's own, never a user's.
-    return sql.SQL(text.replace("%", "%%") if doubled else text)
+    return MARK.sub(fill, _source(name))
 
 
 def grants(schema: str, role: str, *, personal: bool = True) -> tuple[str, ...]:
