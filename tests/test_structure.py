@@ -166,6 +166,7 @@ COVERED = {
         steps/step6_audit_table steps/step7_audit_api steps/organizations/rows systems/access""",
     "commands/test_values.py": "systems/helm/values_file",
     "events/test_source.py": "events/patience",
+    "events/test_table.py": "events/compare formats/events/compared",
     "journeys/test_apply.py": "commands/apply",
     "journeys/test_apply_stale.py": "planning/differences",
     "journeys/test_undo.py": """

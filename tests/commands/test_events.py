@@ -11,6 +11,7 @@ import pytest
 from event_log import KEY, OPERATIONS, ORGANIZATION, EventServer, ocsf, rows, serving
 from reading import environment, events, lines, uids
 
+from wizard.practice.cluster import PracticeCluster
 from wizard.records.event import NAMES
 
 NOW = datetime.now(UTC)
@@ -138,3 +139,40 @@ def test_the_variable_that_chooses_all_organizations_is_none_of_its_business(
     answer = events(server, tmp_path, "-o", "ndjson", LANGSMITH_AUDIT_ALL="true")
     assert len(lines(answer.stdout)) == 10
     assert "LANGSMITH_API_KEY" in environment(tmp_path)
+
+
+class TestOnACluster:
+    """Through the release, its database and its API."""
+
+    @pytest.fixture
+    def cluster(self, newer_cluster) -> PracticeCluster:
+        cluster, snapshot = newer_cluster
+        cluster.restore(snapshot)
+        return cluster
+
+    @pytest.mark.parametrize("way", ["port-forward", "exec", "pod"])
+    def test_the_table_through_every_way_is_the_api(self, cluster, run, way) -> None:
+        organization = str(cluster.organizations["on"])
+        common = ("--all", "-o", "ndjson", "--org", organization)
+        api = run("events", *common)
+        table = run("events", *common, "--source", "database", "--database", way)
+        assert (api.returncode, table.returncode) == (0, 0), api.stderr + table.stderr
+        assert lines(api.stdout) == lines(table.stdout) != []
+        assert "from " in table.stderr
+        newest = run("events", "--source", "database", "--limit", "3", "-o", "ndjson", *common[3:])
+        assert uids(newest.stdout) == uids(api.stdout)[-3:]
+        assert cluster.postgres.password not in table.stdout + table.stderr
+
+    def test_both_compared(self, cluster, run) -> None:
+        organization = str(cluster.organizations["on"])
+        answer = run("events", "--source", "both", "--org", organization)
+        assert answer.returncode == 0, answer.stderr
+        assert "14 events are in the API and in the table." in answer.stdout
+        more = ("--source", "both", "--org", organization, "-o", "json")
+        document = json.loads(run("events", *more).stdout)
+        assert (document["in_both"], document["only_api"], document["only_table"]) == (14, [], [])
+
+    def test_without_a_key_it_says_what_is_missing(self, cluster, run) -> None:
+        answer = run("events", env={"LANGSMITH_API_KEY": ""})
+        assert answer.returncode == 2
+        assert "LSA900" in answer.stderr

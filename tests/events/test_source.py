@@ -22,7 +22,7 @@ def read(server: EventServer, patience: Patience | None = None, **filters: objec
     api = LangSmithApi(server.url, KEY)
     source = FromApi(api, Wanted(DAY, **filters), patience or Patience(5))
     try:
-        return [it["metadata"]["uid"] for page in source.pages(DAY) for it in page.items]
+        return [it.uid for page in source.pages(DAY) for it in page.events]
     finally:
         api.close()
 

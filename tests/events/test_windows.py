@@ -26,7 +26,7 @@ COUNT = int(os.environ.get("LANGSMITH_AUDIT_TEST_EVENTS", "20000"))
 def reading(server: EventServer, days: float, **more: object) -> Windows:
     api = LangSmithApi(server.url, KEY)
     wanted = Wanted(Range(END - timedelta(days=days), END))
-    return Windows(FromApi(api, wanted, Patience(60)), wanted, **more)
+    return Windows(FromApi(api, wanted, Patience(60)), wanted.range, **more)
 
 
 def test_every_event_once_and_in_order_through_every_fault() -> None:

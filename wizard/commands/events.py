@@ -5,32 +5,37 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from wizard.events.patience import Patience
-from wizard.events.range import range_of
-from wizard.events.source import FULL_PAGE, FromApi
+from wizard.events.range import Range, range_of
+from wizard.events.source import FULL_PAGE, FromApi, Source
 from wizard.events.wanted import LIMITS, STATUSES, Wanted, refuse_unknown, workspace_id
-from wizard.events.windows import AT_A_TIME, Windows
+from wizard.events.windows import AT_A_TIME, Window, Windows
 from wizard.formats.events import FORMATS, Writer, writer
 from wizard.problems import Exit, Problem
-from wizard.records.event import Event, event_of
+from wizard.records.event import Event
 from wizard.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wizard.events.table import FromTable
+    from wizard.systems.access import Systems
     from wizard.systems.langsmith.api import LangSmithApi
 
 DEFAULT_LIMIT = 10
 PATIENCE, MORE_PATIENCE = 10.0, 300.0
 """Seconds that is asked again in vain: for one page, and for all of a range."""
+SETTLED = timedelta(minutes=2)
+"""What is younger may be in one of the API and the table, and not yet read from the other."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which events, how many, and in which format."""
+    """Which events, how many, from where, and in which format."""
     which = parser.add_argument_group(
         "which events", "A time is RFC 3339 (2026-11-02T08:00:00Z; without a zone UTC), or a "
         "duration before now (90m, 1h30m, 7d, 2w). Both ends are in the range.",
@@ -53,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     many.add_argument("--all", dest="every", action="store_true", help="all of the range")
     how.add_argument(
+        "--source", choices=("api", "database", "both"), default="api",
+        help="from the API, or from the table audit_logs; both: all of the range is compared "
+        "(default: api)",
+    )  # fmt: skip
+    how.add_argument(
         "--at-a-time", type=int, choices=range(1, 17), default=AT_A_TIME, metavar="N",
         help=f"windows of a day that are read side by side (default: {AT_A_TIME})",
     )  # fmt: skip
@@ -70,14 +80,22 @@ def main(args: argparse.Namespace) -> Exit:
         say(note)
     about = {"start": wanted.range.start.isoformat(), "end": wanted.range.end.isoformat()}
     out = writer(args.format, lambda event: event.text, about)
-    with reading(args) as (api, told):
-        if wanted.operations:
-            refuse_unknown(wanted.operations, api.operations())
-        try:
+    if args.source == "both":
+        return _both(args, wanted)
+    if args.source == "database":
+        with _located(args) as systems:
+            table = _table(systems, wanted)
             if args.every:
-                _every(api, wanted, args, out)
+                backwards = args.format == "table"
+                windows = table.batches(wanted.range, backwards=backwards)
+                _every(windows, table, wanted, out)
             else:
-                _some(api, wanted, args, out)
+                _some(table, wanted, args, out)
+            say(f"from {systems.database.login.subject}: {systems.database.login.evidence}")
+        return Exit.OK
+    with _api(args) as (api, told):
+        try:
+            _from_api(api, wanted, args, out)
         except Problem as problem:
             raise told(problem) from None
     return Exit.OK
@@ -103,7 +121,7 @@ def _wanted(args: argparse.Namespace) -> Wanted:
 
 
 @contextlib.contextmanager
-def reading(
+def _api(
     args: argparse.Namespace,
 ) -> Iterator[tuple[LangSmithApi, Callable[[Problem], Problem]]]:
     """The API for reading the log, and how its refusals are told.
@@ -113,66 +131,116 @@ def reading(
     from wizard.settings import target_from
     from wizard.systems.langsmith.asking import Asking, agreed
 
-    settings = args.settings
-    target = target_from(settings)
-    if target.url and not target.endpoint and target.api_key and not settings.get("api_key_file"):
+    target = target_from(args.settings)
+    url = target.url if not target.endpoint else None
+    if url and target.api_key and not args.settings.get("api_key_file"):
         with contextlib.ExitStack() as stack:
             asking = Asking(target, stack)
-            url = agreed(target, None) or ""
-            yield asking.log(url), lambda problem: asking.refusal(url, problem)
+            told = agreed(target, None) or url
+            yield asking.log(told), lambda problem: asking.refusal(told, problem)
         return
-    from wizard.engine.answers import Answers
-    from wizard.systems.access import Systems
-
-    answers = Answers(settings)
-    told = answers.target()
-    located = told if told.url and not told.endpoint else answers.locate()
-    with Systems(located) as systems:
-        if not systems.target.api_key:
-            answers.complete(("api_key",), systems)
+    with _located(args, cluster=not url) as systems:
         yield systems.log, systems.refusal
 
 
-def _some(api: LangSmithApi, wanted: Wanted, args: argparse.Namespace, out: Writer) -> None:
-    """So many events, as the server gives them first, in the order of the format."""
+@contextlib.contextmanager
+def _located(args: argparse.Namespace, *, cluster: bool = True) -> Iterator[Systems]:
+    """The systems of the release, with a key where the API is read."""
+    from wizard.engine.answers import Answers
+    from wizard.systems.access import Systems
+
+    answers = Answers(args.settings)
+    with Systems(answers.locate() if cluster else answers.target()) as systems:
+        if args.source != "database" and not systems.target.api_key:
+            answers.complete(("api_key",), systems)
+        yield systems
+
+
+def _from_api(api: LangSmithApi, wanted: Wanted, args: argparse.Namespace, out: Writer) -> None:
+    if wanted.operations:
+        refuse_unknown(wanted.operations, api.operations())
+    if not args.every:
+        _some(FromApi(api, wanted, Patience(PATIENCE, say)), wanted, args, out)
+        return
+    backwards = args.format == "table"
+    with _windows(api, wanted, args, backwards=backwards) as windows:
+        _every(windows, windows, wanted, out)
+
+
+@contextlib.contextmanager
+def _windows(
+    api: LangSmithApi, wanted: Wanted, args: argparse.Namespace, *, backwards: bool = False
+) -> Iterator[Windows]:
+    patience = Patience(MORE_PATIENCE, say)
+    source = FromApi(api, wanted, patience)
+    try:
+        yield Windows(source, wanted.range, at_a_time=args.at_a_time, backwards=backwards)
+    finally:
+        patience.stop.set()
+
+
+def _table(systems: Systems, wanted: Wanted) -> FromTable:
+    from wizard.events.table import FromTable
+    from wizard.settings import organization_id
+
+    ids = [organization_id(text) for text in systems.target.selection.ids]
+    return FromTable(systems.database, wanted, ids)
+
+
+def _some(source: Source, wanted: Wanted, args: argparse.Namespace, out: Writer) -> None:
+    """So many events, as the source gives them first, in the order of the format."""
     limit = args.limit or DEFAULT_LIMIT
-    source = FromApi(api, wanted, Patience(PATIENCE, say))
     found: dict[str, Event] = {}
     more = False
     for page in source.pages(wanted.range, FULL_PAGE if wanted.sifts else limit):
-        passed = [event_of(data) for data in page.items if wanted.takes(data)]
-        found |= {event.uid: event for event in passed}
+        found |= {event.uid: event for event in page.events}
         more = len(found) > limit or page.more
         if len(found) >= limit:
             break
+    events = list(found.values())[:limit]
     out.begin()
-    out.write(sorted(list(found.values())[:limit], reverse=args.format == "table"))
+    out.write(sorted(events, reverse=args.format == "table"))
     out.end()
     sys.stdout.flush()
-    say(f"{_counted(min(len(found), limit))}, {wanted.range.words}" + _more(more, limit))
+    which = "that LangSmith gave" if args.source == "api" else "of the table, newest first"
+    told = f"; the first {limit} {which}, there may be more: --all reads every one" if more else ""
+    say(f"{_counted(len(events))}, {wanted.range.words}{told}")
 
 
-def _every(api: LangSmithApi, wanted: Wanted, args: argparse.Namespace, out: Writer) -> None:
-    patience = Patience(MORE_PATIENCE, say)
-    windows = Windows(
-        FromApi(api, wanted, patience),
-        wanted,
-        at_a_time=args.at_a_time,
-        backwards=args.format == "table",
-    )
+def _every(
+    windows: Iterable[Window], read: Windows | FromTable, wanted: Wanted, out: Writer
+) -> None:
     count = 0
-    try:
-        for window in windows:
-            if not count:
-                out.begin()
-            count += len(window.events)
-            events = window.events if args.format != "table" else reversed(window.events)
-            out.write(events)
-            sys.stdout.flush()
-    finally:
-        patience.stop.set()
+    reading = iter(windows)
+    window = next(reading, None)  # what stands in the way is told before anything is written
+    out.begin()
+    while window:
+        count += len(window.events)
+        out.write(window.events)
+        sys.stdout.flush()
+        window = next(reading, None)
     out.end()
-    say(f"{_counted(count)}{_again(windows.repeated)}, {wanted.range.words}")
+    sys.stdout.flush()
+    say(f"{_counted(count)}{_again(read.repeated)}, {wanted.range.words}")
+
+
+def _both(args: argparse.Namespace, wanted: Wanted) -> Exit:
+    """Compare the API with the table."""
+    from wizard.events.compare import compare
+    from wizard.formats.events.compared import draw
+
+    if wanted.range.open:
+        end = max(wanted.range.start, wanted.range.end - SETTLED)
+        wanted = replace(wanted, range=Range(wanted.range.start, end))
+    with _located(args) as systems, _windows(systems.log, wanted, args) as windows:
+        from wizard.events.table import FromTable
+
+        organization = systems.log.organization()
+        found = compare(windows, FromTable(systems.database, wanted, [organization.id]))
+    alone = {"only_api": found.only_api, "only_table": found.only_table}
+    draw(args.format, found.both, alone, found.alone, found.fields)
+    say(f"organization {organization.display_name} ({organization.id}), {wanted.range.words}")
+    return Exit.OK if found.same else Exit.FAILED
 
 
 def _counted(count: int) -> str:
@@ -181,12 +249,6 @@ def _counted(count: int) -> str:
 
 def _again(repeated: int) -> str:
     return f", {repeated:,} duplicate{'' if repeated == 1 else 's'} left out" if repeated else ""
-
-
-def _more(more: bool, limit: int) -> str:  # noqa: FBT001 - a fact
-    if not more:
-        return ""
-    return f"; the first {limit} that LangSmith gave, there may be more: --all reads every one"
 
 
 def say(text: str) -> None:

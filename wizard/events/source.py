@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from wizard.events.patience import Patience
 from wizard.events.range import Range
 from wizard.events.wanted import Wanted
 from wizard.problems import Problem
+from wizard.records.event import Event, event_of
 
 if TYPE_CHECKING:
     from wizard.systems.langsmith.api import AuditLogPage, LangSmithApi
@@ -17,9 +18,9 @@ FULL_PAGE = 100
 
 
 class Page(NamedTuple):
-    """Some events of a window, in whatever order, and whether there are more."""
+    """Some events of a window that are wanted, in whatever order, and whether there are more."""
 
-    items: Sequence[Mapping[str, Any]]
+    events: Sequence[Event]
     more: bool
 
 
@@ -49,7 +50,8 @@ class FromApi:
         while True:
             page = self._patience.ask(lambda at=cursor: self._page(window, size, at))  # type: ignore[misc]
             cursor = page.cursor
-            yield Page(page.items, bool(cursor))
+            wanted = [event_of(data) for data in page.items if self._wanted.takes(data)]
+            yield Page(wanted, bool(cursor))
             if not cursor:
                 return
             if hash(cursor) in followed:

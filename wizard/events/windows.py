@@ -17,9 +17,8 @@ from datetime import timedelta
 
 from wizard.events.range import Range, days
 from wizard.events.source import Source
-from wizard.events.wanted import Wanted
 from wizard.problems import Problem
-from wizard.records.event import Event, event_of
+from wizard.records.event import Event
 
 AT_A_TIME = 4
 CROWDED = 5_000
@@ -65,14 +64,14 @@ class Windows:
     def __init__(
         self,
         source: Source,
-        wanted: Wanted,
+        range: Range,
         *,
         at_a_time: int = AT_A_TIME,
         backwards: bool = False,
         look: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
-        self._wanted = wanted
+        self._range = range
         self._at_a_time = at_a_time
         self._step = -1 if backwards else 1
         self._look = look
@@ -84,7 +83,7 @@ class Windows:
         Raises:
             Problem: a window could not be read; those before it were given.
         """
-        waiting = deque(days(self._wanted.range)[:: self._step])
+        waiting = deque(days(self._range)[:: self._step])
         under_way = deque[tuple[Range, Future[Window]]]()
         before = frozenset[str]()
         while waiting or under_way:
@@ -145,9 +144,8 @@ class Windows:
         try:
             for page in self._source.pages(range):
                 pages += 1
-                events = [event_of(data) for data in page.items if self._wanted.takes(data)]
-                came += len(events)
-                for event in events:
+                came += len(page.events)
+                for event in page.events:
                     known.setdefault(event.uid, event)
                 if len(known) > CROWDED and cut:
                     raise _Crowded
@@ -155,4 +153,5 @@ class Windows:
             if pages and problem.id in DEAD:
                 raise _Dead(problem) from None
             raise
-        return Window(range, sorted(known.values()), came - len(known))
+        events = sorted(known.values(), reverse=self._step < 0)
+        return Window(range, events, came - len(known))

@@ -145,7 +145,7 @@ class Api:
         rows = self.store.audit_logs(search)
         page, cursor = rows[: search.limit], None
         if len(rows) > search.limit:
-            place = f"{page[-1]['created_at'].isoformat()} {page[-1]['id']}"
+            place = f"{page[-1]['request_time'].isoformat()} {page[-1]['id']}"
             cursor = base64.urlsafe_b64encode(place.encode()).decode()
         return Answer(200, {"items": [row["ocsf"] for row in page], "cursor": cursor})
 

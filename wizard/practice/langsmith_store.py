@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from string import Template
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -47,19 +46,6 @@ USERS: Mapping[str, UUID] = MappingProxyType(
 
 ACTIVITY = 14
 """Entries that an organization has at least, once a backend records its audit log."""
-
-SEARCH = """
-    SELECT id, created_at, ocsf FROM audit_logs
-    WHERE organization_id = %(organization_id)s
-      AND created_at BETWEEN %(start)s AND %(end)s
-      AND (%(after_id)s::uuid IS NULL
-           OR (created_at, id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
-      AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s::uuid)
-      AND (%(operations)s::text[] IS NULL OR operation_name = ANY(%(operations)s::text[]))
-    ORDER BY created_at DESC, id DESC
-    LIMIT %(count)s
-"""
-
 
 ACTIVITIES = {0: "Unknown", 1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99: "Other"}
 """OCSF 1.7.0, class API Activity (6003): its activity_id."""
@@ -103,14 +89,17 @@ OPERATIONS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One recorded operation, as it is kept in the table audit_logs."""
+    """One recorded operation that succeeded, as a row of the table audit_logs."""
 
     id: UUID
+    operation_name: str
+    request_time: datetime
+    api_key_id: UUID | None
+    user_id: UUID | None
+    ls_user_id: UUID | None
     organization_id: UUID
-    tenant_id: UUID | None
-    at: datetime
-    operation: str
-    ocsf: dict[str, Any]
+    workspace_id: UUID | None
+    enrichments: Jsonb
 
 
 def entry(
@@ -125,26 +114,17 @@ def entry(
     ip: str | None = None,
 ) -> Entry:
     """An operation that succeeded; without a credential it was done in the UI."""
-    uid = uuid4()
-    values = {
-        "uid": uid,
-        "time": int(at.timestamp()),
-        "type_uid": 600300 + operation.activity,
-        "activity_id": operation.activity,
-        "activity_name": ACTIVITIES[operation.activity],
-        "operation": operation.name,
-        "method": operation.method,
-        "path": operation.path.replace("{id}", str(resource_id)),
-        "user_id": user_id,
-        "credential_id": credential_id,
-        "endpoint": {"ip": ip} if ip else None,
-        "resource_id": resource_id,
-        "organization_id": organization_id,
-        "tenant_id": tenant_id,
+    enrichments = {
+        "request_method": operation.method,
+        "request_path": operation.path.replace("{id}", str(resource_id)),
+        "client_host": ip,
+        "client_port": None,
+        "x_forwarded_for": None,
+        "response_status_code": 200,
+        "resource_ids": [str(resource_id)],
     }
-    told = {name: json.dumps(value, default=str) for name, value in values.items()}
-    document = json.loads(Template(template("practice/ocsf.json")).substitute(told))
-    return Entry(uid, organization_id, tenant_id, at, operation.name, document)
+    return Entry(uuid4(), operation.name, at, credential_id, user_id, user_id,
+                 organization_id, tenant_id, Jsonb(enrichments))  # fmt: skip
 
 
 def plausible_activity(
@@ -283,10 +263,13 @@ class Store:
         return self._one(query, tenant_id, tag_key_id) is not None
 
     def audit_logs(self, search: Search) -> list[DictRow]:
-        """`id`, `created_at` and `ocsf` of one entry more than the limit, newest first."""
+        """`id`, `request_time` and `ocsf` of one entry more than the limit, newest first."""
         after = dict(zip(("after_time", "after_id"), search.after or (None, None), strict=True))
+        kinds = {it.name: it.activity for it in OPERATIONS.values()}
+        told = {"kinds": json.dumps(kinds), "activities": json.dumps(ACTIVITIES)}
         more = {"count": search.limit + 1, "operations": list(search.operations) or None}
-        return self._all(SEARCH, {**vars(search), **after, **more})
+        query = template("practice/sql/audit_logs_page.sql")
+        return self._all(query, {**vars(search), **after, **more, **told})
 
     def record(self, entry: Entry) -> None:
         """Add one entry to the audit log."""
@@ -344,11 +327,9 @@ class Store:
 
 def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
     query = (
-        "INSERT INTO audit_logs (id, organization_id, tenant_id, created_at, operation_name, ocsf) "
-        "VALUES (%s, %s, %s, %s, %s, %s)"
+        "INSERT INTO audit_logs (id, operation_name, request_time, api_key_id, user_id, ls_user_id,"
+        " organization_id, workspace_id, enrichments, operation_succeeded) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, true)"
     )
-    rows = [
-        (e.id, e.organization_id, e.tenant_id, e.at, e.operation, Jsonb(e.ocsf)) for e in entries
-    ]
     with connection.cursor() as cursor:
-        cursor.executemany(query, rows)
+        cursor.executemany(query, [tuple(vars(it).values()) for it in entries])

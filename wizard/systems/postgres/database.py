@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from wizard.systems.postgres import organizations, tables
+from wizard.systems.postgres import audit_log, organizations, tables
+from wizard.systems.postgres.audit_log import Asked, Entry
 from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import (
     AuditTable,
@@ -232,6 +234,22 @@ class Database:
     def audit_logs_table(self) -> AuditTable | None:
         """The audit_logs table beside the organizations, or None when there is none."""
         return find_audit_logs(self._live, self._login.schema)
+
+    def audit_log(
+        self, asked: Asked, after: tuple[datetime, str] | None = None, *, limit: int = 100
+    ) -> Sequence[Entry]:
+        """Entries of audit_logs as OCSF events, after the place of the last one that was read.
+
+        Raises:
+            Problem: LSA792, LSA794, LSA795, see `audit_log.check_table`; the server refuses it.
+        """
+        schema = self._audit_table.schema
+        with self._live.reading(audit_log.SECONDS) as session:
+            return audit_log.page(session, schema, asked, after, limit)
+
+    @cached_property
+    def _audit_table(self) -> AuditTable:
+        return audit_log.check_table(self.audit_logs_table(), self._login)
 
     @property
     def _live(self) -> Session:

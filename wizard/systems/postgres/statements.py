@@ -22,6 +22,10 @@ WORDS = {
     "name": "COALESCE(display_name, '')",
     "nothing": "''::text",
     "whole_row": "to_jsonb(o)",
+    "after": ">",
+    "before": "<",
+    "oldest": "ASC",
+    "newest": "DESC",
     "known_columns": "jsonb_build_object('display_name', display_name, 'config', config)",
 }
 

@@ -193,7 +193,7 @@ def _no_right(id: str, verb: str, table: Found, login: Login) -> Problem:
 
 _LIMIT = 2.0
 """Seconds that looking for the newest entry may take: it is worth no more."""
-_LIKELY = ("created_at", "time", "timestamp", "event_time")
+_LIKELY = ("request_time", "created_at", "time", "timestamp", "event_time")
 
 
 def find_audit_logs(session: Session, schema: str | None) -> AuditTable | None:

@@ -1,0 +1,89 @@
+"""Events from the table: in batches, in both directions, and compared with the API's."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from databases import World, fresh
+from event_log import KEY, ORGANIZATION, copied, rows, serving
+
+from wizard.events import table as module
+from wizard.events.compare import compare
+from wizard.events.patience import Patience
+from wizard.events.range import Range
+from wizard.events.source import FromApi
+from wizard.events.table import FromTable
+from wizard.events.wanted import Wanted
+from wizard.events.windows import Windows
+from wizard.practice.postgres import PracticePostgres
+from wizard.resources import template
+from wizard.systems.langsmith.api import LangSmithApi
+
+END = datetime(2026, 11, 1, tzinfo=UTC)
+RANGE = Range(END - timedelta(days=4), END)
+GIVEN = sorted(rows(1000, RANGE.start, END), key=lambda row: (row["request_time"], row["id"]))
+
+
+@pytest.fixture(scope="module")
+def world(postgres: PracticePostgres) -> Iterator[World]:
+    with fresh(postgres) as world:
+        world.table()
+        world.sql("INSERT INTO organizations VALUES (%s, 'Acme', false, '{}')", UUID(ORGANIZATION))
+        world.sql(template("practice/sql/audit_logs.sql"))
+        with world.connect() as connection:
+            copied(connection, GIVEN)
+        yield world
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_batches(world: World, monkeypatch: pytest.MonkeyPatch, backwards: bool) -> None:
+    monkeypatch.setattr(module, "BATCH", 300)
+    with world.open() as database:
+        source = FromTable(database, Wanted(RANGE))
+        found = list(source.batches(RANGE, backwards=backwards))
+    assert [len(it.events) for it in found] == [300, 300, 300, 100]
+    uids = [event.uid for it in found for event in it.events]
+    assert uids == [row["id"] for row in (GIVEN[::-1] if backwards else GIVEN)]
+
+
+def test_pages_are_filtered_here_too(world: World) -> None:
+    failed = Wanted(RANGE, status="failure")
+    with world.open() as database:
+        pages = list(FromTable(database, failed).pages(RANGE, 400))
+        assert [len(it.events) for it in FromTable(database, Wanted(RANGE)).pages(RANGE, 900)] == [
+            900,
+            100,
+        ]
+    assert [it.more for it in pages] == [True, True, False]
+    wanted = [row["id"] for row in reversed(GIVEN) if row["operation_succeeded"] is False]
+    assert [event.uid for page in pages for event in page.events] == wanted
+
+
+def test_what_is_only_in_one_and_which_fields_differ(world: World) -> None:
+    served = [dict(row) for row in GIVEN]
+    lost, added = served.pop(5), rows(1, RANGE.start, END, seed=9)[0]
+    served[7]["ls_user_id"] = "11111111-1111-4111-8111-111111111111"
+    served[8]["enrichments"] = served[8]["enrichments"] | {"request_method": "HEAD"}
+    with serving([*served, added]) as server, world.open() as database:
+        api = FromApi(LangSmithApi(server.url, KEY), Wanted(RANGE), Patience(5))
+        table = FromTable(database, Wanted(RANGE), [UUID(ORGANIZATION)])
+        found = compare(Windows(api, RANGE), table)
+        another = FromTable(database, Wanted(RANGE), [UUID(int=1)])
+        assert compare(Windows(api, RANGE), another).both == 0
+    assert (found.only_api, found.only_table) == ([added["id"]], [lost["id"]])
+    assert found.both == 999
+    assert dict(found.fields) == {
+        "actor.user.uid": 1,
+        "unmapped.original_audit_log.ls_user_id": 1,
+        "http_request.http_method": 1,
+        "unmapped.original_audit_log.enrichments.request_method": 1,
+    }
+    assert not found.same
+
+
+def test_the_same_in_both(world: World) -> None:
+    with serving(GIVEN) as server, world.open() as database:
+        api = FromApi(LangSmithApi(server.url, KEY), Wanted(RANGE), Patience(5))
+        found = compare(Windows(api, RANGE), FromTable(database, Wanted(RANGE)))
+    assert (found.both, found.same) == (1000, True)
