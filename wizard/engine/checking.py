@@ -11,94 +11,157 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
 
 from wizard.checks.check import Area, Check, Sight
+from wizard.engine.look import where
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
 from wizard.records import report
 from wizard.records.findings import Finding, State, from_problem
-from wizard.records.report import ORDER
+from wizard.records.report import ORDER, Report, verdict
+from wizard.records.suppressions import Suppression, suppressed
+from wizard.settings import Target
 from wizard.systems.access import Systems
 from wizard.systems.calls import under_way
 
 STOPS = frozenset({State.FAIL, State.UNKNOWN, State.NOT_RUN, State.SKIP})
 """States after which what rests on a check has nothing to look at."""
+DAY = 86_400.0
+"""Seconds that a check may take where nobody says less."""
+
+
+def _silent(_title: str) -> None:
+    """Tell nobody."""
+
+
+class Terms(NamedTuple):
+    """How a check is made and judged.
+
+    Attributes:
+        areas: what is looked at; `whole` whether that is everything.
+        limit: seconds for all of it.
+        fail_on_warn: whether warnings alone are exit code 4.
+        suppressions: what does not count.
+    """
+
+    areas: Sequence[Area]
+    whole: bool = True
+    limit: float = DAY
+    fail_on_warn: bool = False
+    suppressions: tuple[Suppression, ...] = ()
+
+
+class Checked(NamedTuple):
+    """A report, and the problem that there was with the invocation or the way to the target."""
+
+    report: Report
+    problem: Problem | None = None
+
+
+def checked(
+    locate: Callable[[], Target], terms: Terms, say: Callable[[str], None] = _silent
+) -> Checked:
+    """Check one target. There is a report whatever ends it: a problem, a signal, its limit."""
+    began, at, walk = time.monotonic(), datetime.now(UTC), Walk(terms.areas)
+    facts: dict[str, str] = {}
+    problem: Problem | None = None
+    exit: Exit | None = None
+    try:
+        with Systems(locate(), by_labels=True) as systems:
+            walk.run(systems, terms.limit, say)
+            facts = where(systems, at_once=bool(walk.ended))
+    except Problem as caught:
+        problem, exit = caught, caught.exit
+        walk.stop(caught)
+    except KeyboardInterrupt as interrupt:
+        exit = getattr(interrupt, "exit", Exit.INTERRUPTED)
+        walk.ended = "terminated" if exit == Exit.TERMINATED else "interrupted"
+    areas = suppressed(walk.areas(), terms.suppressions, at.date(), whole=terms.whole)
+    if exit is None:
+        found = (finding for area in areas for finding in area.findings)
+        exit = verdict(found, fail_on_warn=terms.fail_on_warn)
+    took = time.monotonic() - began
+    return Checked(Report(facts, areas, exit, at, took, tuple(walk.remarks), walk.ended), problem)
 
 
 class Walk:
     """One walk over the checks of some areas.
 
     Attributes:
-        sight: what they look with.
         ended: why it did not come to its end; empty when it did.
+        remarks: what the last line must say, a part of a sentence each.
     """
 
-    def __init__(self, systems: Systems, areas: Sequence[Area]) -> None:
-        self.sight = Sight(systems)
+    def __init__(self, areas: Sequence[Area]) -> None:
         self.ended = ""
-        self._systems = systems
+        self.remarks: list[str] = []
         self._areas = areas
+        self._checks = [check for area in areas for check in area.checks]
         self._found: dict[str, tuple[Finding, ...]] = {}
-        self._told: dict[int, str] = {}
+        self._told: set[int] = set()
         self._worker: threading.Thread | None = None
 
-    def run(self, say: Callable[[str], None] = lambda _title: None) -> None:
-        """Look at all of it; `say` hears what comes next.
+    def run(self, systems: Systems, limit: float, say: Callable[[str], None] = _silent) -> None:
+        """Look at all of it within `limit` seconds; `say` hears what comes next.
 
         Raises:
             Problem: the invocation itself is wrong (exit code 2).
         """
-        self._read_ahead()
-        left = [check for area in self._areas for check in area.checks]
-        while left:
-            answers = self._begin(tuple(left))
-            late = False
-            while left and not late:
+        end, sight = time.monotonic() + limit, Sight(systems)
+        self.remarks = sight.remarks
+        ahead = partial(_read_ahead, systems, self._areas)
+        threading.Thread(target=ahead, name="ahead", daemon=True).start()
+        left = list(self._checks)
+        while left and not self.ended:
+            answers = self._begin(tuple(left), sight)
+            while left and self._worker:
                 check = left.pop(0)
                 say(check.title)
+                rest = end - time.monotonic()
                 try:
-                    defect = answers.get(timeout=check.limit)
+                    defect = answers.get(timeout=max(0.0, min(check.limit, rest)))
                 except queue.Empty:
-                    late = True
                     self._worker = None  # whatever it still finds does not count
-                    self._found[check.id] = (_late(check),)
+                    self._found[check.id] = (_late(check, min(check.limit, limit)),)
+                    if rest < check.limit:
+                        self.ended = f"the time limit of {limit:g} s is over"
                 else:
                     if defect:
                         raise defect
 
+    def stop(self, problem: Problem) -> None:
+        """Take the problem that ended it for what the first check found that was not run."""
+        self.ended = problem.what
+        first = next(it for it in self._checks if it.id not in self._found)
+        self._found[first.id] = (replace(_of(problem), check=first.id),)
+
     def areas(self) -> tuple[report.Area, ...]:
         """What was found, area by area; what was not come to is not run."""
         return tuple(
-            report.Area(it.name, it.title, tuple(f for check in it.checks for f in self._of(check)))
-            for it in self._areas
-        )
-
-    def _of(self, check: Check) -> tuple[Finding, ...]:
-        found = self._found.get(check.id)
-        return (_not_run(check, self.ended or "it was not come to"),) if found is None else found
-
-    def _read_ahead(self) -> None:
-        """Have read side by side what the areas will need."""
-        skip = self._systems.target.skip
-        wanted = dict.fromkeys(
-            it
+            report.Area(
+                area.name,
+                area.title,
+                tuple(
+                    it
+                    for check in area.checks
+                    for it in self._found.get(check.id) or (_not_run(check, self.ended),)
+                ),
+            )
             for area in self._areas
-            if any(check.step not in skip for check in area.checks)
-            for it in area.ahead
         )
-        if self._systems.target.database == "manual":
-            wanted.pop("database", None)
-        self._systems.read_ahead(wanted)
 
-    def _begin(self, checks: Sequence[Check]) -> queue.SimpleQueue[BaseException | None]:
+    def _begin(self, checks: Sequence[Check], sight: Sight) -> queue.SimpleQueue[Exception | None]:
         """Have these looked at by a thread of their own, one after another."""
-        answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
         def work() -> None:
             for check in checks:
                 try:
-                    found = self._look(check)
-                except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                    found = self._look(check, sight)
+                except Exception as error:  # noqa: BLE001 - raised where it is waited for
                     answers.put(error)
                     return
                 if self._worker is not threading.current_thread():
@@ -110,49 +173,65 @@ class Walk:
         self._worker.start()
         return answers
 
-    def _look(self, check: Check) -> tuple[Finding, ...]:
+    def _look(self, check: Check, sight: Sight) -> tuple[Finding, ...]:
         began = time.monotonic()
         try:
-            found = self._before(check) or check.look(self.sight)
+            found = self._before(check, sight.systems.target.skip) or check.look(sight)
             several = (found,) if isinstance(found, Finding) else tuple(found)
         except Problem as problem:
             if problem.exit == Exit.USAGE:
                 raise
-            several = (self._once(check, problem),)
+            several = (self._once(check, problem, sight.systems),)
         took = time.monotonic() - began
         return tuple(replace(it, check=check.id, duration_s=took) for it in several)
 
-    def _before(self, check: Check) -> Finding | None:
+    def _before(self, check: Check, skip: frozenset[str]) -> Finding | None:
         """Why there is nothing to look at, if there is not."""
-        if check.step in self._systems.target.skip:
+        if check.step in skip:
             return Finding("LSA907", State.SKIP, check.title, "Left out, as --skip asks")
         for id in check.needs:
             worst = min(self._found.get(id, ()), key=lambda it: ORDER.index(it.state), default=None)
             if worst and worst.state in STOPS:
                 state = State.SKIP if worst.state is State.SKIP else State.NOT_RUN
-                return _not_run(check, f"because of {worst.id} above", state)
+                return _not_run(check, f"because of {worst.id}", state)
         return None
 
-    def _once(self, check: Check, problem: Problem) -> Finding:
+    def _once(self, check: Check, problem: Problem, systems: Systems) -> Finding:
         """The finding of a problem; where it was told already, that it is the same one."""
         if id(problem) in self._told:
-            return _not_run(check, f"because of {problem.id} above")
-        self._told[id(problem)] = check.id
-        state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
-        return from_problem(all_lacking(self._systems, problem), state)
+            return _not_run(check, f"because of {problem.id}")
+        self._told.add(id(problem))
+        return _of(all_lacking(systems, problem))
+
+
+def _read_ahead(systems: Systems, areas: Sequence[Area]) -> None:
+    """Have read side by side what the areas will need."""
+    skip = systems.target.skip
+    wanted = dict.fromkeys(
+        it
+        for area in areas
+        if any(check.step not in skip for check in area.checks)
+        for it in area.ahead
+    )
+    if systems.target.database == "manual":
+        wanted.pop("database", None)
+    systems.read_ahead(wanted)
+
+
+def _of(problem: Problem) -> Finding:
+    return from_problem(problem, State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN)
 
 
 def _not_run(check: Check, why: str, state: State = State.NOT_RUN) -> Finding:
-    return Finding("LSA908", state, check.title, f"Not looked at, {why}", check=check.id)
+    return Finding("LSA908", state, check.title, f"Not looked at: {why}", check=check.id)
 
 
-def _late(check: Check) -> Finding:
-    message = f"Not known: this took longer than {check.limit:g} seconds"
+def _late(check: Check, limit: float) -> Finding:
     return Finding(
         "LSA960",
         State.UNKNOWN,
         check.title,
-        message,
+        f"Not known: it did not come to an end within {limit:g} seconds",
         tuple(f"waited for: {it}" for it in under_way()),
         "look at the system that does not answer, then check again",
         check=check.id,

@@ -135,13 +135,15 @@ def tell_remarks(systems: Systems) -> None:
         screen.talk().print(screen.info(f"{it.what} ({it.on})", it.id))
 
 
-def where(systems: Systems) -> dict[str, str]:
-    """The target as a person must see it; what cannot be read is left out."""
+def where(systems: Systems, *, at_once: bool = False) -> dict[str, str]:
+    """The target as a person must see it; what cannot be read, or not `at_once`, is left out."""
     target, cluster = systems.target, systems.cluster
     facts = {"context": cluster.context, "api_server": cluster.server}
     facts |= {"namespace": target.namespace, "release": target.release}
     if target.found:
         facts["found"] = target.found.removeprefix("found ")
+    if at_once:
+        return facts
     try:
         release = systems.release
     except Problem:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from wizard.record import dataclass
 from wizard.records.changes import Exact
-from wizard.records.findings import Finding
+from wizard.records.findings import Finding, State
 from wizard.records.report import Report
 
 Rows: TypeAlias = Sequence[tuple[str, str]]
@@ -60,7 +60,22 @@ class Note(NamedTuple):
     finding: Finding
 
 
+TOLD = frozenset({State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN})
+"""What is told one by one where nobody says otherwise: all that is not well."""
+
 Block: TypeAlias = Heading | Items | Points | Code | Facts | Basis | Note
+
+
+class View(NamedTuple):
+    """How much of a health check a person wants to see.
+
+    Attributes:
+        states: the findings that are told one by one, by their states.
+        areas: whether there is a line an area.
+    """
+
+    states: frozenset[State] = TOLD
+    areas: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,8 @@ class Page:
         notes: what a reader has to know first.
         about: what the report itself is; `target` what it is of, `sources` what it was made from.
         ends: what follows the sections.
-        report: of a health check all that was found, for formats of that alone.
+        report: of a health check all that was found, for formats of that alone; view: how much of
+            it a person wants to see.
     """
 
     title: str
@@ -108,6 +124,7 @@ class Page:
     ends: Sequence[Section] = ()
     sources: Rows = ()
     report: Report | None = None
+    view: View = View()
 
     @property
     def made_from(self) -> tuple[Section, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wizard.formats import blocks
 from wizard.problems import Exit
+from wizard.records.findings import State
 from wizard.records.report import Report
 
 if TYPE_CHECKING:
@@ -19,15 +21,15 @@ def where_rows(facts: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), value) for name, value in facts.items()]
 
 
-def check_page(report: Report) -> blocks.Page:
+WHOLE = blocks.View()
+
+
+def check_page(report: Report, view: blocks.View = WHOLE) -> blocks.Page:
     """The health check; a format for machines takes the report itself, or its document."""
-    told = ", ".join(f"{n} {state}" for state, n in report.counts.items() if n)
-    left = [f"Not looked at: {', '.join(report.left_out)}"] if report.left_out else []
-    besides = "".join(f" {one}." for one in (*report.remarks, *left))
     return blocks.Page(
         "Health check",
         "",
-        f"{report.verdict.capitalize()}: {told}.{besides} Exit code {int(report.exit)}.",
+        closing(report),
         "good" if report.exit == Exit.OK else "bad",
         report.as_json(),
         where_rows(report.target),
@@ -36,7 +38,46 @@ def check_page(report: Report) -> blocks.Page:
             for at, area in enumerate(report.areas, 1)
         ],
         report=report,
+        view=view,
     )
+
+
+NAMED = 6
+"""More ids than this are counted in the last line."""
+
+
+def closing(report: Report) -> str:
+    """The last line: the verdict, by how many checks, and the ids of what is not well."""
+    states = Counter(report.checks.values())
+    number, took = len(report.checks), f"in {report.duration_s:.1f} s"
+    left = [f"Not looked at: {', '.join(report.left_out)}"] if report.left_out else []
+    suppressed = sum(it.suppressed is not None for it in report.findings)
+    hidden = [f"{suppressed} suppressed"] if suppressed else []
+    besides = "".join(f" {one}." for one in (*report.remarks, *left, *hidden))
+    if report.exit == Exit.OK and states[State.PASS] == number:
+        return f"All {number} checks passed {took}.{besides}"
+    worst = [it for it in report.counted if it.state in WORDS]
+    told = [f"{states[state]} {word}" for state, word in TOLD.items() if states[state]]
+    ids = list(dict.fromkeys(it.id for state in WORDS for it in worst if it.state is state))
+    named = f": {', '.join(ids[:NAMED])}" + (" …" if len(ids) > NAMED else "") if ids else ""
+    verdict = report.ended or report.verdict
+    counts = f"{', '.join(told)} of {number} checks {took}"
+    return (
+        f"{verdict.capitalize()}{named}. {counts.capitalize()}.{besides} Exit code {report.exit:d}."
+    )
+
+
+WORDS = (State.FAIL, State.UNKNOWN, State.WARN)
+"""What the last line names."""
+TOLD = {
+    State.FAIL: "failed",
+    State.UNKNOWN: "unknown",
+    State.WARN: "warned",
+    State.NOT_RUN: "not run",
+    State.INFO: "to know",
+    State.SKIP: "left out",
+    State.PASS: "passed",
+}
 
 
 def hand_over(change: Change) -> None:

@@ -7,6 +7,7 @@ poolers in transaction mode: no startup options, no prepared statements, setting
 from __future__ import annotations
 
 import contextlib
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ class Session(ABC):
     def __init__(self, login: Login) -> None:
         self.login = login
         self.limits = Limits(READ_LIMIT, READ_LIMIT, READ_LIMIT + GRACE)
+        self._reading = threading.Lock()
 
     @abstractmethod
     def close(self) -> None:
@@ -85,13 +87,17 @@ class Session(ABC):
 
     @contextlib.contextmanager
     def reading(self, limit: float = READ_LIMIT) -> Iterator[Session]:
-        """A read-only transaction whose statements may take `limit` seconds each."""
-        self.limits = Limits(limit, limit, limit + GRACE)
-        self.run(script("begin_reading", statement_limit=_milliseconds(limit)))
-        try:
-            yield self
-        finally:
-            self.roll_back()
+        """A read-only transaction whose statements may take `limit` seconds each.
+
+        Of several threads one reads after the other.
+        """
+        with self._reading:
+            self.limits = Limits(limit, limit, limit + GRACE)
+            self.run(script("begin_reading", statement_limit=_milliseconds(limit)))
+            try:
+                yield self
+            finally:
+                self.roll_back()
 
     def begin(self, *, statement_limit: float, lock_limit: float, idle_limit: float) -> None:
         """Start a transaction that writes; the limits are in seconds."""
