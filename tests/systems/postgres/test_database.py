@@ -11,6 +11,7 @@ from local_psql import LocalPsql
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.systems.postgres import OrganizationState
+from wizard.systems.postgres.libpq import composed
 from wizard.systems.postgres.statements import statement
 
 ON, OFF = OrganizationState.ON, OrganizationState.OFF
@@ -229,7 +230,7 @@ def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World) -> None:
         "with_personal": True, "only_off": False, "limit": 50,
     }  # fmt: skip
     with world.connect() as connection:
-        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + query.composed().as_bytes(connection)
+        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + composed(query).as_bytes(connection)
         plan = "\n".join(row[0] for row in connection.execute(text, values))
     assert "top-N heapsort" in plan or "Index" in plan
     assert "external" not in plan
@@ -262,7 +263,7 @@ def test_too_many_to_sort_are_ordered_by_id(world: World) -> None:
         "after_id": str(found[1500].id), "with_personal": True, "limit": 50,
     }  # fmt: skip
     with world.connect() as connection:
-        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + query.composed().as_bytes(connection)
+        text = b"EXPLAIN (ANALYZE, TIMING OFF) " + composed(query).as_bytes(connection)
         plan = "\n".join(row[0] for row in connection.execute(text, values))
     assert "Index Cond: (id > " in plan
     assert "Sort" not in plan
