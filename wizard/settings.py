@@ -257,48 +257,39 @@ def target_from(settings: Settings) -> Target:
     Raises:
         Problem: LSA901, a name can be none.
     """
-    return Target(
-        kubeconfig=_path(settings.get("kubeconfig")),
-        context=settings.get("context"),
-        namespace=_named(settings, "namespace"),
-        release=_named(settings, "release") or "langsmith",
-        values=tuple(Path(name) for name in settings.get("values") or ()),
-        edit_file=_path(settings.get("edit_file")),
-        chart=settings.get("chart"),
-        chart_version=settings.get("chart_version"),
-        database=settings.get("database"),
-        database_url_file=_path(settings.get("database_url_file")),
-        url=settings.get("url"),
-        ca_file=_path(settings.get("ca_file")),
-        api_key=settings.get("api_key") or "",
-        selection=Selection(
+    told = {it.name: _meant(settings, it) for it in OPTIONS if it.name in Target.__annotations__}
+    url = settings.origins.get("url", "")
+    of_sdk = url.endswith(ENDPOINTS)
+    told |= {
+        "namespace": _named(settings, "namespace"),
+        "release": _named(settings, "release") or "langsmith",
+        "selection": Selection(
             tuple(settings.get("org") or ()),
             bool(settings.get("all")),
             bool(settings.get("only_off")),
         ),
-        skip=frozenset(settings.get("skip") or ()),
-        force=bool(settings.get("force")),
-        accept_drift=bool(settings.get("accept_drift")),
-        accept_chart_change=bool(settings.get("accept_chart_change")),
-        take_over=bool(settings.get("take_over")),
-        accept_render=bool(settings.get("accept_render")),
-        accept_failed=bool(settings.get("accept_failed")),
-        accept_owner=bool(settings.get("accept_owner")),
-        accept_trigger=bool(settings.get("accept_trigger")),
-        gitops=bool(settings.get("gitops")),
-        upgrade_limit=settings.get("upgrade_limit"),
-        rollout_limit=settings.get("rollout_limit"),
-        patience=settings.get("patience"),
-        one_rollout=bool(settings.get("one_rollout")),
-        connect_limit=settings.get("connect_limit"),
-        lock_limit=settings.get("lock_limit"),
-        endpoint=settings.origins.get("url", "").removeprefix("variable ")
-        if settings.origins.get("url", "").endswith(ENDPOINTS)
-        else "",
-        repository=settings.get("repo_url") if settings.get("repo_update") else "",
-        found=_found(settings),
-        typed=tuple(_typed(settings)),
-    )
+        "endpoint": url.removeprefix("variable ") if of_sdk else "",
+        "repository": settings.get("repo_url") if settings.get("repo_update") else "",
+        "found": _found(settings),
+        "typed": tuple(_typed(settings)),
+    }
+    return Target(**told)
+
+
+def _meant(settings: Settings, option: Option) -> Any:
+    """The value as the target has it."""
+    value = settings.get(option.name)
+    if option.kind is Kind.SWITCH:
+        return bool(value)
+    if option.kind is Kind.SECRET:
+        return value or ""
+    if option.kind is Kind.PATHS:
+        return tuple(map(Path, value or ()))
+    if option.kind is Kind.LIST:
+        return frozenset(value or ())
+    if option.metavar == "FILE":
+        return Path(value) if value else None
+    return value
 
 
 def _typed(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -320,10 +311,6 @@ def _typed(settings: Settings) -> Iterator[tuple[str, str]]:
 def _found(settings: Settings) -> str:
     origins = (settings.origins.get(name, "") for name in ("release", "namespace"))
     return next((origin for origin in origins if origin.startswith("found")), "")
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
 
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
