@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -109,7 +108,7 @@ class Organizations(Step):
     def propose(self, systems: Systems, pending: Sequence[Change]) -> Change | None:  # noqa: ARG002
         """One UPDATE in one transaction, for exactly the rows that need it."""
         if by_hand.asked(systems):
-            return by_hand.propose(systems, _pods(systems))
+            return by_hand.propose(systems, many.pods(systems))
         if not systems.target.selection.made:
             return None
         needy = self._to_change(systems)
@@ -122,35 +121,29 @@ class Organizations(Step):
         if change.by_hand:
             return by_hand.apply(change, watch)
         watch.waiting("updating the organizations", 0.0)
-        if not isinstance(change.payload, tuple):
-            pods = partial(_pods_now, systems)
-            return many.apply(systems, change.payload, change.register, watch, pods)
-        chosen: tuple[Organization, ...] = change.payload
-        done = systems.database.enable(
-            chosen,
-            lock_limit=systems.target.lock_limit,
-            accept_moved=systems.target.accept_trigger,
-        )
-        evidence = tuple(
-            f"{row.display_name} ({row.id}): {row.before.told()} → {row.after.value}"
-            for row in done.changes[:SHOWN]
-        )
-        count = len(done.changes)
+        if isinstance(change.payload, tuple):
+            done = systems.database.enable(change.payload, **many.limits(systems))
+            told: dict[str, Any] = {"changes": [row.as_json() for row in done.changes]}
+            evidence = tuple(
+                f"{row.display_name} ({row.id}): {row.before.told()} → {row.after.value}"
+                for row in done.changes[:SHOWN]
+            )
+        else:
+            path = watch.beside(change.register["rows"]["file"])
+            done, rows = many.enable_many(systems, change.payload, path)
+            told, evidence = {"rows": rows}, (f"their prior states: {path}",)
         at = f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC"
+        proved = at if done.notes else f"{at}, then read back on a second connection"
         return Done(
-            f"{count} organization{'s have' if count != 1 else ' has'} audit logs stored as on",
-            (
-                *evidence,
-                *moved_too(done.moved),
-                *done.notes,
-                (at if done.notes else f"{at}, then read back on a second connection"),
-            ),
+            f"{done.count} organization{'s have' if done.count != 1 else ' has'} audit logs "
+            "stored as on",
+            (*evidence, *moved_too(done.moved), *done.notes, proved),
             {
                 **change.register,
-                "changes": [row.as_json() for row in done.changes],
+                **told,
                 MOVED: list(done.moved),
                 "committed_at": done.committed_at.isoformat(),
-                "pods": sorted({*change.register["pods"], *_pods_now(systems)}),
+                "pods": sorted({*change.register["pods"], *many.pods(systems, afresh=True)}),
             },
         )
 
@@ -328,7 +321,7 @@ def _change(systems: Systems, needy: Sequence[Organization] | Shown) -> Change:
         reversible=Reversible.YES,
         because="the prior state of each row's key is in the journal",
         undo="put the prior state of the key back in exactly these rows",
-        register={"rows": told.register, "pods": _pods(systems)},
+        register={"rows": told.register, "pods": many.pods(systems)},
         payload=payload,
     )
 
@@ -377,14 +370,3 @@ def _watched(table: OrganizationsTable) -> str:
 
 def _stored(organization: Organization) -> dict[str, Any]:
     return {"is_personal": organization.is_personal, **organization.prior.as_json()}
-
-
-def _pods(systems: Systems) -> list[str]:
-    """Uids of the backend's pods: they know the old config."""
-    return [pod.uid for pod in systems.workload.pods()]
-
-
-def _pods_now(systems: Systems) -> list[str]:
-    """The same at this moment, after the commit."""
-    systems.workload.afresh()
-    return _pods(systems)

@@ -17,7 +17,7 @@ from wizard.records.journal import runs
 from wizard.records.rows import INLINE, changes
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
-from wizard.steps.organizations.rows import MOVED, moved_too
+from wizard.steps.organizations.rows import MOVED, limits, moved_too, pods
 from wizard.steps.step import cannot, not_ours, nothing
 from wizard.systems.postgres import ConfigShape, RowChange
 from wizard.systems.postgres.row_changes import RowChanges, blocks
@@ -55,16 +55,15 @@ def way_back(systems: Systems, made: Sequence[Made]) -> Change | Finding:
 def undo(systems: Systems, change: Change) -> Done:
     """Run the transaction, and read the rows back on a second connection."""
     found: _Compared = change.payload
-    database, limit = systems.database, systems.target.lock_limit
-    accepted = systems.target.accept_trigger
+    database = systems.database
     if found.turned_on:
-        back = database.put_back(found.ours, lock_limit=limit, accept_moved=accepted)
+        back = database.put_back(found.ours, **limits(systems))
         count, at, notes, moved = back.restored, back.committed_at, back.notes, back.moved
         notes += tuple(f"left as it is: organization {id}, {why}" for id, why in back.left)
         notes += (f"left as they are: {back.more_left} more",) if back.more_left else ()
     else:  # this run puts back what another undo did
         shown = database.show_these(each.id for each in found.ours)
-        done = database.enable_shown(shown, _NotKept(), lock_limit=limit, accept_moved=accepted)
+        done = database.enable_shown(shown, _NotKept(), **limits(systems))
         count, at, notes, moved = done.count, done.committed_at, done.notes, done.moved
     told = "organization has" if count == 1 else "organizations have"
     return Done(
@@ -73,7 +72,7 @@ def undo(systems: Systems, change: Change) -> Done:
         {
             **change.register,
             "committed_at": at.isoformat(),
-            "pods": sorted({*change.register["pods"], *_pods_now(systems)}),
+            "pods": sorted({*change.register["pods"], *pods(systems, afresh=True)}),
             MOVED: list(moved),
         },
         _stays(sorted({*moved, *change.register[MOVED]})),
@@ -223,21 +222,10 @@ def _change(systems: Systems, found: _Compared, run: str, moved: Iterable[str]) 
         reversible=Reversible.YES,
         because="what is there now is in this run's journal",
         undo="langsmith-audit undo of this run",
-        register={**told, "pods": _pods(systems), MOVED: sorted(moved)},
+        register={**told, "pods": pods(systems), MOVED: sorted(moved)},
         payload=found,
     )
 
 
 def _told(change: RowChange) -> str:
     return f"{change.display_name} ({change.id}): {change.after.told()} → {change.before.told()}"
-
-
-def _pods(systems: Systems) -> list[str]:
-    """Uids of the backend's pods: they know the config before this."""
-    return [pod.uid for pod in systems.workload.pods()]
-
-
-def _pods_now(systems: Systems) -> list[str]:
-    """The same at this moment, after the commit."""
-    systems.workload.afresh()
-    return _pods(systems)

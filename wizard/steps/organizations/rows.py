@@ -6,20 +6,20 @@ More than are told one by one are counted, fingerprinted and streamed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from wizard.problems import Problem
-from wizard.records.changes import Done
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import IN_DOUBT
 from wizard.records.rows import INLINE, RowsFile
 
 if TYPE_CHECKING:
-    from wizard.steps.step import Watch
+    from pathlib import Path
+
     from wizard.systems.access import Systems
-    from wizard.systems.postgres import Organization
+    from wizard.systems.postgres import Enabled, Organization
     from wizard.systems.postgres.organizations import Shown
 
 
@@ -149,39 +149,34 @@ def few_or_many(systems: Systems, shown: Shown) -> Sequence[Organization] | Show
     return sorted(held(systems, shown), key=lambda it: (it.display_name, it.id))
 
 
-def apply(
-    systems: Systems,
-    shown: Shown,
-    register: Mapping[str, Any],
-    watch: Watch,
-    pods: Callable[[], list[str]],
-) -> Done:
-    """Run the transaction; what undo needs is on disk, beside the journal, before its commit."""
-    path = watch.beside(register["rows"]["file"])
+def enable_many(systems: Systems, shown: Shown, path: Path) -> tuple[Enabled, Mapping[str, Any]]:
+    """Run the transaction; what undo needs is in the file before its commit, with what tells it."""
     file = RowsFile(path)
     try:
-        done = systems.database.enable_shown(
-            shown,
-            file,
-            lock_limit=systems.target.lock_limit,
-            accept_moved=systems.target.accept_trigger,
-        )
+        return systems.database.enable_shown(shown, file, **limits(systems)), file.told
     except Problem as problem:
         if problem.id != IN_DOUBT:
             path.unlink()
         raise
     finally:
         file.close()
-    at = f"committed {done.committed_at:%Y-%m-%d %H:%M:%S} UTC"
-    proved = at if done.notes else f"{at}, then read back on a second connection"
-    return Done(
-        f"{done.count} organizations have audit logs stored as on",
-        (f"their prior states: {path}", *moved_too(done.moved), *done.notes, proved),
-        {
-            **register,
-            MOVED: list(done.moved),
-            "rows": file.told,
-            "committed_at": done.committed_at.isoformat(),
-            "pods": sorted({*register["pods"], *pods()}),
-        },
-    )
+
+
+class Limits(TypedDict):
+    """What a transaction is told besides its rows; seconds."""
+
+    lock_limit: float
+    accept_moved: bool
+
+
+def limits(systems: Systems) -> Limits:
+    """The limits that the target names."""
+    target = systems.target
+    return {"lock_limit": target.lock_limit, "accept_moved": target.accept_trigger}
+
+
+def pods(systems: Systems, *, afresh: bool = False) -> list[str]:
+    """Uids of the backend's pods, which know the config before this; `afresh`: at this moment."""
+    if afresh:
+        systems.workload.afresh()
+    return [pod.uid for pod in systems.workload.pods()]

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
-from wizard.systems.postgres import organizations, tables
 from wizard.systems.postgres import organizations as listing
+from wizard.systems.postgres import tables
 from wizard.systems.postgres.besides import besides, note_moved
 from wizard.systems.postgres.errors import NOTHING
 from wizard.systems.postgres.model import (
     Enabled,
-    EnabledMany,
     Organization,
     OrganizationState,
     RowChange,
 )
 from wizard.systems.postgres.organizations import MARK, Shown, array, ids
 from wizard.systems.postgres.statements import readable, statement
-from wizard.systems.postgres.transaction import Bench, carry_out, unexpected
+from wizard.systems.postgres.transaction import Bench, Outcome, carry_out, unexpected
 
 if TYPE_CHECKING:
     from wizard.systems.postgres.model import Kept, OrganizationsTable
@@ -58,14 +57,13 @@ def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
         return Rows(bench.table, _turn_on(session, bench, chosen, needy))
 
     done = carry_out(bench, [o.id for o in needy], work)
-    return Enabled(
-        done.made.changes,
-        unchanged,
-        done.committed_at,
-        enable_statement(bench.table),
-        done.notes,
-        tuple(sorted(bench.moved)),
-    )
+    enabled = _enabled(bench, done, len(needy))
+    return replace(enabled, changes=done.made.changes, unchanged=unchanged)
+
+
+def _enabled(bench: Bench, done: Outcome[Any], count: int) -> Enabled:
+    words, moved = enable_statement(bench.table), tuple(sorted(bench.moved))
+    return Enabled(count, done.committed_at, words, done.notes, moved)
 
 
 def _turn_on(
@@ -175,14 +173,7 @@ def _refuse_changed(
         elif now.prior != o.prior:
             lines.append(f"{o.id}: {_difference(o, now)}")
     if lines:
-        raise Problem(
-            "LSA540",
-            f"{len(lines)} organizations were changed by somebody since they were shown; {NOTHING}",
-            on=bench.login.subject,
-            next_step="start again, and look at them as they are now",
-            exit=Exit.UNKNOWN,
-            detail=tuple(lines[:_SHOWN]),
-        )
+        raise _changed(bench, f"{len(lines)} organizations", lines[:_SHOWN])
 
 
 def _difference(before: Organization, now: Organization) -> str:
@@ -195,10 +186,7 @@ def _named(organizations: Sequence[Organization]) -> tuple[str, ...]:
     return tuple(f"{o.display_name} ({o.id})" for o in organizations[:_SHOWN])
 
 
-_NAMED = 10
-
-
-def enable_shown(bench: Bench, shown: Shown, kept: Kept) -> EnabledMany:
+def enable_shown(bench: Bench, shown: Shown, kept: Kept) -> Enabled:
     """Set the key to true in exactly the shown rows, as they were shown: all or nothing.
 
     `kept` gets what undo needs, and is sealed before the commit.
@@ -212,19 +200,12 @@ def enable_shown(bench: Bench, shown: Shown, kept: Kept) -> EnabledMany:
     def work(session: Session) -> Batches:
         made = Batches(bench.table, shown)
         for marks in shown.batches():
-            at_work[:] = ids(marks[: MARK * _NAMED])
+            at_work[:] = ids(marks[: MARK * _SHOWN])
             made.proofs.append(_turn_on_many(session, bench, marks, kept, first=not made.proofs))
         kept.seal()
         return made
 
-    done = carry_out(bench, at_work, work)
-    return EnabledMany(
-        shown.count,
-        done.committed_at,
-        enable_statement(bench.table),
-        done.notes,
-        tuple(sorted(bench.moved)),
-    )
+    return _enabled(bench, carry_out(bench, at_work, work), shown.count)
 
 
 class Batches:
@@ -275,7 +256,7 @@ def _turn_on_many(session: Session, bench: Bench, marks: str, kept: Kept, *, fir
     query = statement("organizations_kept", words=words, schema=table.schema)
     now = session.rows(query, ids=wanted)[0]
     if now["marks"] != marks:
-        raise _changed(session, bench, marks, now["marks"])
+        raise _changed_marks(session, bench, marks, now["marks"])
     kept.add(now["lines"].encode() + b"\n", count)
     before = besides(session, bench, wanted)
     query = statement("organizations_enable", words=words, schema=table.schema)
@@ -288,22 +269,25 @@ def _turn_on_many(session: Session, bench: Bench, marks: str, kept: Kept, *, fir
     return rests
 
 
-def _changed(session: Session, bench: Bench, marks: str, now: str) -> Problem:
+def _changed_marks(session: Session, bench: Bench, marks: str, now: str) -> Problem:
     """Names rows that are no longer as they were shown."""
     there = {now[at : at + MARK] for at in range(0, len(now), MARK)}
     shown = [marks[at : at + MARK] for at in range(0, len(marks), MARK)]
     odd = ids("".join(mark for mark in shown if mark not in there))
-    found = listing.by_id(session, bench.table, odd[:_NAMED])
+    found = listing.by_id(session, bench.table, odd[:_SHOWN])
     lines = [
         f"{id}: now {'personal, ' * found[id].is_personal}{found[id].prior.told()}"
         if id in found
         else f"{id}: no longer there"
-        for id in odd[:_NAMED]
+        for id in odd[:_SHOWN]
     ]
+    return _changed(bench, f"{len(odd)} organizations or more", lines)
+
+
+def _changed(bench: Bench, what: str, lines: Sequence[str]) -> Problem:
     return Problem(
         "LSA540",
-        f"{len(odd)} organizations or more were changed by somebody since they were shown; "
-        f"{NOTHING}",
+        f"{what} were changed by somebody since they were shown; {NOTHING}",
         on=bench.login.subject,
         next_step="start again, and look at them as they are now",
         exit=Exit.UNKNOWN,
@@ -323,7 +307,7 @@ class Rows:
 
     def differences(self, session: Session) -> tuple[str, ...]:
         """Where the rows are no longer as they were written."""
-        found = organizations.by_id(session, self.table, [change.id for change in self.changes])
+        found = listing.by_id(session, self.table, [change.id for change in self.changes])
         notes = []
         for change in self.changes:
             row = found.get(change.id)
@@ -338,7 +322,7 @@ class Rows:
 
     def stands(self, session: Session) -> bool | None:
         """Whether all rows are as they were written; False when all are as before."""
-        found = organizations.by_id(session, self.table, [change.id for change in self.changes])
+        found = listing.by_id(session, self.table, [change.id for change in self.changes])
         seen = [found[change.id].prior if change.id in found else None for change in self.changes]
         if seen == [change.after for change in self.changes]:
             return True

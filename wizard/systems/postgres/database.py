@@ -15,7 +15,6 @@ from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import (
     AuditTable,
     Enabled,
-    EnabledMany,
     Identity,
     Kept,
     Login,
@@ -194,7 +193,7 @@ class Database:
         lock_limit: float = LOCK_LIMIT,
         statement_limit: float = STATEMENT_LIMIT,
         accept_moved: bool = False,
-    ) -> EnabledMany:
+    ) -> Enabled:
         """`enable` for any number: batches in one transaction, in memory that does not grow.
 
         Raises:

@@ -249,23 +249,25 @@ class RowChange:
 
 @dataclass(frozen=True)
 class Enabled:
-    """What `enable` did.
+    """What `enable` and `enable_shown` did.
 
     Attributes:
-        changes: the rows that were written, before and after.
-        unchanged: ids of chosen rows that were on already.
+        count: how many rows were written.
         committed_at: the server's time (UTC) just after the commit.
         statement: the SQL that ran, with placeholders.
         notes: what a person should hear about although the change is in (no read-back, …).
         moved: columns, and keys of `config`, that the database itself changed in these rows too.
+        changes: of few rows, each one before and after.
+        unchanged: of few, the ids of chosen ones that were on already.
     """
 
-    changes: tuple[RowChange, ...]
-    unchanged: tuple[UUID, ...]
+    count: int
     committed_at: datetime
     statement: str
     notes: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
+    changes: tuple[RowChange, ...] = ()
+    unchanged: tuple[UUID, ...] = ()
 
 
 class Kept(Protocol):
@@ -276,17 +278,6 @@ class Kept(Protocol):
 
     def seal(self) -> object:
         """Bring all of it to the disk: the change is committed only then."""
-
-
-@dataclass(frozen=True)
-class EnabledMany:
-    """What `enable_shown` did; see `Enabled`. Every one of the `count` rows was written."""
-
-    count: int
-    committed_at: datetime
-    statement: str
-    notes: tuple[str, ...] = ()
-    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
