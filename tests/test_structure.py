@@ -116,7 +116,6 @@ def test_each_step_carries_its_documented_number() -> None:
 
 OTHER_MEANINGS = {
     "options.py": {*STEP_NAMES},  # what --skip takes; an option and a group of options
-    "settings.py": {"chart_version"},  # an option
     "records/entries.py": {"chart_version"},  # a fact in a journal
     "cli.py": {"organizations"},  # a group of options
     "planning/approval.py": {"chart_version"},  # an option
@@ -186,7 +185,7 @@ COVERED = {
         steps/organizations/last_update""",
     "records/test_plan.py": "records/plan_json records/plan_reading steps/upgrade/server_check",
     "steps/organizations/test_by_hand.py": "systems/postgres/by_hand",
-    "steps/upgrade/test_live.py": "steps/upgrade/beyond steps/upgrade/proposal",
+    "steps/upgrade/test_live_drift.py": "steps/upgrade/drift steps/upgrade/proposal",
     "steps/upgrade/test_owner.py": "systems/release/owners",
     "steps/upgrade/test_chart.py": "systems/release/stored_chart",
     "steps/upgrade/test_failed.py": "systems/workload/hook_jobs",

@@ -157,7 +157,7 @@ class HelmUpgrade(Step):
 def _in_the_way(systems: Systems, subject: str) -> tuple[Finding, ...]:
     """What will meet the upgrade: an owner, edits by hand, hazards of the rollout."""
     from wizard.steps.upgrade.ahead import hazards
-    from wizard.steps.upgrade.live import live_drift
+    from wizard.steps.upgrade.live_drift import live_drift
     from wizard.steps.upgrade.owner import owner_findings
 
     found = tuple(owner_findings(systems))

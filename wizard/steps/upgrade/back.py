@@ -19,7 +19,7 @@ from wizard.records.journal import runs
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
 from wizard.steps.step import cannot, not_ours, nothing
-from wizard.steps.upgrade.beyond import fingerprint_of_values
+from wizard.steps.upgrade.drift import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll
 from wizard.systems.helm.client import typed

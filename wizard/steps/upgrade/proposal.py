@@ -22,9 +22,9 @@ from wizard.records.changes import (
 from wizard.steps.preconditions import Basis, of_workload
 from wizard.steps.step import Step, pending
 from wizard.steps.upgrade.ahead import Hazards, hazards, refuse_unserved
-from wizard.steps.upgrade.beyond import Beyond, fingerprint_of_values, look_beyond
 from wizard.steps.upgrade.chart import chart_consents, chart_of, chart_reference
-from wizard.steps.upgrade.live import EDITS
+from wizard.steps.upgrade.drift import Beyond, fingerprint_of_values, look_beyond
+from wizard.steps.upgrade.live_drift import EDITS
 from wizard.steps.upgrade.owner import owner_consents, sync_change
 from wizard.steps.upgrade.release_state import raises, state_consents
 from wizard.systems.helm.client import typed

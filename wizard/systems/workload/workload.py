@@ -15,8 +15,8 @@ from wizard.systems.kubernetes.cluster import BUDGETS, PODS, REPLICASETS, Cluste
 from wizard.systems.kubernetes.events import Event, events_about, node_comes
 from wizard.systems.release.installation import Installation
 from wizard.systems.release.manifest import literal_env
+from wizard.systems.workload.deployment_or_rollout import ArgoRolloutKind, DeploymentKind
 from wizard.systems.workload.following import Following
-from wizard.systems.workload.kinds import ArgoRolloutKind, DeploymentKind
 from wizard.systems.workload.pods import Pod, read_pod
 from wizard.systems.workload.status import Held, Live, RolloutStatus, owners
 from wizard.systems.workload.waiting import PATIENCE, Patience, Steady, blocking

@@ -16,8 +16,8 @@ from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.practice.scenarios.tools import patch_backend, reinstall, set_env
 from wizard.problems import Problem
 from wizard.settings import settings_from, target_from
-from wizard.steps.upgrade.beyond import drift
-from wizard.steps.upgrade.live import (
+from wizard.steps.upgrade.drift import drift
+from wizard.steps.upgrade.live_drift import (
     LiveDrift,
     Sides,
     compared,

@@ -18,7 +18,7 @@ from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.records.changes import Change, Consent, DiffState, ObjectDiff, beyond, fingerprint_of
 from wizard.steps.server_default import does_without
-from wizard.steps.upgrade.live import LiveDrift, live_drift, live_objects
+from wizard.steps.upgrade.live_drift import LiveDrift, live_drift, live_objects
 from wizard.systems.redact import is_secret_key, redact, secret_literals
 from wizard.systems.release.manifest import (
     BACKEND,

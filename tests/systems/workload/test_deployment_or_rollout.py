@@ -9,7 +9,7 @@ from leftovers import entries, revisions
 from reports import ids_by
 
 from wizard.practice.cluster import PracticeCluster
-from wizard.systems.workload.kinds import ArgoRolloutKind, DeploymentKind
+from wizard.systems.workload.deployment_or_rollout import ArgoRolloutKind, DeploymentKind
 from wizard.systems.workload.status import Live, RolloutStatus
 
 NAMESPACE = "langsmith"

@@ -274,7 +274,7 @@ NOT_COMPARED = frozenset({"apiVersion", "kind", "status"})
 _KEPT = re.compile(
     r"\bSecret \S+: .*(?:api_?key_?salt|license_?key|jwt_?secret|encryption_?key)", re.IGNORECASE
 )
-"""A place that holds what no yes makes good; see `steps.upgrade.beyond`."""
+"""A place that holds what no yes makes good; see `steps.upgrade.drift`."""
 
 Read = Callable[[str], dict[str, Any]]
 
