@@ -2,6 +2,8 @@
 
 A message names commands without knowing where it is shown. What is told of this run puts its
 context and namespace into those of helm and kubectl, and its own flags into those of ours.
+
+Only flags are said again, and none that says yes, takes over or leaves a run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Every option as data: its flag, its environment variable, its prompt and its type.
 
 The command line, the prompts and the list of missing answers are all made from the one table.
+
+argparse reads it, not a larger library: `--help` and `--version` may take 1.5 times `helm
+version`.
 """
 
 from __future__ import annotations

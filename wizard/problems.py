@@ -2,6 +2,9 @@
 
 With it the exit codes, the same in every command and output format, and the catalogue of findings,
 read from templates/findings/*.toml.
+
+2 is for an invocation that must be mended, 3 for what was measured and is wrong, 5 for what could
+not be measured.
 """
 
 from __future__ import annotations

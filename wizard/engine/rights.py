@@ -2,6 +2,9 @@
 
 The latter are asked for before the first change is made: all that lack are told at once. They are
 the steps' own, the command's, and helm's.
+
+A plan by somebody who may not change anything is complete: what its maker lacks is in it, and
+another one applies it. What whoever applies it lacks is refused by `apply`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,13 @@ no pod, and is left alone by helm.
 
 Signatures are detached ones, made with `ssh-keygen -Y sign -n langsmith-audit-plan -f KEY
 plan.json`; the signature is then in `plan.json.sig` (ssh-keygen(1), "ALLOWED SIGNERS").
+
+`apply` goes by the rows that the plan names: who came since is left alone. More than 1,000 are
+named by a fingerprint alone, and who came since makes that plan stale. A plan is used up when its
+first change is begun: what a half applied one left is for `apply` of the same plan, undo or a new
+plan. `run` does not go on with it, since its options are not what was approved. A step whose
+change was registered and not recorded counts as made when it proposes nothing more; one that was
+made and proposes something was taken back, and the plan is refused.
 """
 
 from __future__ import annotations

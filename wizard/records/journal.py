@@ -4,6 +4,9 @@ A run's folder holds `journal.ndjson` (append-only, one JSON object a line, on d
 that it tells of), the copies that undo will need, and the debug log. Folders are 0700 and files
 0600. A torn last line, as a power loss leaves it, is passed over when reading, and what is
 appended after it begins on a line of its own.
+
+Any other line that cannot be read makes the run one that is not put back: undo would claim too
+much.
 """
 
 from __future__ import annotations

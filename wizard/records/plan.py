@@ -6,6 +6,9 @@ file would have the same hash in every plan, and who knows all of a file but one
 could try passwords as fast as SHA-256 goes. The key is drawn anew for each plan and is in it,
 because another machine must be able to compare; so each try is made expensive instead (scrypt,
 16 MiB). What holds no secret and comes in thousands (rows) is hashed fast.
+
+The id is the SHA-256 of the document without its member `id`, as canonical JSON. A new minor
+schema version only adds members; one of another major version is neither shown nor applied.
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 What is read there is believed (an undo writes what a journal says), so a folder or file that
 belongs to somebody else, or that others may write, is refused, as ssh does with its keys.
+
+Runs exclude each other by `flock` itself: filelock falls back to a file that outlives a kill where
+there is no flock. The lock is named by the namespace's uid, and the Lease names lock and machine:
+a run is dead where its own lock is free, or where nobody renewed its Lease while one watched.
 """
 
 from __future__ import annotations

@@ -4,6 +4,10 @@ Not its generation: a real API server counts annotations in it (ours among them)
 that goes up and comes down again. What is stored is compared with what was stored, so that what
 the API server fills in is nobody's move. Fingerprints tell the same from different without showing
 what they are of.
+
+The hash of all parts decides; the parts beside it only name what moved. A restart by hand is a
+move of the pod template. The scale counts where helm alone had set it when the plan was made and
+no autoscaler has it now.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Step 4: `can_use_audit_logs` in the stored config of organizations that existed before."""
+"""Step 4: `can_use_audit_logs` in the stored config of organizations that existed before.
+
+There is no default in a run that asks nobody: which organizations get audit logs must be said.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Step 5: restart the backend pods that still know the organizations' old config."""
+"""Step 5: restart the backend pods that still know the organizations' old config.
+
+Whether a pod is older than the update is told by the pods' uids at the time of the commit, from
+the journal, not by comparing clocks. Without a journal the server's own word decides.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,10 @@ A harmless way round is taken by itself: where helm's `--wait` can never succeed
 without it, and the backend's rollout is waited for by this tool.
 
 Values may have been written for another line of the chart than the one they are given to.
+
+A budget does not stop a Deployment's rolling update, which is no eviction. All this is looked at
+only where an upgrade is pending: a check of what is right costs nothing more.
+
 Source: the chart's own templates/validate.yaml, and the Deployment of host-backend.
 """
 

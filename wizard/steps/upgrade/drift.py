@@ -2,6 +2,10 @@
 
 That is drift (what the values files would change in the deployed values besides our two variables)
 and what the rendered objects would have besides.
+
+The recorded manifest and hooks are held against two renderings at once. The edited values reach
+helm through a pipe, so that they lie on no disk. Objects that change because values or the version
+do are asked about with these, not a second time.
 """
 
 from __future__ import annotations

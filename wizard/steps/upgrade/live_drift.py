@@ -8,6 +8,10 @@ Rollout is replaced as a whole by either.
 The backend comes first; then each other object of the release is read once. Where one differs, the
 API server is asked what an apply of the rendered one would give (`dryRun=All`): what it fills in,
 rounds or drops is nobody's change.
+
+What is compared is what the chart sets: everywhere else the API server fills in. `check` compares
+the backend alone, and there what was added too (variables, resources). Jobs are left out, since
+done ones vanish, and so are custom kinds that helm patches: it compares the manifests alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """A release that is not `deployed`: what happened, since when, how far it came, the ways out.
 
 Nothing is ever rolled back from here: the commands are told.
+
+A `failed` one may be upgraded again with a consent of its own, since that is helm's way out; a
+`pending-*` one is left to a person.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Asks the API server what it says to a write, without making it (`dryRun=All`).
 
 Admission, quotas and types are checked for real; helm's own server dry run sends no write at all.
+
+Objects besides the backend are tried by a forced server-side apply, as the chart renders them;
+hooks are not, since helm deletes them first. A refused write makes a plan incomplete; one that
+cannot be tried (a missing right, a webhook without dry run) is only said to be so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Runs the helm CLI: reads with a limit, and upgrades that outlive a Ctrl-C.
 
 One that an earlier run started on this machine may still be there.
+
+helm is asked to end by SIGTERM and is never killed: SIGKILL leaves the release pending, which
+blocks every later upgrade.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""The kubeconfig as kubectl and helm read it: which contexts there are, and which one is meant."""
+"""The kubeconfig as kubectl and helm read it: which contexts there are, and which one is meant.
+
+It is resolved here, in `server` and in `credentials`, not by the kubernetes package: that one read
+some fifty set-ups otherwise than helm beside it, wrote client keys to the temporary folder, and
+took most of a check's imports.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The whole row is compared before and after, inside the transaction, by hashes: no content of it
 leaves the server. A time that moves is only named; anything else is rolled back, until accepted.
+
+The hashes are summed over the batch by PostgreSQL: the second connection may lead to a replica.
 """
 
 from __future__ import annotations

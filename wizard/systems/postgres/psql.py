@@ -3,6 +3,9 @@
 Nothing is spliced into the SQL: each value, identifier and limit is set as a psql variable
 (`\\set`), and psql quotes it. psql ends at the first refused statement (ON_ERROR_STOP), and the
 server rolls back with it.
+
+It is a second kind of session under the same change: locking, comparing, counting, reading back
+and telling lost commits apart are the same code for every way in.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ One `helm list` over all namespaces where that is allowed. Otherwise the namespa
 may be listed, else the context's own. A chart that was deployed without helm (as Argo CD does) has
 no release; its objects carry `helm.sh/chart: langsmith-<version>` all the same, and are read by
 their labels.
+
+With `--gitops` the live backend is the truth, not the release.
 """
 
 from __future__ import annotations

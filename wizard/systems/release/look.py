@@ -2,6 +2,10 @@
 
 What was read is kept until `forget()`, so that one look is consistent. A problem is kept too: a
 cluster that cannot be reached is waited for once, not once a step.
+
+The next look begins when the run holds the Lease, and after each change. What acts or waits (a
+restart, the wait for a rollout, the pods after a commit) reads the workload anew. An edit of the
+files in a run that asks nobody makes the files alone be read again: nothing else can have moved.
 """
 
 from __future__ import annotations

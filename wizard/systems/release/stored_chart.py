@@ -2,6 +2,10 @@
 
 helm keeps the chart's metadata, templates, files and default values with every revision
 (helm/helm, pkg/storage/driver), but not its subcharts; LangSmith's chart has none.
+
+It is packaged beside the journals, under a name made of its content: the command line of a plan or
+of an undo names it. Its `.helmignore` is left out: what it ignores was left out when the release
+was made. A chart with subcharts is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""A workload as it changes: read, and then told by a watch; read again where nothing tells."""
+"""A workload as it changes: read, and then told by a watch; read again where nothing tells.
+
+It is watched from a reading of the wait's own on, so that nothing older can say "done". Every ten
+seconds, and without the right to watch, it is read again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The chart's hook Jobs while helm runs them, in the order in which they were created."""
+"""The chart's hook Jobs while helm runs them, in the order in which they were created.
+
+A failing one is left to helm, which ends as soon as the Job has. One whose pod can never start is
+not: helm would wait for its whole timeout.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,10 @@
 """How long a rollout is waited for, and when there is no hope that it will end by itself.
 
 An Argo Rollout restarts by evicting, so disruption budgets that let no pod go stop it.
+
+Pods whose probes fail are given what the probes allow them, and the patience on top, so that a
+short patience cuts no slow start short. A pod that no node takes has the patience alone, unless an
+autoscaler has said by an event that a node comes, or events cannot be read: then ten minutes more.
 """
 
 from __future__ import annotations
