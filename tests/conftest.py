@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import forked
+import measured
 import plans
 import practice_cluster
 import pytest
@@ -42,6 +43,7 @@ settings.register_profile(
 )  # other tests run on the same processors
 settings.load_profile("shared")
 plans.cheapen()
+measured.spare_practice()
 
 
 LIVE = (
@@ -90,6 +92,13 @@ def _live_options(config: pytest.Config) -> "LiveOptions":
         values=Path(values) if values else None,
         settle=float(told["--live-settle"] or 600),
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without measuring: the product's modules are measured where `forked` loads them."""
+    with measured.spared():
+        return (yield)
 
 
 def pytest_sessionfinish() -> None:
