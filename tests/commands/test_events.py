@@ -1,12 +1,18 @@
 """`langsmith-audit events`, run as a user runs it, against a stand-in of the API alone."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import random
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import forked
 import pytest
 from event_log import KEY, OPERATIONS, ORGANIZATION, EventServer, ocsf, rows, serving
 from reading import environment, events, lines, uids
@@ -139,6 +145,108 @@ def test_the_variable_that_chooses_all_organizations_is_none_of_its_business(
     answer = events(server, tmp_path, "-o", "ndjson", LANGSMITH_AUDIT_ALL="true")
     assert len(lines(answer.stdout)) == 10
     assert "LANGSMITH_API_KEY" in environment(tmp_path)
+
+
+def started(server: EventServer, home: Path, out: Path, *arguments: str) -> forked.Fork:
+    """A run that goes on while the test does, its events at the end of a file."""
+    with out.open("ab") as stdout, (home / "stderr").open("ab") as stderr:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        streams = (nothing, stdout.fileno(), stderr.fileno())
+        told = ("events", "--url", server.url, "-o", "ndjson", *arguments)
+        fork = forked.shared().start(told, environment(home), streams)
+        os.close(nothing)
+    return fork
+
+
+def whole(path: Path) -> list[str]:
+    """The ids of all lines that are whole."""
+    found = []
+    for line in path.read_text().splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            found.append(json.loads(line)["metadata"]["uid"])
+    return found
+
+
+def test_killed_at_random_and_gone_on_with(tmp_path: Path, record_property) -> None:
+    given = rows(3000, NOW - timedelta(days=12), NOW - timedelta(minutes=5))
+    out, chance = tmp_path / "events.ndjson", random.Random(4)
+    options = ("--since", "13d", "--state", str(tmp_path / "state"))
+    with serving(given) as server:
+        server.delay = 0.02
+        for _ in range(10):
+            run = started(server, tmp_path, out, *options)
+            enough = len(whole(out)) + chance.randrange(1, 250)
+            while run.poll() is None and len(whole(out)) < enough:
+                time.sleep(0.01)
+            run.kill()
+            run.wait(30)
+        assert started(server, tmp_path, out, *options).wait(60) == 0
+        assert started(server, tmp_path, out, *options).wait(60) == 0
+    found = whole(out)
+    repeats = len(found) - len(set(found))
+    record_property("repeats", repeats)
+    assert set(found) == {row["id"] for row in given}
+    assert repeats < 10 * 4 * 300
+    assert "0 events" in (tmp_path / "stderr").read_text().splitlines()[-1]
+
+
+def test_sigterm_ends_it_after_the_event_under_way_with_the_state_written(tmp_path: Path) -> None:
+    given = rows(500, NOW - timedelta(hours=20), NOW - timedelta(minutes=5))
+    out, state = tmp_path / "events.ndjson", tmp_path / "state"
+    options = ("--follow", "--lag", "2s", "--state", str(state), "--heartbeat", "1s")
+    with serving(given) as server:
+        run = started(server, tmp_path, out, *options)
+        while len(whole(out)) < len(given):
+            time.sleep(0.05)
+        again = events(server, tmp_path, "--state", str(state))
+        assert again.returncode == 5
+        assert "LSA833" in again.stderr
+        late = rows(1, NOW - timedelta(seconds=1), datetime.now(UTC), seed=3)[0]
+        late["request_time"] = datetime.now(UTC)
+        server.log.add(late)
+        while late["id"] not in whole(out):
+            time.sleep(0.05)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(30) == 143
+        told = (tmp_path / "stderr").read_text()
+        assert "stopped: 501 events" in told
+        answer = events(server, tmp_path, "--state", str(state), "-o", "ndjson")
+    assert len(whole(out)) == 501
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert "going on from" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--follow", "--until", "1h"),
+        ("--follow", "-o", "json"),
+        ("--follow", "--limit", "5"),
+        ("--state", "s", "--source", "both"),
+        ("--follow", "--lag", "soon"),
+        ("--state", "no/folder"),
+    ],
+)
+def test_what_does_not_go_together(server, tmp_path, arguments) -> None:
+    answer = events(server, tmp_path, *arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert server.requests == []
+
+
+def test_a_line_that_a_kill_cut_off_is_ended_and_a_csv_has_one_heading(
+    server: EventServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "events"
+    out.write_text('{"metadata": {"uid": "tor')
+    assert started(server, tmp_path, out, "--state", str(tmp_path / "a")).wait(60) == 0
+    first, *rest = out.read_text().splitlines()
+    assert first.endswith("tor")
+    assert len(rest) == len(whole(out)) > 50
+    out.write_text("")
+    for name in ("b", "c"):
+        options = ("--state", str(tmp_path / name), "-o", "csv", "--since", "3h")
+        assert started(server, tmp_path, out, *options).wait(60) == 0
+    assert out.read_text().count("time,uid") == 1
 
 
 class TestOnACluster:

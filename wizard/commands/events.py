@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from wizard.events.patience import Patience
-from wizard.events.range import Range, range_of
+from wizard.events.range import Range, duration, range_of, told
 from wizard.events.source import FULL_PAGE, FromApi, Source
 from wizard.events.wanted import LIMITS, STATUSES, Wanted, refuse_unknown, workspace_id
 from wizard.events.windows import AT_A_TIME, Window, Windows
@@ -67,6 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"windows of a day that are read side by side (default: {AT_A_TIME})",
     )  # fmt: skip
     how.add_argument("-o", "--format", choices=FORMATS, default="table")
+    on = parser.add_argument_group("going on")
+    on.add_argument("--follow", action="store_true", help="all of the range, and then what comes")
+    on.add_argument(
+        "--state", metavar="FILE",
+        help="go on where the last run with this file ended; all of the range the first time",
+    )  # fmt: skip
+    on.add_argument(
+        "--lag", default="2m", metavar="TIME",
+        help="how late an event may be recorded and still be found (default: 2m)",
+    )  # fmt: skip
+    on.add_argument(
+        "--heartbeat", default="1m", metavar="TIME",
+        help="how often --follow says on standard error how it stands (default: 1m)",
+    )  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> Exit:
@@ -76,6 +92,8 @@ def main(args: argparse.Namespace) -> Exit:
         Problem: what is asked for cannot be, or the log cannot be read.
     """
     wanted = _wanted(args)
+    lag = duration("--lag", args.lag)
+    _refuse_together(args)
     for note in wanted.range.notes:
         say(note)
     about = {"start": wanted.range.start.isoformat(), "end": wanted.range.end.isoformat()}
@@ -85,20 +103,47 @@ def main(args: argparse.Namespace) -> Exit:
     if args.source == "database":
         with _located(args) as systems:
             table = _table(systems, wanted)
+            if args.follow or args.state:
+                return _go_on(args, wanted, lag, table, str(systems.place.as_json()), out)
             if args.every:
-                backwards = args.format == "table"
-                windows = table.batches(wanted.range, backwards=backwards)
-                _every(windows, table, wanted, out)
+                _every(table.batches(wanted.range, backwards=_backwards(args)), table, wanted, out)
             else:
                 _some(table, wanted, args, out)
             say(f"from {systems.database.login.subject}: {systems.database.login.evidence}")
         return Exit.OK
-    with _api(args) as (api, told):
+    with _api(args) as (api, where, told):
         try:
-            _from_api(api, wanted, args, out)
+            return _from_api(api, wanted, lag, args, where, out)
         except Problem as problem:
             raise told(problem) from None
-    return Exit.OK
+
+
+def _backwards(args: argparse.Namespace) -> bool:
+    """Whether the newest come first: as a person reads, and not where it goes on."""
+    return bool(args.format == "table" and not args.follow and not args.state)
+
+
+def _refuse_together(args: argparse.Namespace) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        Problem: LSA830.
+    """
+    goes_on = args.follow or args.state
+    for one, other, together in (
+        ("--follow", "--until", args.follow and args.until),
+        ("--follow", "--format json", args.follow and args.format == "json"),
+        ("--follow or --state", "--limit", goes_on and args.limit),
+        ("--follow or --state", "--source both", goes_on and args.source == "both"),
+    ):
+        if together:
+            raise Problem(
+                "LSA830",
+                f"{one} and {other} do not go together",
+                on="this invocation",
+                next_step=f"leave out one of {one} and {other}",
+                exit=Exit.USAGE,
+            )
 
 
 def _wanted(args: argparse.Namespace) -> Wanted:
@@ -123,8 +168,8 @@ def _wanted(args: argparse.Namespace) -> Wanted:
 @contextlib.contextmanager
 def _api(
     args: argparse.Namespace,
-) -> Iterator[tuple[LangSmithApi, Callable[[Problem], Problem]]]:
-    """The API for reading the log, and how its refusals are told.
+) -> Iterator[tuple[LangSmithApi, str, Callable[[Problem], Problem]]]:
+    """The API for reading the log, which one it is, and how its refusals are told.
 
     With an address and a key that were told, neither a cluster nor helm is looked at.
     """
@@ -137,10 +182,12 @@ def _api(
         with contextlib.ExitStack() as stack:
             asking = Asking(target, stack)
             told = agreed(target, None) or url
-            yield asking.log(told), lambda problem: asking.refusal(told, problem)
+            api = asking.log(told)
+            yield api, api.base_url, lambda problem: asking.refusal(told, problem)
         return
     with _located(args, cluster=not url) as systems:
-        yield systems.log, systems.refusal
+        where = systems.log.base_url if url else str(systems.place.as_json())
+        yield systems.log, where, systems.refusal
 
 
 @contextlib.contextmanager
@@ -156,15 +203,68 @@ def _located(args: argparse.Namespace, *, cluster: bool = True) -> Iterator[Syst
         yield systems
 
 
-def _from_api(api: LangSmithApi, wanted: Wanted, args: argparse.Namespace, out: Writer) -> None:
+def _from_api(
+    api: LangSmithApi,
+    wanted: Wanted,
+    lag: timedelta,
+    args: argparse.Namespace,
+    where: str,
+    out: Writer,
+) -> Exit:
     if wanted.operations:
         refuse_unknown(wanted.operations, api.operations())
+    if args.follow or args.state:
+        patience = Patience(math.inf if args.follow else MORE_PATIENCE, say)
+        return _go_on(args, wanted, lag, FromApi(api, wanted, patience), where, out)
     if not args.every:
         _some(FromApi(api, wanted, Patience(PATIENCE, say)), wanted, args, out)
-        return
-    backwards = args.format == "table"
-    with _windows(api, wanted, args, backwards=backwards) as windows:
+        return Exit.OK
+    with _windows(api, wanted, args, backwards=_backwards(args)) as windows:
         _every(windows, windows, wanted, out)
+    return Exit.OK
+
+
+def _go_on(
+    args: argparse.Namespace, wanted: Wanted, lag: timedelta, source: Source, where: str,
+    out: Writer,
+) -> Exit:  # fmt: skip
+    """Give what was not given yet, and follow where that is wanted; the state is kept."""
+    from pathlib import Path
+
+    from wizard.console.interrupts import StopSwitch
+    from wizard.console.output import appends, on_disk
+    from wizard.events.follow import POLL, Going, Stop, follow
+    from wizard.records.checkpoint import Checkpoint
+
+    every = duration("--heartbeat", args.heartbeat).total_seconds()
+    query = {"source": args.source, "of": where, **wanted.filters}
+    query |= {"organization": " ".join(args.settings.get("org") or ())}
+    at_a_time = args.at_a_time if args.source == "api" else 1
+    switch = StopSwitch()
+    path = Path(args.state).expanduser() if args.state else None
+    with Checkpoint(path, query) as kept, switch.installed(), switch.guarded():
+        going = Going(kept, lag, lambda it: out.write((it,)), on_disk, lambda: switch.asked,
+                      say, every if args.follow else math.inf)  # fmt: skip
+        if kept.through:
+            say(f"going on from {told(kept.through)}")
+        if not (appends() and args.format == "csv"):
+            out.begin()
+
+        def windows(range: Range) -> Windows:
+            return Windows(source, range, at_a_time=at_a_time, look=going.look)
+
+        try:
+            if args.follow:
+                poll = min(POLL, max(lag.total_seconds() / 4, 0.2))
+                follow(going, windows, wanted.range.start, poll)
+            begin = min(kept.through or wanted.range.start, wanted.range.end)
+            going.over(windows(Range(begin, wanted.range.end)), datetime.now(UTC))
+        except Stop:
+            say(f"stopped: {going.words}")
+            return Exit.TERMINATED if switch.signum != signal.SIGINT else Exit.INTERRUPTED
+    out.end()
+    say(going.words + ("; the same command goes on from there" if path else ""))
+    return Exit.OK
 
 
 @contextlib.contextmanager
@@ -218,7 +318,9 @@ def _every(
         count += len(window.events)
         out.write(window.events)
         sys.stdout.flush()
+        _show(f"{_counted(count)}, {told(window.range.end)} …")
         window = next(reading, None)
+    _show("")
     out.end()
     sys.stdout.flush()
     say(f"{_counted(count)}{_again(read.repeated)}, {wanted.range.words}")
@@ -249,6 +351,13 @@ def _counted(count: int) -> str:
 
 def _again(repeated: int) -> str:
     return f", {repeated:,} duplicate{'' if repeated == 1 else 's'} left out" if repeated else ""
+
+
+def _show(text: str) -> None:
+    """Progress in a terminal that the events do not go to."""
+    if sys.stderr.isatty() and not sys.stdout.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
 
 
 def say(text: str) -> None:

@@ -75,6 +75,7 @@ class StopSwitch:
 
     def __init__(self) -> None:
         self.asked = False
+        self.signum = 0
         self.unread = False
         self._guarded = False
 
@@ -121,7 +122,7 @@ class StopSwitch:
         if signum == HANGUP:
             let_go_of_the_terminal()
         if self._guarded and (signum == HANGUP or not self.asked):  # a shell may repeat a SIGHUP
-            self.asked = True
+            self.asked, self.signum = True, signum
             return
         interrupted = Interrupted(signum)
         if not _prompts or not _prompts[-1](interrupted):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from typing import Any, TextIO, cast
 
@@ -29,6 +30,34 @@ def for_programs() -> TextIO:
     with contextlib.suppress(AttributeError, ValueError, OSError):
         cast("Any", sys.stdout).reconfigure(encoding="utf-8", errors="backslashreplace")
     return sys.stdout
+
+
+def appends() -> bool:
+    """Whether standard output goes on in a file with something in it.
+
+    A line that a kill has cut off there is ended, so that the next one is whole.
+    """
+    try:
+        handle = sys.stdout.fileno()
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode) or not facts.st_size:
+            return False
+        with open(f"/dev/fd/{handle}", "rb") as file:  # noqa: PTH123 - a handle, no place
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                sys.stdout.write("\n")
+    except (AttributeError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def on_disk() -> None:
+    """Write out what standard output has, to the disk where it is a file."""
+    sys.stdout.flush()
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        os.fsync(sys.stdout.fileno())
 
 
 def flushed() -> None:

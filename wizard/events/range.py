@@ -34,7 +34,7 @@ class Range:
     @property
     def words(self) -> str:
         """The range as a person reads it."""
-        return f"{_told(self.start)} to {_told(self.end)}"
+        return f"{told(self.start)} to {told(self.end)}"
 
 
 def range_of(since: str, until: str | None, now: datetime) -> Range:
@@ -49,7 +49,7 @@ def range_of(since: str, until: str | None, now: datetime) -> Range:
     if end < start:
         raise _refused(
             "--until" if until else "--since",
-            f"the end ({_told(end)}) is before the start ({_told(start)})",
+            f"the end ({told(end)}) is before the start ({told(start)})",
         )
     return Range(start, end, tuple(notes), open=not until)
 
@@ -97,7 +97,8 @@ def _why(text: str) -> str:
     return f"{text!r} is neither a duration nor a time"
 
 
-def _told(moment: datetime) -> str:
+def told(moment: datetime) -> str:
+    """A moment as messages name it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
