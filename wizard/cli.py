@@ -108,7 +108,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = _report(problem) if problem else _defect(error)
         code = code if code == Exit.STOPPED else told
     output.silence()
-    return int(code)
+    return int(code) if not _by_nagios(arguments) else _nagios_code(code)
+
+
+def _by_nagios(arguments: list[str]) -> bool:
+    """Whether a server asks that knows four codes alone, whatever ends the check."""
+    return arguments[:1] == ["check"] and "--format nagios" in " ".join(arguments).replace("=", " ")
+
+
+def _nagios_code(code: int) -> int:
+    from wizard.formats.nagios import code_of
+
+    return code_of(code)
 
 
 def _ended(arguments: list[str]) -> int:

@@ -102,11 +102,11 @@ def make_private(folder: Path) -> None:
     folder.stat()
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file beside its place and rename it, so that it is never there in part.
 
-    The mode of a file that is replaced stays; a new one has what the umask leaves. What is no
-    regular file (a terminal, a pipe), or a stream of this process, is written as it is.
+    Without a `mode` that of a file that is replaced stays; a new one has what the umask leaves.
+    What is no regular file (a terminal, a pipe), or a stream of this process, is written as it is.
 
     Raises:
         OSError: it cannot be written; what was there is there still.
@@ -116,7 +116,8 @@ def replace_file(path: Path, data: bytes) -> None:
     if stream or (target.exists() and not target.is_file()):
         path.write_bytes(data)
         return
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    if mode is None and target.exists():
+        mode = stat.S_IMODE(target.stat().st_mode)
     beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
     try:
         with os.fdopen(os.open(beside, _NEW, 0o666), "wb") as file:

@@ -23,12 +23,14 @@ class Sight:
     Attributes:
         now: when it began (UTC).
         remarks: what its last line must say, a part of a sentence each.
+        measures: what was measured, in base units, by the names in `wizard.records.report`.
     """
 
     def __init__(self, systems: Systems) -> None:
         self.systems = systems
         self.now = datetime.now(UTC)
         self.remarks: list[str] = []
+        self.measures: dict[str, float] = {}
         self._observed: dict[str, Observation | Problem] = {}
 
     def observed(self, step: Step) -> Observation:

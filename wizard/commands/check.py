@@ -16,14 +16,17 @@ from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, checked
 from wizard.engine.look import tell_unread_history
-from wizard.formats import FORMATS, show
+from wizard.formats import OF_CHECKS, show
 from wizard.formats.blocks import TOLD, View
-from wizard.formats.check import check_page
+from wizard.formats.check import check_page, tell_verdict
 from wizard.options import PREFIX, positive_seconds
 from wizard.problems import Exit, Problem
 from wizard.records.findings import State
 from wizard.records.suppressions import suppressions
+from wizard.systems.access import not_understood
 
+NAGIOS_LIMIT = 30.0
+"""Seconds within which a plugin answers where nobody says otherwise."""
 PAUSE = 5.0
 """Seconds between two checks while it is waited."""
 PASSING = frozenset(
@@ -42,7 +45,16 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is looked at, how it is judged, and how it is told."""
-    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--format", choices=OF_CHECKS, default="text")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the result there, whole or not at all"
+    )
+    parser.add_argument(
+        "--verdict-file",
+        type=Path,
+        metavar="FILE",
+        help="write the last line there, too (a pod's /dev/termination-log)",
+    )
     group = parser.add_argument_group("the check")
     group.add_argument(
         "--only", action="append", metavar="AREA|ID", help="look at this alone; repeat it"
@@ -72,11 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="check again until all is well, as long as that may be (90s, 5m, 1h30m)",
     )
     group.add_argument(
+        "-t",
         "--time-limit",
         type=positive_seconds,
-        default=DAY,
         metavar="SECONDS",
-        help="end a check after this, and tell what was not run",
+        help="end a check after this, and tell what was not run (for nagios: 30)",
     )
     told = parser.add_argument_group("how much is told as text")
     told.add_argument(
@@ -96,6 +108,9 @@ def main(args: argparse.Namespace) -> Exit:
     Raises:
         Problem: an option is wrong, or the target cannot be told.
     """
+    nagios = args.format == "nagios"
+    if args.output and args.format == "text":
+        raise not_understood("--output", "text goes to standard output; name another --format")
     areas = _chosen(args.only or [])
     if args.list:
         return _listed(areas)
@@ -103,18 +118,21 @@ def main(args: argparse.Namespace) -> Exit:
     terms = Terms(
         areas,
         not args.only,
-        args.time_limit,
-        args.fail_on == "warn",
+        args.time_limit or (NAGIOS_LIMIT if nagios else DAY),
+        nagios or args.fail_on == "warn",
         suppressions(path, args.skip_finding),
     )
     answers = Answers(args.settings, may_ask=False)
     with Waiting() as waiting:
         done = _well(lambda: checked(answers.locate, terms, waiting.on), args.wait, waiting)
+    page = check_page(done.report, _view(args))
+    if args.verdict_file:
+        tell_verdict(page.verdict, args.verdict_file)
     if done.problem and args.format == "text":
         raise done.problem
     tell_unread_history()
-    show(check_page(done.report, _view(args)), args.format)
-    if done.problem:
+    show(page, args.format, args.output)
+    if done.problem and not nagios:
         raise done.problem
     return done.report.exit
 

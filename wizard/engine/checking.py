@@ -70,7 +70,9 @@ def checked(
     problem: Problem | None = None
     exit: Exit | None = None
     try:
-        with Systems(locate(), by_labels=True) as systems:
+        target = locate()
+        facts = {"namespace": target.namespace, "release": target.release}
+        with Systems(target, by_labels=True) as systems:
             walk.run(systems, terms.limit, say)
             facts = where(systems, at_once=bool(walk.ended))
     except Problem as caught:
@@ -84,7 +86,18 @@ def checked(
         found = (finding for area in areas for finding in area.findings)
         exit = verdict(found, fail_on_warn=terms.fail_on_warn)
     took = time.monotonic() - began
-    return Checked(Report(facts, areas, exit, at, took, tuple(walk.remarks), walk.ended), problem)
+    told = Report(
+        facts,
+        areas,
+        exit,
+        at,
+        took,
+        tuple(walk.remarks),
+        walk.ended,
+        walk.measures,
+        fail_on_warn=terms.fail_on_warn,
+    )
+    return Checked(told, problem)
 
 
 class Walk:
@@ -93,11 +106,13 @@ class Walk:
     Attributes:
         ended: why it did not come to its end; empty when it did.
         remarks: what the last line must say, a part of a sentence each.
+        measures: what was measured, see `wizard.checks.check.Sight`.
     """
 
     def __init__(self, areas: Sequence[Area]) -> None:
         self.ended = ""
         self.remarks: list[str] = []
+        self.measures: dict[str, float] = {}
         self._areas = areas
         self._checks = [check for area in areas for check in area.checks]
         self._found: dict[str, tuple[Finding, ...]] = {}
@@ -111,7 +126,7 @@ class Walk:
             Problem: the invocation itself is wrong (exit code 2).
         """
         end, sight = time.monotonic() + limit, Sight(systems)
-        self.remarks = sight.remarks
+        self.remarks, self.measures = sight.remarks, sight.measures
         ahead = partial(_read_ahead, systems, self._areas)
         threading.Thread(target=ahead, name="ahead", daemon=True).start()
         left = list(self._checks)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from wizard.problems import Exit
 from wizard.record import dataclass
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding, State
-from wizard.records.report import Report
+from wizard.records.report import Report, worst
 
 Rows: TypeAlias = Sequence[tuple[str, str]]
 """Names and their values."""
@@ -108,8 +109,8 @@ class Page:
         notes: what a reader has to know first.
         about: what the report itself is; `target` what it is of, `sources` what it was made from.
         ends: what follows the sections.
-        report: of a health check all that was found, for formats of that alone; view: how much of
-            it a person wants to see.
+        report: of a health check all that was found, for formats of that alone; `several` of
+            several installations; view: how much of it a person wants to see.
     """
 
     title: str
@@ -124,7 +125,18 @@ class Page:
     ends: Sequence[Section] = ()
     sources: Rows = ()
     report: Report | None = None
+    several: Sequence[Report] = ()
     view: View = View()
+
+    @property
+    def reports(self) -> Sequence[Report]:
+        """Of a health check one an installation."""
+        return self.several or ((self.report,) if self.report else ())
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of a health check: the worst of its installations."""
+        return worst(it.exit for it in self.reports)
 
     @property
     def made_from(self) -> tuple[Section, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.formats import blocks
 from wizard.problems import Exit
 from wizard.records.findings import State
 from wizard.records.report import Report
+from wizard.safe import safe
 
 if TYPE_CHECKING:
     from wizard.records.changes import Change
@@ -62,9 +64,8 @@ def closing(report: Report) -> str:
     named = f": {', '.join(ids[:NAMED])}" + (" …" if len(ids) > NAMED else "") if ids else ""
     verdict = report.ended or report.verdict
     counts = f"{', '.join(told)} of {number} checks {took}"
-    return (
-        f"{verdict.capitalize()}{named}. {counts.capitalize()}.{besides} Exit code {report.exit:d}."
-    )
+    verdict = verdict[:1].upper() + verdict[1:]
+    return f"{verdict}{named}. {counts.capitalize()}.{besides} Exit code {report.exit:d}."
 
 
 WORDS = (State.FAIL, State.UNKNOWN, State.WARN)
@@ -78,6 +79,22 @@ TOLD = {
     State.SKIP: "left out",
     State.PASS: "passed",
 }
+
+
+LONGEST = 2_000
+"""Characters of a verdict; a pod's termination message has 4,096 bytes at most."""
+
+
+def tell_verdict(verdict: str, file: Path) -> None:
+    """Write the last line to a file, too; where that cannot be, it is said and goes without."""
+    from wizard.console import screen
+    from wizard.files import replace_file
+
+    try:
+        replace_file(file, f"{safe(verdict)[:LONGEST]}\n".encode())
+    except OSError as error:
+        why = f"The verdict was not written to {file}: {error.strerror or error}"
+        screen.talk().print(screen.info(why, "LSA904"))
 
 
 def hand_over(change: Change) -> None:

@@ -24,7 +24,13 @@ _DIFF = {"+": "added", "-": "removed", "@": "place"}
 
 def draw(page: blocks.Page) -> None:
     """Write the file to standard output, as UTF-8 whatever the terminal's encoding is."""
-    text = Template(template("report/page.html")).substitute(
+    sys.stdout.flush()
+    sys.stdout.buffer.write(rendered(page).encode("utf-8", "replace"))
+
+
+def rendered(page: blocks.Page) -> str:
+    """The file."""
+    return Template(template("report/page.html")).substitute(
         title=words(f"{page.title} {page.id}".strip()),
         heading=words(page.title) + (f" {element('code', words(page.id))}" if page.id else ""),
         style=template("report/report.css"),
@@ -38,8 +44,6 @@ def draw(page: blocks.Page) -> None:
         target=_part("Target", page.target),
         sources=_part("What it was made from", page.sources),
     )
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
 
 
 def words(raw: str, *, lines: bool = False) -> str:

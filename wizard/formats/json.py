@@ -11,5 +11,9 @@ from wizard.safe import safe_json
 
 def draw(page: blocks.Page) -> None:
     """Write the document to standard output."""
-    text = json.dumps(page.document, indent=2, ensure_ascii=False)
-    for_programs().write(safe_json(text + "\n"))
+    for_programs().write(rendered(page))
+
+
+def rendered(page: blocks.Page) -> str:
+    """The document."""
+    return safe_json(json.dumps(page.document, indent=2, ensure_ascii=False) + "\n")

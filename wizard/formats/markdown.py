@@ -27,7 +27,12 @@ _LANGUAGES = {"argv": "sh", "sql": "sql", "diff": "diff", "yaml": "yaml"}
 def draw(page: blocks.Page) -> None:
     """Write the page to standard output, as UTF-8 whatever the terminal's encoding is."""
     sys.stdout.flush()
-    sys.stdout.buffer.write("\n".join(_page(page)).encode("utf-8", "replace"))
+    sys.stdout.buffer.write(rendered(page).encode("utf-8", "replace"))
+
+
+def rendered(page: blocks.Page) -> str:
+    """The page."""
+    return "\n".join(_page(page))
 
 
 def _page(page: blocks.Page) -> Iterator[str]:

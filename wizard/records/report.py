@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,14 @@ MEANING = {
 """What an exit code of a look says in words."""
 ORDER = (State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN, State.INFO, State.SKIP, State.PASS)
 """The states, the worst first."""
+
+
+MEASURES = {
+    "newest_event_timestamp_seconds": "When the newest event of the audit log was recorded",
+    "table_rows": "Rows of audit_logs, by the planner's estimate",
+    "certificate_expiry_timestamp_seconds": "When the certificate of LangSmith's address ends",
+}
+"""What is measured of an installation, in base units, and what it is."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Report:
         checked_at: when it began (UTC); `duration_s` how long it took, in seconds.
         remarks: what the counts do not say, sentences without their end.
         ended: why it did not come to its end; empty when it did.
+        measures: what was measured, by the names in MEASURES.
+        fail_on_warn: whether warnings alone make an exit code of their own.
     """
 
     target: Mapping[str, str]
@@ -63,6 +73,14 @@ class Report:
     duration_s: float
     remarks: tuple[str, ...] = ()
     ended: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    fail_on_warn: bool = False
+
+    @property
+    def name(self) -> str:
+        """The installation in a few words, as lists of several and machines tell it from others."""
+        place = f"{self.target.get('namespace') or '?'}/{self.target.get('release') or '?'}"
+        return self.target.get("name") or place
 
     @property
     def findings(self) -> Iterator[Finding]:
@@ -102,7 +120,7 @@ class Report:
             return "not finished"
         if self.exit == Exit.OK and self.counts[State.WARN]:
             return "fine, but for warnings"
-        return MEANING[self.exit]
+        return MEANING.get(self.exit, "not finished")
 
     def as_json(self) -> dict[str, Any]:
         """The document, as `--format json` has it."""
@@ -117,8 +135,10 @@ class Report:
             "exit_code": int(self.exit),
             "verdict": self.verdict,
             "ended": self.ended,
+            "fail_on": "warn" if self.fail_on_warn else "fail",
             "summary": {**counts, "suppressed": suppressed},
             "remarks": list(self.remarks),
+            "measures": dict(self.measures),
             "areas": [
                 {
                     "name": area.name,
@@ -152,3 +172,16 @@ def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
     if State.WARN in states and fail_on_warn:
         return Exit.WARNED
     return Exit.OK
+
+
+WORST = (
+    Exit.TERMINATED, Exit.INTERRUPTED, Exit.UNEXPECTED, Exit.FAILED, Exit.USAGE, Exit.UNKNOWN,
+    Exit.WARNED,
+)  # fmt: skip
+"""Of several installations the one that comes first here decides."""
+
+
+def worst(exits: Iterable[Exit]) -> Exit:
+    """The exit code of several checks."""
+    found = set(exits)
+    return next((it for it in WORST if it in found), max(found, default=Exit.OK))
