@@ -85,6 +85,13 @@ COMMANDS: dict[str, Command] = {
         shared=True,
         reads=True,
     ),
+    "cronjob": Command(
+        "the health check as a CronJob, as YAML",
+        "wizard.commands.cronjob",
+        shared=True,
+        reads=True,
+    ),
+    "image": Command("a Dockerfile for the CronJob's image", "wizard.commands.image"),
     "explain": Command("what a finding means, offline", "wizard.commands.explain"),
     "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),
 }

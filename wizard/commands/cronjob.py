@@ -1,0 +1,160 @@
+"""`langsmith-audit cronjob`: the health check as a CronJob, as YAML. It changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from string import Template
+
+from wizard import __version__
+from wizard.engine.answers import Answers
+from wizard.engine.grants import add_tiers, declared, granted, service_account, tier_of
+from wizard.problems import Exit
+from wizard.resources import template
+from wizard.safe import safe
+from wizard.settings import Target
+from wizard.systems.access import not_understood
+from wizard.systems.kubernetes.rbac import as_yaml
+
+NAMESPACE = "langsmith"
+KEYS = "/run/secrets/langsmith-audit"
+"""Where the container has the Secret's keys as files."""
+SAID_AGAIN = (
+    "url", "org", "all", "only_off", "database", "skip", "gitops", "connect_limit", "lock_limit"
+)  # fmt: skip
+"""The options that the check in the pod is given as they are given here; files are not there."""
+_SCHEDULE = re.compile(
+    r"[\w*/,?-]+( +[\w*/,?-]+){4}|@(hourly|daily|midnight|weekly|monthly|yearly|annually)"
+)
+MONITORING = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """When, from which image, with which Secret, and the alert."""
+    add_tiers(parser)
+    option = parser.add_argument
+    option("--name", default="langsmith-audit-check", help="what all of it is called")
+    option(
+        "--schedule",
+        default="17 5 * * *",
+        metavar="CRON",
+        help='when (default: "17 5 * * *", every night)',
+    )
+    option("--time-zone", default="Etc/UTC", metavar="ZONE", help="the schedule's (default: UTC)")
+    option(
+        "--image",
+        default=f"langsmith-audit:{__version__}",
+        help="the image; langsmith-audit image prints its Dockerfile",
+    )
+    option(
+        "--secret",
+        default="langsmith-audit",
+        metavar="NAME",
+        help="the Secret with the key api-key, and with --database direct the key database-url",
+    )
+    option("--state-claim", metavar="NAME", help="a PersistentVolumeClaim that keeps the history")
+    option(
+        "--alert",
+        choices=("operator", "file", "none"),
+        default="operator",
+        help="the alert rules as a PrometheusRule (default), as a rule file alone, or not",
+    )
+    option(
+        "--stale-after",
+        type=int,
+        default=93_600,
+        metavar="SECONDS",
+        help="how old the last good result may be (default: 93600, 26 hours)",
+    )
+    option("check", nargs="*", metavar="OPTION", help="after --: options of check")
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """Print ServiceAccount, CronJob, Role, RoleBinding and the alert rules.
+
+    Raises:
+        Problem: a name or the schedule cannot be one.
+    """
+    _refuse(args)
+    target = Answers(args.settings, may_ask=False).target()
+    target = replace(target, namespace=target.namespace or NAMESPACE)
+    if args.alert == "file":
+        sys.stdout.write(_alerts(args, target))
+        return Exit.OK
+    tier = tier_of(args, "check")
+    account = service_account(args.name, target.namespace)
+    for line in _head(args, target):
+        sys.stdout.write(f"# {safe(line)}\n")
+    sys.stdout.write(_cronjob(args, target))
+    sys.stdout.write("---\n" + as_yaml(granted(declared(tier, target), args.name, account)))
+    if args.alert == "operator":
+        about = json.dumps({"name": args.name, "namespace": target.namespace})
+        rules = textwrap.indent(_alerts(args, target), "  ")
+        sys.stdout.write(f"---\n{MONITORING}metadata: {about}\nspec:\n{rules}")
+    return Exit.OK
+
+
+def _refuse(args: argparse.Namespace) -> None:
+    """What no API server would take."""
+    for option in ("name", "secret", "state_claim"):
+        text = getattr(args, option) or "a"
+        if len(text) > 52 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", text):
+            flag = f"--{option.replace('_', '-')}"
+            raise not_understood(flag, "lower-case letters, digits and -, 52 at most")
+    if not _SCHEDULE.fullmatch(args.schedule):
+        raise not_understood("--schedule", "five fields as cron has them, or @daily")
+    if args.stale_after <= 0:
+        raise not_understood("--stale-after", "a number of seconds above zero")
+
+
+def _head(args: argparse.Namespace, target: Target) -> Iterator[str]:
+    """What has to be there before."""
+    files = "--from-file api-key=FILE"
+    files += " --from-file database-url=FILE" if target.database == "direct" else ""
+    yield "The health check as a CronJob: kubectl apply -f -"
+    yield f"The image: langsmith-audit image | docker build -t {shlex.quote(args.image)} -"
+    yield f"The key: kubectl create secret generic {args.secret} -n {target.namespace} {files}"
+    if target.database == "direct":
+        yield "The database's login: langsmith-audit rbac --for check --sql"
+    yield f"Once, now: kubectl create job -n {target.namespace} --from cronjob/{args.name} once"
+
+
+def _cronjob(args: argparse.Namespace, target: Target) -> str:
+    claim = {"persistentVolumeClaim": {"claimName": args.state_claim}}
+    words = {
+        "name": args.name,
+        "namespace": target.namespace,
+        "schedule": args.schedule,
+        "zone": args.time_zone,
+        "image": args.image,
+        "args": list(_argv(args, target)),
+        "secret": args.secret,
+        "secrets": KEYS,
+    }
+    state = claim if args.state_claim else {"emptyDir": {"sizeLimit": "64Mi"}}
+    quoted = {name: json.dumps(value) for name, value in words.items()}
+    text = Template(template("cluster/cronjob.yaml"))
+    return text.substitute(quoted, state=json.dumps(state)[1:-1])
+
+
+def _argv(args: argparse.Namespace, target: Target) -> Iterator[str]:
+    """The command in the pod."""
+    yield from ("check", "-n", target.namespace, "--release", target.release)
+    yield from ("--api-key-file", f"{KEYS}/api-key", "--verdict-file", "/dev/termination-log")
+    if target.database == "direct":
+        yield from ("--database-url-file", f"{KEYS}/database-url")
+    for name, words in target.typed:
+        if name in SAID_AGAIN:
+            yield from shlex.split(words)
+    yield from args.check
+
+
+def _alerts(args: argparse.Namespace, target: Target) -> str:
+    words = {"name": args.name, "namespace": target.namespace, "stale": str(args.stale_after)}
+    return Template(template("cluster/alerts.yaml")).substitute(words)
