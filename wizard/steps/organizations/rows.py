@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
 from wizard.records.findings import Finding, State, failed, passed
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from wizard.systems.access import Systems
     from wizard.systems.postgres import Enabled, Organization
+    from wizard.systems.postgres.model import Limits
     from wizard.systems.postgres.organizations import Shown
 
 
@@ -160,13 +161,6 @@ def enable_many(systems: Systems, shown: Shown, path: Path) -> tuple[Enabled, Ma
         raise
     finally:
         file.close()
-
-
-class Limits(TypedDict):
-    """What a transaction is told besides its rows; seconds."""
-
-    lock_limit: float
-    accept_moved: bool
 
 
 def limits(systems: Systems) -> Limits:

@@ -25,8 +25,6 @@ from wizard.systems.kubernetes.errors import Call, transport_problem
 from wizard.systems.redact import redact
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from wizard.systems.kubernetes.http import Connection
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -80,12 +78,7 @@ class LocalForward:
             ) from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

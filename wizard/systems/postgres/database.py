@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 from wizard.systems.postgres import audit_log, organizations, tables
@@ -17,6 +17,7 @@ from wizard.systems.postgres.model import (
     Enabled,
     Identity,
     Kept,
+    Limits,
     Login,
     Organization,
     OrganizationCounts,
@@ -31,14 +32,10 @@ from wizard.systems.postgres.statements import statement
 from wizard.systems.postgres.tables import find_audit_logs
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from wizard.systems.postgres.session import Session
     from wizard.systems.postgres.transaction import Bench
 
 CONNECT_LIMIT = 10
-LOCK_LIMIT = 5.0
-STATEMENT_LIMIT = 30.0
 IDLE = 5.0
 """Seconds after which a connection is tried before it is used: a firewall may have forgotten it."""
 
@@ -66,12 +63,7 @@ class Database:
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -152,14 +144,9 @@ class Database:
     def enable(
         self,
         chosen: Sequence[Organization],
-        *,
-        lock_limit: float = LOCK_LIMIT,
-        statement_limit: float = STATEMENT_LIMIT,
-        accept_moved: bool = False,
+        **limits: Unpack[Limits],
     ) -> Enabled:
         """Turn audit logs on for exactly these organizations, as they were shown: all or nothing.
-
-        With `accept_moved` also where the database itself changes more of the rows (a trigger).
 
         Raises:
             Problem: nothing was changed, and the message says so; only with LSA547 (exit 9) it
@@ -167,7 +154,7 @@ class Database:
         """
         from wizard.systems.postgres import change
 
-        return change.enable(self._bench(lock_limit, statement_limit, accept_moved), chosen)
+        return change.enable(self._bench(limits), chosen)
 
     def show(self, which: str, *, limit: int | None = None) -> Shown:
         """Shared organizations of a kind, or the first of them in the order of their ids.
@@ -189,10 +176,7 @@ class Database:
         self,
         shown: Shown,
         kept: Kept,
-        *,
-        lock_limit: float = LOCK_LIMIT,
-        statement_limit: float = STATEMENT_LIMIT,
-        accept_moved: bool = False,
+        **limits: Unpack[Limits],
     ) -> Enabled:
         """`enable` for any number: batches in one transaction, in memory that does not grow.
 
@@ -201,17 +185,12 @@ class Database:
         """
         from wizard.systems.postgres import change
 
-        return change.enable_shown(
-            self._bench(lock_limit, statement_limit, accept_moved), shown, kept
-        )
+        return change.enable_shown(self._bench(limits), shown, kept)
 
     def put_back(
         self,
         changes: Iterable[RowChange],
-        *,
-        lock_limit: float = LOCK_LIMIT,
-        statement_limit: float = STATEMENT_LIMIT,
-        accept_moved: bool = False,
+        **limits: Unpack[Limits],
     ) -> PutBack:
         """Undo `enable`: the key's prior state, where the row is still what was written.
 
@@ -222,7 +201,7 @@ class Database:
         """
         from wizard.systems.postgres import put_back
 
-        return put_back.put_back(self._bench(lock_limit, statement_limit, accept_moved), changes)
+        return put_back.put_back(self._bench(limits), changes)
 
     def put_back_statement(self) -> str:
         """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
@@ -280,16 +259,8 @@ class Database:
         with self._live.reading() as session:
             return server_number(session)
 
-    def _bench(self, lock_limit: float, statement_limit: float, accept_moved: bool) -> Bench:  # noqa: FBT001
+    def _bench(self, limits: Limits) -> Bench:
         from wizard.systems.postgres.transaction import Bench
 
-        return Bench(
-            self._live,
-            self._login,
-            self._connect_limit,
-            self._table,
-            lock_limit,
-            statement_limit,
-            self._server,
-            accept_moved,
-        )
+        way = self._live, self._login, self._connect_limit, self._table
+        return Bench(*way, server=self._server, **limits)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypedDict
 from uuid import UUID
 
 from wizard.record import dataclass
@@ -40,7 +40,7 @@ class Login:
     """How to reach one PostgreSQL database.
 
     Attributes:
-        host: name or address; a folder for a Unix socket. Empty fields are left to libpq.
+        host: name or address; a folder for a Unix socket. Empty fields are left to libpq or psql.
         options: further libpq parameters (`sslmode`, `sslrootcert`, …), never `options`.
         schema: the schema that LangSmith uses (POSTGRES_SCHEMA), or None when nobody said.
         via: the way in, in words ("port-forward to pod langsmith-postgres-0", "direct").
@@ -53,11 +53,11 @@ class Login:
         otherwise: the same login with the other reading, where there are two.
     """
 
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    dbname: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = field(default="", repr=False)
+    dbname: str = ""
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     schema: str | None = None
     via: str = "direct"
@@ -245,6 +245,17 @@ class RowChange:
             PriorState.from_json(data["before"]),
             PriorState.from_json(data["after"]),
         )
+
+
+class Limits(TypedDict, total=False):
+    """What a change is told besides its rows: how long it waits, in seconds.
+
+    With `accept_moved` it goes on where the database itself changes more of the rows (a trigger).
+    """
+
+    lock_limit: float
+    statement_limit: float
+    accept_moved: bool
 
 
 @dataclass(frozen=True)

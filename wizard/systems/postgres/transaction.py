@@ -68,8 +68,8 @@ class Bench:
     login: Login
     connect_limit: int
     table: OrganizationsTable
-    lock_limit: float
-    statement_limit: float
+    lock_limit: float = 5.0
+    statement_limit: float = 30.0
     server: str | None = None
     accept_moved: bool = False
     moved: set[str] = field(default_factory=set)

@@ -23,8 +23,6 @@ from wizard.settings import Place, Target
 from wizard.systems.release.records import ReleaseRecords, history_of, record_of, stored_revisions
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from wizard.systems.helm.client import Helm
     from wizard.systems.helm.records import Chart, Release, Revision
     from wizard.systems.kubernetes.cluster import Cluster
@@ -56,12 +54,7 @@ class ReleaseLook:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._clients:
             self._looks.close()
 

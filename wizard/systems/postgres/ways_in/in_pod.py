@@ -103,11 +103,6 @@ def pod_login(
 
         first, other = stored.reading, stored.otherwise
         way = Login(
-            host="",
-            port=0,
-            user="",
-            password="",
-            dbname="",
             schema=installation.database.schema,
             via=f"psql in a pod of its own, {name}",
             why="as --database asks",
@@ -344,11 +339,6 @@ def exec_login(cluster: Cluster, installation: Installation, *, why: str) -> Log
             exit=Exit.FAILED,
         )
     return Login(
-        host="",
-        port=0,
-        user="",
-        password="",
-        dbname="",
         schema=installation.database.schema,
         via=f"psql in pod {bundled.pod}",
         why=why,
