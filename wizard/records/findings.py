@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.aim import aimed
-from wizard.problems import next_step_of
+from wizard.problems import Problem, next_step_of
 from wizard.record import dataclass
 from wizard.safe import tame
-
-if TYPE_CHECKING:
-    from wizard.problems import Problem
 
 
 class State(StrEnum):

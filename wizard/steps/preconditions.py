@@ -31,10 +31,10 @@ from wizard.systems.release.owners import (
     owner_of,
 )
 from wizard.systems.release.rendering import ORDER, leaves_of
+from wizard.systems.release.rendering import Path as At
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.release.rendering import Path as At
 
 
 HELM = "meta.helm.sh/release-name"

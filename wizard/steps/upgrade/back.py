@@ -18,7 +18,7 @@ from wizard.records.findings import Finding
 from wizard.records.journal import runs
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
-from wizard.steps.step import cannot, not_ours, nothing
+from wizard.steps.step import Watch, cannot, not_ours, nothing
 from wizard.steps.upgrade.drift import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll
@@ -26,7 +26,6 @@ from wizard.systems.helm.client import typed
 from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
-    from wizard.steps.step import Watch
     from wizard.systems.access import Systems
     from wizard.systems.helm.records import Release, Rollback, Upgrade
 

@@ -15,13 +15,12 @@ from wizard.records.findings import State
 from wizard.records.state import made_private
 from wizard.settings import STORED
 from wizard.steps.upgrade.ahead import line_findings
-from wizard.systems.access import not_understood
+from wizard.systems.access import Systems, not_understood
 from wizard.systems.release.stored_chart import make_sure, packaged, stored_chart
 
 if TYPE_CHECKING:
     from semver import Version
 
-    from wizard.systems.access import Systems
     from wizard.systems.helm.records import Chart, Upgrade
 
 PASSED: tuple[tuple[str, str], ...] = (

@@ -32,13 +32,13 @@ from wizard.systems.release.manifest import (
     wanted_objects,
 )
 from wizard.systems.release.rendering import ORDER, Differing, Renderings, differing
+from wizard.systems.release.rendering import Path as Place
 
 if TYPE_CHECKING:
     from wizard.settings import Target
     from wizard.systems.access import Systems
     from wizard.systems.helm.records import Upgrade
     from wizard.systems.release.installation import Backend
-    from wizard.systems.release.rendering import Path as Place
 
 
 Consents = tuple[Consent, ...]

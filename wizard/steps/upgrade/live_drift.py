@@ -43,13 +43,12 @@ from wizard.systems.release.manifest import (
     wanted_objects,
 )
 from wizard.systems.release.owners import HELM, applied_by_helm, managers_of, setter_of
-from wizard.systems.release.rendering import HOOK, ORDER, leaves_of
+from wizard.systems.release.rendering import HOOK, ORDER, Leaves, Path, leaves_of
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.helm.records import Release
     from wizard.systems.kubernetes.cluster import Cluster, Resource
-    from wizard.systems.release.rendering import Leaves, Path
 
 
 EDITS, NONE = "edits beside helm", "none"

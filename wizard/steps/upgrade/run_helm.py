@@ -23,7 +23,7 @@ from wizard.systems.calls import poll
 from wizard.systems.helm.process import still_runs
 from wizard.systems.kubernetes.events import Event, node_comes
 from wizard.systems.kubernetes.watching import EventWatch
-from wizard.systems.workload import BACK_OFF, NOT_LET_IN, Patience
+from wizard.systems.workload import BACK_OFF, NOT_LET_IN, Patience, RolloutStatus
 from wizard.systems.workload.hook_jobs import HookJob, hook_jobs
 from wizard.systems.workload.status import status_lines
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.helm.records import Release, Upgrade
     from wizard.systems.release.records import Stored
-    from wizard.systems.workload import RolloutStatus
 
 
 def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.problems import Problem
 from wizard.record import dataclass
-from wizard.systems.kubernetes.cluster import EVENTS
+from wizard.systems.kubernetes.cluster import EVENTS, Cluster
 from wizard.systems.redact import redact
-
-if TYPE_CHECKING:
-    from wizard.systems.kubernetes.cluster import Cluster
 
 Json = Mapping[str, Any]
 

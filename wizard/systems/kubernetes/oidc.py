@@ -21,7 +21,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from wizard.files import read_file, replace_file
 from wizard.problems import Problem
 from wizard.systems.calls import logged
-from wizard.systems.kubernetes.kubeconfig import LARGEST, Entry
+from wizard.systems.kubernetes.kubeconfig import LARGEST, ContextInfo, Entry
 from wizard.systems.kubernetes.login import Remark, Shown, no_login
 from wizard.systems.reach.failures import Failure
 from wizard.systems.reach.http import Answer, Wire
@@ -32,7 +32,6 @@ from wizard.systems.redact import redact
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wizard.systems.kubernetes.kubeconfig import ContextInfo
 
 LIMIT = 20.0
 """Seconds for each answer of the identity provider."""

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.problems import Problem
-from wizard.systems.kubernetes.cluster import EVENTS
+from wizard.systems.kubernetes.cluster import EVENTS, Cluster, Resource
 from wizard.systems.kubernetes.events import Event, gathered, times
-
-if TYPE_CHECKING:
-    from wizard.systems.kubernetes.cluster import Cluster, Resource
 
 WATCH_SECONDS = 30
 """The server ends each watch after so long, and the next one goes on from there."""

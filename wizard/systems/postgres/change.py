@@ -20,7 +20,9 @@ from wizard.systems.postgres.besides import besides, note_moved
 from wizard.systems.postgres.errors import NOTHING
 from wizard.systems.postgres.model import (
     Enabled,
+    Kept,
     Organization,
+    OrganizationsTable,
     OrganizationState,
     RowChange,
 )
@@ -29,7 +31,6 @@ from wizard.systems.postgres.statements import readable, statement
 from wizard.systems.postgres.transaction import Bench, Outcome, carry_out, unexpected
 
 if TYPE_CHECKING:
-    from wizard.systems.postgres.model import Kept, OrganizationsTable
     from wizard.systems.postgres.session import Session
 
 

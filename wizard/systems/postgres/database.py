@@ -27,12 +27,11 @@ from wizard.systems.postgres.model import (
 )
 from wizard.systems.postgres.opening import open_session
 from wizard.systems.postgres.organizations import Shown, show, show_these
-from wizard.systems.postgres.session import server_number
+from wizard.systems.postgres.session import Session, server_number
 from wizard.systems.postgres.statements import statement
 from wizard.systems.postgres.tables import find_audit_logs
 
 if TYPE_CHECKING:
-    from wizard.systems.postgres.session import Session
     from wizard.systems.postgres.transaction import Bench
 
 CONNECT_LIMIT = 10

@@ -28,13 +28,12 @@ from wizard.systems.postgres.errors import (
     statement_problem,
 )
 from wizard.systems.postgres.session import APPLICATION, Row, Session
-from wizard.systems.postgres.statements import MARK, WORDS
+from wizard.systems.postgres.statements import MARK, WORDS, Statement
 
 if TYPE_CHECKING:
     import re
 
     from wizard.systems.postgres.model import Login
-    from wizard.systems.postgres.statements import Statement
 
 
 R = TypeVar("R")

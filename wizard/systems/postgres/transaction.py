@@ -17,12 +17,11 @@ from wizard.systems.calls import poll
 from wizard.systems.postgres import organizations
 from wizard.systems.postgres.errors import NOTHING, ConnectionLost
 from wizard.systems.postgres.opening import open_session
-from wizard.systems.postgres.session import server_number
+from wizard.systems.postgres.session import Session, server_number
 from wizard.systems.postgres.statements import statement
 
 if TYPE_CHECKING:
     from wizard.systems.postgres.model import Login, OrganizationsTable
-    from wizard.systems.postgres.session import Session
 
 
 IDLE_LIMIT = 30.0

@@ -20,14 +20,19 @@ from wizard.aim import Aim, aim
 from wizard.article import WANTED
 from wizard.problems import Problem
 from wizard.settings import Place, Target
-from wizard.systems.release.records import ReleaseRecords, history_of, record_of, stored_revisions
+from wizard.systems.release.records import (
+    ReleaseRecords,
+    Stored,
+    history_of,
+    record_of,
+    stored_revisions,
+)
 
 if TYPE_CHECKING:
     from wizard.systems.helm.client import Helm
     from wizard.systems.helm.records import Chart, Release, Revision
     from wizard.systems.kubernetes.cluster import Cluster
     from wizard.systems.release.installation import Installation
-    from wizard.systems.release.records import Stored
 
 T = TypeVar("T")
 

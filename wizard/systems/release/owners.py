@@ -13,15 +13,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.problems import Problem
 from wizard.record import dataclass
-from wizard.systems.kubernetes.cluster import Resource
-
-if TYPE_CHECKING:
-    from wizard.systems.kubernetes.cluster import Cluster
-
+from wizard.systems.kubernetes.cluster import Cluster, Resource
 
 ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
 ARGO_INSTANCE = "argocd.argoproj.io/instance"

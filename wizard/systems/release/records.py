@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 from wizard.problems import Problem
 from wizard.record import dataclass
 from wizard.systems.helm.stored import NotARecord, read_record, unpacked
-from wizard.systems.kubernetes.cluster import CONFIGMAPS, SECRETS
+from wizard.systems.kubernetes.cluster import CONFIGMAPS, SECRETS, Cluster, Resource
 
 if TYPE_CHECKING:
     from wizard.systems.helm.client import Helm
     from wizard.systems.helm.records import Record, Release, Revision
-    from wizard.systems.kubernetes.cluster import Cluster, Resource
 
 KEPT_IN: Mapping[str, Resource] = {
     "": SECRETS, "secret": SECRETS, "secrets": SECRETS,

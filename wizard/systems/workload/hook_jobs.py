@@ -7,15 +7,12 @@ not: helm would wait for its whole timeout.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.record import dataclass
-from wizard.systems.kubernetes.cluster import JOBS, PODS
+from wizard.systems.kubernetes.cluster import JOBS, PODS, Cluster
 from wizard.systems.workload.pods import HOPELESS, Pod, read_pod
 from wizard.systems.workload.status import owners
-
-if TYPE_CHECKING:
-    from wizard.systems.kubernetes.cluster import Cluster
 
 HOOK = "helm.sh/hook"
 INSTANCE = "app.kubernetes.io/instance"

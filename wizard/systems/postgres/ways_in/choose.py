@@ -19,6 +19,7 @@ from wizard.problems import Exit, Problem
 from wizard.systems.postgres.ways_in.direct import file_login, libpq_login, told_by_variables
 from wizard.systems.postgres.ways_in.in_pod import Lasting, exec_login
 from wizard.systems.postgres.ways_in.stored import (
+    StoredUrl,
     behind,
     certificates,
     forwarded,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from wizard.systems.kubernetes.cluster import Cluster
     from wizard.systems.postgres.database import Database
     from wizard.systems.postgres.model import Login
-    from wizard.systems.postgres.ways_in.stored import StoredUrl
     from wizard.systems.release.installation import Installation
 
 ASKED = "as --database asks"
