@@ -18,6 +18,7 @@ from typing import Any
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
+from wizard.safe import safe
 from wizard.systems.values import (
     Edit,
     Outcome,
@@ -191,8 +192,6 @@ def _worse(one: Exit, other: Exit) -> Exit:
 
 
 def _text(result: Result) -> Iterator[str]:
-    from wizard.safe import safe
-
     made = result.edit
     where = f"{result.file}:{made.line}" if made.line else result.file
     yield safe(f"{where}: {result.said()}  {made.message}  {made.finding}") + "\n"

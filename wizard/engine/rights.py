@@ -20,6 +20,7 @@ from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.rights import HELM, IDENTITY, LEASE, TRIED
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
+from wizard.systems.helm.records import Rollback
 from wizard.systems.kubernetes.errors import Call, Forbidden, forbidden
 from wizard.systems.kubernetes.rbac import Right, roles_text
 from wizard.systems.release.helm_rights import HelmAtWork, helm_rights, most_kept
@@ -140,8 +141,6 @@ def missing(found: Sequence[Right]) -> Problem:
 
 def of_helm(systems: Systems, change: Change) -> tuple[Right, ...]:
     """What helm needs for this upgrade or rollback, from what it will work on."""
-    from wizard.systems.helm.records import Rollback
-
     way = change.payload
     old = objects(systems, systems.manifest)
     if isinstance(way, Rollback):

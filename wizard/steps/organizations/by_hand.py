@@ -12,6 +12,7 @@ from uuid import UUID
 from wizard.files import write_private
 from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
 from wizard.records.findings import Finding, State, failed, passed
+from wizard.settings import organization_id
 from wizard.steps.organizations.last_update import last_update
 
 if TYPE_CHECKING:
@@ -103,8 +104,6 @@ def _selection(systems: Systems) -> tuple[str, ...]:
 
 
 def _ids(systems: Systems) -> list[UUID]:
-    from wizard.settings import organization_id
-
     return list(dict.fromkeys(organization_id(text) for text in systems.target.selection.ids))
 
 

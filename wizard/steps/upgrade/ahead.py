@@ -20,6 +20,7 @@ from wizard.article import at_least
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.records.findings import Finding, State, failed, from_problem
+from wizard.systems.kubernetes.cluster import BUDGETS, PODS, SERVICES
 from wizard.systems.release.manifest import all_objects, objects_of
 from wizard.systems.workload.waiting import covers, kept
 
@@ -120,8 +121,6 @@ def _unserved(systems: Systems) -> dict[str, list[str]]:
 
 def _load_balancers(systems: Systems) -> Iterator[_Hazard]:
     """helm 3 waits until every Service of type LoadBalancer has an address; helm 4 does not."""
-    from wizard.systems.kubernetes.cluster import SERVICES
-
     if systems.helm.major != 3:
         return
     for service in _objects(systems, "Service"):
@@ -165,8 +164,6 @@ def _budgets(systems: Systems) -> Iterator[_Hazard]:
     A rolling update is no eviction, so a budget does not stop it; but helm 4 waits until each
     budget of the release is met, and a node cannot be drained meanwhile.
     """
-    from wizard.systems.kubernetes.cluster import BUDGETS, PODS
-
     names = {_name(each) for each in _objects(systems, "PodDisruptionBudget")}
     namespace = systems.installation.namespace
     budgets = systems.cluster.list(BUDGETS, namespace) if names else []

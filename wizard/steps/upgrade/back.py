@@ -23,6 +23,8 @@ from wizard.steps.upgrade.drift import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll
 from wizard.systems.helm.client import typed
+from wizard.systems.helm.records import Rollback, Upgrade
+from wizard.systems.values import effective_values, read_values
 from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
@@ -61,8 +63,6 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
 
 def undo(systems: Systems, change: Change, watch: Watch) -> Done:
     """Run helm, and wait for the backend where helm itself does not."""
-    from wizard.systems.helm.records import Rollback
-
     way: Rollback | Upgrade = change.payload
     limit = systems.target.upgrade_limit
     helm, tick = systems.helm, helm_ticker(systems, watch, f"helm is at work (limit {limit:.0f} s)")
@@ -135,8 +135,6 @@ def _age(updated: str) -> float:
 
 
 def _rollback(systems: Systems, made: Sequence[Made], release: Release, wanted: int) -> Change:
-    from wizard.systems.helm.records import Rollback
-
     way = Rollback(
         release.name,
         release.namespace,
@@ -151,9 +149,6 @@ def _upgrade_back(
     systems: Systems, made: Sequence[Made], release: Release, wanted: int
 ) -> Change | Finding:
     """The revision is no longer kept, so its values are taken from the copies of the files."""
-    from wizard.systems.helm.records import Upgrade
-    from wizard.systems.values import effective_values, read_values
-
     first = made[0].register
     files = [_as_before(Path(name), made[0]) for name in first.get("files", ())]
     values = effective_values([read_values(path) for path in files if path.is_file()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.aim import aimed
 from wizard.article import new_enough
@@ -27,11 +27,9 @@ from wizard.steps.upgrade.drift import Beyond, fingerprint_of_values, look_beyon
 from wizard.steps.upgrade.live_drift import EDITS
 from wizard.steps.upgrade.owner import owner_consents, sync_change
 from wizard.steps.upgrade.release_state import raises, state_consents
+from wizard.systems.access import Systems
 from wizard.systems.helm.client import typed
 from wizard.systems.helm.records import Upgrade
-
-if TYPE_CHECKING:
-    from wizard.systems.access import Systems
 
 OF_RELEASE = ("release revision", "deployed chart", "deployed values", "deployed manifest", EDITS)
 """Preconditions that the upgrade itself moves."""

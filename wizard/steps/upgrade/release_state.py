@@ -18,6 +18,7 @@ from wizard.records.changes import Consent
 from wizard.records.findings import Finding, failed
 from wizard.records.journal import known_runs
 from wizard.records.runs import last_not_undone, made
+from wizard.systems.kubernetes.cluster import JOBS
 from wizard.systems.release.manifest import objects_of
 
 if TYPE_CHECKING:
@@ -90,8 +91,6 @@ def _told(systems: Systems, history: Sequence[Revision]) -> tuple[str, ...]:
 
 def _hooks(systems: Systems, since: datetime) -> Iterator[str]:
     """The chart's hook Jobs, a line each: what became of them in this operation."""
-    from wizard.systems.kubernetes.cluster import JOBS
-
     try:
         wanted = objects_of(systems.hooks, ("Job",), systems.release)
         namespace = systems.installation.namespace

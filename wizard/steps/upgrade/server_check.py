@@ -18,6 +18,7 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, DiffState, ObjectDiff
 from wizard.records.plan import ServerCheck
+from wizard.systems.helm.records import Rollback
 from wizard.systems.kubernetes.cluster import FIELD_MANAGER, SECRETS
 from wizard.systems.kubernetes.errors import refuses
 from wizard.systems.redact import redact, secret_literals
@@ -68,8 +69,6 @@ def of_upgrade(systems: Systems, change: Change) -> Iterator[ServerCheck]:
 
 def of_way_back(systems: Systems, change: Change) -> Iterator[ServerCheck]:
     """Each object that a rollback, or an upgrade back, changes; hooks are made anew."""
-    from wizard.systems.helm.records import Rollback
-
     way, release = change.payload, systems.release
     if isinstance(way, Rollback):
         manifest, _ = systems.rendered_at(way.revision)

@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from wizard.files import read_file, replace_file
@@ -28,10 +29,6 @@ from wizard.systems.reach.http import Answer, Wire
 from wizard.systems.reach.proxies import proxy_for
 from wizard.systems.reach.trust import only, system_trust
 from wizard.systems.redact import redact
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 LIMIT = 20.0
 """Seconds for each answer of the identity provider."""

@@ -17,18 +17,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from io import BufferedRWPair
+from typing import Any, NoReturn
 
 from wizard.problems import Problem
 from wizard.systems.calls import logged
 from wizard.systems.postgres.errors import refusal
+from wizard.systems.postgres.model import Login
 from wizard.systems.postgres.session import Row, Session
-
-if TYPE_CHECKING:
-    from io import BufferedRWPair
-
-    from wizard.systems.postgres.model import Login
-    from wizard.systems.postgres.statements import Statement
+from wizard.systems.postgres.statements import Statement
 
 ENDS_WITHIN = 2.0
 """Seconds that the process has to log out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
@@ -27,12 +27,9 @@ from wizard.systems.postgres.model import (
     RowChange,
 )
 from wizard.systems.postgres.organizations import MARK, Shown, array, ids
+from wizard.systems.postgres.session import Session
 from wizard.systems.postgres.statements import readable, statement
 from wizard.systems.postgres.transaction import Bench, Outcome, carry_out, unexpected
-
-if TYPE_CHECKING:
-    from wizard.systems.postgres.session import Session
-
 
 _SHOWN = 10
 

@@ -17,16 +17,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from wizard.problems import Problem
 from wizard.systems.calls import logged
 from wizard.systems.postgres.errors import refusal, refused_login, timed_out
+from wizard.systems.postgres.model import Login, Wire
 from wizard.systems.postgres.session import Row, Session
 from wizard.systems.postgres.statements import ROLLBACK, Statement, statement
-
-if TYPE_CHECKING:
-    from wizard.problems import Problem
-    from wizard.systems.postgres.model import Login, Wire
 
 STDOUT = 1
 _LAST = 80

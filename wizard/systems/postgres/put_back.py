@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from wizard.systems.postgres import organizations
 from wizard.systems.postgres.change import Rows, check_table, lock, written_as
 from wizard.systems.postgres.model import ConfigShape, OrganizationsTable, PutBack, RowChange
 from wizard.systems.postgres.row_changes import RowChanges, blocks
+from wizard.systems.postgres.session import Session
 from wizard.systems.postgres.statements import readable, statement
 from wizard.systems.postgres.transaction import Bench, carry_out
-
-if TYPE_CHECKING:
-    from wizard.systems.postgres.session import Session
 
 _TOLD = 20
 

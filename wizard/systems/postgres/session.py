@@ -10,13 +10,11 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard.systems.postgres.errors import Limits, too_old
+from wizard.systems.postgres.model import Login
 from wizard.systems.postgres.statements import COMMIT, Statement, script, statement
-
-if TYPE_CHECKING:
-    from wizard.systems.postgres.model import Login
 
 APPLICATION = "langsmith-audit"
 OLDEST = 14

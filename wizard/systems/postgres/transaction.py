@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
@@ -16,13 +16,10 @@ from wizard.record import dataclass
 from wizard.systems.calls import poll
 from wizard.systems.postgres import organizations
 from wizard.systems.postgres.errors import NOTHING, ConnectionLost
+from wizard.systems.postgres.model import Login, OrganizationsTable
 from wizard.systems.postgres.opening import open_session
 from wizard.systems.postgres.session import Session, server_number
 from wizard.systems.postgres.statements import statement
-
-if TYPE_CHECKING:
-    from wizard.systems.postgres.model import Login, OrganizationsTable
-
 
 IDLE_LIMIT = 30.0
 """Seconds after which the server ends our transaction by itself when we have vanished."""

@@ -17,6 +17,14 @@ from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.systems.helm.errors import other_driver
 from wizard.systems.helm.records import Release, split_chart
+from wizard.systems.kubernetes.cluster import (
+    ARGO_ROLLOUTS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    SECRETS,
+    SERVICES,
+    STATEFULSETS,
+)
 from wizard.systems.release.manifest import CHART
 
 if TYPE_CHECKING:
@@ -86,8 +94,6 @@ def _releases(helm: Helm, namespace: str | None) -> list[Release]:
 
 def without_release(cluster: Cluster, namespace: str | None) -> list[Found]:
     """What carries the chart's label in a namespace (None: in all); empty where it is forbidden."""
-    from wizard.systems.kubernetes.cluster import DEPLOYMENTS
-
     try:
         live = cluster.list(DEPLOYMENTS, namespace, labels=CHART_LABEL)
     except Problem as problem:
@@ -120,8 +126,6 @@ def not_by_helm(found: Release) -> Problem:
 
 def _where(cluster: Cluster, namespace: str | None) -> tuple[Iterable[str | None], str]:
     """The namespaces to ask helm about (None: all at once), and that in words."""
-    from wizard.systems.kubernetes.cluster import NAMESPACES, SECRETS
-
     if namespace:
         return (namespace,), f"namespace {namespace}"
     if cluster.allowed("list", SECRETS, None):
@@ -156,8 +160,6 @@ def live_manifest(cluster: Cluster, release: Release) -> str:
         Problem: they may not be listed, or the API server does not answer.
     """
     import yaml
-
-    from wizard.systems.kubernetes.cluster import ARGO_ROLLOUTS, DEPLOYMENTS, SERVICES, STATEFULSETS
 
     texts = []
     for resource in (DEPLOYMENTS, STATEFULSETS, SERVICES, ARGO_ROLLOUTS):

@@ -20,6 +20,8 @@ from wizard.aim import Aim, aim
 from wizard.article import WANTED
 from wizard.problems import Problem
 from wizard.settings import Place, Target
+from wizard.systems.kubernetes.cluster import Cluster
+from wizard.systems.kubernetes.http import HEARD
 from wizard.systems.release.records import (
     ReleaseRecords,
     Stored,
@@ -86,8 +88,6 @@ class ReleaseLook:
     @property
     def remarks(self) -> tuple[Problem, ...]:
         """What a person should hear of the login to the cluster, once that was needed."""
-        from wizard.systems.kubernetes.http import HEARD
-
         return tuple(HEARD)
 
     @property
@@ -220,8 +220,6 @@ class ReleaseLook:
         )
 
     def _open_cluster(self) -> Cluster:
-        from wizard.systems.kubernetes.cluster import Cluster
-
         cluster = Cluster.connect(
             self.target.kubeconfig, self.target.context, limit=self.target.connect_limit
         )

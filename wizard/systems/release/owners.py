@@ -17,7 +17,7 @@ from typing import Any
 
 from wizard.problems import Problem
 from wizard.record import dataclass
-from wizard.systems.kubernetes.cluster import Cluster, Resource
+from wizard.systems.kubernetes.cluster import AUTOSCALERS, Cluster, Resource
 
 ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
 ARGO_INSTANCE = "argocd.argoproj.io/instance"
@@ -289,8 +289,6 @@ def autoscaler_of(cluster: Cluster, live: Mapping[str, Any]) -> str:
 
     Those that may not be listed are none.
     """
-    from wizard.systems.kubernetes.cluster import AUTOSCALERS
-
     about = live["metadata"]
     try:
         found = cluster.list(AUTOSCALERS, about.get("namespace"))

@@ -9,12 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from wizard.systems.kubernetes.cluster import Cluster, Resource
 from wizard.systems.kubernetes.watching import ObjectWatch
-
-if TYPE_CHECKING:
-    from wizard.systems.kubernetes.cluster import Cluster, Resource
 
 READ_SECONDS = 10.0
 """So old what is known may be at most, whatever a watch tells."""

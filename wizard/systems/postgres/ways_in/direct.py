@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
+from wizard.systems.postgres.model import Login
 
 if TYPE_CHECKING:
     from wizard.systems.postgres.model import Login
@@ -25,8 +26,6 @@ def told_by_variables() -> bool:
 
 def libpq_login(installation: Installation) -> Login:
     """What the variables say is only repeated for the messages; libpq reads them itself."""
-    from wizard.systems.postgres.model import Login
-
     told = {} if os.environ.get("PGSERVICE") else os.environ
     port = told.get("PGPORT", "")
     return Login(
@@ -50,8 +49,6 @@ def file_login(path: Path, installation: Installation) -> Login:
     """
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
-
-    from wizard.systems.postgres.model import Login
 
     try:
         told = conninfo_to_dict(read_file(path, LARGEST).decode().strip())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
 from wizard.systems.calls import poll
+from wizard.systems.postgres.model import Login
 from wizard.systems.redact import redact
 
 if TYPE_CHECKING:
@@ -86,7 +87,6 @@ def pod_login(
             may not be created.
     """
     from wizard.systems.kubernetes.cluster import PODS
-    from wizard.systems.postgres.model import Login
 
     image, namespace = installation.image, installation.namespace
     if image is None:
@@ -326,8 +326,6 @@ def exec_login(cluster: Cluster, installation: Installation, *, why: str) -> Log
     Raises:
         Problem: LSA583, the release has no PostgreSQL of its own.
     """
-    from wizard.systems.postgres.model import Login
-
     bundled, namespace = installation.postgres, installation.namespace
     if bundled is None:
         raise Problem(

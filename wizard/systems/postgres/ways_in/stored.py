@@ -31,6 +31,7 @@ from urllib.parse import parse_qsl, unquote
 from wizard.files import PRIVATE, write_private
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
+from wizard.systems.postgres.model import Login
 
 if TYPE_CHECKING:
     from wizard.systems.kubernetes.cluster import Cluster
@@ -77,8 +78,6 @@ def login_of(
 
     Certificates from the release stand for the paths of the URL, which are paths in its pods.
     """
-    from wizard.systems.postgres.model import Login
-
     told = certificates or {}
     options = {"sslmode": told.get("sslmode", ""), **libpq_options(stored.parameters)}
     options |= {name: file for name, file in told.items() if name != "sslmode"}
