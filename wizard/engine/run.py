@@ -178,7 +178,7 @@ class Onboarding:
         self._console.print(screen.change_block(change, NUMBERS))
         target = systems.target
         where = f"release {target.release} in {target.namespace}, context {systems.cluster.context}"
-        if not self._answers.agree(f"Do this now? ({where})"):
+        if not self._agreed(f"Do this now? ({where})"):
             raise Declined
         try:
             done = self._changing.make(systems, step, change, journal, progress)
@@ -196,6 +196,9 @@ class Onboarding:
 
     def _accepted(self, systems: Systems, problem: Problem) -> bool:
         return given_late(systems, self._answers, problem)
+
+    def _agreed(self, question: str) -> bool:
+        return self._answers.agree(question)
 
     def _confirm_all(self, systems: Systems, progress: Progress) -> Exit:
         self._console.print(screen.PartHead("Confirmation"))
