@@ -261,6 +261,7 @@ def test_every_option_has_a_variable_and_only_secrets_have_no_flag() -> None:
 
 
 ASKED = {
+    "answers": ("--answers", "LANGSMITH_AUDIT_ANSWERS"),
     "context": ("--context", "LANGSMITH_AUDIT_CONTEXT"),
     "namespace": ("--namespace", "LANGSMITH_AUDIT_NAMESPACE"),
     "release": ("--release", "LANGSMITH_AUDIT_RELEASE"),

@@ -207,6 +207,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        conflict_handler="resolve",  # a command may take a shared flag for its own
     )
     if command.shared:
         add_shared(parser, reaching=command.reaching, reads=command.reads, without=command.own)

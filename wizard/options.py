@@ -220,7 +220,19 @@ OPTIONS: tuple[Option, ...] = (
         "take the release's Lease over from a run of another machine that is dead",
         kind=Kind.SWITCH, group="conduct", ask="Take it over?",
     ),
+    _option(
+        "answers", "--answers", "file with answers (YAML), as --save-answers writes it", metavar="FILE",
+        group="conduct", ask="Go on with the answers of the run that was left?",
+    ),
+    _option(
+        "save_answers", "--save-answers", "write what was answered to FILE, without secrets",
+        metavar="FILE", group="conduct",
+    ),
     _option("yes", "-y --yes", "take the defaults and confirm every change", kind=Kind.SWITCH, group="conduct"),
+    _option(
+        "verbose", "-v --verbose", "show the evidence of what is right, too", kind=Kind.SWITCH,
+        group="conduct",
+    ),
     _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),
     _option(
         "upgrade_limit", "--upgrade-limit", "seconds that helm upgrade may take (default: 1800)",
@@ -259,7 +271,7 @@ SELECTING = ("org", "all", "only_off")
 """The ways to choose organizations, of which one is taken."""
 
 NOT_AGAIN = ("kubeconfig", "context", "namespace", "release", "yes", "no_input", "unfinished",
-             "take_over")  # fmt: skip
+             "take_over", "save_answers", "verbose")  # fmt: skip
 """What a command that goes on says otherwise, or must not say by itself."""
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}

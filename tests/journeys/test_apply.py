@@ -125,7 +125,7 @@ def test_a_plan_without_changes_has_nothing_to_apply(cluster, run, tmp_path) -> 
     assert document["no_changes"] is True
     answer = run(*APPLY, str(tmp_path / "p"))
     assert answer.returncode == 0, answer.stderr
-    assert "Nothing to do" in answer.stderr
+    assert "Nothing to do" in answer.stdout
     assert writes(cluster) == []
 
 

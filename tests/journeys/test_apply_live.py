@@ -203,7 +203,7 @@ def test_a_plan_is_approved_applied_once_and_undone(mine: Any, run: Run, tmp_pat
     assert "LSA917" in again.stderr
     ran = run("run", "--yes", "--all")
     assert ran.returncode == 0, ran.stderr
-    assert "Nothing to do" in ran.stderr
+    assert "Nothing to do" in ran.stdout
 
     undone = run("undo", "--yes")
     assert undone.returncode == 0, undone.stderr

@@ -223,7 +223,7 @@ def undone(cluster: PracticeCluster, step: str, before: Seen, left: Run) -> None
     assert all(isinstance(it, Made) and it.outcome == "done" for it in told.values())
     again = tool(cluster, "undo", "--yes")
     assert again.returncode == 0, again.stderr
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
     assert see(cluster) == now
 
 

@@ -54,7 +54,7 @@ def assert_finished(cluster: PracticeCluster, run) -> None:
     assert all(found[name][0]["can_use_audit_logs"] is True for name in found if name != "personal")
     again = run(*ALL)
     assert again.returncode == 0
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
     assert "unfinished" not in again.stderr
 
 

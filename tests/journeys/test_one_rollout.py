@@ -45,7 +45,7 @@ def test_a_run_rolls_the_backend_once(cluster: PracticeCluster, run: Callable[..
     assert "4. The organizations" in answer.stderr.split("Changes")[1]
     again = run("run", "--yes", "--all", "--one-rollout")
     assert again.returncode == 0
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
 
 
 def test_what_is_right_already_needs_a_restart_nevertheless(

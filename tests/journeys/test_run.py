@@ -110,7 +110,7 @@ def test_one_command_does_all_of_it_and_once_more_does_nothing(cluster, run, hel
     cluster.kubernetes.requests.clear()
     answer = run(*ALL)
     assert answer.returncode == 0, answer.stderr
-    assert "Nothing to do" in answer.stderr
+    assert "Nothing to do" in answer.stdout
     assert trace(cluster) == done
     assert writes(cluster) == []
 
@@ -270,7 +270,7 @@ class TestTheServerHasAuditLogsByDefault:
         organization = ("--org", str(cluster.organizations[name]))
         answer = run("run", "--yes", *organization)
         assert answer.returncode == 0, answer.stderr
-        assert "Nothing to do" in answer.stderr
+        assert "Nothing to do" in answer.stdout
         assert "LSA393" in answer.stderr
         assert "LSA403" in answer.stderr
         assert trace(cluster) == before
@@ -296,7 +296,7 @@ class TestTheServerHasAuditLogsByDefault:
         assert everyone.returncode == 3
         assert counted in everyone.stdout.splitlines()[-1]
         assert counted in run("check", *own).stdout.splitlines()[-1]
-        assert counted in run("run", "--yes", *own).stderr.splitlines()[-1]
+        assert counted in run("run", "--yes", *own).stdout.splitlines()[-1]
         for command in ("run", "plan"):
             refused(cluster, run(command, "--yes"), 2, "LSA900", "--org ID, --all or --only-off")
         assert trace(cluster) == before
@@ -309,7 +309,7 @@ class TestTheServerHasAuditLogsByDefault:
         before = trace(cluster)
         answer = run("run", "--yes", env=no_file)
         assert answer.returncode == 0, answer.stderr
-        assert "Nothing to do" in answer.stderr
+        assert "Nothing to do" in answer.stdout
         assert trace(cluster) == before
 
     def test_a_stored_false_still_gets_steps_4_and_5_and_only_these(self, cluster, run) -> None:
@@ -331,7 +331,7 @@ class TestTheServerHasAuditLogsByDefault:
         assert run(*ALL).returncode == 0
         after = rows(cluster)
         assert {name for name in after if after[name] != before[name]} == {"off"}
-        assert "Nothing to do" in run(*ALL).stderr
+        assert "Nothing to do" in run(*ALL).stdout
 
     def test_force_makes_the_documented_change(self, cluster, run) -> None:
         before = trace(cluster)
@@ -442,9 +442,9 @@ def test_what_is_left_out_is_never_confirmed(cluster, run, tmp_path) -> None:
     planned = run("plan", "--all", *skip)
     for answer in (applied, again, checked, planned):
         assert answer.returncode == 0, answer.stderr
-    assert f"so not confirmed: {LEFT}" in " ".join(applied.stderr.split())
+    assert f"so not confirmed: {LEFT}" in " ".join(applied.stdout.split())
     assert applied.stderr.count("  confirmed\n") == len(NAMES) - len(SKIPPED)
-    assert f"Not looked at: {LEFT}" in " ".join(again.stderr.split())
+    assert f"Not looked at: {LEFT}" in " ".join(again.stdout.split())
     assert again.stderr.count("  already right\n") == len(NAMES) - len(SKIPPED)
     assert checked.stdout.splitlines()[-1].endswith("Not looked at: workload, api. Exit code 0.")
     assert f"left out: {LEFT}" in " ".join(planned.stdout.split())

@@ -232,6 +232,6 @@ def test_plan_run_and_check_on_a_release_as_it_was_installed(cluster, run):
     assert (release(cluster), lives(cluster)) == ("2 deployed", True)
     again = run(*RUN)
     assert again.returncode == 0, again.stderr
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
     assert run(*CHECK).returncode == 0
     assert release(cluster) == "2 deployed"

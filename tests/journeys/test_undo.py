@@ -76,10 +76,10 @@ def test_everything_comes_back_and_the_undo_can_be_undone(cluster, run) -> None:
 
     again = run(*UNDO)
     assert again.returncode == 0
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
     again = run(*UNDO, made[1]["run"])
     assert again.returncode == 0
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
     assert rows(cluster) == xmin
     assert len(of(cluster)) == 2, "a run that changes nothing leaves no journal"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from wizard.console import screen
@@ -31,7 +32,7 @@ from wizard.records.changes import Change
 from wizard.records.journal import Journal, Run
 from wizard.records.plan_reading import Reading, read_plan
 from wizard.records.runs import NOTHING_LEFT, left_of, left_run
-from wizard.steps.procedure import NUMBERS, STEPS, ordered
+from wizard.steps.procedure import STEPS, ordered
 from wizard.steps.step import Step
 from wizard.systems.access import Systems
 
@@ -90,6 +91,7 @@ def _verify(reading: Reading, path: Path, args: argparse.Namespace) -> None:
 class Application(Onboarding):
     """One plan, applied."""
 
+    keeps_answers = False
     afresh = "langsmith-audit apply starts again; langsmith-audit show PLAN shows the plan"
 
     def __init__(self, answers: Answers, switch: StopSwitch, reading: Reading, path: Path) -> None:
@@ -159,7 +161,7 @@ class Application(Onboarding):
             systems, journal.run
         )  # whoever was faster has let go of the lock by now
         self._mark(systems, journal)
-        self._console.print(screen.PartHead("Changes"))
+        self._planned = tuple(step.name for step, _ in self._plan.planned)
         planned = {step.name for step, _ in self._plan.planned}
         systems.forget()
         for step in ordered(one_rollout=systems.target.one_rollout):
@@ -169,7 +171,7 @@ class Application(Onboarding):
             if change is None:
                 self._done += [step.name] if step.name in self._left.begun else []
                 continue
-            self._console.print(screen.step_head(NUMBERS[step.name], step.title))
+            self._head(step, progress)
             self._change(systems, step, change, journal, progress)
             self._look_again(systems, step)
             self._done.append(step.name)
@@ -199,7 +201,7 @@ class Application(Onboarding):
         """What the plan does not say is not done, whoever says yes."""
         return False
 
-    def _agreed(self, question: str) -> bool:  # noqa: ARG002
+    def _agreed(self, question: str, more: Callable[[], None] | None) -> bool:  # noqa: ARG002
         """The plan as a whole was agreed to."""
         return True
 

@@ -212,3 +212,17 @@ def terminal_restored() -> Iterator[None]:
         if sys.stderr and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             sys.stderr.write("\x1b[?25h")  # the cursor is shown
             sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def no_echo() -> Iterator[None]:
+    """For the time of the block the terminal shows nothing that is typed, `^C` neither."""
+    with terminal_restored():
+        with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
+            import termios
+
+            with contextlib.suppress(termios.error):
+                settings = termios.tcgetattr(sys.stdin)
+                settings[3] &= ~termios.ECHO
+                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
+        yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.filters import Condition, is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
@@ -58,7 +58,10 @@ class Picker:
     def application(
         self, *, style: BaseStyle, output: Output, leave: KeyBindings
     ) -> Application[tuple[str, ...]]:
-        """What is run to get the picked values, in the list's order; `leave` has the way out."""
+        """What is run to get the picked values, in the list's order; none: `?` was typed.
+
+        `leave` has the way out. It can be run again, from where it was left.
+        """
         parts: list[Window | ConditionalContainer] = [
             Window(FormattedTextControl(self._head), wrap_lines=True, dont_extend_height=True)
         ]
@@ -95,7 +98,7 @@ class Picker:
         head: StyleAndTextTuples = [("class:qmark", "?"), ("class:question", f" {self._question} ")]
         if self._done:
             return [*head, ("class:answer", self._answer())]
-        hint = "space picks, enter goes on" if self._several else "enter picks"
+        hint = "space picks, enter goes on, ? explains" if self._several else "enter picks"
         head.append(("class:instruction", f"({hint})"))
         return [*head, *(("class:instruction", f"\n  {line}") for line in self._legend.lines)]
 
@@ -180,6 +183,8 @@ class Picker:
         """A blank picks, as long as it cannot be of a name that is searched."""
         if text == " " and self._several and not self._search:
             self._toggle()
+        elif text == "?" and not self._search:
+            get_app().exit(result=())
         elif text := "".join(c for c in text if c.isprintable()):
             self._narrow(self._search + text)
 

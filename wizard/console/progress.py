@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from wizard.console.interrupts import StopSwitch
+from wizard.console.interrupts import StopSwitch, no_echo
 from wizard.problems import Problem
 from wizard.records.journal import Journal
 from wizard.safe import safe
@@ -32,6 +33,8 @@ class Progress:
         self._switch = switch
         self._journal = journal
         self._spinner = Spinner("dots")
+        self.trail: RenderableType | None = None
+        """Where the run is, shown under what is under way."""
         self._begin()
 
     @contextmanager
@@ -49,7 +52,8 @@ class Progress:
         ):
             self._live = True
             try:
-                yield
+                with no_echo():
+                    yield
             finally:
                 self._live = False
 
@@ -115,6 +119,41 @@ class Progress:
             seconds = time.monotonic() - self._began
             self._spinner.update(text=Text(f" {self._what}, {seconds:.0f} s"))
             parts = [self._spinner, *(Text("      " + line, style="dim") for line in self._lines)]
+        parts += [self.trail] if self.trail and parts else []
         if self._switch.asked:
             parts.append(Text(f"    {StopSwitch.NOTICE}.", style="yellow"))
         return Group(*parts)
+
+
+PATIENCE = 0.5
+"""Seconds after which it is said what is read."""
+
+
+@contextmanager
+def reading(console: Console, what: str) -> Iterator[None]:
+    """Say what is read, once that takes a moment, for the time of the block."""
+    if not console.is_terminal:
+        yield
+        return
+    plain, guard, over = console.is_dumb_terminal, threading.Lock(), threading.Event()
+    status = console.status(what)
+
+    def begin() -> None:
+        with guard:
+            if over.is_set():
+                return
+            if plain:
+                console.print(f"  … {what}", markup=False)
+            else:
+                status.start()
+
+    timer = threading.Timer(PATIENCE, begin)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        with guard:
+            over.set()
+            status.stop()

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wizard.console.entries import PAGE, Choices, Entry, Find, Legend, Listed, Paged, rows
-from wizard.console.interrupts import Interrupted, asking
+from wizard.console.interrupts import Back, Interrupted, asking
 from wizard.options import BY_NAME
 
 if TYPE_CHECKING:
@@ -46,47 +48,87 @@ def possible() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-def ask_text(name: str, default: str = "") -> str:
-    """A line of text for the option of this name."""
-    return _ask_line(BY_NAME[name].ask, default)
+class Aside(NamedTuple):
+    """What a question offers besides its answer: `?` tells `about`, and `back` the one before."""
+
+    about: str = ""
+    back: bool = False
 
 
-def ask_path(name: str) -> str:
+HELP = "?"
+VALUES = "values.yaml"
+NO_ASIDE = Aside()
+
+
+def ask_text(name: str, default: str = "", aside: Aside = NO_ASIDE) -> str:
+    """A line of text for the option of this name.
+
+    Raises:
+        Back: the question before is wanted; so do all that have an aside.
+    """
+    return _ask_line(BY_NAME[name].ask, default, aside)
+
+
+def ask_path(name: str, aside: Aside = NO_ASIDE) -> str:
     """The path of a file that is there, for the option of this name, with completion."""
-    default = "values.yaml" if Path("values.yaml").is_file() else ""
+    question, default = BY_NAME[name].ask, VALUES if Path(VALUES).is_file() else ""
     if _plain_needed():
-        return _expanded(_plain_line(BY_NAME[name].ask, default))
+        return _expanded(_plain_line(question, default, aside))
     from questionary import path
 
-    asked = path(BY_NAME[name].ask, default=default, validate=_there, **_look())
-    return _expanded(str(_ask(asked)))
+    def asked() -> str:
+        return str(_ask(path(question, default=default, validate=_there, **_look()), aside))
+
+    return _expanded(_told(asked, aside))
 
 
-def ask_secret(name: str) -> str:
+def ask_secret(name: str, aside: Aside = NO_ASIDE) -> str:
     """A secret for the option of this name; what is typed is not shown."""
     if _plain_needed():
-        return _plain_secret(BY_NAME[name].ask)
+        return _told(lambda: _plain_secret(BY_NAME[name].ask), aside)
     from questionary import password
 
-    return str(_ask(password(BY_NAME[name].ask, **_look()))).strip()
+    return _told(lambda: str(_ask(password(BY_NAME[name].ask, **_look()), aside)), aside).strip()
 
 
-def ask_choice(name: str, entries: Sequence[Entry], default: str = "") -> str:
+def ask_choice(
+    name: str, entries: Sequence[Entry], default: str = "", aside: Aside = NO_ASIDE
+) -> str:
     """One of several for the option of this name."""
-    return _pick(BY_NAME[name].ask, entries, Legend(), several=False, at=default)[0]
+    question = BY_NAME[name].ask
+    return _pick(question, entries, Legend(), aside, several=False, at=default)[0]
 
 
-def ask_yes(question: str) -> bool:
-    """Yes or no, no unless yes is typed; what was typed before it was asked does not count."""
+def ask_yes(question: str, aside: Aside = NO_ASIDE, more: Callable[[], None] | None = None) -> bool:
+    """Yes or no, no unless yes is typed; what was typed before it was asked does not count.
+
+    `more` shows the whole of what was cut above.
+    """
     _forget_typed()
-    if _plain_needed():
-        return _plain_yes(question)
-    from questionary import confirm
+    keys = {HELP: "?", **({"b": "b"} if aside.back else {}), **({"v": "v"} if more else {})}
+    hint = "/".join(("y", "N", *keys))
+    while True:
+        if _plain_needed():
+            said = _plain_line(f"{question} ({hint})").lower()
+        else:
+            from questionary import confirm
 
-    return bool(_ask(confirm(question, default=False, auto_enter=False, **_look())))
+            shown = {"instruction": f"({hint}) ", **_look()}
+            asked = confirm(question, default=False, auto_enter=False, **shown)
+            said = str(_ask(asked, aside, tuple(keys)))
+        if said == HELP:
+            _explain(aside)
+        elif said == "v" and more:
+            more()
+        elif said == "b" and aside.back:
+            raise Back
+        else:
+            return said in ("True", "y", "yes")
 
 
-def ask_several(name: str, find: Find, legend: Callable[[], Legend]) -> tuple[str, ...]:
+def ask_several(
+    name: str, find: Find, legend: Callable[[], Legend], aside: Aside = NO_ASIDE
+) -> tuple[str, ...]:
     """Several of many: a page of them is there at once, more come as one scrolls or searches.
 
     `legend` is asked after the first page.
@@ -94,57 +136,91 @@ def ask_several(name: str, find: Find, legend: Callable[[], Legend]) -> tuple[st
     question = BY_NAME[name].ask
     first = find("", None)
     if len(first) <= PAGE:
-        return _pick(question, first, legend(), several=True)
+        return _pick(question, first, legend(), aside, several=True)
     if _plain_needed():
-        return _searched(question, find, legend())
+        return _searched(question, find, legend(), aside)
     told = legend()
-    return _picked(question, Paged(find, first, told.columns, told.total), told, several=True)
+    choices = Paged(find, first, told.columns, told.total)
+    return _picked(question, choices, told, aside, several=True)
 
 
-def _searched(question: str, find: Find, legend: Legend) -> tuple[str, ...]:
+def _searched(question: str, find: Find, legend: Legend, aside: Aside) -> tuple[str, ...]:
     """Where only lines can be shown: what is looked for comes first."""
     picked: dict[str, None] = {}
     hint = f"There are more than {PAGE}. Part of the name to look for:"
-    while part := _ask_line(hint):
+    while part := _ask_line(hint, "", aside):
         entries = find(part, None)
         if len(entries) > PAGE:
             hint = f"More than {PAGE} have {part!r} in their names. A longer part:"
         elif all(entry.disabled for entry in entries):
             hint = f"None that can be picked has {part!r} in its name. Another part:"
         else:
-            picked |= dict.fromkeys(_pick(question, entries, legend, several=True))
+            picked |= dict.fromkeys(_pick(question, entries, legend, aside, several=True))
             hint = f"{len(picked)} picked. Another part to look for, or enter to go on:"
     return tuple(picked)
 
 
 def _pick(
-    question: str, entries: Sequence[Entry], legend: Legend, *, several: bool, at: str = ""
+    question: str,
+    entries: Sequence[Entry],
+    legend: Legend,
+    aside: Aside,
+    *,
+    several: bool,
+    at: str = "",
 ) -> tuple[str, ...]:
     if _plain_needed():
-        return _plain_numbers(question, entries, legend, several=several)
-    return _picked(question, Listed(entries, legend.columns), legend, several=several, at=at)
+        return _plain_numbers(question, entries, legend, aside, several=several)
+    choices = Listed(entries, legend.columns)
+    return _picked(question, choices, legend, aside, several=several, at=at)
 
 
 def _picked(
-    question: str, choices: Choices, legend: Legend, *, several: bool, at: str = ""
+    question: str, choices: Choices, legend: Legend, aside: Aside, *, several: bool, at: str = ""
 ) -> tuple[str, ...]:
     from wizard.console.picker import Picker
 
-    picker = Picker(question, choices, legend, several=several, at=at)
-    picked: tuple[str, ...] = _run(picker.application(leave=_leaving(), **_look()))
-    return picked
+    picker = Picker(question, choices, legend, several=several, at=at, back=aside.back)
+    while True:
+        application = picker.application(leave=_leaving(), **_look())
+        picked: tuple[str, ...] = _run(application)
+        if picked:
+            return picked
+        _explain(aside)
 
 
-def _ask_line(question: str, default: str = "") -> str:
+def _ask_line(question: str, default: str, aside: Aside) -> str:
     if _plain_needed():
-        return _plain_line(question, default)
+        return _plain_line(question, default, aside)
     from questionary import text
 
-    return str(_ask(text(question, default=default, **_look()))).strip()
+    def asked() -> str:
+        return str(_ask(text(question, default=default, **_look()), aside))
+
+    return _told(asked, aside).strip()
+
+
+def _told(ask: Callable[[], str], aside: Aside) -> str:
+    """The answer; `?` alone is none, and explains."""
+    while _asks(said := ask()) and aside.about:
+        _explain(aside)
+    return said
+
+
+def _asks(typed: str) -> bool:
+    """Whether it is `?`, alone or after the default that stood there."""
+    return typed.strip() in (HELP, f"{VALUES}{HELP}")
+
+
+def _explain(aside: Aside) -> None:
+    width = min(shutil.get_terminal_size().columns, 90) - 4
+    for line in textwrap.wrap(aside.about, max(width, 20)):
+        sys.stderr.write(f"    {line}\n")
 
 
 def _there(typed: str) -> bool | str:
-    return Path(_expanded(typed)).is_file() or "There is no such file"
+    there = _asks(typed) or Path(_expanded(typed)).is_file()
+    return there or "There is no such file"
 
 
 def _expanded(typed: str) -> str:
@@ -159,13 +235,36 @@ def _look() -> dict[str, Any]:
     return {"style": Style(STYLE), "output": create_output(stdout=sys.stderr)}
 
 
-def _ask(question: Question) -> Any:
+def _ask(question: Question, aside: Aside, keys: Sequence[str] = ()) -> Any:
+    """The answer of a prompt, or the one of `keys` that was typed."""
     from prompt_toolkit.key_binding import merge_key_bindings
 
+    from wizard.console.picker import ESCAPE
+
     application = question.application
+    application.timeoutlen = application.ttimeoutlen = ESCAPE
     bindings = [application.key_bindings] if application.key_bindings else []
-    application.key_bindings = merge_key_bindings([*bindings, _leaving()])
+    ours = [_leaving(), _besides(keys, back=aside.back)]
+    application.key_bindings = merge_key_bindings([*bindings, *ours])
     return _run(application)
+
+
+def _besides(keys: Sequence[str], *, back: bool) -> KeyBindings:
+    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.key_binding import KeyBindings
+
+    found = KeyBindings()
+    for key in keys:
+
+        @found.add(key, eager=True)
+        def _(event: KeyPressEvent, key: str = key) -> None:
+            event.app.exit(result=key, style="class:aborting")
+
+    @found.add("escape", filter=Condition(lambda: back))
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(exception=Back(), style="class:aborting")
+
+    return found
 
 
 def _run(application: Application[Any]) -> Any:
@@ -233,18 +332,26 @@ def _plain_needed() -> bool:
     return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
 
-def _plain_line(question: str, default: str = "") -> str:
-    """A line; the default when it is empty.
+def _plain_line(question: str, default: str = "", aside: Aside = NO_ASIDE) -> str:
+    """A line; the default when it is empty. `?` explains, `<` goes back.
 
     Raises:
         EOFError: the person left.
+        Back: the question before is wanted.
     """
-    sys.stderr.write(f"? {question} " + (f"[{default}] " if default else ""))
-    sys.stderr.flush()
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line.strip() or default
+
+    def asked() -> str:
+        sys.stderr.write(f"? {question} " + (f"[{default}] " if default else ""))
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.strip() or default
+
+    said = _told(asked, aside)
+    if said == "<" and aside.back:
+        raise Back
+    return said
 
 
 def _plain_secret(question: str) -> str:
@@ -256,13 +363,8 @@ def _plain_secret(question: str) -> str:
     return getpass.getpass(f"? {question} ", stream=sys.stderr).strip()
 
 
-def _plain_yes(question: str) -> bool:
-    """Yes or no; anything but yes is no."""
-    return _plain_line(f"{question} (y/N)").lower() in ("y", "yes")
-
-
 def _plain_numbers(
-    question: str, entries: Sequence[Entry], legend: Legend, *, several: bool
+    question: str, entries: Sequence[Entry], legend: Legend, aside: Aside, *, several: bool
 ) -> tuple[str, ...]:
     """The values of the entries whose numbers were typed."""
     lines = rows(entries, legend.columns)
@@ -272,7 +374,7 @@ def _plain_numbers(
         sys.stderr.write(f"  {'-' if entry.disabled else number:>3}  {row}\n")
     hint = "numbers, with blanks between them" if several else "a number"
     while True:
-        typed = _plain_line(f"{question} ({hint})").replace(",", " ").split()
+        typed = _plain_line(f"{question} ({hint})", "", aside).replace(",", " ").split()
         picked = [_entry(word, entries) for word in typed]
         if picked and all(picked) and (several or len(picked) == 1):
             return tuple(dict.fromkeys(entry.value for entry in picked if entry))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TextIO, cast
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segments
 from rich.text import Text
 
 from wizard.aim import aimed
@@ -18,6 +21,8 @@ from wizard.records.findings import Finding, State
 from wizard.safe import safe
 
 UNWRAPPED = 10_000
+ADVICE = "cyan"
+"""What to do next, however bad what was found is."""
 
 
 class Mark(NamedTuple):
@@ -94,18 +99,26 @@ def hanging(text: Text, first: Text | str = "", *, indent: int = 6) -> Hanging:
 def finding_lines(finding: Finding, *, next_step: bool = True) -> RenderableType:
     """One finding: mark, subject, message and id, then its evidence and the next step."""
     mark, style, _ = MARKS[finding.state]
-    head = Text(safe(finding.subject) + ": ", style="dim")
-    head = Text.assemble(head, safe(finding.message), (f"  {finding.id}", "dim"))
+    quiet = f"  {safe(finding.subject)}  {finding.id}"
+    head = Text.assemble(safe(finding.message), (quiet, "dim"))
     lines = [hanging(head, Text(mark, style=f"bold {style}"))]
     lines += [hanging(Text(safe(line), style="dim")) for line in finding.evidence]
     if finding.next_step and next_step:
-        lines.append(hanging(Text("→ " + safe(finding.next_step), style=style)))
+        lines.append(hanging(Text("→ " + safe(finding.next_step), style=ADVICE)))
     return Group(*lines)
 
 
 def findings_block(findings: Iterable[Finding], *, next_steps: bool = True) -> RenderableType:
-    """Several findings, one under the other; without next steps where the run takes them itself."""
-    return Group(*(finding_lines(finding, next_step=next_steps) for finding in findings))
+    """Several findings, one under the other; without next steps where the run takes them itself.
+
+    What several have to be told is told after the last of them.
+    """
+    found = list(findings)
+    last = {finding.next_step: at for at, finding in enumerate(found)}
+    return Group(*(
+        finding_lines(it, next_step=next_steps and last[it.next_step] == at)
+        for at, it in enumerate(found)
+    ))  # fmt: skip
 
 
 def note(text: str) -> RenderableType:
@@ -123,6 +136,40 @@ def refusal_block(problem: Problem) -> RenderableType:
     """What is at stake, before it is asked whether to do it nevertheless."""
     details = (hanging(Text(safe(line), style="dim"), indent=8) for line in problem.detail)
     return Group(note(f"{problem.what}:" if problem.detail else problem.what), *details)
+
+
+_WORD = r"(?:'[^']*'|\\.|[^\s'\\])+"
+_WORDS = re.compile(rf"--?[a-zA-Z][\w-]*(?: (?!-){_WORD})?(?=\s|$)|{_WORD}")
+
+
+class Command:
+    """A command, broken where the terminal is too narrow: as a shell takes it, and never in a word
+    or between an option and its value.
+    """
+
+    def __init__(self, text: str, indent: int) -> None:
+        self._words, self._indent = _WORDS.findall(text), indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line, width = " " * self._indent + self._words[0], options.max_width - 2
+        for word in self._words[1:]:
+            if cell_len(line) + 1 + cell_len(word) > width:
+                yield Text(line + " \\")
+                line = " " * (self._indent + 2) + word
+            else:
+                line += f" {word}"
+        yield Text(line)
+
+
+def end_block(rows: Sequence[tuple[str, str]]) -> RenderableType:
+    """What follows the last words of a run: names and values; a command on lines of its own."""
+    parts: list[RenderableType] = []
+    for name, value in rows:
+        if value.startswith("langsmith-audit "):
+            parts += [Text(f"  {name}:", style="dim"), Command(value, 4)]
+        else:
+            parts.append(hanging(Text(safe(value)), Text(f"{name}:", style="dim"), indent=12))
+    return Group(*parts)
 
 
 class PartHead:
@@ -146,17 +193,42 @@ def step_head(number: int, title: str, note: str = "") -> Text:
 
 def change_block(change: Change, numbers: Mapping[str, int]) -> RenderableType:
     """A proposed change: what, exactly how, its effect, and the way back."""
-    parts: list[RenderableType] = [Text("    This will be done:", style="bold")]
-    parts.append(items_block(change.items))
+    return Group(_what(change), _meaning(change, numbers))
+
+
+def _what(change: Change) -> RenderableType:
+    parts: list[RenderableType] = [items_block(change.items)]
     parts += [hanging(Text(safe(line), style="dim"), indent=8) for line in change.details]
     parts += [exact_block(it) for it in (*change.exact, *rendered_diff(change.rendered))]
-    parts.append(_fact("effect", change.effect))
+    return Group(*parts, Text())
+
+
+def _meaning(change: Change, numbers: Mapping[str, int]) -> RenderableType:
+    parts: list[RenderableType] = [_fact("effect", change.effect)]
     parts.append(_fact("reversible", f"{change.reversible.value}: {change.because}"))
     parts.append(_fact("undo", change.undo))
     if change.after:
         step = f"step {numbers[change.after]}, which has not happened yet"
         parts.append(_fact("depends on", step))
     return Group(*parts)
+
+
+AROUND = 7
+"""Lines of a screen that a question and a heading take."""
+
+
+def fitted(
+    console: Console, change: Change, numbers: Mapping[str, int]
+) -> tuple[RenderableType, bool]:
+    """The change so that the question under it fits the screen too, and whether it was cut."""
+    what, meaning = _what(change), _meaning(change, numbers)
+    room = max(console.height - AROUND - len(console.render_lines(meaning)), 6)
+    lines = console.render_lines(what, pad=False, new_lines=True)
+    if len(lines) <= room:
+        return Group(what, meaning), False
+    kept = Segments(segment for line in lines[: room - 1] for segment in line)
+    more = Text(f"      … {len(lines) - room + 1} more lines, which v shows\n", style=ADVICE)
+    return Group(kept, more, meaning), True
 
 
 def items_block(items: Iterable[str]) -> RenderableType:
@@ -167,9 +239,11 @@ def items_block(items: Iterable[str]) -> RenderableType:
 def exact_block(exact: Exact) -> RenderableType:
     """The exact command, statement or diff, ready to be copied."""
     lines = safe(exact.text, lines=True).rstrip("\n").split("\n")
+    if exact.kind == "argv":
+        return Group(Text(), *(Command(line, 8) for line in lines))
     shown = [Text("        " + line, style=_diff_style(exact, line)) for line in lines]
     shown += [Text(f"        parameter: {safe(it)}", style="dim") for it in exact.parameters]
-    return Group(Text(), *shown, Text())
+    return Group(Text(), *shown)
 
 
 def _diff_style(exact: Exact, line: str) -> str:

@@ -15,6 +15,9 @@ from uuid import UUID
 from wizard.console import prompts
 from wizard.console.entries import PAGE, Entry, Legend
 from wizard.console.interrupts import Interrupted
+from wizard.console.progress import reading
+from wizard.console.screen import talk
+from wizard.engine import answer_file
 from wizard.files import read_file
 from wizard.options import BY_NAME, Kind
 from wizard.problems import Exit, Problem
@@ -40,13 +43,62 @@ class Answers:
 
     def __init__(self, settings: Settings, *, may_ask: bool = True) -> None:
         self._settings = settings
+        self._asked_for: list[str] = []
         self.may_ask = may_ask and prompts.possible() and not settings.get("no_input")
+        if settings.get("answers"):
+            answer_file.take(settings, Path(settings.get("answers")))
         _read_key_file(settings)
+
+    def offer_kept(self) -> None:
+        """Take the answers of a run that was left, where the person wants them.
+
+        Raises:
+            Declined: the person left.
+        """
+        kept = answer_file.offered(self._settings) if self.confirms else None
+        if not kept or self._settings.told("answers"):
+            return
+        said = ", ".join(answer_file.names_in(kept))
+        question = f"{BY_NAME['answers'].ask} ({said})"
+        about = prompts.Aside(f"They are in {kept}, without secrets. n asks everything anew.")
+        if self._asked(lambda: prompts.ask_yes(question, about)):
+            self._asked_for += answer_file.take(self._settings, kept, "prompt")
+        else:
+            answer_file.forget()
+
+    def save(self) -> None:
+        """Write the answers where `--save-answers` asks for it.
+
+        Raises:
+            Problem: they cannot be written.
+        """
+        if name := self._settings.get("save_answers"):
+            answer_file.save(self._settings, Path(name))
 
     @property
     def settings(self) -> Settings:
         """Everything that was told so far, with where it came from."""
         return self._settings
+
+    def back(self) -> None:
+        """Forget the answer that was given last, so that it is asked for again."""
+        name = self._asked_for.pop()
+        del self._settings.values[name], self._settings.origins[name]
+
+    def settle(self) -> None:
+        """What was answered has led to a change: no question is asked again."""
+        self._asked_for.clear()
+
+    @property
+    def tells_in_talk(self) -> bool:
+        """Whether the last words go where the talk goes, not to standard output as a result.
+
+        With a database by hand the SQL alone goes there, since it may lead to psql.
+        """
+        return self.may_ask or self._settings.get("database") == "manual"
+
+    def _aside(self, name: str) -> prompts.Aside:
+        return prompts.Aside(ABOUT.get(name) or BY_NAME[name].help, back=bool(self._asked_for))
 
     def target(self) -> Target:
         """The target with all answers so far; namespace and release have their defaults."""
@@ -67,7 +119,10 @@ class Answers:
         if not self._settings.told("context") and len(contexts) > 1 and self.confirms:
             current = next((it.name for it in contexts if it.current), "")
             entries = [Entry(it.name, it.name, (it.server,)) for it in contexts]
-            self._take("context", lambda: prompts.ask_choice("context", entries, current))
+            self._take(
+                "context",
+                lambda: prompts.ask_choice("context", entries, current, self._aside("context")),
+            )
         if not (self._settings.told("namespace") and self._settings.told("release")):
             self._find(mine)
         if not self._settings.told("namespace"):
@@ -84,7 +139,8 @@ class Answers:
             Problem: there are several, and nothing may be asked for.
         """
         told = {name: self._settings.values.get(name) for name in ("namespace", "release")}
-        found, looked = look_for(self.target(), told["namespace"], told["release"])
+        with reading(talk(), "looking for LangSmith's release"):
+            found, looked = look_for(self.target(), told["namespace"], told["release"])
         if not found:
             return
         if len(found) == 1:
@@ -99,7 +155,8 @@ class Answers:
         entries = [
             Entry(it.flags, it.release, (it.namespace, it.chart_version, it.status)) for it in found
         ]
-        flags = self._asked(lambda: prompts.ask_choice("release", entries, ""))
+        aside = self._aside("release")
+        flags = self._asked(lambda: prompts.ask_choice("release", entries, "", aside))
         self._place(next(it for it in found if it.flags == flags), "prompt")
 
     def _place(self, found: Found, origin: str) -> None:
@@ -125,7 +182,10 @@ class Answers:
                 Entry("leave", "leave", ("begin a run of its own",)),
             ]
             first = entries[0].value
-            self._take("unfinished", lambda: prompts.ask_choice("unfinished", entries, first))
+            self._take(
+                "unfinished",
+                lambda: prompts.ask_choice("unfinished", entries, first, self._aside("unfinished")),
+            )
         how = str(self._settings.get("unfinished"))
         if how == "resume" and not resumable:
             raise Problem(
@@ -155,7 +215,12 @@ class Answers:
                 Entry("stop", "stop", ("leave everything as it is, to look at it",)),
                 Entry("rollback", "rollback", ("put the revision from before the run back",)),
             ]
-            self._take("on_failure", lambda: prompts.ask_choice("on_failure", entries, "stop"))
+            self._take(
+                "on_failure",
+                lambda: prompts.ask_choice(
+                    "on_failure", entries, "stop", prompts.Aside(ABOUT["on_failure"])
+                ),
+            )
         return str(self._settings.get("on_failure"))
 
     def complete(self, names: Sequence[str], systems: Systems) -> None:
@@ -171,18 +236,20 @@ class Answers:
         if names:
             systems.answer(self.target())
 
-    def agree(self, question: str) -> bool:
-        """A confirmation; `--yes` gives it.
+    def agree(self, question: str, about: str = "", more: Callable[[], None] | None = None) -> bool:
+        """A confirmation; `--yes` gives it. `about` explains it, `more` shows all that it is about.
 
         Raises:
             Problem: it may not be asked for.
             Declined: the person left.
+            Back: the question before is wanted.
         """
         if self._settings.get("yes"):
             return True
         if not self.may_ask:
             raise missing(("yes",))
-        return bool(self._asked(lambda: prompts.ask_yes(question)))
+        aside = prompts.Aside(about or ABOUT["yes"], back=bool(self._asked_for))
+        return bool(self._asked(lambda: prompts.ask_yes(question, aside, more)))
 
     def consent(self, option: str, value: object = True) -> bool:  # noqa: FBT002 - a switch's value
         """A yes that `--yes` does not give: asked for, and kept as the option's `value`.
@@ -190,9 +257,10 @@ class Answers:
         Raises:
             Declined: the person left.
         """
-        yes = bool(self._asked(lambda: prompts.ask_yes(BY_NAME[option].ask)))
+        aside = self._aside(option)
+        yes = bool(self._asked(lambda: prompts.ask_yes(BY_NAME[option].ask, aside)))
         if yes:
-            self._settings.put(option, value, "prompt")
+            self._keep(option, value)
         return yes
 
     @property
@@ -202,7 +270,7 @@ class Answers:
 
     def _default(self, name: str, value: str) -> None:
         if self.confirms:
-            self._take(name, lambda: prompts.ask_text(name, value))
+            self._take(name, lambda: prompts.ask_text(name, value, self._aside(name)))
         else:
             self._settings.put(name, value, "default")
 
@@ -210,7 +278,11 @@ class Answers:
         value = self._asked(ask)
         while not value:
             value = self._asked(ask)
+        self._keep(name, value)
+
+    def _keep(self, name: str, value: object) -> None:
         self._settings.put(name, value, "prompt")
+        self._asked_for.append(name)
 
     def _asked(self, ask: Callable[[], object]) -> object:
         try:
@@ -223,16 +295,39 @@ class Answers:
             raise Declined from None
 
     def _question(self, name: str, systems: Systems) -> Callable[[], object]:
+        aside = self._aside(name)
         if name == "org" and systems.target.database == "manual":
-            return lambda: prompts.ask_text("org").replace(",", " ").split()
+            return lambda: prompts.ask_text("org", "", aside).replace(",", " ").split()
         if name == "org":
             find = partial(_entries, systems)
-            return lambda: list(prompts.ask_several("org", find, lambda: _legend(systems)))
+            return lambda: list(prompts.ask_several("org", find, lambda: _legend(systems), aside))
         if BY_NAME[name].kind is Kind.SECRET:
-            return lambda: prompts.ask_secret(name)
+            return lambda: prompts.ask_secret(name, aside)
         if BY_NAME[name].kind is Kind.PATHS:
-            return lambda: list(filter(None, [prompts.ask_path(name)]))
-        return lambda: prompts.ask_text(name)
+            return lambda: list(filter(None, [prompts.ask_path(name, aside)]))
+        return lambda: prompts.ask_text(name, "", aside)
+
+
+ABOUT = {
+    "context": "A context of your kubeconfig: which cluster, and as whom. Nothing else is reached.",
+    "namespace": "The namespace in which helm list shows LangSmith's release.",
+    "release": "The name under which helm list shows LangSmith.",
+    "values": "The file that helm upgrade gets for this release. Two variables are added to it "
+    "and no other byte changes; a copy is kept. Of several files name each: -f A -f B.",
+    "api_key": "A token (lsv2_pt_…) or service key (lsv2_sk_…) of an organization admin. It only "
+    "asks: whether the server has audit logs already, and at the end for the proof. It is kept in "
+    "memory alone, and shown, stored and logged nowhere.",
+    "org": "An organization that was there before has a stored value, which wins over the "
+    "variables. Those that you pick get a stored true, in one transaction; personal ones are left "
+    "alone, and organizations that are made later need nothing.",
+    "unfinished": "resume goes on from what is there, by the journal; undo puts back what that run "
+    "changed; leave begins a new run, and that one stays as it is.",
+    "on_failure": "stop leaves everything as it is, to be looked at; rollback puts the release's "
+    "revision from before this run back.",
+    "yes": "y does exactly what is shown above; it is in the journal before it is done. Anything "
+    "else leaves, with nothing more changed.",
+}
+"""What `?` tells at a question; at others it is the option's help."""
 
 
 def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:

@@ -35,6 +35,8 @@ class Changing:
         self.check: Callable[[], None] = lambda: None
         """Called before each change; what it raises keeps the change from being made."""
         self._made: list[str] = []
+        self.advice: list[str] = []
+        """What a person has still to do with what was changed."""
         self._begun: Change | None = None
 
     def make(
@@ -70,6 +72,7 @@ class Changing:
             self._begun = None
             if not change.by_hand:
                 self._made.append(done.summary)
+            self.advice += [done.advice] if done.advice else []
             journal.done(step.name, done)
             return done
 
@@ -201,8 +204,8 @@ def carried_out(walk: Callable[[], Exit], changing: Changing, *, again: str, afr
 
     try:
         return walk()
-    except Declined:
-        return left("You left before the next change", Exit.DECLINED)
+    except Declined as declined:
+        return left(str(declined) or "You left before the next change", Exit.DECLINED)
     except HandedOver as handed:
         return left(str(handed), Exit.PENDING, ONCE_RUN)
     except TakenBack as back:

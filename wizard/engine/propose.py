@@ -76,8 +76,13 @@ def _tried(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
     return (*step.tried(systems, change), *step.tried_at_once(systems, change))
 
 
-def ask_for_missing(systems: Systems, answers: Answers, *, proofs: bool = True) -> None:
-    """Ask for, or report, everything that the steps still need answered, with the `proofs`."""
+def ask_for_missing(
+    systems: Systems, answers: Answers, *, proofs: bool = True, later: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Ask for, or report, everything that the steps still need answered, with the `proofs`.
+
+    What is `later` is not asked for now. Gives the names of what was asked for.
+    """
     read_ahead(systems, STEPS)
     names: list[str] = []
     for step in STEPS:
@@ -87,7 +92,9 @@ def ask_for_missing(systems: Systems, answers: Answers, *, proofs: bool = True) 
             names += step.missing(systems)
         except Problem:  # the look that follows reports it at its own step
             continue
-    answers.complete(names, systems)
+    wanted = tuple(name for name in names if name not in later)
+    answers.complete(wanted, systems)
+    return wanted
 
 
 def stops(seen: Mapping[str, Observation]) -> bool:

@@ -221,7 +221,8 @@ class Undoing:
 
     def _end(self, text: str, exit: Exit) -> Exit:
         style = "bold green" if exit == Exit.OK else "bold yellow"
-        self._console.print(f"\n{text}", style=style, markup=False, soft_wrap=False)
+        console = self._console if self._answers.tells_in_talk else screen.result()
+        console.print(f"\n{text}", style=style, markup=False, soft_wrap=False)
         return exit
 
 

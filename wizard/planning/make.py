@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 
 from wizard import __version__
 from wizard.engine.look import where
+from wizard.engine.overview import duration_of
 from wizard.engine.propose import Proposal
 from wizard.engine.rights import ROLE, asked, needed
 from wizard.options import BY_NAME, Kind
@@ -40,7 +40,6 @@ from wizard.records.plan import (
     SCHEMA_VERSION,
     Answer,
     Created,
-    Duration,
     Inputs,
     Keyed,
     Lacking,
@@ -55,7 +54,6 @@ from wizard.records.plan import (
     Where,
     is_fingerprint,
 )
-from wizard.records.runs import expected_seconds
 from wizard.settings import Settings
 from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.upgrade.chart import chart_reference
@@ -267,7 +265,7 @@ def planned_change(
         effect=change.effect,
         risk=change.risk,
         expected=change.expected,
-        duration=_duration(systems, change.step),
+        duration=duration_of(systems, change.step),
         reversible=change.reversible,
         because=change.because,
         undo=change.undo,
@@ -339,24 +337,6 @@ def _one(name: str, fact: Fact, earlier: Sequence[Change], keyed: Keyed) -> Prec
 def _lacking(consent: Consent) -> Lacking:
     told = consent.refusal
     return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
-
-
-def _duration(systems: Systems, step: str) -> Duration | None:
-    found = expected_seconds(systems.place, step)
-    if found:
-        seconds, runs = found
-        of = f"{runs} earlier run{'s' if runs != 1 else ''}"
-        return Duration(seconds, f"the median of {of} from here")
-    return _last_deployment(systems) if the_step(step).by_helm else None
-
-
-def _last_deployment(systems: Systems) -> Duration | None:
-    try:
-        took = systems.took
-    except Problem:
-        return None
-    source = f"revision {systems.release.revision} took as long, to the end of its hook Jobs"
-    return Duration(math.ceil(took), source) if took else None
 
 
 SYSTEM = "kube-system"

@@ -201,6 +201,7 @@ class Done:
     """What a change did, its evidence, and what undo will need (plain JSON, no secret).
 
     Attributes:
+        advice: what a person has still to do with it; told at the end of the run.
         stays: what is not as it was before a run, although all that this tool changed was put back.
     """
 
@@ -208,6 +209,7 @@ class Done:
     evidence: tuple[str, ...] = ()
     undo: Mapping[str, Any] = field(default_factory=dict)
     stays: str = ""
+    advice: str = ""
 
 
 class DiffState(StrEnum):

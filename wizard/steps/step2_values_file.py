@@ -133,10 +133,13 @@ class ValuesFile(Step):
         backup = watch.backup(edit.path.name)
         write_values(edit.path, before=edit.before, after=edit.after, backup=backup)
         added = len(edit.after) - len(edit.before)
+        lines = edit.after.count(b"\n") - edit.before.count(b"\n")
         return Done(
-            f"{edit.path} has both variables",
+            f"{edit.path} has both variables ({lines:+d} lines)",
             (f"{added:+d} bytes, every other byte as it was", f"copy of the old file: {backup}"),
             {**change.register, "backup": str(backup)},
+            advice=f"commit {edit.path}: without the two variables the next helm upgrade takes "
+            "them away again",
         )
 
     def way_back(self, systems: Systems, made: Sequence[Made], watch: Watch) -> Change | Finding:  # noqa: ARG002

@@ -185,7 +185,7 @@ def test_the_git_way_waits_for_the_sync_and_runs_no_helm(cluster, run) -> None:
     assert revisions(cluster) == before
     again = run(*ALL, "--gitops")
     assert again.returncode == 0, again.stderr
-    assert "Nothing to do" in again.stderr
+    assert "Nothing to do" in again.stdout
 
 
 def test_the_git_way_without_a_helm_release(cluster, run) -> None:
