@@ -117,9 +117,8 @@ def test_one_command_does_all_of_it_and_once_more_does_nothing(cluster, run, hel
     answer = run("check", "--format", "json")
     report = json.loads(answer.stdout)
     assert (answer.returncode, report["exit_code"]) == (0, 0)
-    assert {finding["state"] for area in report["areas"] for finding in area["findings"]} == {
-        "pass"
-    }
+    states = {finding["state"] for area in report["areas"] for finding in area["findings"]}
+    assert "pass" in states <= {"pass", "info", "skip"}
     assert trace(cluster) == done
     assert writes(cluster) == []
 

@@ -12,7 +12,7 @@ AREAS: tuple[Area, ...] = (
     Area("values", "The values", values.CHECKS),
     Area("workload", "The backend", workload.CHECKS, ahead=("workload",)),
     Area("organizations", "The organizations", organizations.CHECKS, ahead=("database",)),
-    Area("table", "The audit_logs table", table.CHECKS, ahead=("database",)),
+    Area("table", "The audit_logs table", table.CHECKS, ahead=("table",)),
     Area("api", "The audit-logs API", api.CHECKS, ahead=("api",)),
 )
 

@@ -35,7 +35,7 @@ class AuditTable(Step):
         database = systems.database
         identity = database.identity()
         subject = f"database {identity.database}"
-        table = database.audit_logs_table()
+        table = systems.audit_table
         if table is None:
             finding = failed(
                 "LSA792",

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from wizard.systems.kubernetes.rbac import Right
     from wizard.systems.langsmith.api import LangSmithApi
     from wizard.systems.langsmith.asking import Served
-    from wizard.systems.postgres import Database
+    from wizard.systems.postgres import AuditTable, Database
+    from wizard.systems.postgres.audit_state import AuditState
     from wizard.systems.postgres.ways_in.in_pod import Lasting
     from wizard.systems.values import LayeredEdit
     from wizard.systems.workload import Workload
@@ -144,6 +145,36 @@ class Systems(ReleaseLook):
     def database(self) -> Database:
         """LangSmith's PostgreSQL."""
         return self._once("database", self._open_database)
+
+    @property
+    def audit_table(self) -> AuditTable | None:
+        """The audit_logs table; None where there is none."""
+        return self._once("audit_table", self.database.audit_logs_table)
+
+    @property
+    def audit_state(self) -> AuditState:
+        """What is in the audit_logs table, of the key's or the one chosen organization, or of all.
+
+        Raises:
+            Problem: the database cannot be asked, or has no such table (LSA792).
+        """
+        from wizard.systems.postgres.audit_log import there
+
+        table = there(self.audit_table, self.database.login)
+        return self._once(
+            "audit_state", lambda: self.database.audit_state(table, self.organization)
+        )
+
+    @property
+    def organization(self) -> UUID | None:
+        """The organization whose log is looked at: the key's, else the one chosen, or none."""
+        from wizard.settings import organization_id
+
+        with contextlib.suppress(Problem):
+            if self.served:
+                return self.served.organization.id
+        ids = self.target.selection.ids
+        return organization_id(ids[0]) if len(ids) == 1 else None
 
     @property
     def served(self) -> Served | None:
@@ -298,6 +329,7 @@ AHEAD: Mapping[str, Callable[[Systems], object]] = {
     "workload": lambda systems: systems.workload.status(),
     "database": lambda systems: systems.database,
     "api": lambda systems: systems.served,
+    "table": lambda systems: systems.audit_state,
 }
 """What can be read ahead."""
 

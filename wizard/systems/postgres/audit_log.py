@@ -43,16 +43,26 @@ class Asked:
     newest_first: bool = False
 
 
+def there(table: AuditTable | None, login: Login) -> AuditTable:
+    """The table.
+
+    Raises:
+        Problem: LSA792 there is none.
+    """
+    if table is None:
+        raise Problem(
+            "LSA792", "There is no table audit_logs", on=login.subject, exit=Exit.FAILED
+        )  # fmt: skip
+    return table
+
+
 def check_table(table: AuditTable | None, login: Login) -> AuditTable:
     """The table, where it can be read as documented.
 
     Raises:
         Problem: LSA792 there is none, LSA794 columns are missing, LSA795 it may not be read.
     """
-    if table is None:
-        raise Problem(
-            "LSA792", "There is no table audit_logs", on=login.subject, exit=Exit.FAILED
-        )  # fmt: skip
+    table = there(table, login)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise Problem(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from wizard.systems.postgres import audit_log, organizations, tables
 from wizard.systems.postgres.audit_log import Asked, Entry
+from wizard.systems.postgres.audit_state import AuditState, read_state
 from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import (
     AuditTable,
@@ -211,6 +212,14 @@ class Database:
     def audit_logs_table(self) -> AuditTable | None:
         """The audit_logs table beside the organizations, or None when there is none."""
         return find_audit_logs(self._live, self._login.schema)
+
+    def audit_state(self, table: AuditTable, organization: UUID | None) -> AuditState:
+        """The state of the audit_logs table, and the entries of one organization or of all.
+
+        Raises:
+            Problem: its catalogue cannot be read.
+        """
+        return read_state(self._live, table, organization)
 
     def audit_log(
         self, asked: Asked, after: tuple[datetime, str] | None = None, *, limit: int = 100

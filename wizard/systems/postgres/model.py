@@ -342,7 +342,7 @@ class AuditTable:
 
     Attributes:
         estimated_rows: the planner's estimate; None when it was never analysed.
-        readable: whether this login may SELECT from it.
+        readable: whether this login may SELECT from it; unread: the columns that it may not.
         newest: time (UTC) of the newest entry; None when there is none, or it is not cheap.
     """
 
@@ -351,3 +351,5 @@ class AuditTable:
     estimated_rows: int | None
     readable: bool
     newest: datetime | None
+    oid: int = 0
+    unread: tuple[str, ...] = ()

@@ -211,6 +211,8 @@ def find_audit_logs(session: Session, schema: str | None) -> AuditTable | None:
         estimated_rows=estimate,
         readable=readable,
         newest=_newest(session, table) if readable else None,
+        oid=int(table.row["oid"]),
+        unread=tuple(it for it in table.columns if it not in table.row["readable"]),
     )
 
 
