@@ -130,8 +130,16 @@ def test_a_silence_longer_than_usual(cluster, found) -> None:
     assert told["message"].startswith("Nothing was recorded for 3 days")
     entry(cluster, "create_api_key", 60)
     assert found("LSA707", *ONLY)[0]["state"] == "pass"
-    sql(cluster, "DELETE FROM audit_logs WHERE request_time < now() - interval '1 minute 20 s'")
-    assert found("LSA707", *ONLY)[0]["state"] == "skip"
+
+
+def test_an_organization_without_entries(cluster, found) -> None:
+    other = str(cluster.organizations["null"])
+    sql(cluster, f"DELETE FROM audit_logs WHERE organization_id = '{other}'")
+    told = {}
+    for id in ("LSA706", "LSA707", "LSA708", "LSA709"):
+        (one,) = found(id, *ONLY, "--org", other, env={"LANGSMITH_API_KEY": ""})
+        told[id] = one["state"]
+    assert told == {"LSA706": "info", "LSA707": "skip", "LSA708": "pass", "LSA709": "skip"}
 
 
 def test_what_the_last_day_has_added(cluster, found) -> None:
