@@ -149,7 +149,7 @@ class Systems(ReleaseLook):
     @property
     def audit_table(self) -> AuditTable | None:
         """The audit_logs table; None where there is none."""
-        return self._once("audit_table", self.database.audit_logs_table)
+        return self._once("audit_logs", self.database.audit_logs_table)
 
     @property
     def audit_state(self) -> AuditState:
