@@ -118,6 +118,7 @@ OTHER_MEANINGS = {
     "options.py": {*STEP_NAMES},  # what --skip takes; an option and a group of options
     "records/entries.py": {"chart_version"},  # a fact in a journal
     "cli.py": {"organizations"},  # a group of options
+    "commands/events.py": {"chart_version"},  # an option
     "planning/approval.py": {"chart_version"},  # an option
     "planning/compare.py": {"chart_version"},  # a member of a plan
     "systems/postgres/tables.py": {"organizations"},  # a table

@@ -284,3 +284,27 @@ class TestOnACluster:
         answer = run("events", env={"LANGSMITH_API_KEY": ""})
         assert answer.returncode == 2
         assert "LSA900" in answer.stderr
+
+
+def test_a_summary(server: EventServer, tmp_path: Path) -> None:
+    options = ("--summary", "--since", "4d", "--chart-version", "0.12.33")
+    text = events(server, tmp_path, *options)
+    assert text.returncode == 0, text.stderr
+    assert "400 events" in text.stdout
+    assert "chart 0.12.33 records 32 operations" in text.stdout
+    document = json.loads(events(server, tmp_path, *options, "-o", "json").stdout)
+    assert document["events"] == 400
+    page = events(server, tmp_path, *options[:3], "-o", "html").stdout
+    assert page.startswith("<!doctype html>")
+    assert "--chart-version" in page
+
+
+def test_strict_and_in_an_envelope(server: EventServer, tmp_path: Path) -> None:
+    answer = events(server, tmp_path, "-o", "ndjson", "--ocsf", "strict", "--envelope", "hec")
+    assert answer.returncode == 0
+    first = json.loads(answer.stdout.splitlines()[0])
+    assert first["event"]["metadata"]["version"] == "1.7.0"
+    assert first["event"]["time"] == pytest.approx(first["time"] * 1000)
+    assert "metadata.version 1.7.0 added" in answer.stderr
+    for wrong in (("--ocsf", "strict"), ("--envelope", "hec", "-o", "csv"), ("-o", "html")):
+        assert events(server, tmp_path, *wrong).returncode == 2

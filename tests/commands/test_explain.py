@@ -30,3 +30,11 @@ def test_one_that_is_not_there_is_told_with_where_they_are() -> None:
     assert (answer.returncode, answer.stdout) == (Exit.USAGE, "")
     assert "LSA000" in answer.stderr
     assert "next: langsmith-audit explain\n" in answer.stderr
+
+
+def test_the_operations_by_category_and_version() -> None:
+    text = forked.call(("explain", "operations"), os.environ).stdout
+    assert "32 at 0.12.33, 73 at 0.12.34, 74 at 0.13.3, 102 at 0.13.32, 117 at 0.13.37, 329" in text
+    part = text[text.index("SSO configuration") :]
+    assert part.split()[2] == "0.12.34"
+    assert max(map(len, text.splitlines()[2:])) <= 98

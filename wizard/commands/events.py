@@ -7,10 +7,10 @@ import contextlib
 import math
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
@@ -18,13 +18,12 @@ from wizard.events.source import FULL_PAGE, FromApi, Source
 from wizard.events.wanted import LIMITS, STATUSES, Wanted, refuse_unknown, workspace_id
 from wizard.events.windows import AT_A_TIME, Window, Windows
 from wizard.formats.events import FORMATS, Writer, writer
+from wizard.formats.events.strict import ADDED, shape
 from wizard.problems import Exit, Problem
 from wizard.records.event import Event
 from wizard.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wizard.events.table import FromTable
     from wizard.systems.access import Systems
     from wizard.systems.langsmith.api import LangSmithApi
@@ -68,7 +67,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at-a-time", type=int, choices=range(1, 17), default=AT_A_TIME, metavar="N",
         help=f"windows of a day that are read side by side (default: {AT_A_TIME})",
     )  # fmt: skip
-    how.add_argument("-o", "--format", choices=FORMATS, default="table")
+    how.add_argument(
+        "--summary", action="store_true",
+        help="all of the range, counted: by operation, category, actor, workspace, status, time",
+    )  # fmt: skip
+    how.add_argument(
+        "-o", "--format", choices=(*FORMATS, "html"), default="table",
+        help="html is for --summary (default: table)",
+    )  # fmt: skip
+    how.add_argument(
+        "--ocsf", choices=("received", "strict"), default="received",
+        help="the events as they came, or as valid OCSF 1.7.0 (default: received)",
+    )  # fmt: skip
+    how.add_argument(
+        "--envelope", choices=("none", "hec"), default="none",
+        help="each event in the envelope of Splunk's HTTP Event Collector (default: none)",
+    )  # fmt: skip
     on = parser.add_argument_group("going on")
     on.add_argument("--follow", action="store_true", help="all of the range, and then what comes")
     on.add_argument(
@@ -97,7 +111,11 @@ def main(args: argparse.Namespace) -> Exit:
     for note in wanted.range.notes:
         say(note)
     about = {"start": wanted.range.start.isoformat(), "end": wanted.range.end.isoformat()}
-    out = writer(args.format, lambda event: event.text, about)
+    shaped = shape(strictly=args.ocsf == "strict", hec=args.envelope == "hec")
+    if args.ocsf == "strict":
+        say(ADDED)
+    out = writer(args.format, shaped, about)
+    chart = str(args.settings.get("chart_version") or "")
     if args.source == "both":
         return _both(args, wanted)
     if args.source == "database":
@@ -105,17 +123,23 @@ def main(args: argparse.Namespace) -> Exit:
             table = _table(systems, wanted)
             if args.follow or args.state:
                 return _go_on(args, wanted, lag, table, str(systems.place.as_json()), out)
+            if args.summary:
+                version = chart or systems.release.chart_version
+                return _summary(table.batches(wanted.range), table, wanted, version, args.format)
             if args.every:
                 _every(table.batches(wanted.range, backwards=_backwards(args)), table, wanted, out)
             else:
                 _some(table, wanted, args, out)
             say(f"from {systems.database.login.subject}: {systems.database.login.evidence}")
         return Exit.OK
-    with _api(args) as (api, where, told):
+    with _api(args) as way:
         try:
-            return _from_api(api, wanted, lag, args, where, out)
+            if args.summary:
+                with _windows(way.api, wanted, args) as windows:
+                    return _summary(windows, windows, wanted, chart or way.chart(), args.format)
+            return _from_api(way.api, wanted, lag, args, way.where, out)
         except Problem as problem:
-            raise told(problem) from None
+            raise way.told(problem) from None
 
 
 def _backwards(args: argparse.Namespace) -> bool:
@@ -129,11 +153,17 @@ def _refuse_together(args: argparse.Namespace) -> None:
     Raises:
         Problem: LSA830.
     """
-    goes_on = args.follow or args.state
+    goes_on, bare = args.follow or args.state, args.format in ("table", "csv")
+    summed = args.summary
     for one, other, together in (
         ("--follow", "--until", args.follow and args.until),
         ("--follow", "--format json", args.follow and args.format == "json"),
         ("--follow or --state", "--limit", goes_on and args.limit),
+        (f"--format {args.format}", "--ocsf strict", bare and args.ocsf == "strict"),
+        (f"--format {args.format}", "--envelope", bare and args.envelope != "none"),
+        ("--summary", f"--format {args.format}", summed and args.format in ("csv", "ndjson")),
+        ("--format html", "a list (it is for --summary)", args.format == "html" and not summed),
+        ("--summary", "--follow, --state or --limit", summed and (goes_on or args.limit)),
         ("--follow or --state", "--source both", goes_on and args.source == "both"),
     ):
         if together:
@@ -165,14 +195,18 @@ def _wanted(args: argparse.Namespace) -> Wanted:
     )
 
 
-@contextlib.contextmanager
-def _api(
-    args: argparse.Namespace,
-) -> Iterator[tuple[LangSmithApi, str, Callable[[Problem], Problem]]]:
-    """The API for reading the log, which one it is, and how its refusals are told.
+class Way(NamedTuple):
+    """The API for reading the log, which one it is, how its refusals are told, and whose chart."""
 
-    With an address and a key that were told, neither a cluster nor helm is looked at.
-    """
+    api: LangSmithApi
+    where: str
+    told: Callable[[Problem], Problem]
+    chart: Callable[[], str]
+
+
+@contextlib.contextmanager
+def _api(args: argparse.Namespace) -> Iterator[Way]:
+    """With an address and a key that were told, neither a cluster nor helm is looked at."""
     from wizard.settings import target_from
     from wizard.systems.langsmith.asking import Asking, agreed
 
@@ -181,13 +215,13 @@ def _api(
     if url and target.api_key and not args.settings.get("api_key_file"):
         with contextlib.ExitStack() as stack:
             asking = Asking(target, stack)
-            told = agreed(target, None) or url
-            api = asking.log(told)
-            yield api, api.base_url, lambda problem: asking.refusal(told, problem)
+            api = asking.log(agreed(target, None) or url)
+            yield Way(api, api.base_url, lambda it: asking.refusal(url, it), lambda: "")
         return
     with _located(args, cluster=not url) as systems:
         where = systems.log.base_url if url else str(systems.place.as_json())
-        yield systems.log, where, systems.refusal
+        chart = (lambda: "") if url else lambda: systems.release.chart_version
+        yield Way(systems.log, where, systems.refusal, chart)
 
 
 @contextlib.contextmanager
@@ -324,6 +358,33 @@ def _every(
     out.end()
     sys.stdout.flush()
     say(f"{_counted(count)}{_again(read.repeated)}, {wanted.range.words}")
+
+
+def _summary(
+    windows: Iterable[Window], read: Windows | FromTable, wanted: Wanted, chart: str, format: str
+) -> Exit:
+    """All of the range, counted."""
+    from wizard.events.summary import Summary, never_recorded
+    from wizard.formats import show
+    from wizard.formats.events.summary import FORMATS, summary_page
+
+    summary = Summary(wanted.range)
+    for window in windows:
+        for event in window.events:
+            summary.add(event)
+        _show(f"{_counted(summary.events)}, {told(window.range.end)} …")
+    _show("")
+    try:
+        recorded, never = never_recorded(chart)
+        words = f"by the documentation chart {chart} records {recorded} operations; these never:"
+        words = words if never else words.replace("; these never:", ", all that it names")
+    except ValueError:
+        never = []
+        words = "that depends on the chart's version, which --chart-version VERSION tells"
+    target = [("range", wanted.range.words), *wanted.filters.items()]
+    counted = f"{_counted(summary.events)}{_again(read.repeated)}, {wanted.range.words}"
+    show(summary_page(counted, target, summary.groups, words, never), FORMATS[format])
+    return Exit.OK
 
 
 def _both(args: argparse.Namespace, wanted: Wanted) -> Exit:

@@ -1,4 +1,7 @@
-"""`langsmith-audit explain [ID]`: the catalogue of findings, offline."""
+"""`langsmith-audit explain [ID]`: the catalogue of findings, offline.
+
+`explain operations` lists what LangSmith records, by the article's categories and by chart version.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ import textwrap
 
 from wizard.problems import Entry, Exit, Problem, catalogue
 
+OPERATIONS = "operations"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The finding's id; all are listed without one."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="a finding's id, such as LSA101")
+    parser.add_argument(
+        "id", nargs="?", metavar="ID",
+        help=f"a finding's id, such as LSA101; or {OPERATIONS}: what LangSmith records",
+    )  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> int:
@@ -20,6 +28,9 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         Problem: there is no such entry.
     """
+    if args.id == OPERATIONS:
+        sys.stdout.write(_operations())
+        return Exit.OK
     entries = catalogue()
     if not args.id:
         for entry in entries.values():
@@ -36,6 +47,28 @@ def main(args: argparse.Namespace) -> int:
         )
     sys.stdout.write(_page(found))
     return Exit.OK
+
+
+def _operations() -> str:
+    """The documented operations by category, and by the chart version they came with."""
+    from wizard.events.wanted import CATEGORIES, documented
+
+    versions = list(dict.fromkeys(version for version, _ in documented().values()))
+    sums, total = [], 0
+    for version in versions:
+        total += sum(found == version for found, _ in documented().values())
+        sums.append(f"{total} at {version}")
+    text = f"LangSmith's documentation names {total} operations: {', '.join(sums)}.\n"
+    for category, title in CATEGORIES.items():
+        text += f"\n{title}\n"
+        for version in versions:
+            names = [it for it, told in documented().items() if told == (version, category)]
+            if names:
+                text += textwrap.fill(
+                    ", ".join(sorted(names)), 98, initial_indent=f"  {version:<13}",
+                    subsequent_indent=" " * 15, break_on_hyphens=False,
+                ) + "\n"  # fmt: skip
+    return text
 
 
 def _page(entry: Entry) -> str:

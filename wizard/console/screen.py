@@ -289,6 +289,32 @@ def problem_block(problem: Problem, changed: Sequence[str]) -> RenderableType:
     return Group(*parts)
 
 
+def bars(rows: Sequence[tuple[str, int]]) -> RenderableType:
+    """Names and how many, each with a bar; the longest is as wide as the terminal lets it be."""
+    return _Bars(rows)
+
+
+class _Bars:
+    """Drawn when the width is known; a name that is too long for it is cut."""
+
+    def __init__(self, rows: Sequence[tuple[str, int]]) -> None:
+        self._rows = [(safe(name), count) for name, count in rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        most = max((count for _, count in self._rows), default=0) or 1
+        digits = len(f"{most:,}")
+        width = options.max_width if console.is_terminal else 80
+        named = min(max((len(name) for name, _ in self._rows), default=0), max(width // 2, 16))
+        room = min(width - named - digits - 6, 50)
+        for name, count in self._rows:
+            cut = name if len(name) <= named else name[: named - 1] + "…"
+            length = round(count / most * room * 8)
+            bar = "█" * (length // 8) + (" ▏▎▍▌▋▊▉"[length % 8].strip() if length % 8 else "")
+            bar = bar or ("▏" if count else "")
+            line = Text(f"  {cut:<{named}}  ")
+            yield line.append(f"{count:>{digits},}", "bold").append(f"  {bar}", "cyan")
+
+
 def facts_table(rows: Sequence[tuple[str, str]]) -> RenderableType:
     """Names and values, aligned; a value without a name stands below the one before it."""
     return Group(*(_fact(name, value) for name, value in rows))

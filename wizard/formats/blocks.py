@@ -64,7 +64,14 @@ class Note(NamedTuple):
 TOLD = frozenset({State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN})
 """What is told one by one where nobody says otherwise: all that is not well."""
 
-Block: TypeAlias = Heading | Items | Points | Code | Facts | Basis | Note
+
+class Bars(NamedTuple):
+    """Names and how many, each with a bar."""
+
+    rows: Sequence[tuple[str, int]]
+
+
+Block: TypeAlias = Heading | Items | Points | Code | Facts | Basis | Bars | Note
 
 
 class View(NamedTuple):

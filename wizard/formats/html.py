@@ -131,9 +131,22 @@ def _block(block: blocks.Block) -> str:
             told = element("p", f"and {more} more, which the JSON has", "small")
             shown = element("h3", "It rests on") + facts(rows[:SHOWN], "facts small")
             return shown + told if more > 0 else shown
+        case blocks.Bars(rows):
+            return _bars(rows)
         case blocks.Note(it):
             head = f"{it.subject.capitalize()}: {words(it.message)} {element('code', words(it.id))}"
             return element("div", head + listed(it.evidence), "note")
+
+
+def _bars(rows: Sequence[tuple[str, int]]) -> str:
+    """A list of meters: their length is told to who does not see it, too."""
+    most = max((count for _, count in rows), default=0) or 1
+    inner = "".join(
+        f"<div>{element('dt', words(name))}"
+        f'<dd><meter min="0" max="{most}" value="{count}"></meter> {count:,}</dd></div>'
+        for name, count in rows
+    )
+    return element("dl", inner, "bars")
 
 
 def _code(exact: Exact) -> str:

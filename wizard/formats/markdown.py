@@ -91,6 +91,9 @@ def _block(block: blocks.Block) -> Iterable[str]:
             return _list(lines)
         case blocks.Code(exact):
             return _code(exact)
+        case blocks.Bars(rows):
+            counted = [(name, f"{count:,}") for name, count in rows]
+            return _block(blocks.Facts(counted))
         case blocks.Facts(rows):
             return _table(rows)
         case blocks.Basis(rows):

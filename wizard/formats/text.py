@@ -9,6 +9,7 @@ from rich.text import Text
 
 from wizard.console.screen import (
     PartHead,
+    bars,
     exact_block,
     facts_table,
     finding_lines,
@@ -80,6 +81,8 @@ def _block(block: blocks.Block) -> RenderableType:
             return facts_table(rows)
         case blocks.Basis(rows):
             return _basis(rows)
+        case blocks.Bars(rows):
+            return bars(rows)
         case blocks.Note(finding):
             return finding_lines(finding)
 
