@@ -185,3 +185,14 @@ def test_what_is_printed_is_bound_to_whom_is_named() -> None:
         assert [it["kind"] for it in documents] == ["Role", "RoleBinding"]
         assert documents[1]["subjects"] == [subject]
         assert documents[1]["roleRef"]["name"] == documents[0]["metadata"]["name"]
+
+
+def test_what_a_proof_asks_of_the_api_is_told_where_it_is_wanted() -> None:
+    told = [
+        forked.call(("rbac", "--for", "check", "-n", "ls", *more), {"PATH": "/"}).stdout
+        for more in ((), ("--with", "proof"))
+    ]
+    lines = [[it for it in text.splitlines() if "API is asked" in it] for text in told]
+    assert len(lines[1]) == len(lines[0]) + 4
+    assert not any(method in "".join(lines[0]) for method in ("POST", "DELETE"))
+    assert "# LangSmith's API is asked: POST /api/v1/workspaces/current/tag-keys" in lines[1]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from uuid import UUID
 
 from wizard.checks.areas import AREAS
 from wizard.checks.check import Area
@@ -16,6 +17,7 @@ from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, checked
 from wizard.engine.look import tell_unread_history
+from wizard.engine.prove import Wish
 from wizard.formats import OF_CHECKS, show
 from wizard.formats.blocks import TOLD, View
 from wizard.formats.check import check_page, tell_verdict
@@ -90,6 +92,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end a check after this, and tell what was not run (for nagios: 30)",
     )
+    group.add_argument(
+        "--prove",
+        action="store_true",
+        help="also make and delete one tag key, and find both events: this writes",
+    )
+    group.add_argument(
+        "--workspace",
+        default=os.environ.get("LANGSMITH_WORKSPACE_ID") or None,
+        metavar="ID",
+        help="where --prove makes it (default: the first one) [LANGSMITH_WORKSPACE_ID]",
+    )
+    group.add_argument(
+        "--prove-within",
+        type=positive_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long each event may take to appear (default: 60)",
+    )
     told = parser.add_argument_group("how much is told as text")
     told.add_argument(
         "--show",
@@ -121,6 +141,7 @@ def main(args: argparse.Namespace) -> Exit:
         args.time_limit or (NAGIOS_LIMIT if nagios else DAY),
         nagios or args.fail_on == "warn",
         suppressions(path, args.skip_finding),
+        _wish(args) if args.prove else None,
     )
     answers = Answers(args.settings, may_ask=False)
     with Waiting() as waiting:
@@ -161,6 +182,14 @@ def _chosen(only: Sequence[str]) -> tuple[Area, ...]:
         for area in AREAS
     )
     return tuple(area for area in found if area.checks)
+
+
+def _wish(args: argparse.Namespace) -> Wish:
+    try:
+        workspace = UUID(args.workspace) if args.workspace else None
+    except ValueError:
+        raise not_understood("--workspace", "a workspace's id is a UUID") from None
+    return Wish(workspace, args.prove_within)
 
 
 def _listed(areas: Sequence[Area]) -> Exit:

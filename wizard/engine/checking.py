@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from wizard.checks.check import Area, Check, Sight
 from wizard.engine.look import where
+from wizard.engine.prove import Proof, Wish
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
 from wizard.records import report
@@ -45,6 +46,7 @@ class Terms(NamedTuple):
         limit: seconds for all of it.
         fail_on_warn: whether warnings alone are exit code 4.
         suppressions: what does not count.
+        proof: whether an operation is made and looked for as well.
     """
 
     areas: Sequence[Area]
@@ -52,6 +54,7 @@ class Terms(NamedTuple):
     limit: float = DAY
     fail_on_warn: bool = False
     suppressions: tuple[Suppression, ...] = ()
+    proof: Wish | None = None
 
 
 class Checked(NamedTuple):
@@ -67,6 +70,7 @@ def checked(
     """Check one target. There is a report whatever ends it: a problem, a signal, its limit."""
     began, at, walk = time.monotonic(), datetime.now(UTC), Walk(terms.areas)
     facts: dict[str, str] = {}
+    proof: Proof | None = None
     problem: Problem | None = None
     exit: Exit | None = None
     try:
@@ -74,6 +78,9 @@ def checked(
         facts = {"namespace": target.namespace, "release": target.release}
         with Systems(target, by_labels=True) as systems:
             walk.run(systems, terms.limit, say)
+            if terms.proof and not walk.ended:
+                proof = Proof(systems, terms.proof)
+                proof.make(say)
             facts = where(systems, at_once=bool(walk.ended))
     except Problem as caught:
         problem, exit = caught, caught.exit
@@ -81,7 +88,8 @@ def checked(
     except KeyboardInterrupt as interrupt:
         exit = getattr(interrupt, "exit", Exit.INTERRUPTED)
         walk.ended = "terminated" if exit == Exit.TERMINATED else "interrupted"
-    areas = suppressed(walk.areas(), terms.suppressions, at.date(), whole=terms.whole)
+    seen = (*walk.areas(), *((proof.area,) if proof else ()))
+    areas = suppressed(seen, terms.suppressions, at.date(), whole=terms.whole)
     if exit is None:
         found = (finding for area in areas for finding in area.findings)
         exit = verdict(found, fail_on_warn=terms.fail_on_warn)

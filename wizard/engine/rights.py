@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from wizard.engine.prove import ACCESS as PROVING
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change
 from wizard.steps.procedure import STEPS, the_step
@@ -208,7 +209,7 @@ _COMPARED = tuple(
 Jobs, which are gone when they are done."""
 
 NEEDS: Mapping[str, tuple[Access, ...]] = {
-    "check": _LOOKING,
+    "check": (*_LOOKING, *PROVING),
     "plan": (*_LOOKING, *_ASKING, *_COMPARED, *TRIED, *IDENTITY),
     "run": (*_STEPS, *LEASE, *IDENTITY),
     "apply": (*_STEPS, *LEASE, *IDENTITY),

@@ -88,6 +88,7 @@ class Api:
             ("GET", "/api/v1/workspaces"): self._workspaces,
             ("GET", "/api/v1/audit-logs"): self._audit_logs,
             ("POST", TAG_KEYS): self._create_tag_key,
+            ("GET", TAG_KEYS): self._tag_keys,
         }
 
     def answer(self, view: PodView, call: Call) -> Answer:
@@ -148,6 +149,11 @@ class Api:
             place = f"{page[-1]['request_time'].isoformat()} {page[-1]['id']}"
             cursor = base64.urlsafe_b64encode(place.encode()).decode()
         return Answer(200, {"items": [row["ocsf"] for row in page], "cursor": cursor})
+
+    def _tag_keys(self, view: PodView, call: Call) -> Answer:
+        _, tenant_id = self._workspace_manager(view, call)
+        found = self.store.tag_keys(tenant_id)
+        return Answer(200, [{name: str(value) for name, value in row.items()} for row in found])
 
     def _create_tag_key(self, view: PodView, call: Call) -> Answer:
         caller, tenant_id = self._workspace_manager(view, call)

@@ -249,6 +249,10 @@ class Store:
         query = "SELECT id, display_name, organization_id FROM tenants WHERE organization_id = %s "
         return self._all(query + "ORDER BY created_at, id", (organization_id,))
 
+    def tag_keys(self, tenant_id: UUID) -> Sequence[Mapping[str, Any]]:
+        """id and key of a workspace's tag keys."""
+        return self._all("SELECT id, key FROM tag_keys WHERE tenant_id = %s", (tenant_id,))
+
     def add_tag_key(self, tenant_id: UUID, key: str, description: str | None) -> DictRow | None:
         """The new tag key; None when there is one of that name."""
         query = (

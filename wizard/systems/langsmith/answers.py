@@ -15,6 +15,7 @@ from wizard.systems.langsmith.http import Reply
 from wizard.systems.redact import redact
 
 _SHOWN = 300
+DONE = (200, 201, 204)
 
 
 class Later(Problem):
@@ -47,8 +48,10 @@ def json_value(reply: Reply, secrets: Iterable[str]) -> Any:
             LSA816 server error, LSA817 not the documented JSON, LSA819 too many requests, LSA820
             another status, LSA825 parameters.
     """
-    if reply.status != 200:
+    if reply.status not in DONE:
         raise _by_status(reply, _said(reply, secrets))
+    if reply.status != 200 and not reply.body.strip():
+        return None
     if reply.is_html:
         raise _page(reply, _said(reply, secrets))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -172,6 +173,26 @@ class LangSmithApi:
             data = next((it for it in data.values() if isinstance(it, list)), [])
         named = [it.get("name") if isinstance(it, dict) else it for it in data]
         return frozenset(it for it in named if isinstance(it, str))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        workspace: UUID | None = None,
+    ) -> tuple[Reply, Any]:
+        """Another call, in a workspace where one is named.
+
+        Raises:
+            Problem: what any call can raise; whether a write was made is not known where the
+                connection failed.
+        """
+        headers = [("X-Tenant-Id", str(workspace))] if workspace else []
+        headers += [("Content-Type", "application/json")] if body is not None else []
+        data = json.dumps(body).encode() if body is not None else None
+        reply = self._transport.ask(method, path, body=data, headers=headers)
+        return reply, json_value(reply, self._secrets)
 
     def _get(
         self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None

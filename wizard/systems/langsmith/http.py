@@ -1,4 +1,4 @@
-"""HTTP to LangSmith: one GET with limits that hold, and every failure told as a Problem.
+"""HTTP to LangSmith: one request with limits that hold, and every failure told as a Problem.
 
 The key goes to the one host it is meant for: redirects are not followed, and no exception of a
 library, whose text may quote headers or proxy passwords, leaves this file.
@@ -56,7 +56,7 @@ class Limits:
 
 
 class Transport:
-    """GETs from one base URL."""
+    """Requests to one base URL."""
 
     def __init__(
         self,
@@ -91,20 +91,36 @@ class Transport:
         Raises:
             Problem: LSA804 to LSA810, LSA818.
         """
+        query = f"?{urlencode(parameters, doseq=True)}" if parameters else ""
+        return self.ask("GET", path, query)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        *,
+        body: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Reply:
+        """Any request to a path below the base URL; redirects come back as they are.
+
+        Raises:
+            Problem: LSA804 to LSA810, LSA818. Whether a write was made is not known then.
+        """
         url = self.base_url + path
-        target = urlsplit(url).path + (
-            f"?{urlencode(parameters, doseq=True)}" if parameters else ""
-        )
-        with logged("http", f"GET {url}") as asked:
+        target = urlsplit(url).path + query
+        sent = [*self._headers, *headers]
+        with logged("http", f"{method} {url}") as asked:
             try:
                 answer = self._wire.ask(
-                    "GET", target, self._headers, limit=self._limits.answer, most=LARGEST
+                    method, target, sent, body, limit=self._limits.answer, most=LARGEST
                 )
             except Failure as failure:
                 raise self._problem(url, failure) from None
             asked.ended = str(answer.status)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(url, answer.status, headers, answer.body)
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        return Reply(url, answer.status, told, answer.body)
 
     def _problem(self, url: str, failure: Failure) -> Problem:
         host, words = urlsplit(url).hostname, failure.words
