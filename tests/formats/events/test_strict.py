@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from event_log import ocsf, rows
 from events import EVENT
+from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from wizard.formats.events.strict import VERSION, shape, strict
 from wizard.records.event import event_of
@@ -24,8 +25,7 @@ NOBODY = EVENT | {
 
 @pytest.fixture(scope="module")
 def schema() -> jsonschema.Draft202012Validator:
-    ocsf = pytest.importorskip("ocsf_json_schema")
-    whole = ocsf.OcsfJsonSchemaEmbedded(ocsf.get_ocsf_schema(VERSION))
+    whole = OcsfJsonSchemaEmbedded(get_ocsf_schema(VERSION))
     return jsonschema.Draft202012Validator(whole.get_class_schema("api_activity"))
 
 
