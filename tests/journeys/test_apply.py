@@ -142,3 +142,7 @@ def test_it_is_asked_once_for_the_whole_plan_and_never_without_a_terminal(
         assert terminal.end() == 8
     assert trace(cluster) == before
     assert writes(cluster) == []
+    with Terminal("apply", str(plan), env=cluster.environment(), cwd=cluster.home) as terminal:
+        terminal.answer(f"Apply plan {planned['id'][:12]} now?", "y" + ENTER)
+        assert terminal.end() == 0
+    assert "langsmith 2 deployed" in trace(cluster).revisions
