@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from wizard.engine.prove import ACCESS as PROVING
-from wizard.problems import Exit, Problem
+from wizard.problems import Problem
 from wizard.records.changes import Change
 from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.rights import HELM, IDENTITY, LEASE, TRIED
@@ -135,7 +135,6 @@ def missing(found: Sequence[Right]) -> Problem:
             f"You lack {len(found)} rights that the changes need",
             on="the Kubernetes API",
             next_step=f"{ask}; langsmith-audit rbac prints all that a walk needs",
-            exit=Exit.UNKNOWN,
         )
     return problem.but(paste=roles_text(found, ROLE))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.files import create_private
-from wizard.problems import Exit, Problem
+from wizard.problems import Problem
 from wizard.safe import safe_json
 
 INLINE = 1_000
@@ -163,7 +163,6 @@ def _not_read(path: Path, why: str) -> Problem:
         f"The rows' prior states cannot be read: {why}",
         on=f"file {path}",
         next_step="look at the organizations as they are: langsmith-audit orgs",
-        exit=Exit.UNKNOWN,
     )
 
 
@@ -174,5 +173,4 @@ def _not_written(path: Path, error: OSError) -> Problem:
         "no change is made without them",
         on=f"file {path}",
         next_step="make room in the state folder, or name another: LANGSMITH_AUDIT_STATE_DIR",
-        exit=Exit.UNKNOWN,
     )

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wizard.files import FULL, make_private, open_private, read_file, write_private
-from wizard.problems import Exit, Problem
+from wizard.problems import Problem
 
 VARIABLE = "LANGSMITH_AUDIT_STATE_DIR"
 RUNS = "runs"
@@ -94,7 +94,6 @@ def refuse_foreign(path: Path) -> None:
                 on=str(path),
                 next_step=f"look whether all in it is yours, then chmod -R go-rwx {_shown(path)}; "
                 f"or {_elsewhere()}",
-                exit=Exit.UNKNOWN,
             )
     elif facts.st_uid == 0:
         raise Problem(
@@ -111,7 +110,6 @@ def refuse_foreign(path: Path) -> None:
             "believed",
             on=str(path),
             next_step=f"look who made it, and remove it; or {_elsewhere()}",
-            exit=Exit.UNKNOWN,
         )
 
 

@@ -19,7 +19,6 @@ STEPS: tuple[Step, ...] = (
     AuditApi(),
 )
 
-TITLES = {step.name: step.title for step in STEPS}
 NUMBERS = {step.name: number for number, step in enumerate(STEPS, 1)}
 
 _BY_NAME = {step.name: step for step in STEPS}

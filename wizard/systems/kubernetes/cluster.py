@@ -33,7 +33,6 @@ JSON = "application/json"
 METADATA = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """The form of a list that has nothing of its objects but their `metadata`."""
 CONNECT_LIMIT = 10.0
-EXEC_LIMIT = 30.0
 LOG_BYTES = 64 * 1024
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wizard.files import read_file
-from wizard.problems import Exit, Problem
+from wizard.problems import Problem
 from wizard.record import dataclass
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ def no_login(info: ContextInfo, why: str, words: tuple[str, ...] = (), mend: str
         f"The {info.credentials or 'kubeconfig'} of user {info.user or '?'} {why}",
         on=f"context {info.name}" if info.name else "the cluster of this pod",
         next_step=mend or "Run it by hand or log in again, then try: kubectl auth whoami",
-        exit=Exit.UNKNOWN,
         detail=words,
     )
 

@@ -128,7 +128,6 @@ def check_table(session: Session, bench: Bench) -> None:
             f"the table {bench.table.schema}.organizations is another one than before",
             on=bench.login.subject,
             next_step="start again; a migration may be under way",
-            exit=Exit.UNKNOWN,
         )
 
 
@@ -288,7 +287,6 @@ def _changed(bench: Bench, what: str, lines: Sequence[str]) -> Problem:
         f"{what} were changed by somebody since they were shown; {NOTHING}",
         on=bench.login.subject,
         next_step="start again, and look at them as they are now",
-        exit=Exit.UNKNOWN,
         detail=tuple(lines),
     )
 

@@ -179,7 +179,6 @@ def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = (
         f"trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
         on=bench.login.subject,
         next_step="ask the DBA what else acts on this table",
-        exit=Exit.UNKNOWN,
         detail=tuple(detail),
     )
 

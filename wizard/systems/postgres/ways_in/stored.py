@@ -245,7 +245,6 @@ def _no_password() -> Problem:
         "the stored PostgreSQL URL has no password: LangSmith logs in with a cloud identity (IAM)",
         on=_ON,
         next_step="log in as a database role of your own with --database direct",
-        exit=Exit.UNKNOWN,
     )
 
 
