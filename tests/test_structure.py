@@ -184,7 +184,8 @@ COVERED = {
         commands/rbac systems/kubernetes/rbac systems/release/helm_rights""",
     "formats/test_machines.py": """
         formats/github formats/junit formats/nagios formats/prometheus""",
-    "formats/test_plan.py": "commands/show formats/blocks formats/html formats/markdown",
+    "formats/test_plan.py": """
+        commands/show formats/blocks formats/brief formats/html formats/markdown""",
     "records/test_journal.py": """
         commands/runs records/entries records/runs records/debug_log
         steps/organizations/last_update""",

@@ -82,7 +82,7 @@ def asking(cluster: PracticeCluster, *args: str, **more: object) -> Terminal:
 
 
 def test_what_is_personal_or_already_on_cannot_be_picked(cluster):
-    with asking(cluster, "plan") as terminal:
+    with asking(cluster, "plan", "--details") as terminal:
         terminal.see("0 picked")
         terminal.send(UP + SPACE)
         terminal.see("Halden Analytics cannot be picked: already on")
@@ -148,7 +148,7 @@ KEYS = "\x1b[D\x1b[C\x1b[3~\x1bOP\x1b[24~\x1b[1;9Z\x1b[200x\x1bx"
 
 
 def test_keys_that_move_or_mean_nothing_are_never_searched(cluster):
-    with asking(cluster, "plan") as terminal:
+    with asking(cluster, "plan", "--details") as terminal:
         shown = terminal.see("type to search")
         assert re.search(r"organization +audit logs +id\n", shown)
         assert "off: a stored false · default: nothing is stored" in shown
@@ -168,7 +168,7 @@ def test_keys_that_move_or_mean_nothing_are_never_searched(cluster):
 
 def test_pages_come_as_one_scrolls_and_searches(cluster):
     ids = add(cluster, [f"Team-{number:03}" for number in range(500)])
-    with asking(cluster, "plan") as terminal:
+    with asking(cluster, "plan", "--details") as terminal:
         terminal.see("0 picked")
         assert "Team-100" not in terminal.text()
         terminal.send("\x1b[6~" * 16)
@@ -199,7 +199,7 @@ def test_more_than_can_be_sorted_come_by_id_and_say_so(cluster):
         connection.execute(
             "UPDATE pg_class SET reltuples = 200001 WHERE oid = 'organizations'::regclass"
         )
-    with asking(cluster, "plan") as terminal:
+    with asking(cluster, "plan", "--details") as terminal:
         shown = terminal.see("in the order of their ids: too many to be sorted by name")
         assert "0 picked · 1 of 206" in shown
         terminal.send("team-0")
@@ -222,7 +222,7 @@ def test_a_database_that_goes_away_ends_the_picker(cluster):
 
 def test_where_only_lines_can_be_shown_it_is_searched_first(cluster):
     ids = add(cluster, [f"Team-{number:03}" for number in range(300)])
-    with asking(cluster, "plan", term="dumb") as terminal:
+    with asking(cluster, "plan", "--details", term="dumb") as terminal:
         terminal.answer("There are more than 200. Part of the name to look for:", "team" + ENTER)
         terminal.answer("More than 200 have 'team' in their names. A longer part:", "nil" + ENTER)
         terminal.answer("None that can be picked has 'nil' in its name.", "team-29" + ENTER)
@@ -247,7 +247,7 @@ def test_leaving_at_the_search(cluster, key):
 
 def test_a_long_list_scrolls_with_the_pointer(cluster):
     add(cluster, [f"Team {number:02}" for number in range(60)])
-    with asking(cluster, "plan") as terminal:
+    with asking(cluster, "plan", "--details") as terminal:
         terminal.see("0 picked")
         assert "Team 40" not in terminal.text()
         terminal.send("\x1b[6~" * 3)

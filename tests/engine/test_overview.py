@@ -2,8 +2,8 @@
 
 import pytest
 
-from wizard.console.stages import Stand
-from wizard.engine.overview import in_the_way, in_words, stages, to_do
+from wizard.console.stages import Stand, in_words
+from wizard.engine.overview import in_the_way, stages, to_do
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.steps.procedure import STEPS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from leftovers import secrets_of, started, told_secrets
 from plans import change, written
+from terminal import Terminal
 
 from wizard.cli import main
 from wizard.formats import FORMATS, show
@@ -85,6 +87,32 @@ def test_every_face_tells_all_that_matters_and_no_secret(
         assert words in text, words
     assert ("after step 3" in text) == (face != "json")
     assert told_secrets(secrets, [text]) == set()
+
+
+def test_in_a_terminal_it_is_some_twenty_lines_and_ends_with_what_to_type(
+    planned, tmp_path
+) -> None:
+    document, secrets = planned
+    path = written(document, tmp_path / "plan.json")
+    id = document["id"][:12]
+    with Terminal("show", str(path), env=dict(os.environ), columns=120) as terminal:
+        terminal.wait_for("--approve ")
+        assert terminal.end() == 0
+        text = terminal.text().strip()
+    assert len(text.splitlines()) <= 24
+    words = (
+        f"Change plan {id} for release langsmith",
+        "5 changes in 4 steps, 2 rollouts",
+        "· can be",
+    )
+    assert [it for it in words if it not in text] == []
+    last = text.replace("\n", "")
+    assert f"show {path} --details" in last
+    assert last.endswith(f"langsmith-audit apply {path} --approve {id}")
+    assert told_secrets(secrets, [text]) == set()
+    with Terminal("show", str(path), "--details", env=dict(os.environ)) as terminal:
+        terminal.wait_for("rests on")
+        assert terminal.end() == 0
 
 
 class Page(HTMLParser):

@@ -19,6 +19,7 @@ from wizard.engine.look import tell_unread_history
 from wizard.engine.propose import propose_all
 from wizard.files import replace_file
 from wizard.formats import FORMATS, show
+from wizard.formats.brief import show_plan
 from wizard.formats.plan import plan_page
 from wizard.planning.approval import settings_of
 from wizard.planning.compare import compare, comparison
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write the plan as JSON to FILE")
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="exit 6 when changes are pending"
+    )
+    parser.add_argument(
+        "--details", action="store_true", help="all of it in a terminal too, not twenty lines"
     )
     parser.add_argument(
         "--expires",
@@ -77,13 +81,13 @@ def main(args: argparse.Namespace) -> Exit:
     document = plan.document()
     if args.output:
         _write(Path(args.output), safe_json(as_text(document)))
+        talk().print(f"The plan is in {args.output}.", markup=False)
     if old:
         show(comparison(old.id, document[ID], found), args.format)
     else:
-        show(plan_page(plan, document), args.format)
+        page = plan_page(plan, document)
+        show_plan(plan, page, args.format, details=args.details, file=args.output or "")
     sys.stdout.flush()
-    if args.output:
-        talk().print(f"The plan is in {args.output}.", markup=False)
     if old:
         return Exit.PENDING if found else Exit.OK
     if plan.changes and args.detailed_exitcode and plan.exit_code == Exit.OK:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard.formats import FORMATS, show
+from wizard.formats.brief import show_plan
 from wizard.formats.plan import plan_page
 from wizard.problems import Exit
 from wizard.records.plan_json import ID
@@ -19,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The plan and the format."""
     parser.add_argument("plan", metavar="PLAN", help="a file that plan -o FILE wrote")
     parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument(
+        "--details", action="store_true", help="all of it in a terminal too, not twenty lines"
+    )
 
 
 def main(args: argparse.Namespace) -> Exit:
@@ -36,5 +40,6 @@ def main(args: argparse.Namespace) -> Exit:
         show(plan_page(reading.plan, reading.document), args.format)
     else:
         document = {**reading.document, ID: reading.id}
-        show(plan_page(reading.plan, document, notes), args.format)
+        page = plan_page(reading.plan, document, notes)
+        show_plan(reading.plan, page, args.format, details=args.details, file=args.plan)
     return Exit.OK

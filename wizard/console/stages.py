@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -11,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from wizard.console.screen import MARKS, Hanging, finding_lines
+from wizard.console.screen import MARKS, Hanging, finding_lines, hanging
 from wizard.records.findings import Finding, State
 from wizard.safe import safe
 
@@ -34,6 +35,7 @@ class Stage(NamedTuple):
         subject: what it was seen on; quiet, and empty where the title tells.
         mark: the state of what was seen.
         more: what else is to be known of it.
+        under: further quiet lines below the message.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Stage(NamedTuple):
     subject: str = ""
     mark: State = State.PASS
     more: Sequence[Finding] = ()
+    under: Sequence[str] = ()
 
 
 _MARKS = {Stand.TODO: ("○", "bold cyan"), Stand.LATER: ("·", "dim"), Stand.LEFT_OUT: ("-", "dim")}
@@ -66,7 +69,8 @@ def _line(stage: Stage) -> RenderableType:
         told.append(f"  {safe(stage.subject)}", style="dim")
     more = [it if it.state is not State.INFO else replace(it, evidence=(), next_step="")
             for it in stage.more]  # fmt: skip
-    return Group(Hanging(first, told, indent=_TITLES + 3), *map(finding_lines, more))
+    under = (hanging(Text(safe(it), "dim"), indent=_TITLES + 3) for it in stage.under)
+    return Group(Hanging(first, told, indent=_TITLES + 3), *under, *map(finding_lines, more))
 
 
 class Trail:
@@ -87,3 +91,11 @@ class Trail:
             name = f" {title.removeprefix('The ')}" if names else ""
             text.append(f" {mark} {number}{name} ", style=style)
         return text
+
+
+def in_words(seconds: float) -> str:
+    """A time as a person says it: `40 s`, `1 min 12 s`, `3 minutes`."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 180 else f"{round(whole / 60)} minutes"

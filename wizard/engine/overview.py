@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from wizard.console.stages import Stage, Stand
+from wizard.console.stages import Stage, Stand, in_words
 from wizard.problems import Problem
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State
@@ -75,14 +75,6 @@ def outlook(systems: Systems, todo: Sequence[str]) -> str:
         least = "at least " if lacking else ""
         text += f", {least}about {in_words(seconds)} ({known[0][1].source})"
     return text + "."
-
-
-def in_words(seconds: float) -> str:
-    """A time as a person says it: `40 s`, `1 min 12 s`, `3 minutes`."""
-    whole = math.ceil(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 180 else f"{round(whole / 60)} minutes"
 
 
 def _durations(systems: Systems, todo: Sequence[str]) -> Iterator[tuple[str, Duration]]:

@@ -25,7 +25,7 @@ from wizard.engine.look import (
     read_ahead,
     where,
 )
-from wizard.engine.overview import in_the_way, in_words, outlook, to_do
+from wizard.engine.overview import in_the_way, outlook, to_do
 from wizard.engine.overview import stages as lines_of
 from wizard.engine.propose import ask_for_missing, foresee, stops
 from wizard.engine.undo import Undoing
@@ -296,7 +296,7 @@ class Onboarding:
         if not self._changing.touched:
             return []
         rows = [("changed", line) for line in self._changing.changed]
-        rows.append(("took", in_words(time.monotonic() - self._began)))
+        rows.append(("took", stages.in_words(time.monotonic() - self._began)))
         rows += [("to do", line) for line in self._changing.advice]
         rows.append(("undo it", aimed(f"langsmith-audit undo {self._run}")))
         rows.append(("again, without questions", aimed("langsmith-audit run --yes --no-input")))

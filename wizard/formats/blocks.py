@@ -152,6 +152,10 @@ class Page:
         return (found,) if self.sources else ()
 
 
+LISTED = 20
+"""More organizations than this are counted on a page for people."""
+
+
 def first(lines: Iterable[str], limit: int) -> list[str]:
     """The lines, or the first of them and how many there are more."""
     found = list(lines)

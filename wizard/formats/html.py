@@ -37,11 +37,10 @@ def rendered(page: blocks.Page) -> str:
         notes="".join(element("p", words(note), "note") for note in page.notes),
         tone=page.tone,
         verdict=words(page.verdict),
-        about=facts(page.about),
+        about=facts([*page.about, *page.target]),
         overview=element("ol", "".join(map(_line, page.sections)), "overview"),
         sections="\n".join(map(_section, page.sections)),
         ends=_ends(page.ends),
-        target=_part("Target", page.target),
         sources=_part("What it was made from", page.sources),
     )
 
@@ -119,7 +118,7 @@ def _block(block: blocks.Block) -> str:
         case blocks.Heading(text):
             return element("h3", text)
         case blocks.Items(lines, details):
-            return listed(lines, "items") + listed(blocks.first(details, SHOWN), "details")
+            return listed(lines, "items") + listed(blocks.first(details, blocks.LISTED), "details")
         case blocks.Points(lines):
             return listed(lines)
         case blocks.Code(exact):
@@ -129,8 +128,9 @@ def _block(block: blocks.Block) -> str:
         case blocks.Basis(rows):
             more = len(rows) - SHOWN
             told = element("p", f"and {more} more, which the JSON has", "small")
-            shown = element("h3", "It rests on") + facts(rows[:SHOWN], "facts small")
-            return shown + told if more > 0 else shown
+            head = element("summary", f"It rests on {len(rows)} things as they were seen")
+            shown = facts(rows[:SHOWN], "facts small") + (told if more > 0 else "")
+            return element("details", head + shown)
         case blocks.Bars(rows):
             return _bars(rows)
         case blocks.Note(it):
@@ -153,13 +153,13 @@ def _code(exact: Exact) -> str:
     lines = words(exact.text, lines=True).rstrip("\n").split("\n")
     if exact.kind == "diff":
         lines = [element("span", line or " ", _diff_kind(line)) for line in lines]
-    lines += [
-        element("span", f"parameter: {words(it)}", "place")
-        for it in blocks.first(exact.parameters, SHOWN)
-    ]
     # A scrolling box must be reachable by keyboard.
     return (
-        f'<pre class="{words(exact.kind)}" tabindex="0"><code>' + "\n".join(lines) + "</code></pre>"
+        f'<pre class="{words(exact.kind)}" tabindex="0"><code>'
+        + "\n".join(lines)
+        + "</code></pre>"
+        + (element("p", "Parameters:", "small") if exact.parameters else "")
+        + listed(blocks.first(exact.parameters, blocks.LISTED), "details")
     )
 
 

@@ -41,8 +41,7 @@ def _page(page: blocks.Page) -> Iterator[str]:
     for note in page.notes:
         yield from (f"> **Note:** {text(note)}", "")
     yield from (f"**{text(page.verdict)}**", "")
-    yield from (*_table(page.about), "") if page.about else ()
-    yield from ("## Target", "", *_table(page.target), "")
+    yield from (*_table([*page.about, *page.target]), "")
     for section in page.sections:
         yield from _section(section)
     for end in (*page.ends, *page.made_from):
@@ -86,7 +85,8 @@ def _block(block: blocks.Block) -> Iterable[str]:
         case blocks.Heading(head):
             return (f"**{head}:**",)
         case blocks.Items(lines, details):
-            return (*_list(lines), *("  " + line for line in _list(blocks.first(details, SHOWN))))
+            shown = _list(blocks.first(details, blocks.LISTED))
+            return (*_list(lines), *("  " + line for line in shown))
         case blocks.Points(lines):
             return _list(lines)
         case blocks.Code(exact):
@@ -99,7 +99,9 @@ def _block(block: blocks.Block) -> Iterable[str]:
         case blocks.Basis(rows):
             more = len(rows) - SHOWN
             told = ("", f"and {more} more, which the JSON has") if more > 0 else ()
-            return (*_table(rows[:SHOWN], ("rests on", "as it was seen")), *told)
+            head = f"<details><summary>It rests on {len(rows)} things as they were seen</summary>"
+            table = _table(rows[:SHOWN], ("rests on", "as it was seen"))
+            return (head, "", *table, *told, "", "</details>")
         case blocks.Note(it):
             head = f"> **{it.subject.capitalize()}:** {text(it.message)} ({it.id})"
             return (head, *(f"> - {text(line)}" for line in it.evidence))
@@ -112,8 +114,10 @@ def _code(exact: Exact) -> Iterator[str]:
     fence = "`" * max(3, longest + 1)
     yield fence + _LANGUAGES.get(exact.kind, "")
     yield from lines
-    yield from (f"parameter: {safe(it)}" for it in blocks.first(exact.parameters, SHOWN))
     yield fence
+    if exact.parameters:
+        yield from ("", "Parameters:", "")
+        yield from _list(blocks.first(exact.parameters, blocks.LISTED))
 
 
 def _list(lines: Iterable[str]) -> list[str]:

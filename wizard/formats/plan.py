@@ -117,6 +117,7 @@ def header_rows(plan: Plan, id: str) -> list[tuple[str, str]]:
         ("order", _order(plan)),
         ("ticket", plan.ticket),
         ("reason", plan.reason),
+        ("approval", f"apply --approve {id[:12]}" if plan.needs_approval else ""),
     ]
     return [row for row in rows if row[1]]
 
