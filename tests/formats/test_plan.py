@@ -99,7 +99,7 @@ def test_in_a_terminal_it_is_some_twenty_lines_and_ends_with_what_to_type(
         terminal.wait_for("--approve ")
         assert terminal.end() == 0
         text = terminal.text().strip()
-    assert len(text.splitlines()) <= 24
+    assert len(text.splitlines()) <= 26
     words = (
         f"Change plan {id} for release langsmith",
         "5 changes in 4 steps, 2 rollouts",
