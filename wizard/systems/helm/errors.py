@@ -93,19 +93,11 @@ _Build = Callable[[Call, "re.Match[str]", tuple[str, ...]], Problem]
 
 
 def _simple(id: str, what: str, next_step: str, exit: Exit = Exit.UNKNOWN) -> _Build:
-    def build(call: Call, _match: re.Match[str], detail: tuple[str, ...]) -> Problem:
+    def build(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
+        told = match.groupdict() | {"did": call.did, "chart": call.chart, "version": call.version}
+        step = next_step.format(**told, alias=_alias(call.chart))
         return Problem(
-            id,
-            what.format(did=call.did, chart=call.chart, version=call.version),
-            on=call.on,
-            next_step=next_step.format(
-                did=call.did,
-                chart=call.chart,
-                version=call.version,
-                alias=_alias(call.chart),
-            ),
-            exit=exit,
-            detail=detail,
+            id, what.format(**told), on=call.on, next_step=step, exit=exit, detail=detail
         )
 
     return build
@@ -135,20 +127,6 @@ def _forbidden(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pro
     )
 
 
-def _webhook(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA137",
-        f"The webhook {match['name']} of the cluster does not answer, and the API server refuses "
-        "what it could not ask it about",
-        on=call.on,
-        next_step="see whether the pods behind it run (its configuration names their Service): "
-        "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml; then "
-        "make the upgrade again",
-        exit=Exit.FAILED,
-        detail=detail,
-    )
-
-
 def _no_such_kind(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
     """A kind that this cluster does not serve: of the deployed release, or of the new chart."""
     kind = f"{match['kind']} in {match['version']}"
@@ -174,19 +152,6 @@ def _no_such_kind(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> 
     )
 
 
-def _too_large(call: Call, _match: re.Match[str], detail: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA139",
-        "helm's record of the revision is larger than the 1 MiB that an object may have; helm "
-        "changed nothing",
-        on=call.on,
-        next_step="a record holds the whole chart: look for stray files in the chart's folder (a "
-        ".helmignore leaves them out), or let helm keep its records elsewhere (HELM_DRIVER=sql)",
-        exit=Exit.FAILED,
-        detail=detail,
-    )
-
-
 def _duplicates(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
     names = " ".join(match["names"].split())
     return Problem(
@@ -194,17 +159,6 @@ def _duplicates(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pr
         f"The chart refuses an environment variable that is set twice: {names}",
         on=call.on,
         next_step="Keep each variable in one place only: commonEnv or backend.deployment.extraEnv",
-        exit=Exit.FAILED,
-        detail=detail,
-    )
-
-
-def _hook(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA130",
-        f"A {match['hook']} hook of the chart failed; the release is marked failed",
-        on=call.on,
-        next_step="Look at the hook's Job and its log (kubectl get jobs, kubectl logs job/NAME)",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -239,13 +193,32 @@ _NO_RIGHT = (
 
 _KNOWN: tuple[tuple[str, _Build], ...] = (
     # What the webhook's own connection met comes behind it: no answer, a certificate, a time limit.
-    (r'failed calling webhook "(?P<name>[^"]+)"', _webhook),
+    (
+        r'failed calling webhook "(?P<name>[^"]+)"',
+        _simple(
+            "LSA137",
+            "The webhook {name} of the cluster does not answer, and the API server refuses what it "
+            "could not ask it about",
+            "see whether the pods behind it run (its configuration names their Service): "
+            "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml; "
+            "then make the upgrade again",
+            Exit.FAILED,
+        ),
+    ),
     (_NO_RIGHT, _forbidden),
     (r'no matches for kind "(?P<kind>[^"]+)" in version "(?P<version>[^"]+)"', _no_such_kind),
     (
         r"sh\.helm\.release\.[^\n]*(?:Too long: |must have at most \d+ bytes)"
         r"|Request entity too large|trying to send message larger than max",
-        _too_large,
+        _simple(
+            "LSA139",
+            "helm's record of the revision is larger than the 1 MiB that an object may have; helm "
+            "changed nothing",
+            "a record holds the whole chart: look for stray files in the chart's folder (a "
+            ".helmignore leaves them out), or let helm keep its records elsewhere "
+            "(HELM_DRIVER=sql)",
+            Exit.FAILED,
+        ),
     ),
     (
         r"failed to parse [^\n]*: (?:error|cannot unmarshal yaml|yaml:)",
@@ -340,7 +313,15 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
             Exit.FAILED,
         ),
     ),
-    (r"(?P<hook>(?:pre|post)-(?:install|upgrade|rollback)) hooks? failed", _hook),
+    (
+        r"(?P<hook>(?:pre|post)-(?:install|upgrade|rollback)) hooks? failed",
+        _simple(
+            "LSA130",
+            "A {hook} hook of the chart failed; the release is marked failed",
+            "Look at the hook's Job and its log (kubectl get jobs, kubectl logs job/NAME)",
+            Exit.FAILED,
+        ),
+    ),
     (
         r"timed out waiting for the condition|context deadline exceeded|client rate limiter Wait"
         r"|not ready\. status",

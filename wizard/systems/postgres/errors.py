@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wizard.problems import Exit, Problem
@@ -23,21 +24,6 @@ SYSTEM_CERTIFICATES = 160000
 """The libpq that first knew sslrootcert=system."""
 
 _LOOK_THERE = "check the Secret that the backend reads its PostgreSQL URL from"
-_TLS = r"ssl|tls|certificate"
-_KINDS: tuple[tuple[str, str], ...] = (
-    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", "hba"),
-    (r"password authentication failed|authentication failed|no password supplied"
-     r"|role .* does not exist|not permitted to log in|no such user|wrong password", "password"),
-    (r"database .* does not exist|no such database", "dbname"),
-    (r"too many (clients|connections)|connection slots|no more connections", "full"),
-    (r"the database system is|not yet accepting connections", "starting"),
-    (r"failed to resolve host|could not translate host name|not known", "name"),
-    (r"session is (not )?read-only|is (not )?in hot standby|server is (not )?in", "role"),
-    (r"connection refused|no route to host|network is unreachable|no such file or directory"
-     r"|host is down|permission denied", "unreachable"),
-    (_TLS, "tls"),
-    (r"server closed the connection|invalid response|connection reset|unexpected", "stranger"),
-)  # fmt: skip
 
 
 def connection_problem(error: psycopg.Error, login: Login, limit: int) -> Problem:
@@ -57,7 +43,9 @@ def refused_login(text: str, login: Login) -> Problem:
     """The problem behind libpq's own words."""
     lines = [line.strip() for line in redact(text, _secrets(login)).splitlines()]
     words = tuple(line for line in lines if line)[:8]
-    return _MAKERS[_kind(" ".join(words))](login, words)
+    text = " ".join(words)
+    build = next(it for pattern, it in _KNOWN if re.search(pattern, text, re.IGNORECASE))
+    return build(login, words)
 
 
 def too_old(login: Login, version: str, wanted: int) -> Problem:
@@ -81,13 +69,6 @@ def bad_option(login: Login) -> Problem:
         + (", ".join(sorted(login.options)) or "PG… environment variables"),
         exit=Exit.USAGE,
     )
-
-
-def _kind(words: str) -> str:
-    for pattern, kind in _KINDS:
-        if re.search(pattern, words, re.IGNORECASE):
-            return kind
-    return "other"
 
 
 def _named(what: str, known: str, words: tuple[str, ...], without: str) -> str:
@@ -168,37 +149,6 @@ def _tls(login: Login, words: tuple[str, ...]) -> Problem:
     )
 
 
-def _hba(login: Login, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA527",
-        "the server's pg_hba.conf does not let this login in from here",
-        on=login.subject,
-        next_step="connect from where LangSmith does (--database port-forward), with TLS if the "
-        "server wants it (sslmode=require), or ask the DBA for an entry",
-        detail=words,
-    )
-
-
-def _full(login: Login, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA528",
-        "the server has no connection left for us",
-        on=login.subject,
-        next_step="try again when fewer sessions are open; this tool needs two",
-        detail=words,
-    )
-
-
-def _starting(login: Login, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA528",
-        "the server is starting up, shutting down or recovering",
-        on=login.subject,
-        next_step="wait until it is ready and try again",
-        detail=words,
-    )
-
-
 def _role(login: Login, words: tuple[str, ...]) -> Problem:
     wanted = login.options.get("target_session_attrs", "any")
     return Problem(
@@ -222,49 +172,68 @@ def _name(login: Login, words: tuple[str, ...]) -> Problem:
     )
 
 
-def _unreachable(login: Login, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA522",
-        "the server cannot be reached",
-        on=login.subject,
-        next_step="check host and port, and that PostgreSQL is running",
-        detail=words,
+def _simple(id: str, what: str, next_step: str) -> _Build:
+    return lambda login, words: Problem(
+        id, what, on=login.subject, next_step=next_step, detail=words
     )
 
 
-def _stranger(login: Login, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA522",
-        "the server ended the connection before the login was done",
-        on=login.subject,
-        next_step="check that host and port are PostgreSQL's (not a TLS-only proxy's)",
-        detail=words,
-    )
+_Build = Callable[["Login", tuple[str, ...]], Problem]
 
-
-def _other(login: Login, words: tuple[str, ...]) -> Problem:
-    return Problem(
-        "LSA522",
-        "the server refuses the login",
-        on=login.subject,
-        next_step="read the server's own words above",
-        detail=words,
-    )
-
-
-_MAKERS = {
-    "hba": _hba,
-    "password": _password,
-    "dbname": _dbname,
-    "full": _full,
-    "starting": _starting,
-    "name": _name,
-    "role": _role,
-    "unreachable": _unreachable,
-    "tls": _tls,
-    "stranger": _stranger,
-    "other": _other,
-}
+_KNOWN: tuple[tuple[str, _Build], ...] = (
+    (
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+        _simple(
+            "LSA527",
+            "the server's pg_hba.conf does not let this login in from here",
+            "connect from where LangSmith does (--database port-forward), with TLS if the "
+            "server wants it (sslmode=require), or ask the DBA for an entry",
+        ),
+    ),
+    (
+        r"password authentication failed|authentication failed|no password supplied"
+        r"|role .* does not exist|not permitted to log in|no such user|wrong password",
+        _password,
+    ),
+    (r"database .* does not exist|no such database", _dbname),
+    (
+        r"too many (clients|connections)|connection slots|no more connections",
+        _simple(
+            "LSA528",
+            "the server has no connection left for us",
+            "try again when fewer sessions are open; this tool needs two",
+        ),
+    ),
+    (
+        r"the database system is|not yet accepting connections",
+        _simple(
+            "LSA528",
+            "the server is starting up, shutting down or recovering",
+            "wait until it is ready and try again",
+        ),
+    ),
+    (r"failed to resolve host|could not translate host name|not known", _name),
+    (r"session is (not )?read-only|is (not )?in hot standby|server is (not )?in", _role),
+    (
+        r"connection refused|no route to host|network is unreachable|no such file or directory"
+        r"|host is down|permission denied",
+        _simple(
+            "LSA522",
+            "the server cannot be reached",
+            "check host and port, and that PostgreSQL is running",
+        ),
+    ),
+    (r"ssl|tls|certificate", _tls),
+    (
+        r"server closed the connection|invalid response|connection reset|unexpected",
+        _simple(
+            "LSA522",
+            "the server ended the connection before the login was done",
+            "check that host and port are PostgreSQL's (not a TLS-only proxy's)",
+        ),
+    ),
+    ("", _simple("LSA522", "the server refuses the login", "read the server's own words above")),
+)
 
 
 def check_system_certificates(login: Login, libpq: int) -> None:
