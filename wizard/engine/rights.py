@@ -22,7 +22,7 @@ from wizard.steps.rights import HELM, IDENTITY, LEASE, TRIED
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
 from wizard.systems.helm.records import Rollback
-from wizard.systems.kubernetes.errors import Call, Forbidden, forbidden
+from wizard.systems.kubernetes.errors import Call, Forbidden
 from wizard.systems.kubernetes.rbac import Right, roles_text
 from wizard.systems.release.helm_rights import HelmAtWork, helm_rights, most_kept
 from wizard.systems.release.manifest import UNSCOPED, Key, all_objects, resource_of
@@ -128,7 +128,7 @@ def missing(found: Sequence[Right]) -> Problem:
     if len(found) == 1:
         (it,) = found
         call = Call(it.verb, it.what, it.group, "", it.namespace or None)
-        problem = forbidden(call).but(next_step=ask)
+        problem = Forbidden(call).but(next_step=ask)
     else:
         problem = Problem(
             "LSA143",

@@ -126,7 +126,7 @@ def answer_problem(
     if status == 401:
         return _credentials(info, detail)
     if status == 403 and (not message or _NO_RIGHT.search(message)):
-        return forbidden(call, detail)
+        return Forbidden(call, detail)
     if status == 403 or (status < 500 and _ADMISSION.search(message)):
         return _not_admitted(call, told, detail)
     if status == NOT_FOUND and reason is None and _no_such_group(call, message):
@@ -271,11 +271,6 @@ class Forbidden(Problem):
             f'resources: ["{call.resource}"], verbs: {json.dumps([*asked])} {where}.',
             detail=detail,
         )
-
-
-def forbidden(call: Call, detail: tuple[str, ...] = ()) -> Problem:
-    """The Problem of a missing right, with the RBAC rule that grants it."""
-    return Forbidden(call, detail)
 
 
 def not_kubernetes(info: ContextInfo, call: Call, why: str = "") -> Problem:

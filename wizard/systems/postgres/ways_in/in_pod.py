@@ -142,12 +142,12 @@ def _removed(cluster: Cluster, name: str, namespace: str) -> Iterator[None]:
 def _must(cluster: Cluster, namespace: str) -> None:
     """Refuse before anything is created, when it could not be used or removed again."""
     from wizard.systems.kubernetes.cluster import PODS
-    from wizard.systems.kubernetes.errors import Call, forbidden
+    from wizard.systems.kubernetes.errors import Call, Forbidden
 
     for verb, subresource in (("create", ""), ("delete", ""), ("create", "exec")):
         if not cluster.allowed(verb, PODS, namespace, subresource=subresource):
             resource = f"pods/{subresource}" if subresource else "pods"
-            raise forbidden(Call(verb, resource, "", "", namespace))
+            raise Forbidden(Call(verb, resource, "", "", namespace))
 
 
 def manifest(
