@@ -33,8 +33,9 @@ import plans
 
 T = TypeVar("T")
 
-HEAVY = ("psycopg", "rich.console", "ruamel.yaml", "websocket")
-HEAVY += ("questionary", "prompt_toolkit")
+HEAVY = ("psycopg", "rich.console", "rich.status", "rich._emoji_codes", "ruamel.yaml", "websocket")
+HEAVY += ("yaml", "semver", "encodings.idna", "tty", "questionary", "prompt_toolkit")
+HEAVY += ("prompt_toolkit.input.vt100", "prompt_toolkit.key_binding.bindings.search")
 AT_START = re.compile("PYTHON|LC_|LANG$|LANGUAGE$|TZ|SSL_|LANGSMITH_AUDIT_DEBUG$")
 """Variables that are read when the interpreter or a library starts."""
 LARGEST = 200_000
@@ -242,11 +243,15 @@ def _read_all(handles: Sequence[int]) -> list[str]:
 
 
 def _load() -> None:
+    """Import all that a run may, and build the dataclasses, which wait for their first object."""
     import wizard
 
     for each in pkgutil.walk_packages(wizard.__path__, "wizard."):
         if not each.name.startswith(("wizard.practice", "wizard.__main__")):
-            importlib.import_module(each.name)
+            module = importlib.import_module(each.name)
+            for one in vars(module).values():
+                if isinstance(one, type):
+                    getattr(one, "__dataclass_fields__", None)
     for name in HEAVY:
         importlib.import_module(name)
 
