@@ -43,8 +43,12 @@ class Trace:
 
 
 def trace(cluster: PracticeCluster) -> Trace:
-    """The cluster, its database, its values file and the journal as they are now."""
+    """The cluster, its database, its values file and the journal as they are now.
+
+    What checks remember of each other (`checks`) is no trace of a change.
+    """
     state = cluster.home / "state"
+    kept = (it for it in state.rglob("*") if not {"locks", "checks"} & {*it.parts})
     found = cluster.values.stat() if cluster.values.is_file() else None
     return Trace(
         revisions=revisions(cluster),
@@ -52,7 +56,7 @@ def trace(cluster: PracticeCluster) -> Trace:
         rows=rows(cluster),
         values=cluster.values.read_bytes() if found else b"",
         written=found.st_mtime_ns if found else 0,
-        state=frozenset(str(path) for path in state.rglob("*") if path.parent.name != "locks"),
+        state=frozenset(map(str, kept)),
     )
 
 

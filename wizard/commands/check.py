@@ -13,6 +13,7 @@ from uuid import UUID
 
 from wizard.checks.areas import AREAS
 from wizard.checks.check import Area
+from wizard.console import screen
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, checked
@@ -24,6 +25,8 @@ from wizard.formats.check import check_page, tell_verdict
 from wizard.options import PREFIX, positive_seconds
 from wizard.problems import Exit, Problem
 from wizard.records.findings import State
+from wizard.records.history import Past, remembered
+from wizard.records.report import Report
 from wizard.records.suppressions import suppressions
 from wizard.systems.access import not_understood
 
@@ -119,6 +122,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tell findings of this state one by one too; repeat it: " + ", ".join(State),
     )
     told.add_argument("-v", "--verbose", action="store_true", help="every finding, with evidence")
+    told.add_argument(
+        "--since-last", action="store_true", help="only what has changed since the check before"
+    )
     told.add_argument("-q", "--quiet", action="store_true", help="only what is not well")
 
 
@@ -146,7 +152,10 @@ def main(args: argparse.Namespace) -> Exit:
     answers = Answers(args.settings, may_ask=False)
     with Waiting() as waiting:
         done = _well(lambda: checked(answers.locate, terms, waiting.on), args.wait, waiting)
-    page = check_page(done.report, _view(args))
+    report, past = _remembered(done.report, whole=not args.only)
+    if args.since_last and not past.last:
+        screen.talk().print(screen.note("No earlier check of this target is known here"))
+    page = check_page(report, _view(args))
     if args.verdict_file:
         tell_verdict(page.verdict, args.verdict_file)
     if done.problem and args.format == "text":
@@ -204,7 +213,19 @@ def _view(args: argparse.Namespace) -> View:
     shown = {State(it) for it in args.show or () if it != "all"}
     if args.verbose or "all" in (args.show or ()):
         shown = {*State}
-    return View(TOLD | shown, areas=not args.quiet)
+    if args.since_last:
+        shown = {*State} - {State.SKIP}
+    return View(TOLD | shown, areas=not args.quiet, changed=args.since_last)
+
+
+def _remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
+    """With what earlier checks left; where that cannot be read or written, it is said."""
+    try:
+        return remembered(report, whole=whole)
+    except Problem as problem:
+        text = f"Earlier checks are not known here: {problem.what} ({problem.on})"
+        screen.talk().print(screen.info(text, problem.id))
+        return report, Past()
 
 
 def _well(check: Callable[[], Checked], limit: float, waiting: Waiting) -> Checked:

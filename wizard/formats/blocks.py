@@ -80,10 +80,12 @@ class View(NamedTuple):
     Attributes:
         states: the findings that are told one by one, by their states.
         areas: whether there is a line an area.
+        changed: whether only what has changed since the check before is told.
     """
 
     states: frozenset[State] = TOLD
     areas: bool = True
+    changed: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wizard.formats import blocks
 from wizard.problems import Exit
 from wizard.records.findings import State
+from wizard.records.history import changed
 from wizard.records.report import Report
 from wizard.safe import safe
 
@@ -37,7 +38,7 @@ def check_page(report: Report, view: blocks.View = WHOLE) -> blocks.Page:
         where_rows(report.target),
         [
             blocks.Section(area.title, number=at, findings=area.findings)
-            for at, area in enumerate(report.areas, 1)
+            for at, area in enumerate((changed(report) if view.changed else report).areas, 1)
         ],
         report=report,
         view=view,

@@ -12,17 +12,20 @@ from wizard.console.screen import MARKS, hanging
 from wizard.formats import blocks
 from wizard.formats.check import TOLD
 from wizard.records.findings import Finding, State
+from wizard.records.history import changed
 from wizard.records.report import ORDER, Area, Report
 from wizard.safe import safe
 
+TOLD_SINCE = (State.FAIL, State.UNKNOWN, State.WARN)
 STYLES = {"good": "bold green", "bad": "bold red"}
 
 
 def draw(out: Console, page: blocks.Page, report: Report) -> None:
     """Print it; what is told one by one and whether there are areas is the view's to say."""
-    whole = State.PASS in page.view.states
+    told = changed(report) if page.view.changed else report
+    whole = State.PASS in page.view.states and not page.view.changed
     if not whole:
-        for finding in _worst_first(report, page.view.states):
+        for finding in _worst_first(told, page.view.states):
             out.print(_finding(finding))
     if page.view.areas:
         facts = report.target
@@ -70,6 +73,8 @@ def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble((safe(finding.message), "bold"), (f"  {finding.id}", "dim"))
     lines: list[RenderableType] = [hanging(head, Text(mark, style=f"bold {style}"))]
     quiet = [finding.subject, *finding.evidence]
+    if finding.since and finding.state in TOLD_SINCE:
+        quiet.append(f"so since {finding.since.replace('T', ' ').replace('+00:00', ' UTC')}")
     if finding.suppressed:
         until = f", until {finding.suppressed.until}" if finding.suppressed.until else ""
         quiet.append(f"suppressed{until}: {finding.suppressed.reason}")
