@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,7 @@ from wizard.engine.look import look
 from wizard.problems import Problem
 from wizard.steps.procedure import STEPS
 from wizard.systems.access import Systems
-from wizard.systems.kubernetes.shapes import odd
+from wizard.systems.kubernetes.shapes import ELSEWHERE, ENTERED, OPAQUE, _wrong, odd
 from wizard.systems.reach.http import Answer, Wire
 
 METADATA = {"name": "x"}
@@ -26,6 +28,10 @@ DEPLOYMENT = {
     "spec": {"replicas": 2, "selector": {"matchLabels": {"ports": "x"}}, "template": TEMPLATE},
     "status": {"conditions": [{"type": "Available", "status": "True"}]},
 }
+
+OF_LINUX = {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}}
+SCHEMA = {"openAPIV3Schema": {"properties": {"env": {"type": "array", "items": {}}}}}
+DEFINITION = {"conversion": {"strategy": "None"}, "versions": [{"name": "v1", "schema": SCHEMA}]}
 
 
 def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
@@ -45,6 +51,10 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
         DEPLOYMENT,
         {"kind": "PodList", "items": None, "metadata": None},
         {"kind": "PodList", "items": [{**POD, "kind": None}]},
+        {**POD, "status": {"containerStatuses": [{"name": "backend", "user": OF_LINUX}]}},
+        {"kind": "Lease", "metadata": METADATA, "spec": {"strategy": "OldestEmulationVersion"}},
+        {"kind": "LimitRange", "metadata": METADATA, "spec": {"limits": [{"type": "Pod"}]}},
+        {"kind": "CustomResourceDefinition", "metadata": METADATA, "spec": DEFINITION},
         {"kind": "ConfigMap", "metadata": METADATA, "data": {"env": "x", "spec": "y"}},
         {"kind": "SelfSubjectAccessReview", "metadata": {}, "status": {"allowed": True}},
         {"kind": "APIResourceList", "resources": [{"name": "pods"}]},
@@ -108,6 +118,68 @@ def test_a_custom_resource_may_have_any_shape_but_for_its_metadata() -> None:
     assert (
         odd(changed(custom, "metadata.labels", []), custom=True) == "metadata.labels is no mapping"
     )
+
+
+UNREAD = ("flowcontrol.apiserver.k8s.io",)
+"""Groups of which no object is in a release."""
+
+
+@pytest.mark.live
+@pytest.mark.live_only
+def test_what_the_cluster_documents_has_no_other_shape(request: pytest.FixtureRequest) -> None:
+    schemas = _documented(request.config.getoption("--live"))
+    kinds = {
+        told[0]["kind"]: schema
+        for schema in schemas.values()
+        if (told := schema.get("x-kubernetes-group-version-kind"))
+        and not told[0]["kind"].endswith("List")
+        and told[0]["group"] not in UNREAD
+    }
+    assert {"Deployment", "Pod", "Service"} <= kinds.keys()
+    assert [*filter(None, (_other(kind, it, schemas) for kind, it in kinds.items()))] == []
+
+
+def _documented(kubeconfig: str) -> dict[str, Any]:
+    def get(path: str) -> dict[str, Any]:
+        command = ["kubectl", "--kubeconfig", kubeconfig, "get", "--raw", path]
+        told: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True).stdout)
+        return told
+
+    index = get("/openapi/v3")["paths"].items()
+    of_kubernetes = [
+        one["serverRelativeURL"] for at, one in index if re.match(r"apis?/[\w.]+(/v\w+)?$", at)
+    ]
+    found: dict[str, Any] = {}
+    for url in of_kubernetes:
+        found |= get(url).get("components", {}).get("schemas", {})
+    return found
+
+
+def _other(kind: str, schema: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """The first place of a kind that is told as odd though it is as documented."""
+    waiting, seen = [(kind, schema)], set()
+    while waiting:
+        at, one = waiting.pop()
+        for key, value in one.get("properties", {}).items():
+            it = _resolved(value, schemas)
+            if (id(it), key) in seen or key in ELSEWHERE.get(kind, ()):
+                continue
+            seen.add((id(it), key))
+            each = _resolved(it["items"], schemas) if it.get("type") == "array" else it
+            shortest = dict.fromkeys(each.get("required", ()), "x")
+            example = {"array": [shortest], "object": {}, "string": "x", "integer": 1}
+            if _wrong(key, example.get(it.get("type", ""), 1)):
+                return f"{at}.{key}"
+            if key in ENTERED and key not in OPAQUE:
+                waiting.append((f"{at}.{key}", each))
+    return ""
+
+
+def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    (schema,) = schema.get("allOf", [schema])
+    at = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = schemas[at] if at else schema
+    return found
 
 
 VALUES: tuple[object, ...] = (None, 7, "x", [], {}, [None], [7], {"a": 7}, True)

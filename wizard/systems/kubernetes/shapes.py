@@ -48,6 +48,16 @@ OPAQUE = frozenset(
      "limits", "nodeSelector", "managedFields")
 )  # fmt: skip
 """What is not looked into: its keys are somebody's own."""
+ENTERED = MAPPINGS | LISTS.keys() | frozenset(
+    ("status", "resources", "readinessProbe", "livenessProbe", "startupProbe")
+)  # fmt: skip
+"""What alone is looked into: elsewhere the same name may mean something else (a uid of Linux)."""
+ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "Lease": ("strategy",),
+    "LimitRange": ("limits",),
+    "Scale": ("selector",),
+}
+"""What has another shape in objects of a kind."""
 _POD = "spec.template.spec.containers"
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "Deployment": ("spec.selector", _POD),
@@ -115,7 +125,9 @@ def _object(body: dict[str, Any], at: str, kind: str, *, custom: bool) -> str:
     if custom:
         return _within({"metadata": metadata}, at)
     tops = ("spec", "status", "data")
-    wrong = next(filter(None, (_mapping(body, key, at) for key in tops)), "") or _within(body, at)
+    other = ELSEWHERE.get(kind, ())
+    wrong = next(filter(None, (_mapping(body, key, at) for key in tops)), "")
+    wrong = wrong or _within(body, at, other)
     lacking = (path for path in NEEDED.get(kind, ()) if not _there(body, path))
     return wrong or next((f"{at}{path} is missing" for path in lacking), "")
 
@@ -127,17 +139,17 @@ def _there(body: Mapping[str, Any], path: str) -> bool:
     return bool(node)
 
 
-def _within(body: dict[str, Any], place: str) -> str:
+def _within(body: dict[str, Any], place: str, other: tuple[str, ...] = ()) -> str:
     waiting: list[tuple[str, dict[str, Any]]] = [(place, body)]
     while waiting:
         at, node = waiting.pop()
         for key in [key for key, value in node.items() if value is None]:
             del node[key]
         for key, value in node.items():
-            wrong = _wrong(key, value)
+            wrong = "" if key in other else _wrong(key, value)
             if wrong:
                 return f"{at}{key} {wrong}"
-            if key in OPAQUE:
+            if key not in ENTERED or key in OPAQUE:
                 continue
             if isinstance(value, dict):
                 waiting.append((f"{at}{key}.", value))
