@@ -157,14 +157,14 @@ TESTS = WIZARD.parent / "tests"
 COVERED = {
     "journeys/test_run.py": """
         article resources cli commands/run commands/plan engine/run engine/propose
-        checks/areas checks/check checks/target checks/release checks/values
-        checks/workload checks/organizations checks/api records/report
+        checks/areas checks/check checks/organizations checks/api records/report
         engine/change engine/consents planning/make formats/check formats/text formats/json
         records/changes records/findings steps/procedure steps/step steps/preconditions
         steps/server_default steps/step1_chart_version steps/step2_values_file
         steps/step3_helm_upgrade steps/step4_organizations steps/step5_backend_restart
         steps/step6_audit_table steps/step7_audit_api steps/organizations/rows systems/access""",
     "commands/test_check.py": "console/waiting formats/health",
+    "checks/test_target.py": "systems/kubernetes/ending",
     "checks/test_table.py": "checks/words systems/postgres/audit_state",
     "commands/test_values.py": "systems/helm/values_file",
     "events/test_source.py": "events/patience",

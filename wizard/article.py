@@ -16,6 +16,10 @@ ON_BY_DEFAULT = "0.13.37"
 """The first chart version with audit logs on by default."""
 
 
+LINES = ("0.16", "0.15", "0.14")
+"""The newest three chart lines when this version was made (August 2026), which are supported."""
+
+
 def new_enough(version: str) -> bool:
     """Whether a chart version has audit logs, by SemVer precedence (0.12.33-rc.1 has not)."""
     return at_least(version, OLDEST)

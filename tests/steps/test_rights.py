@@ -12,7 +12,7 @@ import yaml
 from leftovers import OURS, trace, writes
 from practice_cluster import practice
 
-from wizard.checks.areas import AREAS
+from wizard.checks.areas import ACCESS, AREAS
 from wizard.engine.rights import NEEDS
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.kubernetes.routes import Request
@@ -22,7 +22,11 @@ from wizard.steps.step import Access
 from wizard.systems.kubernetes.rbac import VERBS
 
 DECLARED = sorted(
-    {access for step in STEPS for access in step.access if access.system == "kubernetes"},
+    {
+        access
+        for access in (*(it for step in STEPS for it in step.access), *ACCESS)
+        if access.system == "kubernetes"
+    },
     key=lambda access: (access.what, access.verb, access.changes),
 )
 LOOKING = [
@@ -122,7 +126,7 @@ class TestWhenTheJobIsDone:
         before = trace(cluster)
         answer = run("check")
         assert answer.returncode == 0, answer.stdout
-        found = {asked(request) for request in cluster.kubernetes.requests}
+        found = {asked(request) for request in cluster.kubernetes.requests if request.resource}
         declared = {right(access) for access in LOOKING}
         assert found <= declared
         # The WebSocket's GET is all that a server of today asks for.

@@ -7,10 +7,10 @@ from wizard.checks.check import Area
 from wizard.steps.step import Access
 
 AREAS: tuple[Area, ...] = (
-    Area("target", "The cluster", target.CHECKS),
+    Area("target", "The cluster", target.CHECKS, ahead=("server_version",)),
     Area("release", "The Helm release", release.CHECKS),
     Area("values", "The values", values.CHECKS),
-    Area("workload", "The backend", workload.CHECKS, ahead=("workload",)),
+    Area("workload", "The backend", workload.CHECKS, ahead=("workload", "quotas")),
     Area("organizations", "The organizations", organizations.CHECKS, ahead=("database",)),
     Area("table", "The audit_logs table", table.CHECKS, ahead=("table",)),
     Area("api", "The audit-logs API", api.CHECKS, ahead=("api",)),

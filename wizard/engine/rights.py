@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from wizard.checks.areas import ACCESS
 from wizard.engine.prove import ACCESS as PROVING
 from wizard.problems import Problem
 from wizard.records.changes import Change
@@ -102,7 +103,7 @@ def all_lacking(systems: Systems, problem: Problem) -> Problem:
     call = problem.call
     wanted = [
         Right(it.verb, it.what, it.group, call.namespace or "")
-        for it in dict.fromkeys(_LOOKING)
+        for it in dict.fromkeys((*_LOOKING, *_CHECKING))
         if (it.system, it.what, it.group) == ("kubernetes", call.resource, call.group)
         if it.verb != call.verb
     ]
@@ -198,6 +199,7 @@ def _gone(systems: Systems, old: Objects, new: Objects) -> tuple[Key, ...]:
 
 _STEPS = tuple(dict.fromkeys(it for step in STEPS for it in step.access))
 _LOOKING = tuple(it for it in _STEPS if not it.changes)
+_CHECKING = tuple(it for it in ACCESS if not it.changes)
 _ASKING = tuple(it for it in _STEPS if "review" in it.what)
 _COMPARED = tuple(
     replace(it, system="kubernetes", changes=False, optional=True)
@@ -208,7 +210,7 @@ _COMPARED = tuple(
 Jobs, which are gone when they are done."""
 
 NEEDS: Mapping[str, tuple[Access, ...]] = {
-    "check": (*_LOOKING, *PROVING),
+    "check": (*_CHECKING, *PROVING),
     "plan": (*_LOOKING, *_ASKING, *_COMPARED, *TRIED, *IDENTITY),
     "run": (*_STEPS, *LEASE, *IDENTITY),
     "apply": (*_STEPS, *LEASE, *IDENTITY),

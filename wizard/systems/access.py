@@ -147,6 +147,18 @@ class Systems(ReleaseLook):
         return self._once("database", self._open_database)
 
     @property
+    def server_version(self) -> str:
+        """The API server's version."""
+        return self._once("server_version", self.cluster.server_version)
+
+    @property
+    def quotas(self) -> list[dict[str, Any]]:
+        """The quotas of the installation's namespace."""
+        from wizard.systems.kubernetes.cluster import QUOTAS
+
+        return self._once("quotas", lambda: self.cluster.list(QUOTAS, self.installation.namespace))
+
+    @property
     def audit_table(self) -> AuditTable | None:
         """The audit_logs table; None where there is none."""
         return self._once("audit_logs", self.database.audit_logs_table)
@@ -329,6 +341,8 @@ AHEAD: Mapping[str, Callable[[Systems], object]] = {
     "workload": lambda systems: systems.workload.status(),
     "database": lambda systems: systems.database,
     "api": lambda systems: systems.served,
+    "server_version": lambda systems: systems.server_version,
+    "quotas": lambda systems: systems.quotas,
     "table": lambda systems: systems.audit_state,
 }
 """What can be read ahead."""

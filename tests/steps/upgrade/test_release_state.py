@@ -21,7 +21,7 @@ WHEN = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ (s|minutes) ago\)"
 def state_of(run) -> dict:
     answer = run("check", "--format", "json")
     assert answer.returncode == 3, answer.stdout
-    return found_by(answer.stdout, "LSA101")[0]
+    return found_by(answer.stdout, "LSA181")[0]
 
 
 def has(finding: dict, *patterns: str) -> None:

@@ -55,6 +55,8 @@ class Record:
         user_values: as `helm get values` tells them.
         computed_values: the same with the chart's own (`--all`); what is null is left out.
         took: seconds from its begin to the end of the last hook Job, see `took`.
+        ran: each hook with how its last run ended (`Succeeded`, `Failed`, …).
+        kubernetes: the versions that the chart wants (`>=1.25.0-0`); empty where it wants none.
     """
 
     release: Release
@@ -64,6 +66,8 @@ class Record:
     user_values: dict[str, Any]
     computed_values: dict[str, Any]
     took: float | None
+    ran: tuple[tuple[str, str], ...] = ()
+    kubernetes: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,17 @@ def read_record(document: Mapping[str, Any]) -> Record:
         user_values=given,
         computed_values=_computed(_map(chart.get("values") or {}), given),
         took=took({"info": info, "hooks": hooks}),
+        ran=tuple(filter(None, map(_ran, hooks))),
+        kubernetes=_text(about.get("kubeVersion") or ""),
     )
     _refuse_surrogates(facts, found)
     return found
+
+
+def _ran(hook: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A hook's name, and how its last run ended; None where it never ran."""
+    phase = _text(_map(hook.get("last_run") or {}).get("phase") or "")
+    return (_text(hook.get("name") or ""), phase) if phase else None
 
 
 def _computed(chart: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

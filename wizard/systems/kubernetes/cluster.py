@@ -63,6 +63,7 @@ DEPLOYMENTS = Resource("deployments", "Deployment", "apps")
 REPLICASETS = Resource("replicasets", "ReplicaSet", "apps")
 STATEFULSETS = Resource("statefulsets", "StatefulSet", "apps")
 JOBS = Resource("jobs", "Job", "batch")
+QUOTAS = Resource("resourcequotas", "ResourceQuota")
 BUDGETS = Resource("poddisruptionbudgets", "PodDisruptionBudget", "policy")
 AUTOSCALERS = Resource("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2")
 ARGO_ROLLOUTS = Resource("rollouts", "Rollout", "argoproj.io", "v1alpha1")
@@ -126,6 +127,25 @@ class Cluster:
     def contexts(kubeconfig: Path | None) -> list[ContextInfo]:
         """The contexts of the kubeconfig, in its order; empty when there is no kubeconfig."""
         return list(read_kubeconfig(kubeconfig).contexts)
+
+    @property
+    def login_ends(self) -> datetime | None:
+        """When the client certificate or the token ends; None where they do not say."""
+        return self._connection.login_ends()
+
+    def server_version(self) -> str:
+        """The API server's version (`v1.33.1`); by default everybody may ask."""
+        import json
+
+        text = self._connection.text(Call("get", "version"), "/version")
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        told = found.get("gitVersion") if isinstance(found, dict) else None
+        if not isinstance(told, str) or not told:
+            raise not_kubernetes(self._connection.info, Call("get", "version"))
+        return told
 
     def get(self, resource: Resource, name: str, namespace: str | None) -> dict[str, Any] | None:
         """One object; None when it is not there."""

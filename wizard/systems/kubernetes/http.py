@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from wizard.problems import Problem
 from wizard.systems.calls import logged
 from wizard.systems.kubernetes.credentials import Credentials, Headers
+from wizard.systems.kubernetes.ending import certificate_ends, token_ends
 from wizard.systems.kubernetes.errors import (
     Call,
     answer_problem,
@@ -75,6 +76,13 @@ class Connection:
         By this machine's, where none told it (RFC 9110, "Date").
         """
         return datetime.now(UTC) + self._ahead
+
+    def login_ends(self) -> datetime | None:
+        """See `Cluster.login_ends`."""
+        certificate, _ = self._credentials.certificate()
+        told = dict(self._credentials.headers()).get("Authorization", "")
+        ends = (certificate_ends(certificate), token_ends(told.removeprefix("Bearer ")))
+        return min((it for it in ends if it), default=None)
 
     def log_in(self) -> None:
         """See `Cluster.log_in`."""

@@ -130,6 +130,22 @@ class ReleaseLook:
         where = self.target.release, self.target.namespace
         return self._of_revision("took", lambda: self.helm.last_took(*where))
 
+    @property
+    def hooks_ran(self) -> tuple[tuple[str, str], ...] | None:
+        """Each hook of the deployed revision with how it ended; None where helm does not tell."""
+        return self._of_revision("ran", lambda: None)
+
+    @property
+    def wanted_kubernetes(self) -> str | None:
+        """The versions that the chart wants, empty for any; None where helm does not tell."""
+        return self._of_revision("wanted_kubernetes", lambda: None)
+
+    @property
+    def kept_revisions(self) -> tuple[Stored, ...]:
+        """All revisions that helm keeps, as this look's first reading has them, oldest first."""
+        _ = self.release
+        return self._records.stored
+
     def rendered_at(self, revision: int) -> tuple[str, str]:
         """The manifest and the hooks of a revision that is kept; they hold secrets."""
         return self._once(f"revision {revision}", lambda: self._read_rendered(revision))

@@ -121,6 +121,11 @@ class ReleaseRecords:
         self._release: Release | None = None
         self._read: dict[str, Any] = {}
 
+    @property
+    def stored(self) -> tuple[Stored, ...]:
+        """All revisions as their labels told them when the newest one was read; or none."""
+        return self._stored
+
     def of(self, release: Release) -> dict[str, Any]:
         """What was read of it, to be added to; what was read of any other is forgotten."""
         if self._release != release:
@@ -165,6 +170,8 @@ class ReleaseRecords:
             deployed_values=record.user_values,
             computed_values=record.computed_values,
             took=record.took,
+            ran=record.ran,
+            wanted_kubernetes=record.kubernetes,
         )
         return record.release
 

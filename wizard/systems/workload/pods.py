@@ -43,6 +43,7 @@ class Pod:
         env: the article's two variables, where the backend container has them as plain values.
         owner: the UID of its controller: a ReplicaSet, or a Job.
         restarts: how often the one that counts was started again; attempts: all of its containers.
+        ended: why it ended the last time before it was started again (`OOMKilled`), and `ended_at`.
         grace: seconds that startup and readiness probes allow it until it is ready: those of the
             container that is allowed most, because a pod is as ready as all of them.
         container: the one that counts, for its log.
@@ -67,6 +68,8 @@ class Pod:
     grace: float = 0.0
     container: str = ""
     probed: bool = True
+    ended: str = ""
+    ended_at: datetime | None = None
 
     @property
     def words(self) -> str:
@@ -96,6 +99,7 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
         (each for each in status.get("containerStatuses") or [] if each["name"] == container), {}
     )
     running = (state.get("state") or {}).get("running") or {}
+    last = (state.get("lastState") or {}).get("terminated") or {}
     return Pod(
         name=str(meta["name"]),
         uid=str(meta["uid"]),
@@ -120,6 +124,8 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
         grace=max(map(_grace, (*containers, *_sidecars(spec)))),
         container=str(ours.get("name") or container),
         probed=bool(ours.get("readinessProbe")),
+        ended=str(last.get("reason") or ""),
+        ended_at=_time(last.get("finishedAt")),
     )
 
 

@@ -1,0 +1,122 @@
+"""The checks of what leads to the cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from wizard.checks import target
+from wizard.records.findings import Finding
+from wizard.systems.kubernetes.ending import certificate_ends, token_ends
+
+ONLY = ("--only", "target")
+IDS = [f"LSA{number}" for number in (230, 231, 232, 234)]
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_all_is_well(sees, id) -> None:
+    assert sees(id, *ONLY) == [(id, "pass")]
+
+
+@pytest.mark.parametrize("id", [*IDS, "LSA233"])
+def test_nothing_is_green_where_nobody_answers(cluster, sees, id) -> None:
+    cluster.kubernetes.faults.stall()
+    (told,) = sees(id, *ONLY, "--connect-limit", "1")
+    cluster.kubernetes.faults.clear()
+    assert told == (("LSA114", "unknown") if id == "LSA230" else ("LSA908", "not-run"))
+
+
+def test_nobody_verifies_the_server(cluster, sees) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    told = config["clusters"][0]["cluster"]
+    del told["certificate-authority-data"]
+    told["insecure-skip-tls-verify"] = True
+    cluster.kubeconfig.write_text(json.dumps(config))
+    assert sees("LSA231", *ONLY) == [("LSA219", "warn")]
+
+
+def token(seconds: float) -> str:
+    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+    parts = ({"alg": "none"}, {"exp": int(ends.timestamp())})
+    coded = (base64.urlsafe_b64encode(json.dumps(it).encode()).decode().rstrip("=") for it in parts)
+    return ".".join((*coded, "x"))
+
+
+def sight(**systems: object) -> SimpleNamespace:
+    about = systems.pop("cluster", {})
+    cluster = SimpleNamespace(server="https://x.example", context="here", **about)
+    return SimpleNamespace(systems=SimpleNamespace(cluster=cluster, **systems))
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(400, "pass"), (13, "warn"), (-1, "fail"), (None, "skip")]
+)
+def test_the_end_of_the_login(days, state) -> None:
+    ends = None if days is None else datetime.now(UTC) + timedelta(days=days, seconds=60)
+    found = target.lasting(sight(cluster={"login_ends": ends}))
+    assert found.state == state
+    if days == 13:
+        assert "ends in 13 days" in found.message
+
+
+@pytest.mark.parametrize(
+    ("wanted", "have", "state"),
+    [
+        (">=1.25.0-0", "v1.33.4", "pass"),
+        (">= 1.34", "v1.33.4-eks-1", "fail"),
+        ("", "v1.33.4", "pass"),
+        ("~1.30", "v1.33.4", "pass"),  # told, not judged
+        (None, "v1.33.4", "info"),
+    ],
+)
+def test_the_versions_that_the_chart_takes(wanted, have, state) -> None:
+    found: Finding = target.version(sight(server_version=have, wanted_kubernetes=wanted))
+    assert found.state == state
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "pass"), (300, "warn"), (-300, "warn")])
+def test_a_clock_that_is_wrong(seconds, state) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+
+    found = target.clocks(sight(cluster={"now": now}))
+    assert found.state == state
+    if seconds:
+        assert ("behind" in found.message) == (seconds > 0)
+
+
+class TestTheEndOf:
+    @pytest.mark.parametrize("days", [10, 20_000])
+    def test_a_certificate(self, tmp_path, days) -> None:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x",
+             "-days", str(days), "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "pem")],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        ends = certificate_ends((tmp_path / "pem").read_bytes())
+        assert ends
+        assert abs((ends - datetime.now(UTC)).total_seconds() - days * 86_400) < 120
+
+    def test_a_token(self) -> None:
+        ends = token_ends(token(3600))
+        assert ends
+        assert 3500 < (ends - datetime.now(UTC)).total_seconds() <= 3600
+
+    @pytest.mark.parametrize("text", ["", "abc", "a.b.c", "a.e30.c", "a.eyJleHAiOiJ4In0.c"])
+    def test_what_does_not_say(self, text) -> None:
+        assert token_ends(text) is None
+        assert certificate_ends(text.encode()) is None
+        broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+        assert certificate_ends(broken) is None
+
+
+def test_the_login_of_a_service_account_says_when_it_ends(cluster, found) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    assert config["users"][0]["user"].get("token")
+    (told,) = found("LSA233", *ONLY)
+    assert told["state"] == "skip"
