@@ -1,4 +1,4 @@
-"""What the article fixes: the two variables, and the charts that know them.
+"""What the article fixes: the two variables, where they go, and the charts that know them.
 
 Source: Enabling Audit Logs in Self-Hosted LangSmith.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 WANTED = ("AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS")
 """Names; the value of each is the string "true"."""
 
+PLACE = "backend.deployment.extraEnv"
+"""The list of the chart's values that gets them."""
 
 OLDEST = "0.12.33"
 """The first chart version with audit logs (the article, "Prerequisites")."""

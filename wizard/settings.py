@@ -163,6 +163,14 @@ class Selection:
         """Whether anything was selected at all."""
         return bool(self.ids) or self.all or self.only_off
 
+    def organization_ids(self) -> list[UUID]:
+        """The ids, each once.
+
+        Raises:
+            Problem: LSA506, one is none.
+        """
+        return list(dict.fromkeys(map(organization_id, self.ids)))
+
 
 @dataclass(frozen=True)
 class Target:

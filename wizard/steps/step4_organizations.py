@@ -26,7 +26,6 @@ from wizard.records.changes import (
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.rows import INLINE
 from wizard.records.runs import Made
-from wizard.settings import organization_id
 from wizard.steps.organizations import by_hand
 from wizard.steps.organizations import rows as many
 from wizard.steps.organizations.rows import (
@@ -172,7 +171,7 @@ class Organizations(Step):
         selection = systems.target.selection
         if not selection.ids:
             return list(_shared(systems, only_off=selection.only_off))
-        ids = list(dict.fromkeys(organization_id(text) for text in selection.ids))
+        ids = selection.organization_ids()
         found = systems.database.organizations_by_id(ids)
         there = {organization.id for organization in found}
         for id in ids:

@@ -12,7 +12,6 @@ from uuid import UUID
 from wizard.files import write_private
 from wizard.records.changes import Change, Done, Exact, FactKind, Observation, Reversible, facts
 from wizard.records.findings import Finding, State, failed, passed
-from wizard.settings import organization_id
 from wizard.steps.organizations.last_update import last_update
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def observe(systems: Systems) -> Observation:
     update = last_update(systems.place)
     if update and update.by_hand and update.by_hand == _selection(systems):
         return _waiting(update.run, update.at)
-    ids = _ids(systems)
+    ids = systems.target.selection.organization_ids()
     if not ids:
         return _unknown(systems)
     findings = tuple(_says(id, on=systems.says_of(id)) for id in ids)
@@ -55,7 +54,7 @@ def propose(systems: Systems, pods: list[str]) -> Change | None:
     from wizard.systems.postgres.by_hand import enable_by_hand
     from wizard.systems.postgres.ways_in.choose import PUBLIC
 
-    ids, told = _ids(systems), systems.target.selection
+    ids, told = systems.target.selection.organization_ids(), systems.target.selection
     schema = systems.installation.database.schema or PUBLIC
     text = enable_by_hand(
         schema,
@@ -99,12 +98,8 @@ def apply(change: Change, watch: Watch) -> Done:
 def _selection(systems: Systems) -> tuple[str, ...]:
     told = systems.target.selection
     if told.ids:
-        return tuple(sorted(str(id) for id in _ids(systems)))
+        return tuple(sorted(str(id) for id in systems.target.selection.organization_ids()))
     return ("--all",) if told.all else ("--only-off",) if told.only_off else ()
-
-
-def _ids(systems: Systems) -> list[UUID]:
-    return list(dict.fromkeys(organization_id(text) for text in systems.target.selection.ids))
 
 
 def _waiting(run: str, at: str) -> Observation:

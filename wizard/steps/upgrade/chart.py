@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from wizard.article import ON_BY_DEFAULT
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Consent
 from wizard.records.findings import State
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PASSED: tuple[tuple[str, str], ...] = (
     ("0.13.0", "autoscaling keys createHpa, enabled and type are gone; hpa and keda replace them"),
-    ("0.13.37", "audit logs are on by default, without the two variables"),
+    (ON_BY_DEFAULT, "audit logs are on by default, without the two variables"),
     ("0.14.0", "the migration Jobs run before the upgrade, no longer after it"),
     ("0.14.0", "host-backend gets commonEnv too, and refuses a name that it has twice"),
     ("0.15.1", "insights.encryptionKey is wanted while insights is on, which is the default"),
@@ -114,7 +115,8 @@ def _not_older(deployed: str, wanted: str) -> None:
             "LSA416",
             f"{wanted} is no exact chart version",
             on="option --chart-version",
-            next_step="name one as helm search repo --versions --devel lists it, such as 0.13.37",
+            next_step="name one as helm search repo --versions --devel lists it, such as "
+            + ON_BY_DEFAULT,
             exit=Exit.USAGE,
         )
     if old is not None and new.compare(old) < 0:

@@ -17,7 +17,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wizard.article import WANTED
+from wizard.article import PLACE, WANTED
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.records.changes import Change, Consent, DiffState, ObjectDiff, beyond, fingerprint_of
@@ -105,7 +105,6 @@ def _with(consents: Consents, lines: tuple[str, ...]) -> Consents:
     return tuple(replace(consent, refusal=refusal) for consent, refusal in told)
 
 
-OURS = "backend.deployment.extraEnv"
 SHOWN = 10
 _KEPT = re.compile(
     r"(?:dropped|changed): (?:config\.(?:apiKeySalt|langsmithLicenseKey|existingSecretName)"
@@ -193,12 +192,12 @@ def drift(deployed: Mapping[str, Any], files: Mapping[str, Any]) -> Drift:
     """
     old, new = dict(_leaves(deployed, nulls=True)), dict(_leaves(files, nulls=True))
     for side in (old, new):
-        for key in [key for key in side if key == OURS or OURS.startswith(key + ".")]:
+        for key in [key for key in side if key == PLACE or PLACE.startswith(key + ".")]:
             side.pop(key)
     ours = _without_ours(deployed), _without_ours(files)
     changed = [key for key in old if key in new and _exact(old[key]) != _exact(new[key])]
     if _exact(ours[0]) != _exact(ours[1]):
-        changed.append(OURS)
+        changed.append(PLACE)
     return Drift(
         tuple(_told(key, value) for key, value in old.items() if key not in new),
         tuple(changed),
@@ -233,7 +232,7 @@ def _exact(value: Any) -> str:
 
 def _without_ours(values: Mapping[str, Any]) -> list[Any]:
     entries: Any = values
-    for key in OURS.split("."):
+    for key in PLACE.split("."):
         entries = entries.get(key) if isinstance(entries, Mapping) else None
     if not isinstance(entries, list):
         return []

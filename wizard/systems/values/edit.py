@@ -7,6 +7,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from wizard.article import PLACE
 from wizard.problems import Problem
 from wizard.record import dataclass
 from wizard.systems.values.changes import Change, Growth, corrected
@@ -180,9 +181,9 @@ def _proven(view: View, changes: list[Change]) -> bytes | None:
 def _nothing(view: View, beside: Common) -> Edit:
     found = [it[0].item for it in view.environment.variables.values()]
     line = line_of(view.text, found[0].start) if found else None
-    where = "commonEnv" if beside.right and not found else "backend.deployment.extraEnv"
+    where = "commonEnv" if beside.right and not found else PLACE
     if beside.right and found:
-        where = "commonEnv and backend.deployment.extraEnv"
+        where = f"commonEnv and {PLACE}"
     message = f"All is there: {' and '.join(it.name for it in view.wanted)} in {where}"
     return Edit(Outcome.NOOP, view.data, "LSA303", line, message, "", 0, 0, ())
 
@@ -203,9 +204,6 @@ def _answer(view: View, needs: _Needs, changes: list[Change], data: bytes) -> Ed
     where = ".".join((*view.prefix, *PATH))
     message = f'{verb} {names} to "true" in {where}' if tokens else f"{verb} {names} to {where}"
     return Edit(outcome, data, id, line, message, "", added, tokens, tuple(needs.names))
-
-
-_WHERE = "backend.deployment.extraEnv"
 
 
 def edit_layers(layers: Sequence[tuple[Path, bytes]], *, into: Path | None = None) -> LayeredEdit:
@@ -253,8 +251,8 @@ def _choose(
     defining = [i for i in numbers if views[i].place.reached]
     if defining:
         many = "the last file that" if len(layers) > 1 else "it"
-        return defining[-1], f"{many} defines {_WHERE}"
-    none = f"no file defines {_WHERE}" + (", or a null deletes it" if cuts else "")
+        return defining[-1], f"{many} defines {PLACE}"
+    none = f"no file defines {PLACE}" + (", or a null deletes it" if cuts else "")
     named = [i for i in numbers if layers[i][0] == into]
     if named:
         return named[-1], f"it was named, and {none}"
@@ -277,7 +275,7 @@ def _checked(views: Sequence[View], chosen: int, made: Edit) -> Edit:
         "LSA335",
         "A null here deletes what the files before it have; with the variables in its place, "
         "that would come back",
-        f"write out in full what is wanted here, with {_WHERE}, then run this again",
+        f"write out in full what is wanted here, with {PLACE}, then run this again",
         at=node.start if node else None,
     )
     return refused(views[chosen].data, refusal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from wizard import article
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 
@@ -17,11 +18,7 @@ class EnvEntry:
     value: str
 
 
-WANTED: tuple[EnvEntry, ...] = (
-    EnvEntry("AUDIT_LOGS_ENABLED", "true"),
-    EnvEntry("DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS", "true"),
-)
-"""The two variables of the document "Enabling Audit Logs in Self-Hosted LangSmith"."""
+WANTED: tuple[EnvEntry, ...] = tuple(EnvEntry(name, "true") for name in article.WANTED)
 
 
 class Outcome(StrEnum):
@@ -100,7 +97,7 @@ class Refusal(Problem):
 
 
 BY_HAND = (
-    "add AUDIT_LOGS_ENABLED and DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS, each with the value "
-    '"true" in quotes, to backend.deployment.extraEnv by hand'
+    f"add {' and '.join(article.WANTED)}, each with the value "
+    f'"true" in quotes, to {article.PLACE} by hand'
 )
 """The next step where the file can stay as it is and a person makes the edit."""

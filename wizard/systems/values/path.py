@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
+from wizard.article import PLACE
 from wizard.record import dataclass
 from wizard.systems.values.as_helm import CORE
 from wizard.systems.values.document import Document, Node, Part, entries, named, several
 from wizard.systems.values.model import BY_HAND, Refusal
 
-PATH = ("backend", "deployment", "extraEnv")
+PATH = tuple(PLACE.split("."))
 """The chart's key for further environment variables of the backend."""
 
 
@@ -281,7 +282,7 @@ def refuse_encrypted(root: Node | None, keys: tuple[str, ...]) -> None:
         return
     names = {key.data for key, _ in block.pairs}
     if "mac" in names or {"lastmodified", "version"} <= names:
-        where = ".".join((*keys, "backend.deployment.extraEnv"))
+        where = ".".join((*keys, PLACE))
         raise Refusal(
             "LSA327",
             "The file is encrypted with SOPS, which signs every value in it",
