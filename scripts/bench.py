@@ -1,7 +1,7 @@
 """Figures, measured as whole processes: medians of several runs, and ratios.
 
 scripts/bench             all of them
-scripts/bench start       --help and --version against `helm version`
+scripts/bench start       --help and --version against `helm version`; what each command imports
 scripts/bench check       `check` against the article's three read-only commands
 scripts/bench run         what a run asks for: requests and helm processes, by kind; and its seconds
 scripts/bench practice    the practice cluster: seconds until ready, memory
@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from wizard.cli import COMMANDS
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.helm_binary import helm_binary
 
@@ -64,6 +65,10 @@ import sys; from wizard.cli import main; main(["--help"])
 print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     print(f"imported for --help, of {', '.join(HEAVY)}: {seen.stderr.strip()}")
+    bare = median([sys.executable, "-c", "pass"])
+    for name, command in COMMANDS.items():
+        seconds = median([sys.executable, "-c", f"import wizard.cli, {command.module}"]) - bare
+        print(f"imports of {name:<29} {seconds * 1000:7.1f} ms")
 
 
 def check() -> None:

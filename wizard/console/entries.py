@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from rich.cells import cell_len, set_cell_size
-
 from wizard.record import dataclass
 from wizard.safe import safe
 
@@ -50,6 +48,8 @@ class Legend:
 
 def rows(entries: Sequence[Entry], columns: Sequence[str] = ()) -> list[str]:
     """The entries as aligned lines, the last column uncut; the columns' headings are the first."""
+    from rich.cells import cell_len
+
     table = [[safe(text) for text in (entry.name, *entry.about)] for entry in entries]
     table = [list(columns), *table] if columns else table
     widths = [
@@ -65,6 +65,8 @@ def _row(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _fitted(text: str, width: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - 1).rstrip() + "…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -123,37 +122,3 @@ class Progress:
         if self._switch.asked:
             parts.append(Text(f"    {StopSwitch.NOTICE}.", style="yellow"))
         return Group(*parts)
-
-
-PATIENCE = 0.5
-"""Seconds after which it is said what is read."""
-
-
-@contextmanager
-def reading(console: Console, what: str) -> Iterator[None]:
-    """Say what is read, once that takes a moment, for the time of the block."""
-    if not console.is_terminal:
-        yield
-        return
-    plain, guard, over = console.is_dumb_terminal, threading.Lock(), threading.Event()
-    status = console.status(what)
-
-    def begin() -> None:
-        with guard:
-            if over.is_set():
-                return
-            if plain:
-                console.print(f"  … {what}", markup=False)
-            else:
-                status.start()
-
-    timer = threading.Timer(PATIENCE, begin)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        with guard:
-            over.set()
-            status.stop()

@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TextIO, cast
+from typing import TextIO, cast
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -15,33 +15,15 @@ from rich.text import Text
 
 from wizard.aim import aimed
 from wizard.console.output import Talk
+from wizard.console.paper import MARKS
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, rendered_diff
-from wizard.records.findings import Finding, State
+from wizard.records.findings import Finding
 from wizard.safe import safe
 
 UNWRAPPED = 10_000
 ADVICE = "cyan"
 """What to do next, however bad what was found is."""
-
-
-class Mark(NamedTuple):
-    """The mark of a finding's state; in print, where no cell may become two, another one."""
-
-    shown: str
-    style: str
-    printed: str
-
-
-MARKS = {
-    State.PASS: Mark("✓", "green", "✓"),
-    State.INFO: Mark("i", "cyan", "ℹ"),
-    State.WARN: Mark("!", "yellow", "⚠"),
-    State.FAIL: Mark("✗", "red", "✗"),
-    State.UNKNOWN: Mark("?", "magenta", "?"),
-    State.SKIP: Mark("-", "dim", "–"),
-    State.NOT_RUN: Mark("·", "dim", "·"),
-}
 
 
 def talk() -> Console:

@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from wizard.console.screen import MARKS, Hanging, finding_lines, hanging
+from wizard.console.paper import MARKS
+from wizard.console.screen import Hanging, finding_lines, hanging
 from wizard.records.findings import Finding, State
 from wizard.safe import safe
 

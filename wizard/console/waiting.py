@@ -1,4 +1,4 @@
-"""A spinner for what takes longer than half a second, in a terminal alone."""
+"""A spinner for what takes longer than half a second, in a terminal alone; a line in a dumb one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ AFTER = 0.5
 class Waiting:
     """For the time of the block: what is waited for, on standard error."""
 
-    def __init__(self) -> None:
-        self._what = ""
+    def __init__(self, what: str = "") -> None:
+        self._what = what
         self._status: Status | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(AFTER, self._show)
@@ -50,10 +50,12 @@ class Waiting:
         from wizard.console.screen import talk
 
         console = talk()
-        if console.is_dumb_terminal:
-            return
         with self._lock:
-            if not self._timer.finished.is_set():
+            if self._timer.finished.is_set():
+                return
+            if console.is_dumb_terminal:
+                console.print(f"  … {self._what}", markup=False)
+            else:
                 self._status = console.status(self._line(), spinner="dots")
                 self._status.start()
 

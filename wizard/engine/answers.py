@@ -15,8 +15,7 @@ from uuid import UUID
 from wizard.console import prompts
 from wizard.console.entries import PAGE, Entry, Legend
 from wizard.console.interrupts import Interrupted
-from wizard.console.progress import reading
-from wizard.console.screen import talk
+from wizard.console.waiting import Waiting
 from wizard.engine import answer_file
 from wizard.files import read_file
 from wizard.options import BY_NAME, Kind
@@ -139,7 +138,7 @@ class Answers:
             Problem: there are several, and nothing may be asked for.
         """
         told = {name: self._settings.values.get(name) for name in ("namespace", "release")}
-        with reading(talk(), "looking for LangSmith's release"):
+        with Waiting("looking for LangSmith's release"):
             found, looked = look_for(self.target(), told["namespace"], told["release"])
         if not found:
             return

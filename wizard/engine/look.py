@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from wizard.console import screen
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Observation
@@ -126,12 +125,16 @@ def tell_unread_history() -> None:
         runs()
     except Problem as problem:
         text = f"Earlier runs are not known here: {problem.what} ({problem.on})"
+        from wizard.console import screen
+
         screen.talk().print(screen.info(text, problem.id))
 
 
 def tell_remarks(systems: Systems) -> None:
     """Say what is to be said of the login to the cluster, where no findings are shown."""
     for it in systems.remarks:
+        from wizard.console import screen
+
         screen.talk().print(screen.info(f"{it.what} ({it.on})", it.id))
 
 

@@ -10,7 +10,8 @@ from rich.text import Text
 from wizard.aim import aimed
 from wizard.console import screen, stages
 from wizard.console.interrupts import Back, StopSwitch
-from wizard.console.progress import Progress, reading
+from wizard.console.progress import Progress
+from wizard.console.waiting import Waiting
 from wizard.engine import answer_file
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.change import Changing, HandedOver, TakenBack, carried_out, offer
@@ -131,12 +132,12 @@ class Onboarding:
             return self._hold(systems, self._journal(systems, left), lock)
 
     def _ask(self, systems: Systems, later: tuple[str, ...] = ()) -> tuple[str, ...]:
-        with reading(self._console, "reading the release, the pods and the database"):
+        with Waiting("reading the release, the pods and the database"):
             read_ahead(systems, STEPS)
         return ask_for_missing(systems, self._answers, later=later)
 
     def _foresee(self, systems: Systems) -> tuple[Change, ...]:
-        with reading(self._console, "trying every change on the API server, making none"):
+        with Waiting("trying every change on the API server, making none"):
             return foresee(systems)
 
     def _settle(self, systems: Systems, left: Run) -> None:

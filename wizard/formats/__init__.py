@@ -28,7 +28,8 @@ def show(page: Page, format: str, output: Path | None = None) -> None:
     Raises:
         Problem: LSA904, the file cannot be written.
     """
-    module = import_module(f"wizard.formats.{format}")
+    name = "health" if page.report and format == "text" else format
+    module = import_module(f"wizard.formats.{name}")
     if output is None:
         module.draw(page)
         return

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console, Group, RenderableType
-from rich.text import Text
-
-from wizard.console.screen import MARKS, hanging
+from wizard.console.paper import MARKS, Block, Group, Hanging, Paper, Text
 from wizard.formats import blocks
 from wizard.formats.check import TOLD
 from wizard.records.findings import Finding, State
@@ -20,8 +18,15 @@ TOLD_SINCE = (State.FAIL, State.UNKNOWN, State.WARN)
 STYLES = {"good": "bold green", "bad": "bold red"}
 
 
-def draw(out: Console, page: blocks.Page, report: Report) -> None:
-    """Print it; what is told one by one and whether there are areas is the view's to say."""
+def draw(page: blocks.Page) -> None:
+    """Print the report; what is told one by one and whether there are areas is the view's to say.
+
+    Raises:
+        ValueError: the page is of no health check.
+    """
+    if page.report is None:
+        raise ValueError(page.title)
+    out, report = Paper(sys.stdout), page.report
     told = changed(report) if page.view.changed else report
     whole = State.PASS in page.view.states and not page.view.changed
     if not whole:
@@ -32,14 +37,14 @@ def draw(out: Console, page: blocks.Page, report: Report) -> None:
         known = [facts.get(it, "") for it in ("context", "api_server", "namespace", "release")]
         known += [f"revision {facts['revision']}" if "revision" in facts else ""]
         known += [facts.get("chart", ""), facts.get("found", "")]
-        out.print(hanging(Text(safe(" · ".join(filter(None, known))), style="dim"), indent=2))
+        out.print(Hanging(Text(), Text(safe(" · ".join(filter(None, known))), "dim"), indent=2))
         for area in report.areas:
             out.print(_area(area))
             if whole:
                 for finding in area.findings:
                     out.print(_finding(finding))
         out.print()
-    out.print(Text(page.verdict, style=STYLES.get(page.tone, "bold")), soft_wrap=False)
+    out.print(Text(page.verdict, style=STYLES.get(page.tone, "bold")), fold=True)
 
 
 def _worst_first(report: Report, states: Iterable[State]) -> Iterator[Finding]:
@@ -55,7 +60,7 @@ def _worst_first(report: Report, states: Iterable[State]) -> Iterator[Finding]:
             yield Finding("LSA908", state, several, why)
 
 
-def _area(area: Area) -> RenderableType:
+def _area(area: Area) -> Block:
     counted = [it for it in area.findings if it.suppressed is None]
     numbers = Counter(it.state for it in counted)
     state = min(numbers, key=ORDER.index, default=State.SKIP)
@@ -64,21 +69,21 @@ def _area(area: Area) -> RenderableType:
     hidden = len(area.findings) - len(counted)
     told += f"{', ' if told else ''}{hidden} suppressed" if hidden else ""
     line = Text.assemble(area.title.ljust(24), (told, "dim" if state is State.PASS else style))
-    return hanging(line, Text(mark, style=f"bold {style}"), indent=4)
+    return Hanging(Text(mark, f"bold {style}"), line, indent=4)
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _finding(finding: Finding) -> Block:
     """The message, then on what and why, then what to do; an empty line behind it."""
     mark, style, _ = MARKS[finding.state]
     head = Text.assemble((safe(finding.message), "bold"), (f"  {finding.id}", "dim"))
-    lines: list[RenderableType] = [hanging(head, Text(mark, style=f"bold {style}"))]
+    lines: list[Block] = [Hanging(Text(mark, f"bold {style}"), head)]
     quiet = [finding.subject, *finding.evidence]
     if finding.since and finding.state in TOLD_SINCE:
         quiet.append(f"so since {finding.since.replace('T', ' ').replace('+00:00', ' UTC')}")
     if finding.suppressed:
         until = f", until {finding.suppressed.until}" if finding.suppressed.until else ""
         quiet.append(f"suppressed{until}: {finding.suppressed.reason}")
-    lines += [hanging(Text(safe(line), style="dim")) for line in quiet]
+    lines += [Hanging(Text(), Text(safe(line), "dim")) for line in quiet]
     if finding.next_step:
-        lines.append(hanging(Text("→ " + safe(finding.next_step), style="cyan")))
+        lines.append(Hanging(Text(), Text("→ " + safe(finding.next_step), "cyan")))
     return Group(*lines, Text())

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from string import Template
 
-from wizard.console.screen import MARKS
+from wizard.console.paper import MARKS
 from wizard.formats import blocks
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding

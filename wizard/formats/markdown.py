@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from wizard.console.screen import MARKS
+from wizard.console.paper import MARKS
 from wizard.formats import blocks
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding

@@ -20,7 +20,7 @@ from wizard.console.screen import (
     result,
     step_head,
 )
-from wizard.formats import blocks, health
+from wizard.formats import blocks
 from wizard.safe import safe
 
 SHOWN = 30
@@ -31,9 +31,6 @@ _STYLES = {"good": "bold green", "bad": "bold red"}
 def draw(page: blocks.Page) -> None:
     """Print the page on standard output."""
     out = result()
-    if page.report:
-        health.draw(out, page, page.report)
-        return
     for block in _page(page):
         out.print(block)
     lead = "\n" if page.target or page.sections else ""

@@ -24,7 +24,6 @@ from wizard import __version__
 from wizard.files import create_private, open_private, sync_folder, write_private
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
-from wizard.records import debug_log
 from wizard.records.changes import Change, Done
 from wizard.records.entries import Entry, entries_of
 from wizard.records.findings import Evidence
@@ -74,6 +73,8 @@ class Journal:
         with _writing(folder):
             for each in (folder, folder.parent, folder.parent.parent):
                 sync_folder(each)
+        from wizard.records import debug_log
+
         debug_log.into(folder)
         return journal
 
@@ -87,6 +88,8 @@ class Journal:
         journal = cls(run.folder)
         journal._write("resume", tool=__version__)
         journal._make_sure_of_room()
+        from wizard.records import debug_log
+
         debug_log.into(run.folder)
         return journal
 

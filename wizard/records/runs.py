@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from wizard.problems import Exit, Problem
@@ -155,6 +154,8 @@ NEWEST = 10
 
 def expected_seconds(place: Place, step: str) -> tuple[int, int] | None:
     """The median in whole seconds, and of how many runs; None where no run tells."""
+    from statistics import median
+
     mine = [run for run in known_runs() if run.place == place.as_json()]
     found = [seconds for run in mine for seconds in _took(run, step)][-NEWEST:]
     return (round(median(found)), len(found)) if found else None

@@ -69,9 +69,11 @@ def logged(system: str, what: str) -> Iterator[Call]:
         raise
     finally:
         del _under_way[id(call)]
-        spent = (time.monotonic() - began) * 1000
-        text = _redacted(f"{system} {what}")
-        logging.getLogger(LOGGER).debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
+        log = logging.getLogger(LOGGER)
+        if log.isEnabledFor(logging.DEBUG):
+            spent = (time.monotonic() - began) * 1000
+            text = _redacted(f"{system} {what}")
+            log.debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
 
 
 def poll(limit: float) -> Iterator[float]:

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -27,60 +27,68 @@ _IS_SECRET_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
 _COUNTED = r"secrets=\d{1,9}(?![^\s,])"
 """How a quota counts Secrets: `requested: secrets=1, used: secrets=9`."""
 
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
-        MASK,
-    ),
-    (
-        re.compile(r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@\"']{0,200}):[^\s\"']{0,500}@"),
-        rf"\1:{MASK}@",
-    ),
-    (re.compile(r"\b([\w.+-]{1,64}):[^\s:\"']{1,500}@(?=[\w.-]{1,253}:\d+/)"), rf"\1:{MASK}@"),
-    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
-    (re.compile(r"\blsv2_\w+"), MASK),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
-    (
-        re.compile(
-            rf"^([ \t]*(?:- +)?)([\"']?{_SECRET_KEY}[\"']?)(:[ \t]*)[|>][-+\d]*[ \t]*\n"
-            r"(?:(?:\1[ \t]+\S[^\n]*|[ \t]*)(?:\n|\Z))+",
-            re.IGNORECASE | re.MULTILINE,
-        ),
-        rf"\1\2\3{MASK}\n",
-    ),
-    (
-        re.compile(
-            rf"(\\*\"{_SECRET_KEY}\\*\"\s*:\s*)(\\+\")(?:(?!\2).)*\2",
-            re.IGNORECASE,
-        ),
-        rf"\1{MASK}",
-    ),
-    (
-        re.compile(
-            rf"((?:^|[{{,\[])\s*(?:- +)?[\"']?{_SECRET_KEY}[\"']?\s*:[ \t]+|"
-            rf"[\"']{_SECRET_KEY}[\"']\s*:\s*)"
-            r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]{\[|>&][^\n,}\]]*)",
-            re.IGNORECASE | re.MULTILINE,
-        ),
-        rf"\1{MASK}",
-    ),
-    (
-        re.compile(
-            rf"\b(?!{_COUNTED})({_SECRET_KEY}\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)",
-            re.IGNORECASE,
-        ),
-        rf"\1{MASK}",
-    ),
-    (
-        re.compile(r"\b((?:password|passphrase)\s+)(\"[^\"\n]+\"|'[^'\n]+')", re.IGNORECASE),
-        rf"\1{MASK}",
-    ),
-    (
-        re.compile(r"\b(password\s*:\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;]+)", re.IGNORECASE),
-        rf"\1{MASK}",
-    ),
-)
 
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Compiled when something is redacted: that takes longer than most of what a check does."""
+    return (
+        (
+            re.compile(
+                r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL
+            ),
+            MASK,
+        ),
+        (
+            re.compile(r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@\"']{0,200}):[^\s\"']{0,500}@"),
+            rf"\1:{MASK}@",
+        ),
+        (re.compile(r"\b([\w.+-]{1,64}):[^\s:\"']{1,500}@(?=[\w.-]{1,253}:\d+/)"), rf"\1:{MASK}@"),
+        (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
+        (re.compile(r"\blsv2_\w+"), MASK),
+        (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
+        (
+            re.compile(
+                rf"^([ \t]*(?:- +)?)([\"']?{_SECRET_KEY}[\"']?)(:[ \t]*)[|>][-+\d]*[ \t]*\n"
+                r"(?:(?:\1[ \t]+\S[^\n]*|[ \t]*)(?:\n|\Z))+",
+                re.IGNORECASE | re.MULTILINE,
+            ),
+            rf"\1\2\3{MASK}\n",
+        ),
+        (
+            re.compile(
+                rf"(\\*\"{_SECRET_KEY}\\*\"\s*:\s*)(\\+\")(?:(?!\2).)*\2",
+                re.IGNORECASE,
+            ),
+            rf"\1{MASK}",
+        ),
+        (
+            re.compile(
+                rf"((?:^|[{{,\[])\s*(?:- +)?[\"']?{_SECRET_KEY}[\"']?\s*:[ \t]+|"
+                rf"[\"']{_SECRET_KEY}[\"']\s*:\s*)"
+                r"(\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]{\[|>&][^\n,}\]]*)",
+                re.IGNORECASE | re.MULTILINE,
+            ),
+            rf"\1{MASK}",
+        ),
+        (
+            re.compile(
+                rf"\b(?!{_COUNTED})({_SECRET_KEY}\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)",
+                re.IGNORECASE,
+            ),
+            rf"\1{MASK}",
+        ),
+        (
+            re.compile(r"\b((?:password|passphrase)\s+)(\"[^\"\n]+\"|'[^'\n]+')", re.IGNORECASE),
+            rf"\1{MASK}",
+        ),
+        (
+            re.compile(r"\b(password\s*:\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;]+)", re.IGNORECASE),
+            rf"\1{MASK}",
+        ),
+    )
+
+
+_SCHEMES = re.compile(r"bearer|basic", re.IGNORECASE)
 _GO_MAP = re.compile(r"\bmap\[[^\n]*")
 _GO_ENTRY = re.compile(
     rf"((?:\[| )\"?{_SECRET_KEY}\"?:)(\"(?:[^\"\\]|\\.)*\"|[^\s\[\]]+)", re.IGNORECASE
@@ -119,9 +127,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     known = {form for secret in secrets for form in _forms(secret)}
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, MASK)
+    if text.replace(" ", "").isalnum() and not _SCHEMES.search(text):
+        return text  # bare words (`Upgrade complete`): no pattern meets them
     text = without_objects(text)
     text = _GO_MAP.sub(lambda found: _GO_ENTRY.sub(rf"\1{MASK}", found[0]), text)
-    for pattern, replacement in _PATTERNS:
+    for pattern, replacement in _patterns():
         text = pattern.sub(replacement, text)
     return text
 

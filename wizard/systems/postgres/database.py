@@ -76,11 +76,8 @@ class Database:
         return self._session.login
 
     def identity(self) -> Identity:
-        """Which server and database this is."""
-        with self._live.reading() as session:
-            row = session.rows(statement("identity"))[0]
-            number = server_number(session)
-        return Identity(row["server_version"], number, row["database"], row["user"])
+        """Which server and database this is, asked once."""
+        return self._identity
 
     def find_organizations(self, *, writing: bool = False) -> OrganizationsTable:
         """The organizations table by the catalogue, checked for reading.
@@ -258,17 +255,18 @@ class Database:
 
     @cached_property
     def _table(self) -> OrganizationsTable:
-        _ = self._server
+        _ = self._identity  # of the server that all is read from
         return self.find_organizations()
 
     @cached_property
-    def _server(self) -> str | None:
-        """The number of the server that all is read from."""
+    def _identity(self) -> Identity:
         with self._live.reading() as session:
-            return server_number(session)
+            row = session.rows(statement("identity"))[0]
+            number = server_number(session, row)
+        return Identity(row["server_version"], number, row["database"], row["user"])
 
     def _bench(self, limits: Limits) -> Bench:
         from wizard.systems.postgres.transaction import Bench
 
         way = self._live, self._login, self._connect_limit, self._table
-        return Bench(*way, server=self._server, **limits)
+        return Bench(*way, server=self._identity.system_identifier, **limits)

@@ -119,9 +119,10 @@ class Session(ABC):
         self.run(COMMIT)
 
 
-def server_number(session: Session) -> str | None:
+def server_number(session: Session, identity: Row | None = None) -> str | None:
     """PostgreSQL's own number of the server; None without the right to read it."""
-    if not session.rows(statement("identity"))[0]["may_read_control"]:
+    row = identity or session.rows(statement("identity"))[0]
+    if not row["may_read_control"]:
         return None
     number: str = session.rows(statement("system_identifier"))[0]["system_identifier"]
     return number

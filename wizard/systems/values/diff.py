@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from wizard.systems.redact import MASK, redact
@@ -27,6 +26,8 @@ def unified_diff(before: bytes, after: bytes, name: str) -> str:
     head = _alike(old, new)
     foot = min(_alike(old[::-1], new[::-1]), min(len(old), len(new)) - head)
     top, tail = max(0, head - CONTEXT), max(0, foot - CONTEXT)
+    import difflib
+
     part = difflib.unified_diff(
         [_shown(line) for line in old[top : len(old) - tail]],
         [_shown(line) for line in new[top : len(new) - tail]],
