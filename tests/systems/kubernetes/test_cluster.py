@@ -312,6 +312,7 @@ def test_a_context_needs_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.Monkey
         (b"a: [1\nb: 2\n", "not YAML (line 2)"),
         (b"- a list\n", "no kubeconfig"),
         (b"\xff\xfe\x00", "not UTF-8"),
+        (b"- " * 5_000 + b"x\n", "not YAML"),
     ],
 )
 def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: bytes, words: str) -> None:

@@ -228,7 +228,7 @@ def _parse(path: Path) -> dict[str, Any]:
         raise _unreadable(path, error.strerror or type(error).__name__) from None
     except UnicodeDecodeError:
         raise _unreadable(path, "it is not UTF-8 text") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise _unreadable(path, f"it is not YAML{where}") from None
