@@ -6,6 +6,7 @@ scripts/bench check       `check` against the article's three read-only commands
 scripts/bench run         what a run asks for: requests and helm processes, by kind; and its seconds
 scripts/bench practice    the practice cluster: seconds until ready, memory
 scripts/bench values      the values file editor
+scripts/bench events      reading the log, against curl and psql's COPY
 scripts/bench orgs        list, search and change organizations, against psql; with --large 1 M
 """
 
@@ -167,6 +168,11 @@ def orgs() -> None:
     subprocess.run([sys.executable, script, *large], check=True)
 
 
+def events() -> None:
+    """Reading the log, against curl in a loop and psql's COPY."""
+    subprocess.run([sys.executable, str(Path(__file__).with_name("bench_events.py"))], check=True)
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "start": start,
     "check": check,
@@ -174,6 +180,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "practice": practice,
     "values": values,
     "orgs": orgs,
+    "events": events,
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import os
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -376,11 +378,11 @@ def _summary(
     _show("")
     try:
         recorded, never = never_recorded(chart)
-        words = f"by the documentation chart {chart} records {recorded} operations; these never:"
+        words = f"By the documentation chart {chart} records {recorded} operations; these never:"
         words = words if never else words.replace("; these never:", ", all that it names")
     except ValueError:
         never = []
-        words = "that depends on the chart's version, which --chart-version VERSION tells"
+        words = "That depends on the chart's version, which --chart-version VERSION tells"
     target = [("range", wanted.range.words), *wanted.filters.items()]
     counted = f"{_counted(summary.events)}{_again(read.repeated)}, {wanted.range.words}"
     show(summary_page(counted, target, summary.groups, words, never), FORMATS[format])
@@ -423,5 +425,9 @@ def _show(text: str) -> None:
 
 def say(text: str) -> None:
     """A line on standard error, which the events are not on."""
-    sys.stderr.write(safe(text) + "\n")
+    shown = safe(text)
+    if sys.stderr.isatty():
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        shown = textwrap.fill(shown, max(width - 1, 20)) or shown
+    sys.stderr.write(shown + "\n")
     sys.stderr.flush()
