@@ -48,6 +48,9 @@ def main() -> None:
     print(f"{COUNT:,} events of {DAYS} days, {DELAY * 1000:.0f} ms an answer ({load})")
     with tempfile.TemporaryDirectory(prefix="lsa-") as name:
         home = Path(name)
+        for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+            os.environ.pop(variable, None)  # an installed program is compiled
+        os.environ["PYTHONPYCACHEPREFIX"] = str(home / "compiled")
         home.chmod(0o711)
         key = home / "curl"
         key.touch(mode=0o600)

@@ -13,9 +13,8 @@ from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from wizard.options import (
     BY_NAME,
@@ -30,6 +29,9 @@ from wizard.options import (
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.safe import is_text
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 @dataclass
@@ -333,6 +335,8 @@ def organization_id(text: str) -> UUID:
     Raises:
         Problem: LSA506 (usage) when there is none, or more than one that could be meant.
     """
+    from uuid import UUID  # it asks for the platform, which few runs need to know
+
     text = text.strip()
     if _UUID.fullmatch(text):
         return UUID(text)
@@ -351,6 +355,8 @@ def organization_id(text: str) -> UUID:
 
 
 def _in_path(text: str) -> UUID | None:
+    from uuid import UUID
+
     try:
         path = urlsplit(text).path
     except ValueError:

@@ -8,9 +8,7 @@ import math
 import os
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +16,6 @@ from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
 from wizard.events.source import FULL_PAGE, FromApi, Source
 from wizard.events.wanted import LIMITS, STATUSES, Wanted, refuse_unknown, workspace_id
-from wizard.events.windows import AT_A_TIME, Window, Windows
 from wizard.formats.events import FORMATS, Writer, writer
 from wizard.formats.events.strict import ADDED, shape
 from wizard.problems import Exit, Problem
@@ -27,10 +24,12 @@ from wizard.safe import safe
 
 if TYPE_CHECKING:
     from wizard.events.table import FromTable
+    from wizard.events.windows import Window, Windows
     from wizard.systems.access import Systems
     from wizard.systems.langsmith.api import LangSmithApi
 
 DEFAULT_LIMIT = 10
+AT_A_TIME = 4
 PATIENCE, MORE_PATIENCE = 10.0, 300.0
 """Seconds that is asked again in vain: for one page, and for all of a range."""
 SETTLED = timedelta(minutes=2)
@@ -270,6 +269,7 @@ def _go_on(
     from wizard.console.interrupts import StopSwitch
     from wizard.console.output import appends, on_disk
     from wizard.events.follow import POLL, Going, Stop, follow
+    from wizard.events.windows import Windows
     from wizard.records.checkpoint import Checkpoint
 
     every = duration("--heartbeat", args.heartbeat).total_seconds()
@@ -307,6 +307,8 @@ def _go_on(
 def _windows(
     api: LangSmithApi, wanted: Wanted, args: argparse.Namespace, *, backwards: bool = False
 ) -> Iterator[Windows]:
+    from wizard.events.windows import Windows
+
     patience = Patience(MORE_PATIENCE, say)
     source = FromApi(api, wanted, patience)
     try:
@@ -391,6 +393,8 @@ def _summary(
 
 def _both(args: argparse.Namespace, wanted: Wanted) -> Exit:
     """Compare the API with the table."""
+    from dataclasses import replace
+
     from wizard.events.compare import compare
     from wizard.formats.events.compared import draw
 
@@ -427,6 +431,8 @@ def say(text: str) -> None:
     """A line on standard error, which the events are not on."""
     shown = safe(text)
     if sys.stderr.isatty():
+        import textwrap
+
         width = os.get_terminal_size(sys.stderr.fileno()).columns
         shown = textwrap.fill(shown, max(width - 1, 20)) or shown
     sys.stderr.write(shown + "\n")

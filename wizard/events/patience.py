@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -64,4 +63,6 @@ class Patience:
         asked = problem.after if isinstance(problem, Later) else None
         if asked is not None:
             return asked if asked <= ASKED_AT_MOST else None
+        import random
+
         return pause * random.uniform(0.7, 1.3)  # noqa: S311 - no secret

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from wizard.systems.postgres import Database
 
-BATCH = 5_000
+BATCH = 10_000
 """Entries that are read at once."""
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from functools import cache
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from wizard.events.range import Range
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.records.event import at, resources_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 LIMITS = range(1, 101)
 """What the API takes as `limit`."""
@@ -86,6 +87,8 @@ def workspace_id(text: str) -> UUID:
     Raises:
         Problem: LSA830, it is none.
     """
+    from uuid import UUID
+
     try:
         return UUID(text.strip())
     except ValueError:
@@ -107,6 +110,8 @@ def refuse_unknown(operations: Collection[str], known: Collection[str]) -> None:
     unknown = [name for name in operations if known and name not in known]
     if not unknown:
         return
+    from difflib import get_close_matches
+
     name = unknown[0]
     close = get_close_matches(name, known, n=4, cutoff=0.5)
     raise Problem(

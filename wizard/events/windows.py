@@ -20,7 +20,6 @@ from wizard.events.source import Source
 from wizard.problems import Problem
 from wizard.records.event import Event
 
-AT_A_TIME = 4
 CROWDED = 5_000
 """Events from which on a window is cut."""
 CUTS = 4
@@ -66,7 +65,7 @@ class Windows:
         source: Source,
         range: Range,
         *,
-        at_a_time: int = AT_A_TIME,
+        at_a_time: int = 4,
         backwards: bool = False,
         look: Callable[[], None] = lambda: None,
     ) -> None:

@@ -8,15 +8,14 @@ argv and paths, and these redacted.
 
 from __future__ import annotations
 
-import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wizard.record import dataclass
 from wizard.safe import safe
-from wizard.systems.redact import redact
 
 LOGGER = "langsmith_audit.calls"
 _LONGEST = 2_000
@@ -53,6 +52,8 @@ def under_way() -> list[str]:
 
 
 def _redacted(text: str) -> str:
+    from wizard.systems.redact import redact  # its patterns take longer than a request
+
     return safe(redact(text[:_LONGEST]))
 
 
@@ -69,11 +70,11 @@ def logged(system: str, what: str) -> Iterator[Call]:
         raise
     finally:
         del _under_way[id(call)]
-        log = logging.getLogger(LOGGER)
-        if log.isEnabledFor(logging.DEBUG):
+        kept = sys.modules.get("logging")  # who keeps a log has imported it
+        if kept and kept.getLogger(LOGGER).isEnabledFor(kept.DEBUG):
             spent = (time.monotonic() - began) * 1000
             text = _redacted(f"{system} {what}")
-            log.debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
+            kept.getLogger(LOGGER).debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
 
 
 def poll(limit: float) -> Iterator[float]:

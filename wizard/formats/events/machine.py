@@ -26,8 +26,7 @@ class Lines:
 
     def write(self, events: Iterable[Event]) -> None:
         """Each as its line, whole."""
-        for event in events:
-            self._out.write(self._shape(event) + "\n")
+        self._out.write("".join(f"{self._shape(event)}\n" for event in events))
 
     def end(self) -> None:
         """Nothing."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wizard.formats.events.machine import Shape
 from wizard.records.event import EPOCH, SECONDS_BELOW, Event
 from wizard.safe import safe_json
+
+if TYPE_CHECKING:
+    from wizard.formats.events.machine import Shape
 
 VERSION = "1.7.0"
 UNKNOWN = {"actor": {"user": {"name": "unknown"}}, "src_endpoint": {"name": "unknown"}}

@@ -6,10 +6,10 @@ Drawn by hand: rich would take longer to import than a page takes to come.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from typing import TextIO
 
 from wizard.records.event import Event, record_of, verb_of
 from wizard.safe import safe
@@ -34,7 +34,7 @@ class Table:
         self._now = (now or datetime.now().astimezone()).astimezone(zone)
         self._colour = self._out.isatty() and not os.environ.get("NO_COLOR")
         self._colour &= os.environ.get("TERM") != "dumb"
-        self._width = shutil.get_terminal_size((100, 24)).columns if self._out.isatty() else 0
+        self._width = _columns(self._out) if self._out.isatty() else 0
         self._columns: tuple[int, ...] = ()
 
     def begin(self) -> None:
@@ -94,6 +94,11 @@ class Table:
             colour = colours.get(number, "") if self._colour else ""
             parts.append(f"\x1b[{colour}m{padded}\x1b[0m" if colour else padded)
         return (" " * GAP).join(parts).rstrip() + "\n"
+
+
+def _columns(out: TextIO) -> int:
+    told = os.environ.get("COLUMNS", "")
+    return int(told) if told.isdigit() else os.get_terminal_size(out.fileno()).columns or 80
 
 
 def when(moment: datetime, now: datetime) -> str:

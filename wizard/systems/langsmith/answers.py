@@ -6,13 +6,11 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from wizard.problems import Exit, Problem
 from wizard.systems.langsmith.http import Reply
-from wizard.systems.redact import redact
 
 _SHOWN = 300
 DONE = (200, 201, 204)
@@ -140,6 +138,8 @@ def _page(reply: Reply, said: tuple[str, ...]) -> Problem:
 
 def _said(reply: Reply, secrets: Iterable[str]) -> tuple[str, ...]:
     """The body in a line: a JSON `detail`, a page's title, or the text itself."""
+    from wizard.systems.redact import redact
+
     text = reply.body[:20_000].decode("utf-8", "replace")
     if reply.is_html:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
@@ -173,6 +173,8 @@ def _problem(
 
 def _seconds(told: str) -> float | None:
     """Retry-After in seconds: a number, or a moment (RFC 9110)."""
+    from email.utils import parsedate_to_datetime
+
     if told.strip().isdigit():
         return float(told)
     try:

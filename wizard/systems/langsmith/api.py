@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
-from uuid import UUID
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.systems.langsmith.answers import json_object, json_value, unexpected
 from wizard.systems.langsmith.http import Limits, Reply, Transport
-from wizard.systems.langsmith.ocsf import check_event
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 MANAGE = "organization:manage"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -62,6 +63,8 @@ class AuditLogPage:
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the events' shape, by event number from 0."""
+        from wizard.systems.langsmith.ocsf import check_event
+
         return tuple(
             f"event {number}: {line}"
             for number, event in enumerate(self.given)
@@ -110,6 +113,8 @@ class LangSmithApi:
             Problem: LSA811 key, LSA812 another organization, LSA813 address, LSA814 a web page, …
         """
         reply, data = self._get("/api/v1/orgs/current/info")
+        from uuid import UUID
+
         try:
             id = UUID(data["id"])
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -322,7 +327,7 @@ def _checked_key(key: str) -> str:
 
 
 def _told_as(value: str | Sequence[str] | UUID | None) -> str | Sequence[str]:
-    return str(value) if isinstance(value, UUID) else value or ""
+    return value or "" if isinstance(value, str | list | tuple) else str(value or "")
 
 
 def _iso(time: datetime) -> str:
