@@ -33,8 +33,9 @@ import psycopg
 from wizard.commands.orgs import PAGES
 from wizard.practice.postgres import PracticePostgres
 from wizard.records.rows import RowsFile
-from wizard.systems.postgres import Database, Login
+from wizard.systems.postgres.database import Database
 from wizard.systems.postgres.libpq import LibpqSession
+from wizard.systems.postgres.model import Login
 from wizard.systems.postgres.psql import psql_text
 from wizard.systems.postgres.session import Session
 from wizard.systems.postgres.statements import ROLLBACK, Statement

@@ -10,7 +10,8 @@ import statistics
 import sys
 import time
 
-from wizard.systems.values import Outcome, edit
+from wizard.systems.values.edit import edit
+from wizard.systems.values.model import Outcome
 
 RUNS = 5
 BLOCK = """\

@@ -15,7 +15,8 @@ from psycopg import sql
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
-from wizard.systems.postgres import Database, Login, Organization
+from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.model import Login, Organization
 from wizard.systems.postgres.session import Session
 from wizard.systems.postgres.statements import Statement
 

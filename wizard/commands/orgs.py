@@ -24,7 +24,7 @@ from wizard.systems.access import Systems, not_understood
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from wizard.systems.postgres import Organization
+    from wizard.systems.postgres.model import Organization
 
 PAGES = (50, 10_000)
 """Rows of the first page, which comes at once, and of the others, which shall be few."""

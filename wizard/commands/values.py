@@ -19,16 +19,10 @@ from typing import Any
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.safe import safe
-from wizard.systems.values import (
-    Edit,
-    Outcome,
-    edit,
-    given_to_helm,
-    read_values,
-    unified_diff,
-    write_values,
-)
-from wizard.systems.values.diff import keys_only
+from wizard.systems.values.diff import keys_only, unified_diff
+from wizard.systems.values.edit import edit, given_to_helm
+from wizard.systems.values.files import read_values, write_values
+from wizard.systems.values.model import Edit, Outcome
 
 SCHEMA_VERSION = "1.0"
 

@@ -25,7 +25,7 @@ from wizard.systems.access import Systems
 
 if TYPE_CHECKING:
     from wizard.records.journal import Run
-    from wizard.systems.postgres import Organization
+    from wizard.systems.postgres.model import Organization
     from wizard.systems.release.discovery import Found
 
 

@@ -17,7 +17,7 @@ from wizard.safe import safe_json
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from wizard.systems.postgres import Database
+    from wizard.systems.postgres.database import Database
 
 BATCH = 10_000
 """Entries that are read at once."""

@@ -29,7 +29,7 @@ from wizard.steps.step import Access, Step, Watch, cannot, not_ours, nothing
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.values import LayeredEdit
+    from wizard.systems.values.model import LayeredEdit
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ class ValuesFile(Step):
         layered = systems.values_edit
         if layered.edit.outcome not in ("insert", "update") or does_without(systems):
             return None
-        from wizard.systems.values import unified_diff
-        from wizard.systems.values.diff import keys_only
+        from wizard.systems.values.diff import keys_only, unified_diff
 
         before = dict(systems.values_layers)[layered.path]
         diff = keys_only(unified_diff(before, layered.edit.data, layered.path.name))
@@ -127,7 +126,7 @@ class ValuesFile(Step):
 
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:  # noqa: ARG002
         """Write the file atomically, with a copy beside the journal."""
-        from wizard.systems.values import write_values
+        from wizard.systems.values.files import write_values
 
         edit: _Edit = change.payload
         backup = watch.backup(edit.path.name)
@@ -212,7 +211,7 @@ def file_way_back(made: Sequence[Made]) -> Change | Finding:
 
 def put_file_back(change: Change, watch: Watch) -> Done:
     """Write the file as it was, with a copy of what is there now beside this run's journal."""
-    from wizard.systems.values import remove_leftovers, write_values
+    from wizard.systems.values.files import remove_leftovers, write_values
 
     if change.payload is None:
         path = Path(change.register["path"])
@@ -250,14 +249,14 @@ def _before(made: Sequence[Made], now: str) -> str | None:
 
 
 def _read(path: Path) -> bytes:
-    from wizard.systems.values import read_values
+    from wizard.systems.values.files import read_values
 
     return read_values(path)
 
 
 def _tidy(path: Path) -> Change | None:
     """Removing what a process that was killed left beside the file; none where nothing is."""
-    from wizard.systems.values import leftovers
+    from wizard.systems.values.files import leftovers
 
     found = leftovers(path)
     if not found:
@@ -277,8 +276,7 @@ def _tidy(path: Path) -> Change | None:
 
 
 def _change(path: Path, now: bytes, copy: Path) -> Change:
-    from wizard.systems.values import unified_diff
-    from wizard.systems.values.diff import keys_only
+    from wizard.systems.values.diff import keys_only, unified_diff
 
     before = copy.read_bytes()
     return Change(

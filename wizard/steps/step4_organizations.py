@@ -46,7 +46,7 @@ from wizard.steps.step import Access, Step, Watch
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.postgres import Organization, OrganizationsTable
+    from wizard.systems.postgres.model import Organization, OrganizationsTable
     from wizard.systems.postgres.organizations import Shown
 
 PAGE = 20_000

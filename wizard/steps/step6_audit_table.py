@@ -12,7 +12,7 @@ from wizard.steps.step import Access, Step
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.postgres import AuditTable as Table
+    from wizard.systems.postgres.model import AuditTable as Table
 
 
 class AuditTable(Step):

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from wizard.systems.kubernetes.rbac import Right
     from wizard.systems.langsmith.api import LangSmithApi
     from wizard.systems.langsmith.asking import Served
-    from wizard.systems.postgres import AuditTable, Database
     from wizard.systems.postgres.audit_state import AuditState
+    from wizard.systems.postgres.database import Database
+    from wizard.systems.postgres.model import AuditTable
     from wizard.systems.postgres.ways_in.in_pod import Lasting
-    from wizard.systems.values import LayeredEdit
+    from wizard.systems.values.model import LayeredEdit
     from wizard.systems.workload import Workload
 
 OF_FILES = ("layers", "edit", "file_values", "given_values")
@@ -83,7 +84,7 @@ class Systems(ReleaseLook):
     @property
     def values_layers(self) -> list[tuple[Path, bytes]]:
         """The values files as they are now, in helm's order."""
-        from wizard.systems.values import read_values
+        from wizard.systems.values.files import read_values
 
         files = self.target.values
         return self._once("layers", lambda: [(path, read_values(path)) for path in files])
@@ -95,7 +96,7 @@ class Systems(ReleaseLook):
         Raises:
             Problem: `--edit-file` names a file that is not among the values files.
         """
-        from wizard.systems.values import edit_layers
+        from wizard.systems.values.edit import edit_layers
 
         into = self.target.edit_file
         if into and into not in self.target.values:
@@ -105,19 +106,20 @@ class Systems(ReleaseLook):
     @property
     def file_values(self) -> dict[str, Any]:
         """The values of all files as helm merges them; they hold secrets."""
-        from wizard.systems.values import effective_values
+        from wizard.systems.values.reading import effective_values
 
         return self._once("file_values", lambda: self._of_files(effective_values))
 
     @property
     def given_values(self) -> dict[str, Any]:
         """The same with the nulls in them, as helm would record them; they hold secrets."""
-        from wizard.systems.values import given_values
+        from wizard.systems.values.reading import given_values
 
         return self._once("given_values", lambda: self._of_files(given_values))
 
     def _of_files(self, read: Callable[[list[bytes]], dict[str, Any]]) -> dict[str, Any]:
-        from wizard.systems.values import Refusal, of_file
+        from wizard.systems.values.edit import of_file
+        from wizard.systems.values.model import Refusal
 
         layers = self.values_layers
         try:
@@ -351,7 +353,7 @@ AHEAD: Mapping[str, Callable[[Systems], object]] = {
 def _import_ahead() -> None:
     """Import what every look needs, which takes longer than an answer."""
     with contextlib.suppress(ImportError):  # told where it is needed
-        for name in ("values", "langsmith.api", "postgres.database"):
+        for name in ("values.edit", "langsmith.api", "postgres.database"):
             import_module(f"wizard.systems.{name}")
 
 

@@ -11,8 +11,9 @@ from databases import World, every, fresh
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
-from wizard.systems.postgres import Database, apart
+from wizard.systems.postgres import apart
 from wizard.systems.postgres.apart import ApartSession
+from wizard.systems.postgres.database import Database
 
 
 @pytest.fixture

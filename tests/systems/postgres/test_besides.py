@@ -10,7 +10,8 @@ import pytest
 from databases import World, fresh, refused, told
 
 from wizard.practice.postgres import PracticePostgres
-from wizard.systems.postgres import Database, RowChange
+from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.model import RowChange
 
 COLUMNS = """ALTER TABLE organizations
     ADD updated_at timestamptz NOT NULL DEFAULT '2026-01-01',

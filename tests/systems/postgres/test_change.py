@@ -9,7 +9,9 @@ from tcp_faults import Wire
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Exit, Problem
-from wizard.systems.postgres import Database, OrganizationState, session, transaction
+from wizard.systems.postgres import session, transaction
+from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.model import OrganizationState
 from wizard.systems.postgres.session import Session
 
 ON = '{"can_use_audit_logs": true}'

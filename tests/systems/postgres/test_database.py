@@ -10,8 +10,8 @@ from databases import World, every, fresh, refused, told
 from local_psql import LocalPsql
 
 from wizard.practice.postgres import PracticePostgres
-from wizard.systems.postgres import OrganizationState
 from wizard.systems.postgres.libpq import composed
+from wizard.systems.postgres.model import OrganizationState
 from wizard.systems.postgres.statements import statement
 
 ON, OFF = OrganizationState.ON, OrganizationState.OFF

@@ -17,8 +17,9 @@ from databases import World, fresh, refused, told
 from wizard.practice.certificates import self_signed
 from wizard.practice.postgres import DEBIAN, PracticePostgres, free_port
 from wizard.problems import Exit
-from wizard.systems.postgres import Database, Login
+from wizard.systems.postgres.database import Database
 from wizard.systems.postgres.errors import refused_login, refused_twice
+from wizard.systems.postgres.model import Login
 from wizard.systems.postgres.statements import Statement
 
 

@@ -16,7 +16,7 @@ from tcp_faults import Wire
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 from wizard.systems.access import Systems
-from wizard.systems.postgres import Database
+from wizard.systems.postgres.database import Database
 from wizard.systems.postgres.ways_in import choose
 
 ELSEWHERE = "127.0.0.77"

@@ -16,7 +16,9 @@ from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
 from wizard.records.journal import Run, runs
 from wizard.records.rows import RowsFile, changes, rows
-from wizard.systems.postgres import Database, RowChange, organizations, row_changes, transaction
+from wizard.systems.postgres import organizations, row_changes, transaction
+from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.model import RowChange
 from wizard.systems.postgres.organizations import Shown
 
 ON = '{"can_use_audit_logs": true}'

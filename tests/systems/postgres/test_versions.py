@@ -14,7 +14,7 @@ import pytest
 from databases import World, fresh, refused
 
 from wizard.practice.postgres import DEBIAN, PracticePostgres, find_bin_dir
-from wizard.systems.postgres import OrganizationState
+from wizard.systems.postgres.model import OrganizationState
 
 VARIABLE = "LANGSMITH_AUDIT_TEST_POSTGRES"
 """Folders with the binaries of further majors, as in PATH."""

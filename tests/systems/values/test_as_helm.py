@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from wizard.systems.values import Refusal, given_values
-from wizard.systems.values.reading import secrets_of
+from wizard.systems.values.model import Refusal
+from wizard.systems.values.reading import given_values, secrets_of
 
 MANY = """{{- range $path, $_ := .Files.Glob "files/*" }}
 {{ $path | base }}: {{ $.Files.Get $path | fromYaml | toJson | b64enc }}

@@ -11,7 +11,9 @@ from values_files.edited import EDITED, Edited
 from values_files.refused import REFUSED
 
 from wizard.problems import catalogue
-from wizard.systems.values import WANTED, EnvEntry, Outcome, edit, unified_diff
+from wizard.systems.values.diff import unified_diff
+from wizard.systems.values.edit import edit
+from wizard.systems.values.model import WANTED, EnvEntry, Outcome
 from wizard.systems.values.reading import MAX_DEPTH
 
 CHANGED = {name: case for name, case in EDITED.items() if case.outcome in ("insert", "update")}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wizard.problems import Exit, Problem
-from wizard.systems.values import read_values, write_values
+from wizard.systems.values.files import read_values, write_values
 
 BEFORE, AFTER = b"a: 1\r\n", b"a: 1\r\nb: 2\r\n"
 
@@ -109,7 +109,7 @@ WRITE = """
 import os, sys
 from pathlib import Path
 from wizard.problems import Problem
-from wizard.systems.values import write_values
+from wizard.systems.values.files import write_values
 os.getuid() or (os.setgid(65534), os.setuid(65534))
 try:
     write_values(Path(sys.argv[1]), before=b"a: 1\\r\\n", after=b"b: 1\\n")

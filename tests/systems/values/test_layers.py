@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from wizard.systems.values import Outcome, Refusal, edit_layers, effective_values
+from wizard.systems.values.edit import edit_layers
+from wizard.systems.values.model import Outcome, Refusal
+from wizard.systems.values.reading import effective_values
 
 A, D = "AUDIT_LOGS_ENABLED", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS"
 RIGHT = f'[{{name: {A}, value: "true"}}, {{name: {D}, value: "true"}}]'

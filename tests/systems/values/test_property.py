@@ -10,7 +10,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wizard.systems.values import WANTED, Outcome, edit, unified_diff
+from wizard.systems.values.diff import unified_diff
+from wizard.systems.values.edit import edit
+from wizard.systems.values.model import WANTED, Outcome
 
 KEYS = ["name", "replicas", "config", "env", "image", "标题", "a-b", "service", "x1", "Kubernetes"]
 PLAIN = [

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from wizard.resources import templates
-from wizard.systems.values import WANTED, Outcome, edit
+from wizard.systems.values.edit import edit
+from wizard.systems.values.model import WANTED, Outcome
 
 CHART = templates() / "practice" / "chart"
 OTHER = "- name: OTHER\n        value: 'x'\n"

@@ -19,7 +19,8 @@ from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
 from wizard.steps.organizations.rows import MOVED, limits, moved_too, pods
 from wizard.steps.step import cannot, not_ours, nothing
-from wizard.systems.postgres import ConfigShape, Database, Organization, PriorState, RowChange
+from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.model import ConfigShape, Organization, PriorState, RowChange
 from wizard.systems.postgres.row_changes import RowChanges, blocks
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wizard.systems.access import Systems
-    from wizard.systems.postgres import Enabled, Organization
-    from wizard.systems.postgres.model import Limits
+    from wizard.systems.postgres.model import Enabled, Limits, Organization
     from wizard.systems.postgres.organizations import Shown
 
 

@@ -24,7 +24,8 @@ from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll
 from wizard.systems.helm.client import typed
 from wizard.systems.helm.records import Rollback, Upgrade
-from wizard.systems.values import effective_values, read_values
+from wizard.systems.values.files import read_values
+from wizard.systems.values.reading import effective_values
 from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:

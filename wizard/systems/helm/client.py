@@ -28,7 +28,7 @@ from wizard.systems.helm.records import (
     UpgradeResult,
     split_chart,
 )
-from wizard.systems.values import secrets_of
+from wizard.systems.values.reading import secrets_of
 
 __all__ = [
     "Chart",

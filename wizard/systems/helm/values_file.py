@@ -14,7 +14,7 @@ from typing import Any
 from wizard.problems import Exit, Problem
 from wizard.systems.helm import process
 from wizard.systems.helm.errors import Call
-from wizard.systems.values import secrets_of
+from wizard.systems.values.reading import secrets_of
 
 LIMIT = 30.0
 """Seconds that helm may take."""

@@ -19,7 +19,8 @@ from wizard.problems import Problem
 from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.exec import PodCommand
-from wizard.systems.postgres import Database, transaction
+from wizard.systems.postgres import transaction
+from wizard.systems.postgres.database import Database
 from wizard.systems.postgres.ways_in import choose, in_pod
 
 WAYS = ("auto", "port-forward", "exec", "direct", "pod")

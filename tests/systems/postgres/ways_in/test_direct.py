@@ -23,9 +23,9 @@ from wizard.practice.cluster import NAMESPACE
 from wizard.practice.postgres import DEBIAN, PracticePostgres
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.cluster import SECRETS
-from wizard.systems.postgres import Login
 from wizard.systems.postgres.errors import check_system_certificates
 from wizard.systems.postgres.libpq import LibpqSession
+from wizard.systems.postgres.model import Login
 from wizard.systems.postgres.ways_in import choose
 from wizard.systems.postgres.ways_in.in_pod import Lasting
 from wizard.systems.postgres.ways_in.stored import sweep

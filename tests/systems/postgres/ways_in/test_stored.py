@@ -5,7 +5,13 @@ from databases import refused, told
 
 from wizard.problems import Exit
 from wizard.settings import organization_id
-from wizard.systems.postgres import ConfigShape, Login, OrganizationState, PriorState, RowChange
+from wizard.systems.postgres.model import (
+    ConfigShape,
+    Login,
+    OrganizationState,
+    PriorState,
+    RowChange,
+)
 from wizard.systems.postgres.ways_in.stored import libpq_options, parse_stored_url
 
 ID = "3f1c2b8e-5a47-4d0c-9c3e-7b1f64a2d905"
