@@ -160,6 +160,8 @@ def test_no_secret_is_printed(capsys, monkeypatch) -> None:
     assert main(("cronjob", "--alert", "file")) == 0
     rules = yaml.safe_load(capsys.readouterr().out)
     assert all(rule["alert"] and rule["expr"] for it in rules["groups"] for rule in it["rules"])
+    assert main(("cronjob",)) == 0
+    assert "without it: --alert file" in capsys.readouterr().out
     assert "PrometheusRule" not in printed(capsys, "--alert", "none")
 
 

@@ -122,6 +122,8 @@ def _head(args: argparse.Namespace, target: Target) -> Iterator[str]:
     yield f"The key: kubectl create secret generic {args.secret} -n {target.namespace} {files}"
     if target.database == "direct":
         yield "The database's login: langsmith-audit rbac --for check --sql"
+    if args.alert == "operator":
+        yield "The PrometheusRule needs Prometheus' operator; without it: --alert file, or none"
     yield f"Once, now: kubectl create job -n {target.namespace} --from cronjob/{args.name} once"
 
 
