@@ -357,7 +357,7 @@ def _entry(organization: Organization, own: UUID | None) -> Entry:
 
 
 def _legend(systems: Systems) -> Legend:
-    counts = systems.database.organization_counts()
+    counts = systems.organization_counts
     return Legend(
         ("organization", "audit logs", "id"),
         ("off: a stored false · default: nothing is stored",),

@@ -79,7 +79,7 @@ class Organizations(Step):
             return by_hand.missing(systems)
         if systems.target.selection.made:
             return ()
-        shared = systems.database.organization_counts().shared
+        shared = systems.organization_counts.shared
         fine = ("on", "default") if on_by_default(systems) else ("on",)
         return ("org",) if any(n for state, n in shared.items() if state not in fine) else ()
 
@@ -203,7 +203,7 @@ class Organizations(Step):
         return systems.database.show_these(sorted(o.id for o in needy))
 
     def _overview(self, systems: Systems) -> Observation:
-        counts = systems.database.organization_counts().shared
+        counts = systems.organization_counts.shared
         total = sum(counts.values())
         on = sum(n for state, n in counts.items() if state == "on")
         subject = f"organizations of {systems.release.name}"
@@ -229,7 +229,7 @@ class Organizations(Step):
 
     def _none_chosen(self, systems: Systems) -> Observation:
         """Nothing was chosen by --all or --only-off: nobody is there, or nobody is off."""
-        shared = systems.database.organization_counts().shared
+        shared = systems.organization_counts.shared
         subject = f"organizations of {systems.release.name}"
         if not sum(shared.values()):
             return _nobody(subject, systems)
@@ -240,7 +240,7 @@ class Organizations(Step):
 
 def _stored_false(systems: Systems) -> str:
     """How many shared organizations are off by a stored false, chosen or not; or empty."""
-    shared = systems.database.organization_counts().shared
+    shared = systems.organization_counts.shared
     off = sum(number for state, number in shared.items() if state == "off")
     if not off:
         return ""
@@ -249,7 +249,7 @@ def _stored_false(systems: Systems) -> str:
 
 def _nobody(subject: str, systems: Systems) -> Observation:
     """There is no shared organization, so nothing can be right or made right."""
-    personal = systems.database.organization_counts().personal
+    personal = systems.organization_counts.personal
     finding = failed(
         "LSA593",
         subject,

@@ -121,7 +121,7 @@ def kind(systems: Systems, *, by_default: bool) -> str:
 
 def counted(systems: Systems, *, by_default: bool) -> tuple[int, int, int, int]:
     """How many shared organizations are chosen by --all or --only-off, on, needy, and unfit."""
-    counts = {str(state): n for state, n in systems.database.organization_counts().shared.items()}
+    counts = {str(state): n for state, n in systems.organization_counts.shared.items()}
     on, off, default, wrong = (counts[name] for name in ("on", "off", "default", "wrong shape"))
     told = systems.target.selection
     if told.only_off:

@@ -90,6 +90,15 @@ class Database:
         with self._live.reading() as session:
             return tables.find_organizations(session, writing=writing)
 
+    @property
+    def schema(self) -> str:
+        """The schema that the organizations are in.
+
+        Raises:
+            Problem: as `find_organizations`.
+        """
+        return self._table.schema
+
     def organizations(
         self,
         *,
