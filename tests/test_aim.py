@@ -69,7 +69,7 @@ def test_what_was_typed_is_said_again_and_nothing_that_says_yes() -> None:
     }
 
 
-PROSE = {"again", "is", "on", "that", "wrote"}
+PROSE = {"again", "help", "is", "on", "that", "wrote"}
 """What follows the tool's name where no command is meant: the langsmith-audit that made a plan."""
 
 
@@ -109,7 +109,8 @@ def words_of(text: str, parser: argparse.ArgumentParser) -> list[str]:
             action = parser._option_string_actions.get(plain)
             assert action, (plain, text)
             if action.nargs is None and rest:
-                words.append(rest.pop(0).strip("`'\"().,;:"))
+                value = rest.pop(0).strip("`'\"().,;:")  # X stands for what is told at run time
+                words.append(next(iter(action.choices or (value,))) if value == "X" else value)
         elif re.fullmatch(r"[A-Z][A-Z…]*", plain):
             words.append(plain)
         else:
@@ -135,6 +136,8 @@ def test_every_command_in_the_advice_can_be_typed(known: bool) -> None:
             words = words_of(rest, parser) if not rest or rest[0] == " " else []
             if name == "apply" and not {"PLAN", "X"} & set(words):
                 words.append("PLAN")  # "apply of the same plan"
+            if name == "completion":
+                words.append("bash")
             if name in ("show", "values") and len(words) < 1:
                 words.append("FILE")
             parser.parse_args([w for w in words if w != "--help"])
@@ -145,7 +148,7 @@ def test_every_flag_in_the_advice_is_one() -> None:
     ours = {flag for name in COMMANDS for flag in parser_of(name)._option_string_actions}
     others = {
         *("--all-namespaces", "--wait", "--raw", "--minify", "--show-managed-fields", "--devel"),
-        *("--versions", "--version", "--timeout", "--force-conflicts", "--kube-context"),
+        *("--previous", "--versions", "--version", "--timeout", "--force-conflicts", "--kube-context"),
     }  # fmt: skip
     for entry in catalogue().values():
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", entry.next_step):

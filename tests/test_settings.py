@@ -114,7 +114,7 @@ def test_the_target_has_everything_and_hides_the_key() -> None:
 def test_what_only_reads_lists_no_option_of_a_change(
     capsys: pytest.CaptureFixture[str], command: str, lists: bool
 ) -> None:
-    assert main([command, "--accept-drift", "--patience", "5", "--help"]) == 0
+    assert main([command, "--accept-drift", "--patience", "5", "--help-all"]) == 0
     told = capsys.readouterr().out
     assert {BY_NAME[name].flags[-1] in told.split() for name in CHANGING} == {lists}
     assert "--namespace" in told.split()

@@ -38,6 +38,7 @@ SHARED = {
     "record": set[str](),
     "files": set[str](),
     "safe": set[str](),
+    "usage": {"safe"},
 }
 """The shared modules at the top, and what each of them may import."""
 

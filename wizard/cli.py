@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard import __version__
 from wizard.problems import Exit, Problem
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from wizard.options import Option
-
-EXIT_CODES = """exit codes:
-  0 fine, done, nothing to do        6 changes pending (plan --detailed-exitcode)
-  1 unexpected error                 7 plan refused (apply)
-  2 usage or missing input           8 declined before any change
-  3 a check failed                   9 stopped with changes made
-  4 warnings only (--fail-on warn)  10 failed and fully undone
-  5 unknown, or nothing checked    130 interrupted (143: terminated; 141: output closed)
-"""
-
 
 GROUPS = ("target", "organizations", "conduct", "limits")
 """The headings under which the shared options are listed."""
@@ -93,6 +83,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "image": Command("a Dockerfile for the CronJob's image", "wizard.commands.image"),
     "explain": Command("what a finding means, offline", "wizard.commands.explain"),
+    "completion": Command("completion for a shell, or the man page", "wizard.completion"),
     "practice": Command("a practice cluster to rehearse on", "wizard.practice.command"),
 }
 
@@ -153,23 +144,42 @@ def _dispatch(arguments: list[str]) -> int:
     _refuse_odd(arguments)
     name = arguments[0] if arguments else "run"
     if name in ("-h", "--help", "help"):
-        sys.stdout.write(_front_page())
-        return Exit.OK
-    if name in ("-V", "--version"):
+        return _help(arguments[1:])
+    if name in ("-V", "--version", "version"):
         sys.stdout.write(f"langsmith-audit {__version__}\n")
         return Exit.OK
     if name.startswith("-"):
         name, arguments = "run", ["run", *arguments]
     if name not in COMMANDS:
-        known = ", ".join(COMMANDS)
-        sys.stderr.write(f"langsmith-audit: there is no command {name!r}; there are {known}\n")
-        return Exit.USAGE
+        return _unknown(name)
+    if name == "run" and "--dry-run" in arguments:
+        name, arguments = "plan", [it for it in arguments if it != "--dry-run"]
     if not COMMANDS[name].ahead or {"-h", "--help"} & set(arguments):
         return _run(name, arguments[1:])
     from wizard.systems.postgres import apart
 
     with apart.ahead():
         return _run(name, arguments[1:])
+
+
+def _help(words: list[str]) -> int:
+    from wizard.usage import EXIT_CODES
+
+    if words and words[0] in COMMANDS:
+        return _run(words[0], ["--help"])
+    sys.stdout.write(EXIT_CODES if words[:1] == ["exit-codes"] else _front_page())
+    return Exit.OK
+
+
+def _unknown(name: str) -> int:
+    from wizard.safe import safe
+    from wizard.usage import meant
+
+    near = meant(name, COMMANDS)
+    sys.stderr.write(f"✗ There is no command {safe(name)}\n")
+    sys.stderr.write(f"  did you mean {near}?\n" if near else "")
+    sys.stderr.write("  next: langsmith-audit --help\n")
+    return Exit.USAGE
 
 
 def _refuse_odd(arguments: list[str]) -> None:
@@ -191,37 +201,49 @@ def _refuse_odd(arguments: list[str]) -> None:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     """The parser of a command's arguments."""
-    import argparse
     import importlib
 
-    from wizard.safe import safe
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            super().error(safe(message))  # it repeats what was typed
+    from wizard.usage import Parser
 
     command = COMMANDS[name]
-    parser = Parser(
-        prog=f"langsmith-audit {name}",
-        description=command.help,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        conflict_handler="resolve",  # a command may take a shared flag for its own
-    )
+    parser = Parser(name, command.help)
     if command.shared:
         add_shared(parser, reaching=command.reaching, reads=command.reads, without=command.own)
     module = importlib.import_module(command.module)
     own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
     if own:
         own(parser)
+    _as_elsewhere(parser)
     return parser
+
+
+def _as_elsewhere(parser: argparse.ArgumentParser) -> None:
+    """`-o` is the format, as with kubectl and helm, or the file where a command has one."""
+    flags = {it.option_strings[0]: it for it in parser._actions if it.option_strings}
+    taken = {word for it in flags.values() for word in it.option_strings}
+    to_file = next((it for it in flags.values() if it.dest == "output"), None)
+    format = next((it for it in flags.values() if it.dest == "format"), None)
+    for action, word in ((to_file, "--out"), (to_file, "-o"), (format, "-o")):
+        if action and word not in taken:
+            taken.add(word)
+            action.option_strings = [*action.option_strings, word]
+            parser._option_string_actions[word] = action
+
+
+def _a_format_is_no_file(parsed: argparse.Namespace) -> None:
+    """`-o json`, where `-o` names a file, is what other programs' users mean by it."""
+    from wizard.formats import OF_CHECKS
+
+    file = str(getattr(parsed, "output", None) or "")
+    if file in OF_CHECKS and hasattr(parsed, "format"):
+        parsed.output, parsed.format = None, file
 
 
 def _run(name: str, arguments: list[str]) -> int:
     import importlib
 
     command, parsed = COMMANDS[name], parser_of(name).parse_args(arguments)
+    _a_format_is_no_file(parsed)
     if command.shared:
         from wizard.settings import settings_from
 
@@ -233,11 +255,11 @@ def _front_page() -> str:
     width = max(map(len, COMMANDS))
     commands = "\n".join(f"  {name:<{width}}  {it.help}" for name, it in COMMANDS.items())
     return (
-        "usage: langsmith-audit [COMMAND] [OPTIONS]\n\n"
-        "Turn on audit logs in a self-hosted LangSmith, and keep checking that they work.\n"
-        "Without a command: the wizard.\n\n"
-        f"commands:\n{commands}\n\n"
-        "langsmith-audit COMMAND --help tells a command's options.\n\n" + EXIT_CODES
+        "Turn on audit logs in a self-hosted LangSmith, and keep checking that they work.\n\n"
+        "  langsmith-audit -n langsmith -f values.yaml\n\n"
+        f"commands (without one: run):\n{commands}\n\n"
+        "langsmith-audit COMMAND --help: its options. langsmith-audit help exit-codes: its end.\n"
+        "langsmith-audit explain LSA812: what a message means.\n"
     )
 
 

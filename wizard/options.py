@@ -8,6 +8,7 @@ version`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -57,9 +58,14 @@ class Option:
     also: tuple[str, ...] = ()
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
 def positive_seconds(text: str) -> float:
-    """A number of seconds above zero and below a day; anything else is a ValueError."""
-    seconds = float(text)
+    """Seconds above zero and below a day (`90`, `90s`, `10m`, `1h30m`); else a ValueError."""
+    parts = re.findall(r"(\d+)([smh])", text)
+    whole = bool(parts) and "".join(map("".join, parts)) == text
+    seconds = float(sum(int(n) * _UNITS[unit] for n, unit in parts)) if whole else float(text)
     if not 0 < seconds <= 86_400:
         raise ValueError(text)
     return seconds
@@ -88,6 +94,10 @@ OPTIONS: tuple[Option, ...] = (
     _option(
         "namespace", "-n --namespace", "namespace of the Helm release (default: found by looking)", metavar="NAME",
         ask="Which namespace is LangSmith's release in?",
+    ),
+    _option(
+        "all_namespaces", "-A --all-namespaces",
+        "look for the release in all namespaces, whatever the variable names", kind=Kind.SWITCH,
     ),
     _option(
         "release", "--release", "name of the Helm release (default: found by looking)",
@@ -233,26 +243,30 @@ OPTIONS: tuple[Option, ...] = (
         "verbose", "-v --verbose", "show the evidence of what is right, too", kind=Kind.SWITCH,
         group="conduct",
     ),
+    _option(
+        "quiet", "-q --quiet", "say only what is asked, what is wrong and how it ended",
+        kind=Kind.SWITCH, group="conduct",
+    ),
     _option("no_input", "--no-input", "never ask: report what is missing instead", kind=Kind.SWITCH, group="conduct"),
     _option(
-        "upgrade_limit", "--upgrade-limit", "seconds that helm upgrade may take (default: 1800)",
-        kind=Kind.SECONDS, default=1800.0, metavar="SECONDS", group="limits",
+        "upgrade_limit", "--upgrade-limit", "how long helm upgrade may take: 90, 10m, 1h (default: 30m)",
+        kind=Kind.SECONDS, default=1800.0, metavar="TIME", group="limits",
     ),
     _option(
-        "rollout_limit", "--rollout-limit", "seconds that a rollout may take (default: 600)",
-        kind=Kind.SECONDS, default=600.0, metavar="SECONDS", group="limits",
+        "rollout_limit", "--rollout-limit", "how long a rollout may take (default: 10m)",
+        kind=Kind.SECONDS, default=600.0, metavar="TIME", group="limits",
     ),
     _option(
-        "patience", "--patience", "seconds that a rollout may stay stuck before it is given up (default: 30)",
-        kind=Kind.SECONDS, default=30.0, metavar="SECONDS", group="limits",
+        "patience", "--patience", "how long a rollout may stay stuck before it is given up (default: 30s)",
+        kind=Kind.SECONDS, default=30.0, metavar="TIME", group="limits",
     ),
     _option(
-        "connect_limit", "--connect-limit", "seconds to reach the cluster, the database or the API; helm reads may take 3 times as long (default: 10)",
-        kind=Kind.SECONDS, default=10.0, metavar="SECONDS", group="limits",
+        "connect_limit", "--connect-limit", "to reach the cluster, the database or the API; helm reads may take 3 times as long (default: 10s)",
+        kind=Kind.SECONDS, default=10.0, metavar="TIME", group="limits",
     ),
     _option(
-        "lock_limit", "--lock-limit", "seconds to wait for a row lock (default: 5)",
-        kind=Kind.SECONDS, default=5.0, metavar="SECONDS", group="limits",
+        "lock_limit", "--lock-limit", "how long to wait for a row lock (default: 5s)",
+        kind=Kind.SECONDS, default=5.0, metavar="TIME", group="limits",
     ),
 )  # fmt: skip
 
@@ -271,7 +285,7 @@ SELECTING = ("org", "all", "only_off")
 """The ways to choose organizations, of which one is taken."""
 
 NOT_AGAIN = ("kubeconfig", "context", "namespace", "release", "yes", "no_input", "unfinished",
-             "take_over", "save_answers", "verbose")  # fmt: skip
+             "take_over", "save_answers", "verbose", "quiet", "all_namespaces")  # fmt: skip
 """What a command that goes on says otherwise, or must not say by itself."""
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}

@@ -75,7 +75,23 @@ def settings_from(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> S
             if value is not False:
                 settings.put(option.name, _from_home(option, value), f"variable {told[0]}")
     _choose_one(settings)
+    _everywhere(settings)
     return settings
+
+
+def _everywhere(settings: Settings) -> None:
+    """With `-A` a variable's namespace is left aside; one that is typed is another thing."""
+    if not settings.get("all_namespaces") or not settings.told("namespace"):
+        return
+    if settings.origins["namespace"].startswith("flag"):
+        raise Problem(
+            "LSA901",
+            "--namespace and --all-namespaces are given together",
+            on="this invocation",
+            next_step="give one of them",
+            exit=Exit.USAGE,
+        )
+    del settings.values["namespace"], settings.origins["namespace"]
 
 
 def _choose_one(settings: Settings) -> None:

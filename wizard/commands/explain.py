@@ -36,7 +36,8 @@ def main(args: argparse.Namespace) -> int:
         for entry in entries.values():
             sys.stdout.write(f"{entry.id}  {entry.title}\n")
         return Exit.OK
-    found = entries.get(args.id.upper())
+    id = f"LSA{args.id}" if args.id.isdecimal() else args.id.upper()
+    found = entries.get(id)
     if not found:
         raise Problem(
             "LSA905",

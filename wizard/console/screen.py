@@ -36,6 +36,11 @@ def result() -> Console:
     return _console(sys.stdout)
 
 
+def nowhere() -> Console:
+    """A console that shows nothing."""
+    return _console(None)
+
+
 def _console(file: TextIO | Talk | None) -> Console:
     """As wide as the terminal; without one nothing is wrapped, so that it can be searched.
 

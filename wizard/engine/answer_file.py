@@ -18,7 +18,10 @@ from wizard.settings import Settings
 
 LARGEST = 16 * 1024 * 1024
 """Bytes: a file with the ids of a hundred thousand organizations is smaller."""
-NOT_KEPT = ("yes", "no_input", "unfinished", "take_over", "answers", "save_answers", "verbose")
+NOT_KEPT = (
+    "yes", "no_input", "unfinished", "take_over", "answers", "save_answers", "verbose", "quiet",
+    "all_namespaces",
+)  # fmt: skip
 """What must be said anew: it says yes, or is about this one start."""
 PLACE = ("context", "namespace", "release")
 _HEAD = """\

@@ -89,6 +89,11 @@ class Answers:
         self._asked_for.clear()
 
     @property
+    def quiet(self) -> bool:
+        """Whether only the last words are wanted; what is asked about is shown nevertheless."""
+        return bool(self._settings.get("quiet")) and not self.confirms
+
+    @property
     def tells_in_talk(self) -> bool:
         """Whether the last words go where the talk goes, not to standard output as a result.
 

@@ -72,7 +72,7 @@ class Onboarding:
     def __init__(self, answers: Answers, switch: StopSwitch) -> None:
         self._answers = answers
         self._switch = switch
-        self._console = screen.talk()
+        self._console = screen.nowhere() if answers.quiet else screen.talk()
         self._changing = Changing(switch)
         self._planned: tuple[str, ...] = ()
         self._done_steps: list[str] = []

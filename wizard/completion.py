@@ -1,0 +1,98 @@
+"""`langsmith-audit completion bash`: what a shell completes the command line by; or the man page.
+
+Contexts, namespaces and releases are asked of kubectl and helm at the moment of completing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from wizard import __version__
+from wizard.problems import Exit
+
+NAME = "langsmith-audit"
+ASKED = {
+    "context": "kubectl config get-contexts -o name",
+    "namespace": "kubectl get namespaces -o name | cut -d/ -f2",
+    "release": "helm list --all-namespaces --short",
+    "id": f"{NAME} explain | cut -d' ' -f1",
+    "run": f"{NAME} runs | grep -o '[0-9]*T[0-9]*Z-[0-9a-f]*'",
+}
+"""What completes the values of these options and arguments, as a shell asks for it."""
+SHELLS, MAN = ("bash", "zsh", "fish", "powershell", "tcsh"), "man"
+_OF_FILES = ("FILE", "PLAN")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which shell."""
+    parser.add_argument("shell", choices=(*SHELLS, MAN), help="the shell, or man for the man page")
+
+
+def main(args: argparse.Namespace) -> Exit:
+    """Print it."""
+    sys.stdout.write(_man() if args.shell == MAN else _by_shtab(args.shell))
+    return Exit.OK
+
+
+def whole() -> argparse.ArgumentParser:
+    """The parser of the whole program, with what completes each value."""
+    import shtab
+
+    from wizard.cli import COMMANDS, parser_of
+
+    parser = argparse.ArgumentParser(prog=NAME)
+    commands = parser.add_subparsers(dest="command")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.help)
+        commands.choices[name] = one = parser_of(name)
+        for action in _shown(one):
+            if action.dest in ASKED:
+                action.complete = shtab.cmd(ASKED[action.dest])  # type: ignore[attr-defined]
+            elif action.metavar in _OF_FILES:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    return parser
+
+
+def _shown(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [it for it in parser._actions if it.help is not argparse.SUPPRESS]
+
+
+def _by_shtab(shell: str) -> str:
+    import shtab
+
+    return str(shtab.complete(whole(), shell=shell)) + "\n"
+
+
+def _man() -> str:
+    from wizard.usage import EXIT_CODES
+
+    lines = [f'.TH LANGSMITH-AUDIT 1 "" "{NAME} {__version__}" "User Commands"', ".SH NAME"]
+    lines += [f"{_roff(NAME)} \\- turn on audit logs in a self-hosted LangSmith, and check them"]
+    lines += [".SH SYNOPSIS", f".B {_roff(NAME)}", "[COMMAND] [OPTIONS]", *_man_commands()]
+    lines += [".SH EXIT STATUS", ".nf", *map(_roff, EXIT_CODES.splitlines()[1:]), ".fi"]
+    return "\n".join(lines) + "\n"
+
+
+def _man_commands() -> Iterator[str]:
+    from wizard.cli import COMMANDS, parser_of
+    from wizard.usage import EXAMPLES
+
+    for name, command in COMMANDS.items():
+        yield from (
+            f".SH {name.upper()}",
+            _roff(command.help),
+            ".PP",
+            ".B " + _roff(EXAMPLES[name]),
+        )
+        for action in _shown(parser_of(name)):
+            value = "" if action.nargs == 0 else str(action.metavar or action.dest)
+            flags = ", ".join(action.option_strings) or value
+            told = f"{flags} {value}" if value and action.option_strings else flags
+            yield from (".TP", f".B {_roff(told)}", _roff((action.help or "").replace("%%", "%")))
+
+
+def _roff(text: str) -> str:
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text.startswith((".", "'")) else text
