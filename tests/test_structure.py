@@ -180,6 +180,7 @@ COVERED = {
         console/entries console/progress console/prompts console/screen safe
         engine/answers""",
     "journeys/test_terminal_stop.py": "console/interrupts",
+    "engine/test_several.py": "formats/several",
     "engine/test_prove.py": "systems/langsmith/tag_keys",
     "engine/test_rights.py": """
         commands/rbac systems/kubernetes/rbac systems/release/helm_rights""",

@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
         shared=True,
         reads=True,
         ahead=True,
+        own=("context",),
     ),
     "undo": Command("put back what a run changed", "wizard.commands.undo", shared=True),
     "orgs": Command(

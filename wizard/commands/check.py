@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from wizard.engine.prove import Wish
 from wizard.formats import OF_CHECKS, show
 from wizard.formats.blocks import TOLD, View
 from wizard.formats.check import check_page, tell_verdict
-from wizard.options import PREFIX, positive_seconds
+from wizard.options import OPTIONS, PREFIX, Kind, positive_seconds
 from wizard.problems import Exit, Problem
 from wizard.records.findings import State
 from wizard.records.history import Past, remembered
@@ -51,6 +52,21 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is looked at, how it is judged, and how it is told."""
     parser.add_argument("--format", choices=OF_CHECKS, default="text")
+    several = parser.add_argument_group("several installations, side by side")
+    several.add_argument(
+        "--context",
+        action="append",
+        dest="contexts",
+        default=[],
+        metavar="NAME",
+        help=f"kubeconfig context; repeat it for several [{PREFIX}CONTEXT]",
+    )
+    several.add_argument(
+        "--targets", type=Path, metavar="FILE", help="file with a table [[target]] each (TOML)"
+    )
+    several.add_argument(
+        "--at-once", type=int, default=4, metavar="N", help="so many at a time (default: 4)"
+    )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write the result there, whole or not at all"
     )
@@ -149,6 +165,10 @@ def main(args: argparse.Namespace) -> Exit:
         suppressions(path, args.skip_finding),
         _wish(args) if args.prove else None,
     )
+    if args.targets or len(args.contexts) > 1:
+        return _several(args, terms)
+    for context in args.contexts:
+        args.settings.put("context", context, "flag --context")
     answers = Answers(args.settings, may_ask=False)
     with Waiting() as waiting:
         done = _well(lambda: checked(answers.locate, terms, waiting.on), args.wait, waiting)
@@ -165,6 +185,58 @@ def main(args: argparse.Namespace) -> Exit:
     if done.problem and not nagios:
         raise done.problem
     return done.report.exit
+
+
+def _several(args: argparse.Namespace, terms: Terms) -> Exit:
+    """Check several installations, and tell them side by side."""
+    from wizard.engine.several import Checks, of_contexts, read_targets
+    from wizard.formats.several import several_page
+
+    if args.targets and args.contexts:
+        raise not_understood("--targets", "the file says the contexts; leave --context out")
+    if args.at_once < 1:
+        raise not_understood("--at-once", "at least 1")
+    installations = read_targets(args.targets) if args.targets else of_contexts(args.contexts)
+    if args.settings.told("api_key") or args.settings.told("api_key_file"):
+        text = "The API key is handed on to none of several; each names its own in --targets"
+        screen.talk().print(screen.note(text))
+    began, clock = datetime.now(UTC), time.monotonic()
+    rounds = -(-len(installations) // args.at_once)
+    common = [*_said_again(args), "--time-limit", f"{terms.limit / rounds:g}"]
+    with Waiting() as waiting:
+        reports = Checks(common, args.at_once).of(installations, waiting.on)
+    page = several_page(reports, began, time.monotonic() - clock, _view(args))
+    if args.verdict_file:
+        tell_verdict(page.verdict, args.verdict_file)
+    show(page, args.format, args.output)
+    return page.exit
+
+
+AGAIN = ("only", "suppressions", "skip_finding", "workspace")
+"""Our own options that each of several checks is given as they were typed."""
+
+
+def _said_again(args: argparse.Namespace) -> Iterator[str]:
+    """What was typed that holds for each of several; no key is among it."""
+    for option in OPTIONS:
+        origin = args.settings.origins.get(option.name, "")
+        if not origin.startswith("flag") or option.name == "api_key_file":
+            continue
+        value = args.settings.get(option.name)
+        for text in value if isinstance(value, list) else [value]:
+            yield option.flags[-1]
+            if option.kind is not Kind.SWITCH:
+                yield str(text)
+    for name in AGAIN:
+        value = getattr(args, name) or []
+        for text in value if isinstance(value, list) else [value]:
+            yield from ("--" + name.replace("_", "-"), str(text))
+    if args.fail_on == "warn" or args.format == "nagios":
+        yield from ("--fail-on", "warn")
+    if args.wait:
+        yield from ("--wait", f"{args.wait:.0f}s")
+    if args.prove:
+        yield from ("--prove", "--prove-within", f"{args.prove_within:g}")
 
 
 def _chosen(only: Sequence[str]) -> tuple[Area, ...]:

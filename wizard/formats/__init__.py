@@ -28,7 +28,9 @@ def show(page: Page, format: str, output: Path | None = None) -> None:
     Raises:
         Problem: LSA904, the file cannot be written.
     """
-    name = "health" if page.report and format == "text" else format
+    name = format
+    if format == "text" and page.reports:
+        name = "several" if page.several else "health"
     module = import_module(f"wizard.formats.{name}")
     if output is None:
         module.draw(page)

@@ -14,7 +14,7 @@ from typing import Any
 
 from wizard import __version__
 from wizard.problems import Exit
-from wizard.records.findings import Finding, State
+from wizard.records.findings import Finding, State, Suppressed
 
 SCHEMA = "1.0"
 MEANING = {
@@ -160,6 +160,39 @@ def _finding(finding: Finding, area: str) -> dict[str, Any]:
         "since": finding.since,
         "suppressed": hidden and {"reason": hidden.reason, "until": hidden.until},
     }
+
+
+def report_of(document: Mapping[str, Any], name: str) -> Report:
+    """The report that a document of ours tells, as that of the installation of this name.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    return Report(
+        {**document["target"], "name": name},
+        tuple(
+            Area(it["name"], it["title"], tuple(map(_finding_of, it["findings"])))
+            for it in document["areas"]
+        ),
+        Exit(document["exit_code"]),
+        datetime.fromisoformat(document["checked_at"]),
+        float(document["duration_s"]),
+        tuple(document["remarks"]),
+        document["ended"],
+        dict(document["measures"]),
+        document["fail_on"] == "warn",
+    )
+
+
+def _finding_of(told: Mapping[str, Any]) -> Finding:
+    names = ("id", "subject", "message", "next_step", "check", "duration_s", "since")
+    hidden = told["suppressed"]
+    return Finding(
+        **{name: told[name] for name in names},
+        state=State(told["state"]),
+        evidence=tuple(told["evidence"]),
+        suppressed=Suppressed(hidden["reason"], hidden["until"]) if hidden else None,
+    )
 
 
 def verdict(findings: Iterable[Finding], *, fail_on_warn: bool = False) -> Exit:
