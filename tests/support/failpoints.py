@@ -62,13 +62,12 @@ def wrap(
 
 
 def values_file(when: str, fault: Fault) -> None:
-    from wizard.systems import values
     from wizard.systems.values import files
 
     if when == "middle":  # the new content is beside the file, and not yet in its place
         wrap(files, "_keep_attributes", after=fault)
     else:
-        wrap(values, "write_values", **{when: fault})
+        wrap(files, "write_values", **{when: fault})
 
 
 def helm_upgrade(when: str, fault: Fault) -> None:
