@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,24 @@ def test_what_a_step_is_made_of_knows_no_step() -> None:
         if path.parent.name != "steps":
             steps = {name for name in imported(path) if re.match(r"wizard\.steps\.step\d", name)}
             assert not steps | ({"wizard.steps.procedure"} & imported(path)), path
+
+
+ACTS = {"rich", "psycopg", "questionary", "prompt_toolkit", "requests", "asyncio"} | {
+    f"wizard.{name}"
+    for name in (
+        *("steps.upgrade.run_helm", "steps.upgrade.proposal", "steps.organizations.back"),
+        *("systems.helm.process", "systems.postgres.change", "systems.postgres.libpq"),
+    )
+}
+"""What a health check is quicker without."""
+
+
+def test_a_check_imports_what_reads_alone() -> None:
+    code = (
+        f"import sys, wizard.cli, wizard.commands.check; print(sorted({ACTS!r} & {{*sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_each_step_carries_its_documented_number() -> None:

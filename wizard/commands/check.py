@@ -14,7 +14,6 @@ from uuid import UUID
 
 from wizard.checks.areas import AREAS
 from wizard.checks.check import Area
-from wizard.console import screen
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, checked
@@ -174,6 +173,8 @@ def main(args: argparse.Namespace) -> Exit:
         done = _well(lambda: checked(answers.locate, terms, waiting.on), args.wait, waiting)
     report, past = _remembered(done.report, whole=not args.only)
     if args.since_last and not past.last:
+        from wizard.console import screen
+
         screen.talk().print(screen.note("No earlier check of this target is known here"))
     page = check_page(report, _view(args))
     if args.verdict_file:
@@ -296,6 +297,8 @@ def _remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
         return remembered(report, whole=whole)
     except Problem as problem:
         text = f"Earlier checks are not known here: {problem.what} ({problem.on})"
+        from wizard.console import screen
+
         screen.talk().print(screen.info(text, problem.id))
         return report, Past()
 

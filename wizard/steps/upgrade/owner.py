@@ -14,7 +14,6 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
-from wizard.steps.preconditions import of_workload
 from wizard.systems.calls import poll
 from wizard.systems.release.owners import Owner, owner_of, owner_says, writers
 from wizard.systems.workload.status import status_lines
@@ -79,6 +78,8 @@ def owner_consents(systems: Systems) -> tuple[Consent, ...]:
 
 def sync_change(systems: Systems, *, after: str) -> Change | None:
     """Waiting for the variables to be brought from git; nothing where they are live."""
+    from wizard.steps.preconditions import of_workload
+
     if not systems.lacking_live:
         return None
     found = owner(systems)
