@@ -148,7 +148,8 @@ def test_every_flag_in_the_advice_is_one() -> None:
     ours = {flag for name in COMMANDS for flag in parser_of(name)._option_string_actions}
     others = {
         *("--all-namespaces", "--wait", "--raw", "--minify", "--show-managed-fields", "--devel"),
-        *("--previous", "--versions", "--version", "--timeout", "--force-conflicts", "--kube-context"),
+        *("--previous", "--versions", "--version", "--timeout", "--force-conflicts"),
+        "--kube-context",
     }  # fmt: skip
     for entry in catalogue().values():
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", entry.next_step):

@@ -199,6 +199,8 @@ def _several(args: argparse.Namespace, terms: Terms) -> Exit:
         raise not_understood("--at-once", "at least 1")
     installations = read_targets(args.targets) if args.targets else of_contexts(args.contexts)
     if args.settings.told("api_key") or args.settings.told("api_key_file"):
+        from wizard.console import screen
+
         text = "The API key is handed on to none of several; each names its own in --targets"
         screen.talk().print(screen.note(text))
     began, clock = datetime.now(UTC), time.monotonic()
