@@ -202,7 +202,6 @@ def _several(args: argparse.Namespace, terms: Terms) -> Exit:
         from wizard.console import screen
 
         text = "The API key is handed on to none of several; each names its own in --targets"
-        from wizard.console import screen
 
         screen.talk().print(screen.note(text))
     began, clock = datetime.now(UTC), time.monotonic()
