@@ -62,7 +62,8 @@ use_venv() {
         return
     fi
     make_venv python3.13 python3.12 python3.11 python3.14
-    printf 'Installing langsmith-audit[%s] into it, by %s\n' "$2" "$lock" >&2
+    printf 'Installing langsmith-audit[%s] into it, by %s: some minutes the first time\n' \
+        "$2" "$lock" >&2
     install --require-hashes --requirement "$lock"
     install_project "$2"
     printf '%s\n' "$wanted" >"$venv/installed"

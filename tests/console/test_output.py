@@ -128,3 +128,13 @@ def test_a_locale_that_lacks_a_character(cluster: PracticeCluster) -> None:
     assert one["display_name"] == SEVERAL
     assert b"crash-loop" in told(("practice", "--list"), dict(os.environ))
     assert b"LSA101" in told(("explain",), dict(os.environ))
+
+
+def test_marks_are_written_in_ascii_where_the_encoding_has_none_of_them(tmp_path: Path) -> None:
+    code = (
+        "from wizard.console import output; output.prepare(); import sys;"
+        "sys.stdout.write('✓ 1 → 2 ○ ● … ü \\u202e 🚀'); assert not output.encodable('●')"
+    )
+    env = dict(os.environ) | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert told.stdout == b"+ 1 -> 2 o * ... \\xfc \\u202e \\U0001f680"

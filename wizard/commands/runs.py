@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from wizard.console.output import for_programs
@@ -31,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
     if args.format == "json":
         for_programs().write(json.dumps({"schema_version": "1.0", "runs": told}, indent=2) + "\n")
         return Exit.OK
-    lines = _one(told[0]) if args.run else [_line(run) for run in told]
+    lines = _one(told[0]) if args.run else _table(told)
     sys.stdout.write("".join(safe(line) + "\n" for line in lines))
     if not told:
         sys.stdout.write("No runs were made from here.\n")
@@ -55,19 +56,50 @@ def _summary(run: Run, all_runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _line(run: dict[str, Any]) -> str:
+HEAD = ("RUN", "AGE", "STATE", "RELEASE", "CHANGED")
+
+
+def _table(told: Sequence[dict[str, Any]]) -> list[str]:
+    """The runs as rows under a head, the last column uncut; nothing where there are none."""
+    rows = [HEAD, *map(_row, told)] if told else []
+    widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD) - 1)] if rows else []
+    return [
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
     place = run["target"]
-    where = f"{place.get('release', '?')} in {place.get('namespace', '?')}"
-    steps = ", ".join(run["changed"]) or "changed nothing"
+    where = f"{place.get('namespace', '?')}/{place.get('release', '?')}"
+    steps = ", ".join(run["changed"]) or "nothing"
     undoes = f"puts back {run['undoes']}: " if run["undoes"] else ""
-    return f"{run['run']}  {run['state']:<10}  {where}  {undoes}{steps}"
+    return run["run"], _age(run["began"]), run["state"], where, undoes + steps
+
+
+def _age(began: object) -> str:
+    """How long ago, as kubectl says it; `?` where the journal does not tell."""
+    try:
+        ago = (datetime.now(UTC) - datetime.fromisoformat(str(began))).total_seconds()
+    except (ValueError, TypeError):
+        return "?"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if ago >= 2 * size:
+            return f"{int(ago // size)}{unit}"
+    return f"{max(int(ago), 0)}s"
 
 
 def _one(run: dict[str, Any]) -> list[str]:
-    lines = [_line(run), f"  API server {run['target'].get('server', '?')}"]
+    place = run["target"]
+    where = f"{place.get('release', '?')} in namespace {place.get('namespace', '?')}"
+    lines = [f"run {run['run']}, {run['state']}, {_age(run['began'])} ago: release {where}"]
+    lines.append(f"  API server {place.get('server', '?')}")
     lines += [
         f"  {it['at']}  {it['step']}: {it['outcome']}. {it['summary']}".rstrip()
         for it in run["changes"]
     ]
     lines += [f"  put back by {run['undone_by']}"] if run["undone_by"] else []
-    return [*lines, f"  journal: {run['journal']}"]
+    lines.append(f"  journal: {run['journal']}")
+    if run["changed"] and not run["undone_by"]:
+        lines.append(f"  put it back: langsmith-audit undo {run['run']}")
+    return lines

@@ -6,6 +6,7 @@ process leaves at the next safe point.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -17,12 +18,36 @@ from wizard.console import interrupts
 from wizard.files import FULL
 from wizard.problems import Exit, Problem
 
+PLAIN = str.maketrans({
+    "✓": "+", "✗": "x", "○": "o", "●": "*", "»": ">", "·": "-", "→": "->", "…": "...", "─": "-",
+    "⚠": "!", "ℹ": "i", "▸": ">",
+    **dict.fromkeys(map(chr, range(0x2800, 0x2900)), "*"),
+})  # fmt: skip
+"""What stands for our own marks where the encoding has none of them."""
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(PLAIN)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+def encodable(text: str) -> bool:
+    """Whether standard error can write it as it is."""
+    try:
+        text.encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
 
 def prepare() -> None:
-    """Let both streams escape what their encoding lacks."""
+    """Let both streams write what their encoding lacks in ASCII: our marks, the rest escaped."""
+    codecs.register_error("in-ascii", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError, OSError):
-            cast("Any", stream).reconfigure(errors="backslashreplace")
+            cast("Any", stream).reconfigure(errors="in-ascii")
 
 
 def for_programs() -> TextIO:

@@ -20,6 +20,7 @@ from prompt_toolkit.styles import BaseStyle
 
 from wizard.console.entries import Choices, Entry, Legend
 from wizard.console.interrupts import Back
+from wizard.console.output import encodable
 from wizard.problems import Problem
 from wizard.safe import safe
 
@@ -52,6 +53,7 @@ class Picker:
         self._note = ""
         self._picked: dict[str, Entry] = {}
         self._done = False
+        self._marks = encodable("●○»")
         self._at = self._first(at)
         self._top = 0
 
@@ -124,10 +126,11 @@ class Picker:
     def _line(self, at: int) -> StyleAndTextTuples:
         entry, pointed = self._entries[at], at == self._at
         picked = entry.value in self._picked
-        mark = "- " if entry.disabled else "" if not self._several else "● " if picked else "○ "
+        on, off, here = ("●", "○", "»") if self._marks else ("*", "o", ">")
+        mark = "- " if entry.disabled else "" if not self._several else f"{on if picked else off} "
         style = "class:disabled" if entry.disabled else "class:selected" if picked else ""
         bold = " class:highlighted" if pointed else ""
-        pointer: StyleAndTextTuples = [("class:pointer", " » " if pointed else "   ")]
+        pointer: StyleAndTextTuples = [("class:pointer", f" {here} " if pointed else "   ")]
         if pointed:
             pointer.append(("[SetCursorPosition]", ""))
         name, gap, last = self._choices.rows[at].rpartition("  ")  # ids and addresses are quiet

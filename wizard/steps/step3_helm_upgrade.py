@@ -177,7 +177,10 @@ def _lacking(systems: Systems, subject: str, evidence: tuple[str, ...]) -> Findi
 
 
 def _only_live(subject: str, lacking: Sequence[str]) -> Finding:
-    message = f"{' and '.join(lacking)} is live but not in the release: an upgrade would drop it"
+    are, them = ("are", "them") if len(lacking) > 1 else ("is", "it")
+    message = (
+        f"{' and '.join(lacking)} {are} live but not in the release: an upgrade would drop {them}"
+    )
     return Finding(
         "LSA404",
         State.WARN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.problems import Exit, Problem
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.langsmith.asking import Served
 
+MILLISECONDS = 1e11
+"""A time from here on cannot be in seconds."""
 SETTLES = 30.0
 """Seconds within which the API must answer after a restart: old pods may still be leaving."""
 
@@ -60,7 +63,8 @@ class AuditApi(Step):
             )
             return Observation((no_key,), right=False)
         subject = f"organization {served.organization.display_name} ({served.organization.id})"
-        says = f"{served.url} says can_use_audit_logs: {served.organization.can_use_audit_logs}"
+        on = "yes" if served.organization.can_use_audit_logs else "no"
+        says = f"{served.url} says can_use_audit_logs: {on}"
         if served.refused:
             refused = _measured(systems, served.refused)
             return Observation((_refused(refused, subject, says),), right=False)
@@ -150,7 +154,22 @@ def _newest(items: list[dict[str, object]]) -> str:
         return ""
     api = newest.get("api")
     operation = api.get("operation") if isinstance(api, dict) else None
-    return f"newest: {operation}, class_uid {newest.get('class_uid')}, time {newest.get('time')}"
+    return f"newest: {operation}, class_uid {newest.get('class_uid')}, {_age(newest.get('time'))}"
+
+
+def _age(time: object) -> str:
+    """How long ago an event was; its unit is documented nowhere, so what is too large for seconds
+    is in milliseconds.
+    """
+    if not isinstance(time, int | float) or isinstance(time, bool):
+        return "without a time"
+    seconds = time / 1000 if time > MILLISECONDS else time
+    ago = datetime.now(UTC).timestamp() - seconds
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if ago >= size:
+            count = int(ago // size)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
 
 
 def _refused(problem: Problem, subject: str, says: str) -> Finding:
