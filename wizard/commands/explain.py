@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+from pathlib import Path
 
+from wizard.console.output import for_programs
 from wizard.problems import Entry, Exit, Problem, catalogue
 
 OPERATIONS = "operations"
@@ -21,17 +23,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a finding's id, such as LSA101; or {OPERATIONS}: what LangSmith records",
     )  # fmt: skip
 
+    parser.add_argument(
+        "--format", choices=("text", "html"), default="text", help="html: one page (default: text)"
+    )
+    parser.add_argument(
+        "--output", metavar="FOLDER", help="write a page for each finding there, and a list of them"
+    )
+
 
 def main(args: argparse.Namespace) -> int:
     """Print one entry, or the list of all.
 
     Raises:
-        Problem: there is no such entry.
+        Problem: there is no such entry, or the pages cannot be written.
     """
+    if args.output:
+        return _written(Path(args.output))
     if args.id == OPERATIONS:
         sys.stdout.write(_operations())
         return Exit.OK
     entries = catalogue()
+    if not args.id and args.format == "html":
+        from wizard.formats.catalogue import whole
+
+        for_programs().write(whole(entries))
+        return Exit.OK
     if not args.id:
         for entry in entries.values():
             sys.stdout.write(f"{entry.id}  {entry.title}\n")
@@ -46,7 +62,30 @@ def main(args: argparse.Namespace) -> int:
             next_step="langsmith-audit explain",
             exit=Exit.USAGE,
         )
+    if args.format == "html":
+        from wizard.formats.catalogue import page
+
+        for_programs().write(page(found))
+        return Exit.OK
     sys.stdout.write(_page(found))
+    return Exit.OK
+
+
+def _written(folder: Path) -> int:
+    from wizard.formats.catalogue import pages
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages(catalogue()):
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Problem(
+            "LSA904",
+            f"The pages cannot be written: {error.strerror}",
+            on=f"folder {folder}",
+            next_step="name another folder: --output FOLDER",
+            exit=Exit.USAGE,
+        ) from None
     return Exit.OK
 
 
