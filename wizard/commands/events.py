@@ -116,29 +116,13 @@ def main(args: argparse.Namespace) -> Exit:
     if args.ocsf == "strict":
         say(ADDED)
     out = writer(args.format, shaped, about)
-    chart = str(args.settings.get("chart_version") or "")
     if args.source == "both":
         return _both(args, wanted)
     if args.source == "database":
-        with _located(args) as systems:
-            table = _table(systems, wanted)
-            if args.follow or args.state:
-                return _go_on(args, wanted, lag, table, str(systems.place.as_json()), out)
-            if args.summary:
-                version = chart or systems.release.chart_version
-                return _summary(table.batches(wanted.range), table, wanted, version, args.format)
-            if args.every:
-                _every(table.batches(wanted.range, backwards=_backwards(args)), table, wanted, out)
-            else:
-                _some(table, wanted, args, out)
-            say(f"from {systems.database.login.subject}: {systems.database.login.evidence}")
-        return Exit.OK
+        return _from_table(wanted, lag, args, out)
     with _api(args) as way:
         try:
-            if args.summary:
-                with _windows(way.api, wanted, args) as windows:
-                    return _summary(windows, windows, wanted, chart or way.chart(), args.format)
-            return _from_api(way.api, wanted, lag, args, way.where, out)
+            return _from_api(way, wanted, lag, args, out)
         except Problem as problem:
             raise way.told(problem) from None
 
@@ -155,7 +139,7 @@ def _refuse_together(args: argparse.Namespace) -> None:
         Problem: LSA830.
     """
     goes_on, bare = args.follow or args.state, args.format in ("table", "csv")
-    summed = args.summary
+    summed, both = args.summary, args.source == "both"
     for one, other, together in (
         ("--follow", "--until", args.follow and args.until),
         ("--follow", "--format json", args.follow and args.format == "json"),
@@ -165,7 +149,9 @@ def _refuse_together(args: argparse.Namespace) -> None:
         ("--summary", f"--format {args.format}", summed and args.format in ("csv", "ndjson")),
         ("--format html", "a list (it is for --summary)", args.format == "html" and not summed),
         ("--summary", "--follow, --state or --limit", summed and (goes_on or args.limit)),
-        ("--follow or --state", "--source both", goes_on and args.source == "both"),
+        ("--follow or --state", "--source both", goes_on and both),
+        (f"--format {args.format}", "--source both", both and args.format in ("csv", "ndjson")),
+        ("--summary", "--source both", both and summed),
     ):
         if together:
             raise Problem(
@@ -196,6 +182,11 @@ def _wanted(args: argparse.Namespace) -> Wanted:
     )
 
 
+def _place(systems: Systems) -> str:
+    place = systems.place
+    return f"release {place.release} in namespace {place.namespace} of {place.server}"
+
+
 class Way(NamedTuple):
     """The API for reading the log, which one it is, how its refusals are told, and whose chart."""
 
@@ -220,7 +211,7 @@ def _api(args: argparse.Namespace) -> Iterator[Way]:
             yield Way(api, api.base_url, lambda it: asking.refusal(url, it), lambda: "")
         return
     with _located(args, cluster=not url) as systems:
-        where = systems.log.base_url if url else str(systems.place.as_json())
+        where = systems.log.base_url if url else _place(systems)
         chart = (lambda: "") if url else lambda: systems.release.chart_version
         yield Way(systems.log, where, systems.refusal, chart)
 
@@ -239,24 +230,43 @@ def _located(args: argparse.Namespace, *, cluster: bool = True) -> Iterator[Syst
 
 
 def _from_api(
-    api: LangSmithApi,
-    wanted: Wanted,
-    lag: timedelta,
-    args: argparse.Namespace,
-    where: str,
-    out: Writer,
+    way: Way, wanted: Wanted, lag: timedelta, args: argparse.Namespace, out: Writer
 ) -> Exit:
+    api = way.api
     if wanted.operations:
         refuse_unknown(wanted.operations, api.operations())
     if args.follow or args.state:
         patience = Patience(math.inf if args.follow else MORE_PATIENCE, say)
-        return _go_on(args, wanted, lag, FromApi(api, wanted, patience), where, out)
-    if not args.every:
+        return _go_on(args, wanted, lag, FromApi(api, wanted, patience), way.where, out)
+    if not args.every and not args.summary:
         _some(FromApi(api, wanted, Patience(PATIENCE, say)), wanted, args, out)
         return Exit.OK
     with _windows(api, wanted, args, backwards=_backwards(args)) as windows:
+        if args.summary:
+            return _summary(windows, windows, wanted, _chart(args) or way.chart(), args.format)
         _every(windows, windows, wanted, out)
     return Exit.OK
+
+
+def _from_table(wanted: Wanted, lag: timedelta, args: argparse.Namespace, out: Writer) -> Exit:
+    with _located(args) as systems:
+        table = _table(systems, wanted)
+        if args.follow or args.state:
+            return _go_on(args, wanted, lag, table, _place(systems), out)
+        batches = table.batches(wanted.range, backwards=_backwards(args))
+        if args.summary:
+            chart = _chart(args) or systems.release.chart_version
+            return _summary(batches, table, wanted, chart, args.format)
+        if args.every:
+            _every(batches, table, wanted, out)
+        else:
+            _some(table, wanted, args, out)
+        say(f"from {systems.database.login.subject}: {systems.database.login.evidence}")
+    return Exit.OK
+
+
+def _chart(args: argparse.Namespace) -> str:
+    return str(args.settings.get("chart_version") or "")
 
 
 def _go_on(
@@ -405,7 +415,10 @@ def _both(args: argparse.Namespace, wanted: Wanted) -> Exit:
         from wizard.events.table import FromTable
 
         organization = systems.log.organization()
-        found = compare(windows, FromTable(systems.database, wanted, [organization.id]))
+        try:
+            found = compare(windows, FromTable(systems.database, wanted, [organization.id]))
+        except Problem as problem:
+            raise systems.refusal(problem) from None
     alone = {"only_api": found.only_api, "only_table": found.only_table}
     draw(args.format, found.both, alone, found.alone, found.fields)
     say(f"organization {organization.display_name} ({organization.id}), {wanted.range.words}")

@@ -16,6 +16,8 @@ PASSING = frozenset({"LSA804", "LSA805", "LSA806", "LSA807", "LSA810", "LSA816",
 """Findings that waiting may mend: the network, an overload, a restart of the backend."""
 FIRST, LONGEST = 0.2, 30.0
 """Seconds of the first pause and of the longest one that we choose ourselves."""
+SILENT = 5.0
+"""Seconds between two words about it: several chains may wait for the same."""
 ASKED_AT_MOST = 600.0
 """Seconds that a server may ask to be left alone."""
 
@@ -33,6 +35,7 @@ class Patience:
         self.stop = threading.Event()
         self._limit = limit
         self._say = say
+        self._said = -SILENT
 
     def ask(self, once: Callable[[], T]) -> T:
         """The answer, asked for again while what stands in the way may pass.
@@ -49,7 +52,9 @@ class Patience:
                 left = began + self._limit - time.monotonic()
                 if waits is None or waits > left or self.stop.is_set():
                     raise
-                self._say(f"{problem.what}; asking again in {waits:.0f} s")
+                if time.monotonic() - self._said >= SILENT:
+                    self._said = time.monotonic()
+                    self._say(f"{problem.what}; asking again in {waits:.1f} s")
                 self.stop.wait(waits)
                 pause = min(pause * 2, LONGEST)
             else:

@@ -20,7 +20,7 @@ from wizard.events.source import Source
 from wizard.problems import Problem
 from wizard.records.event import Event
 
-CROWDED = 5_000
+CROWDED = 4_000
 """Events from which on a window is cut."""
 CUTS = 4
 NARROWEST = timedelta(seconds=1)

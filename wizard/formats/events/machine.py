@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from wizard.console.output import for_programs
 from wizard.records.event import NAMES, Event, record_of
@@ -25,8 +26,10 @@ class Lines:
         """Nothing."""
 
     def write(self, events: Iterable[Event]) -> None:
-        """Each as its line, whole."""
-        self._out.write("".join(f"{self._shape(event)}\n" for event in events))
+        """Each as its line, whole; a hundred in one write, for where nothing is buffered."""
+        left = iter(events)
+        while some := list(islice(left, 100)):
+            self._out.write("".join(f"{self._shape(event)}\n" for event in some))
 
     def end(self) -> None:
         """Nothing."""
