@@ -3,6 +3,7 @@
 With `--live KUBECONFIG` the tests that are marked `live`, and no others, run on that cluster.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -98,6 +99,14 @@ def _live_options(config: pytest.Config) -> "LiveOptions":
 def pytest_collection() -> Iterator[None]:
     """Collect without measuring: the product's modules are measured where `forked` loads them."""
     with measured.spared():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Not measured: what hypothesis makes goes over the same lines hundreds of times."""
+    generated = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
+    with measured.spared() if generated else contextlib.nullcontext():
         return (yield)
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO, TypeVar
 
 import helm_answers
+import measured
 import plans
 
 T = TypeVar("T")
@@ -157,6 +158,7 @@ class Warm:
             "env": dict(env),
             "cwd": str(cwd or Path.cwd()),
             "session": session,
+            "measured": measured.first_of_its_kind(arguments),
         }
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with there:
@@ -271,6 +273,8 @@ def _become(request: Mapping[str, object], streams: Sequence[int]) -> int:
     if request["session"]:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if not request["measured"]:
+        measured.stop()
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(str(request["cwd"]))

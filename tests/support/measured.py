@@ -5,9 +5,11 @@ way to see branches), and the practice cluster and pytest would be half of that.
 """
 
 import contextlib
+import os
+import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -28,6 +30,26 @@ def spare_practice() -> None:
         return measure(frame, event, arg)
 
     threading.settrace(begin)
+
+
+_seen: set[tuple[str, ...]] = set()
+
+
+def first_of_its_kind(arguments: Sequence[str]) -> bool:
+    """Whether this worker runs the command for the first time for the test function at work.
+
+    So every test is measured with each command that it gives, but not with all its parameters.
+    """
+    test = re.split(r"[\[ ]", os.environ.get("PYTEST_CURRENT_TEST", ""))[0]
+    kind = (test, *arguments[:1])
+    return kind not in _seen and not _seen.add(kind)
+
+
+def stop() -> None:
+    """Measure nothing more in this process."""
+    coverage = sys.modules.get("coverage")
+    if coverage and (running := coverage.Coverage.current()):
+        running.stop()
 
 
 @contextlib.contextmanager
