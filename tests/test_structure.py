@@ -201,6 +201,7 @@ COVERED = {
         engine/answers""",
     "journeys/test_terminal_stop.py": "console/interrupts",
     "engine/test_several.py": "formats/several",
+    "formats/test_pictures.py": "records/activity engine/activity",
     "engine/test_prove.py": "systems/langsmith/tag_keys",
     "engine/test_rights.py": """
         commands/rbac systems/kubernetes/rbac systems/release/helm_rights""",

@@ -163,6 +163,7 @@ def main(args: argparse.Namespace) -> Exit:
         nagios or args.fail_on == "warn",
         suppressions(path, args.skip_finding),
         _wish(args) if args.prove else None,
+        pictures=args.format == "html",
     )
     if args.targets or len(args.contexts) > 1:
         return _several(args, terms)
@@ -176,7 +177,7 @@ def main(args: argparse.Namespace) -> Exit:
         from wizard.console import screen
 
         screen.talk().print(screen.note("No earlier check of this target is known here"))
-    page = check_page(report, _view(args))
+    page = check_page(report, _view(args), done.day, past.checks)
     if args.verdict_file:
         tell_verdict(page.verdict, args.verdict_file)
     if done.problem and args.format == "text":

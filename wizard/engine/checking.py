@@ -16,11 +16,13 @@ from functools import partial
 from typing import NamedTuple
 
 from wizard.checks.check import Area, Check, Sight
+from wizard.engine.activity import activity, measured
 from wizard.engine.look import where
 from wizard.engine.prove import Proof, Wish
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
 from wizard.records import report
+from wizard.records.activity import Activity
 from wizard.records.findings import Finding, State, from_problem
 from wizard.records.report import ORDER, Report, verdict
 from wizard.records.suppressions import Suppression, suppressed
@@ -47,6 +49,7 @@ class Terms(NamedTuple):
         fail_on_warn: whether warnings alone are exit code 4.
         suppressions: what does not count.
         proof: whether an operation is made and looked for as well.
+        pictures: whether the events of the last day are counted.
     """
 
     areas: Sequence[Area]
@@ -55,13 +58,16 @@ class Terms(NamedTuple):
     fail_on_warn: bool = False
     suppressions: tuple[Suppression, ...] = ()
     proof: Wish | None = None
+    pictures: bool = False
 
 
 class Checked(NamedTuple):
-    """A report, and the problem that there was with the invocation or the way to the target."""
+    """A report, the problem that there was with the invocation or the way to the target, and the
+    events of the last day."""
 
     report: Report
     problem: Problem | None = None
+    day: Activity | None = None
 
 
 def checked(
@@ -71,6 +77,7 @@ def checked(
     began, at, walk = time.monotonic(), datetime.now(UTC), Walk(terms.areas)
     facts: dict[str, str] = {}
     proof: Proof | None = None
+    day: Activity | None = None
     problem: Problem | None = None
     exit: Exit | None = None
     try:
@@ -78,6 +85,10 @@ def checked(
         facts = {"namespace": target.namespace, "release": target.release}
         with Systems(target, by_labels=True) as systems:
             walk.run(systems, terms.limit, say)
+            walk.measures.update(measured(systems))
+            if terms.pictures and not walk.ended:
+                say("the events of the last day are counted")
+                day = activity(systems)
             if terms.proof and not walk.ended:
                 proof = Proof(systems, terms.proof)
                 proof.make(say)
@@ -105,7 +116,7 @@ def checked(
         walk.measures,
         fail_on_warn=terms.fail_on_warn,
     )
-    return Checked(told, problem)
+    return Checked(told, problem, day)
 
 
 class Walk:

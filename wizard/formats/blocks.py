@@ -5,13 +5,15 @@ A format for people draws the blocks; one for machines takes `document`, or the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from wizard.problems import Exit
 from wizard.record import dataclass
+from wizard.records.activity import Activity
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding, State
+from wizard.records.history import Seen
 from wizard.records.report import Report, worst
 
 Rows: TypeAlias = Sequence[tuple[str, str]]
@@ -119,7 +121,8 @@ class Page:
         about: what the report itself is; `target` what it is of, `sources` what it was made from.
         ends: what follows the sections.
         report: of a health check all that was found, for formats of that alone; `several` of
-            several installations; view: how much of it a person wants to see.
+            several installations; view: how much of it a person wants to see; day: the events of
+            a day, checks: those before it, both for pictures.
     """
 
     title: str
@@ -136,6 +139,8 @@ class Page:
     report: Report | None = None
     several: Sequence[Report] = ()
     view: View = View()
+    day: Activity | None = None
+    checks: Sequence[Seen] = ()
 
     @property
     def reports(self) -> Sequence[Report]:
@@ -163,3 +168,13 @@ def first(lines: Iterable[str], limit: int) -> list[str]:
     found = list(lines)
     more = len(found) - limit
     return found if more <= 0 else [*found[:limit], f"and {more} more, which the JSON has"]
+
+
+def told(finding: Finding) -> Iterator[str]:
+    """What a finding rests on, since when it is so, and why it does not count."""
+    yield from finding.evidence
+    if finding.since and finding.state in (State.FAIL, State.UNKNOWN, State.WARN):
+        yield f"so since {finding.since.replace('T', ' ').replace('+00:00', ' UTC')}"
+    if finding.suppressed:
+        until = f", until {finding.suppressed.until}" if finding.suppressed.until else ""
+        yield f"suppressed{until}: {finding.suppressed.reason}"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.formats import blocks
 from wizard.problems import Exit
 from wizard.records.findings import State
-from wizard.records.history import changed
+from wizard.records.history import Seen, changed
 from wizard.records.report import Report
 from wizard.safe import safe
 
 if TYPE_CHECKING:
+    from wizard.records.activity import Activity
     from wizard.records.changes import Change
 
 
@@ -27,8 +28,16 @@ def where_rows(facts: Mapping[str, str]) -> list[tuple[str, str]]:
 WHOLE = blocks.View()
 
 
-def check_page(report: Report, view: blocks.View = WHOLE) -> blocks.Page:
-    """The health check; a format for machines takes the report itself, or its document."""
+def check_page(
+    report: Report,
+    view: blocks.View = WHOLE,
+    day: Activity | None = None,
+    checks: Sequence[Seen] = (),
+) -> blocks.Page:
+    """The health check; a format for machines takes the report itself, or its document.
+
+    What is drawn where there are pictures: the events of a `day`, and the earlier `checks`.
+    """
     return blocks.Page(
         "Health check",
         "",
@@ -42,6 +51,8 @@ def check_page(report: Report, view: blocks.View = WHOLE) -> blocks.Page:
         ],
         report=report,
         view=view,
+        day=day,
+        checks=checks,
     )
 
 

@@ -14,7 +14,6 @@ from wizard.records.history import changed
 from wizard.records.report import ORDER, Area, Report
 from wizard.safe import safe
 
-TOLD_SINCE = (State.FAIL, State.UNKNOWN, State.WARN)
 STYLES = {"good": "bold green", "bad": "bold red"}
 
 
@@ -77,12 +76,7 @@ def _finding(finding: Finding) -> Block:
     mark, style, _ = MARKS[finding.state]
     head = Text.assemble((safe(finding.message), "bold"), (f"  {finding.id}", "dim"))
     lines: list[Block] = [Hanging(Text(mark, f"bold {style}"), head)]
-    quiet = [finding.subject, *finding.evidence]
-    if finding.since and finding.state in TOLD_SINCE:
-        quiet.append(f"so since {finding.since.replace('T', ' ').replace('+00:00', ' UTC')}")
-    if finding.suppressed:
-        until = f", until {finding.suppressed.until}" if finding.suppressed.until else ""
-        quiet.append(f"suppressed{until}: {finding.suppressed.reason}")
+    quiet = [finding.subject, *blocks.told(finding)]
     lines += [Hanging(Text(), Text(safe(line), "dim")) for line in quiet]
     if finding.next_step:
         lines.append(Hanging(Text(), Text("→ " + safe(finding.next_step), "cyan")))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from string import Template
 
 from wizard.console.paper import MARKS
-from wizard.formats import blocks
+from wizard.formats import blocks, pictures
 from wizard.records.changes import Exact
 from wizard.records.findings import Finding
 from wizard.resources import template
@@ -37,12 +37,18 @@ def rendered(page: blocks.Page) -> str:
         notes="".join(element("p", words(note), "note") for note in page.notes),
         tone=page.tone,
         verdict=words(page.verdict),
-        about=facts([*page.about, *page.target]),
+        about=facts([*page.about, *page.target]) + _pictures(page),
         overview=element("ol", "".join(map(_line, page.sections)), "overview"),
         sections="\n".join(map(_section, page.sections)),
         ends=_ends(page.ends),
         sources=_part("What it was made from", page.sources),
     )
+
+
+def _pictures(page: blocks.Page) -> str:
+    """Of a health check, what was recorded in the last day, and how it was before."""
+    told = pictures.by_hour(page.day) if page.day else ""
+    return told + (pictures.over_time(page.checks) if len(page.checks) > 1 else "")
 
 
 def words(raw: str, *, lines: bool = False) -> str:
@@ -103,7 +109,7 @@ def _finding(finding: Finding, *, next_step: bool) -> str:
         f"{mark}{element('span', words(finding.subject) + ':', 'subject')} "
         f"{words(finding.message)} {element('code', words(finding.id))}"
     )
-    lines = listed(finding.evidence, "evidence")
+    lines = listed(blocks.told(finding), "evidence")
     told = finding.next_step if next_step else ""
     step = element("p", "→ " + words(told), "next") if told else ""
     return element("li", head + lines + step, finding.state.value)

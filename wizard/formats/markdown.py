@@ -68,7 +68,7 @@ def _section(section: blocks.Section) -> Iterator[str]:
 def _finding(finding: Finding, *, next_step: bool) -> Iterator[str]:
     told = f"{text(finding.subject)}: {text(finding.message)}"
     yield f"- {MARKS[finding.state].printed} {told} ({finding.id})"
-    yield from (f"  - {text(line)}" for line in finding.evidence)
+    yield from (f"  - {text(line)}" for line in blocks.told(finding))
     if finding.next_step and next_step:
         yield f"  - next: {text(finding.next_step)}"
 

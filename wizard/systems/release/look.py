@@ -196,6 +196,10 @@ class ReleaseLook:
             f"digest of {chart} {version}", lambda: chart_digest(self.helm.binary, chart, version)
         )
 
+    def known(self, name: str) -> Any:
+        """What was read already by this name; None where it was not. Nothing is read."""
+        return self._kept.get(name)
+
     def _once(self, name: str, make: Callable[[], T]) -> T:
         with self._locks.setdefault(name, threading.RLock()):
             if name in self._problems:
