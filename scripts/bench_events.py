@@ -143,7 +143,8 @@ def _child(what: str) -> None:
     """Log in as the tool does, and write every event of the table."""
     from wizard.events.table import FromTable
     from wizard.events.wanted import Wanted
-    from wizard.systems.postgres import Database, Login
+    from wizard.systems.postgres.database import Database
+    from wizard.systems.postgres.model import Login
 
     env = os.environ
     login = Login(env["PGHOST"], int(env["PGPORT"]), env["PGUSER"], env["PGPASSWORD"], "postgres")

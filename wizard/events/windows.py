@@ -6,7 +6,7 @@ dead cursor costs one window. A window with too many events for memory is cut in
 
 from __future__ import annotations
 
-import builtins
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -88,12 +88,12 @@ class Windows:
         while waiting or under_way:
             while waiting and len(under_way) < self._at_a_time:
                 under_way.append(self._start(waiting.popleft()))
-            range, future = under_way.popleft()
+            span, future = under_way.popleft()
             try:
                 window = self._result(future)
             except _Crowded:
-                part = (range.end - range.start) / CUTS
-                parts = days(range, longest=part)[:: self._step]
+                part = (span.end - span.start) / CUTS
+                parts = days(span, longest=part)[:: self._step]
                 under_way.extendleft(reversed([self._start(it) for it in parts]))
                 continue
             yield self._once(window, before)
@@ -114,34 +114,34 @@ class Windows:
             except NotYet:
                 continue
 
-    def _start(self, range: Range) -> tuple[Range, Future[Window]]:
+    def _start(self, span: Range) -> tuple[Range, Future[Window]]:
         future = Future[Window]()
 
         def run() -> None:
             try:
-                future.set_result(self._read(range))
+                future.set_result(self._read(span))
             except BaseException as error:  # noqa: BLE001 - raised again by who waits for it
                 future.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
-        return range, future
+        return span, future
 
-    def _read(self, range: Range) -> Window:
+    def _read(self, span: Range) -> Window:
         """One window; again from its beginning where its cursor has died."""
-        for left in reversed(builtins.range(LIVES)):
-            try:
-                return self._chain(range)
-            except _Dead as dead:
-                if not left:
-                    raise dead.problem from None
-        raise AssertionError
+        for _ in range(LIVES - 1):
+            with contextlib.suppress(_Dead):
+                return self._chain(span)
+        try:
+            return self._chain(span)
+        except _Dead as dead:
+            raise dead.problem from None
 
-    def _chain(self, range: Range) -> Window:
+    def _chain(self, span: Range) -> Window:
         known: dict[str, Event] = {}
         came, pages = 0, 0
-        cut = range.end - range.start > NARROWEST
+        cut = span.end - span.start > NARROWEST
         try:
-            for page in self._source.pages(range):
+            for page in self._source.pages(span):
                 pages += 1
                 came += len(page.events)
                 for event in page.events:
@@ -153,4 +153,4 @@ class Windows:
                 raise _Dead(problem) from None
             raise
         events = sorted(known.values(), reverse=self._step < 0)
-        return Window(range, events, came - len(known))
+        return Window(span, events, came - len(known))
