@@ -13,7 +13,7 @@ from wizard.steps.procedure import the_step
 from wizard.steps.rights import BACKEND, RELEASE, RELEASES
 from wizard.steps.server_default import does_without
 
-FILES = the_step("values_file")
+FILES, UPGRADE = the_step("values_file"), the_step("helm_upgrade")
 SHOWN = 10
 
 
@@ -37,8 +37,10 @@ def recorded(sight: Sight) -> Finding:
         message = f"The release lacks {lacking}; the server has audit logs without"
         return Finding("LSA381", State.INFO, release.on, message)
     step = "langsmith-audit plan shows the upgrade that brings it; langsmith-audit run makes it"
-    message = f"The release lacks {lacking}"
-    return Finding("LSA381", State.FAIL, release.on, message, (), step)
+    message, state = f"The release lacks {lacking}", State.FAIL
+    if not systems.lacking_live:
+        message, state = f"{message}, which is live: an upgrade would drop it", State.WARN
+    return Finding("LSA381", state, release.on, message, (), step)
 
 
 def once(sight: Sight) -> Finding:
@@ -157,9 +159,9 @@ RECORDED = (RELEASES, RELEASE)
 READ = ("LSA230",)
 CHECKS = (
     Check("LSA391", "the values files have both variables", files, FILES.access, (), FILES.name),
-    Check("LSA381", "the release has both variables", recorded, RECORDED, READ, FILES.name),
+    Check("LSA381", "the release has both variables", recorded, RECORDED, READ, UPGRADE.name),
     Check("LSA382", "no variable is there twice", once, RECORDED, (), FILES.name),
     Check("LSA383", "their values are quoted", quoted, RECORDED, (), FILES.name),
-    Check("LSA384", "the live backend is as the release", agree, BACKEND, READ, FILES.name),
+    Check("LSA384", "the live backend is as the release", agree, BACKEND, READ, UPGRADE.name),
     Check("LSA385", "the files keep what is deployed", kept, RECORDED, (), FILES.name),
 )
