@@ -115,6 +115,14 @@ def _by_nagios(arguments: list[str]) -> bool:
     return arguments[:1] == ["check"] and "--format nagios" in " ".join(arguments).replace("=", " ")
 
 
+def _tell_nagios(arguments: list[str], why: str) -> None:
+    """Nagios reads standard output alone."""
+    from wizard.safe import safe
+
+    if _by_nagios(arguments):
+        sys.stdout.write(f"LANGSMITH AUDIT UNKNOWN - {safe(why).replace('|', '/')}\n")
+
+
 def _nagios_code(code: int) -> int:
     from wizard.formats.nagios import code_of
 
@@ -129,10 +137,13 @@ def _ended(arguments: list[str]) -> int:
         with unwinding():
             return int(_dispatch(arguments))
     except Problem as problem:
+        _tell_nagios(arguments, problem.what)
         return _report(problem)
     except KeyboardInterrupt as interrupt:
         return int(getattr(interrupt, "exit", Exit.INTERRUPTED))
     except SystemExit as ended:  # argparse's
+        if ended.code:
+            _tell_nagios(arguments, "the command line is not understood")
         return int(ended.code or 0)
     except Exception as error:
         ours = isinstance(error, OSError) and output.not_written(error)

@@ -162,6 +162,11 @@ def test_the_login_that_is_printed_suffices_and_can_do_no_more(
         code, found = pod(*direct)
         assert (code, "fail" in found) == (5, False)
         assert "checker may not read" in json.dumps(found["unknown"])
+        with cluster.connect() as owner:
+            owner.execute(f"GRANT {column} TO checker")
+            owner.execute("REVOKE SELECT ON audit_logs FROM checker")
+        code, found = pod(*direct)
+        assert (code, "audit_logs" in json.dumps(found["unknown"])) == (5, True)
     finally:
         with cluster.connect() as owner:
             owner.execute("DROP OWNED BY checker; DROP ROLE checker")

@@ -97,6 +97,14 @@ def test_every_exit_code_in_every_format(cluster, run, way: str) -> None:
             assert of_document(format, answer.stdout) in (code, None), format
 
 
+@pytest.mark.parametrize("options", [("--nope",), ("--suppressions", "/none"), ("-t", "x")])
+def test_nagios_is_told_where_nothing_could_begin(run, options: tuple[str, ...]) -> None:
+    answer = run("check", *options, "--format", "nagios")
+    assert answer.returncode == 3
+    assert answer.stdout.startswith("LANGSMITH AUDIT UNKNOWN - ")
+    assert len(answer.stdout.splitlines()) == 1
+
+
 def test_text_is_no_file_and_others_are(cluster, run, tmp_path: Path) -> None:
     answer = run("check", "--output", str(tmp_path / "it"))
     assert (answer.returncode, "LSA901" in answer.stderr) == (2, True)
