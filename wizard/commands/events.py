@@ -42,15 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "which events", "A time is RFC 3339 (2026-11-02T08:00:00Z; without a zone UTC), or a "
         "duration before now (90m, 1h30m, 7d, 2w). Both ends are in the range.",
     )  # fmt: skip
-    which.add_argument("--since", "--start", default="24h", metavar="TIME", help="(default: 24h)")
-    which.add_argument("--until", "--end", metavar="TIME", help="(default: now)")
-    which.add_argument("--workspace", metavar="ID", help="of one workspace")
+    which.add_argument(
+        "--since", "--start", default="24h", metavar="TIME",
+        help="from when on: 90m, 7d, 2026-11-02T08:00:00Z (default: 24h)",
+    )  # fmt: skip
+    which.add_argument("--until", "--end", metavar="TIME", help="until when (default: now)")
     which.add_argument(
         "--operation", action="append", default=[], metavar="NAME",
         help="such as create_api_key; repeat it for several",
     )  # fmt: skip
     which.add_argument("--actor", default="", metavar="ID", help="of a user, or by a key")
-    which.add_argument("--resource", default="", metavar="ID", help="about a resource")
     which.add_argument("--status", default="", choices=STATUSES, help="how it ended")
     how = parser.add_argument_group("how many, and how")
     many = how.add_mutually_exclusive_group()
@@ -60,21 +61,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     many.add_argument("--all", dest="every", action="store_true", help="all of the range")
     how.add_argument(
-        "--source", choices=("api", "database", "both"), default="api",
-        help="from the API, or from the table audit_logs; both: all of the range is compared "
-        "(default: api)",
+        "-o", "--format", choices=(*FORMATS, "html"), default="table",
+        help="html is for --summary (default: table)",
     )  # fmt: skip
+    how.add_argument(
+        "--summary", action="store_true", help="all of the range, counted, with bars"
+    )  # fmt: skip
+    how.add_argument("--follow", action="store_true", help="all of the range, and then what comes")
+    how.add_argument("--state", metavar="FILE", help="go on where the last run with it ended")
+    how.add_argument(
+        "--source", choices=("api", "database", "both"), default="api",
+        help="the API, the table audit_logs, or both compared (default: api)",
+    )  # fmt: skip
+    which.add_argument("--workspace", metavar="ID", help="of one workspace")
+    which.add_argument("--resource", default="", metavar="ID", help="about a resource")
     how.add_argument(
         "--at-a-time", type=int, choices=range(1, 17), default=AT_A_TIME, metavar="N",
         help=f"windows of a day that are read side by side (default: {AT_A_TIME})",
-    )  # fmt: skip
-    how.add_argument(
-        "--summary", action="store_true",
-        help="all of the range, counted: by operation, category, actor, workspace, status, time",
-    )  # fmt: skip
-    how.add_argument(
-        "-o", "--format", choices=(*FORMATS, "html"), default="table",
-        help="html is for --summary (default: table)",
     )  # fmt: skip
     how.add_argument(
         "--ocsf", choices=("received", "strict"), default="received",
@@ -84,17 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--envelope", choices=("none", "hec"), default="none",
         help="each event in the envelope of Splunk's HTTP Event Collector (default: none)",
     )  # fmt: skip
-    on = parser.add_argument_group("going on")
-    on.add_argument("--follow", action="store_true", help="all of the range, and then what comes")
-    on.add_argument(
-        "--state", metavar="FILE",
-        help="go on where the last run with this file ended; all of the range the first time",
-    )  # fmt: skip
-    on.add_argument(
+    how.add_argument(
         "--lag", default="2m", metavar="TIME",
         help="how late an event may be recorded and still be found (default: 2m)",
     )  # fmt: skip
-    on.add_argument(
+    how.add_argument(
         "--heartbeat", default="1m", metavar="TIME",
         help="how often --follow says on standard error how it stands (default: 1m)",
     )  # fmt: skip
