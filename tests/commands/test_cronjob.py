@@ -154,6 +154,15 @@ def test_the_check_in_it_is_told_what_is_told_here(capsys) -> None:
     assert claims == [{"claimName": "history"}]
 
 
+def test_a_login_of_its_own_needs_no_secret_of_the_release(capsys) -> None:
+    tier = ("--without", "secrets", "--with", "database")
+    told = [
+        json.dumps(printed(capsys, *tier, *more)["Role"]) for more in ((), ("--database", "direct"))
+    ]
+    assert ["langsmith-postgres" in it for it in told] == [True, False]
+    assert '"secrets"' not in told[1]
+
+
 def test_no_secret_is_printed(capsys, monkeypatch) -> None:
     monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_pt_never_shown")
     assert "never_shown" not in json.dumps(printed(capsys))

@@ -9,15 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import forked
 import pytest
 from practice_cluster import practice
 
+from wizard.engine.prove import lock_of
 from wizard.practice.cluster import PracticeCluster, Snapshot
 from wizard.practice.langsmith_api import TAG_KEYS, Answer, Api, Call
 from wizard.practice.langsmith_store import Store
+from wizard.settings import Place
 
 
 @pytest.fixture(scope="module")
@@ -194,9 +197,9 @@ def test_a_signal_leaves_no_tag_key(cluster, prove, calls, monkeypatch, number) 
 
 def test_two_at_once_are_refused(cluster, prove, monkeypatch) -> None:
     monkeypatch.setenv("LANGSMITH_AUDIT_STATE_DIR", str(cluster.home / "state"))
-    from wizard.records.state import Lock
-
-    lock = Lock("proof")
+    place = Place(cluster.kubernetes.url, cluster.namespace, cluster.release)
+    lock = lock_of(place)
+    assert lock_of(replace(place, release="other")).free()  # another release has its own
     assert lock.acquire()
     try:
         code, found = prove()

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from string import Template
 
 from wizard import __version__
@@ -84,6 +85,8 @@ def main(args: argparse.Namespace) -> Exit:
     _refuse(args)
     target = Answers(args.settings, may_ask=False).target()
     target = replace(target, namespace=target.namespace or NAMESPACE)
+    if target.database == "direct":  # by the Secret's key, not by the release's own Secret
+        target = replace(target, database_url_file=Path(KEYS) / "database-url")
     if args.alert == "file":
         sys.stdout.write(_alerts(args, target))
         return Exit.OK
@@ -120,6 +123,8 @@ def _head(args: argparse.Namespace, target: Target) -> Iterator[str]:
     yield "The health check as a CronJob: kubectl apply -f -"
     yield f"The image: langsmith-audit image | docker build -t {shlex.quote(args.image)} -"
     yield f"The key: kubectl create secret generic {args.secret} -n {target.namespace} {files}"
+    if "secrets" in args.without and not target.url:
+        yield "Without helm's record LangSmith's address is not known: say --url"
     if target.database == "direct":
         yield "The database's login: langsmith-audit rbac --for check --sql"
     if args.alert == "operator":
@@ -150,7 +155,7 @@ def _argv(args: argparse.Namespace, target: Target) -> Iterator[str]:
     yield from ("check", "-n", target.namespace, "--release", target.release)
     yield from ("--api-key-file", f"{KEYS}/api-key", "--verdict-file", "/dev/termination-log")
     if target.database == "direct":
-        yield from ("--database-url-file", f"{KEYS}/database-url")
+        yield from ("--database-url-file", str(target.database_url_file))
     for name, words in target.typed:
         if name in SAID_AGAIN:
             yield from shlex.split(words)

@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,6 +23,7 @@ from wizard.records.event import at, resources_of
 from wizard.records.findings import Finding, State, failed, from_problem, passed
 from wizard.records.report import Area
 from wizard.records.state import Lock, made_private, refuse_foreign, told_as_problem
+from wizard.settings import Place
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
 from wizard.systems.calls import poll
@@ -83,7 +85,7 @@ class Proof:
             KeyboardInterrupt: a signal came; the tag key is deleted.
         """
         try:
-            lock = Lock("proof")
+            lock = lock_of(self._systems.place)
             if not lock.acquire():
                 raise _another(lock.path)
             try:
@@ -213,6 +215,11 @@ class Proof:
         self.findings.append(replace(finding, check=CHECK))
 
 
+def lock_of(place: Place) -> Lock:
+    """What one proof of a release on this machine holds."""
+    return Lock("proof-" + sha256(json.dumps(place.as_json()).encode()).hexdigest()[:24])
+
+
 def _is_in(api: LangSmithApi, operation: str, id: str, start: datetime, end: datetime) -> bool:
     """Whether an event of this operation on this object is between these times."""
     cursor, followed = None, set[str | None]()
@@ -240,7 +247,7 @@ def _lacks(problem: Problem) -> Problem:
 def _another(path: Path) -> Problem:
     return Problem(
         "LSA883",
-        "Another proof is under way on this machine",
+        "Another proof of this release is under way on this machine",
         on=str(path),
         next_step="wait until it has ended, then prove again",
     )
