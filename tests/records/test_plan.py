@@ -21,6 +21,7 @@ from wizard.cli import main
 from wizard.problems import Problem
 from wizard.records import plan as plan_file
 from wizard.records.changes import Change, Done, FactKind, Reversible
+from wizard.records.findings import Finding, State
 from wizard.records.journal import Journal
 from wizard.records.plan import Keyed
 from wizard.records.plan_json import canonical, parse, plan_id
@@ -182,6 +183,8 @@ def test_the_schema_and_the_code_know_the_same_members() -> None:
     for name, schema in classes.items():
         kind = getattr(plan_file, name)
         known = [field.name for field in fields(kind)]
+        if name == "Finding":  # a health check's report has more of it
+            known = list(Finding("LSA101", State.PASS, "", "").as_json())
         assert list(schema["properties"]) == (["id", *known] if name == "Plan" else known)
 
 

@@ -14,9 +14,11 @@ import hashlib
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from wizard.records.findings import Finding
 
 ID = "id"
 """The one member that the id is not made of."""
@@ -73,7 +75,7 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> dict[str, Any]:
     """A dataclass as JSON holds it."""
-    return cast("dict[str, Any]", _plain(asdict(value)))
+    return cast("dict[str, Any]", _plain(value))
 
 
 def from_plain(kind: type[T], data: Any, where: str = "the document") -> T:
@@ -95,6 +97,10 @@ def from_plain(kind: type[T], data: Any, where: str = "the document") -> T:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Finding):
+        return value.as_json()  # what a health check adds to it is no part of a plan
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
