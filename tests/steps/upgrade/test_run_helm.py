@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from leftovers import backend_env, revisions
+from leftovers import backend_env, revisions, wait_for
 from rich.console import Console
 from terminal import CONFIRM, DOWN, ENTER, YES, Terminal, told
 
@@ -140,6 +140,14 @@ def test_a_hook_job_that_cannot_start_ends_helm(cluster: PracticeCluster, system
     assert asked.count(("list", "jobs")) > 2
 
 
+def at_rest(cluster: PracticeCluster) -> bool:
+    """Whether there are as many pods as are wanted: none of a Job, none on its way out."""
+    pods = cluster.kubernetes.list("Pod", cluster.namespace)
+    wanted = (it for kind in ("Deployment", "StatefulSet") for it in cluster.kubernetes.list(kind))
+    left = [pod for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+    return len(left) == sum(each["spec"]["replicas"] for each in wanted)
+
+
 def test_a_hook_job_whose_pod_a_quota_does_not_let_in_ends_helm(
     cluster: PracticeCluster, systems: Systems
 ) -> None:
@@ -148,6 +156,7 @@ def test_a_hook_job_whose_pod_a_quota_does_not_let_in_ends_helm(
         *("--version", cluster.chart_version, "--values", str(cluster.values)),
     )
     assert answer.returncode == 0, answer.stderr
+    wait_for(lambda: at_rest(cluster))  # else what goes makes room under the quota
     stage(cluster, SCENARIOS["quota-exceeded"])
     watch = Recorder(cluster.home)
     way = Upgrade(
