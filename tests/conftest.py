@@ -47,6 +47,8 @@ plans.cheapen()
 measured.spare_practice()
 
 
+PRACTICE = Path(__file__).parent / "practice"
+
 LIVE = (
     ("--live", "KUBECONFIG", "run the tests marked live on this cluster; it should be disposable"),
     ("--live-namespace", "NAME", "how their namespaces begin (default: lsa-live-, and a number)"),
@@ -103,10 +105,11 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Not measured: what hypothesis makes goes over the same lines hundreds of times."""
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Not measured: the practice cluster, and what hypothesis sends over the same lines again."""
+    apart = PRACTICE in item.path.parents
     generated = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
-    with measured.spared() if generated else contextlib.nullcontext():
+    with measured.spared() if apart or generated else contextlib.nullcontext():
         return (yield)
 
 

@@ -126,6 +126,7 @@ class Warm:
         self._answers = tempfile.TemporaryDirectory(prefix="lsa-test-")
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(there.fileno()), self._answers.name],
+            env=os.environ | measured.ENVIRONMENT,
             pass_fds=(there.fileno(),),
             stdin=subprocess.DEVNULL,
         )

@@ -32,6 +32,9 @@ def spare_practice() -> None:
     threading.settrace(begin)
 
 
+ENVIRONMENT = {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
+"""The variables by which coverage measures every Python process that is started."""
+
 _seen: set[tuple[str, ...]] = set()
 
 
@@ -40,6 +43,8 @@ def first_of_its_kind(arguments: Sequence[str]) -> bool:
 
     So every test is measured with each command that it gives, but not with all its parameters.
     """
+    if not ENVIRONMENT.keys() <= os.environ.keys():
+        return False
     test = re.split(r"[\[ ]", os.environ.get("PYTEST_CURRENT_TEST", ""))[0]
     kind = (test, *arguments[:1])
     return kind not in _seen and not _seen.add(kind)
@@ -54,12 +59,15 @@ def stop() -> None:
 
 @contextlib.contextmanager
 def spared() -> Iterator[None]:
-    """Nothing of the block is measured in this thread, nor in threads that begin in it."""
+    """Nothing of the block is measured in this thread, nor in threads and processes of it."""
     here, in_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
     threading.settrace(None)  # type: ignore[arg-type]
+    for name in ENVIRONMENT:
+        os.environ.pop(name, None)
     try:
         yield
     finally:
+        os.environ.update(ENVIRONMENT)
         sys.settrace(here)
         threading.settrace(in_threads)  # type: ignore[arg-type]
