@@ -16,9 +16,8 @@ from wizard.checks.areas import AREAS
 from wizard.checks.check import Area
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
-from wizard.engine.checking import DAY, Checked, Terms, checked
+from wizard.engine.checking import DAY, Checked, Terms, Wish, checked
 from wizard.engine.look import tell_unread_history
-from wizard.engine.prove import Wish
 from wizard.formats import OF_CHECKS, show
 from wizard.formats.blocks import TOLD, View
 from wizard.formats.check import check_page, tell_verdict

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 from wizard.checks.check import Area, Check, Sight
 from wizard.engine.activity import activity, measured
 from wizard.engine.look import where
-from wizard.engine.prove import Proof, Wish
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
 from wizard.records import report
@@ -30,6 +30,9 @@ from wizard.settings import Target
 from wizard.systems.access import Systems
 from wizard.systems.calls import under_way
 
+if TYPE_CHECKING:
+    from wizard.engine.prove import Proof
+
 STOPS = frozenset({State.FAIL, State.UNKNOWN, State.NOT_RUN, State.SKIP})
 """States after which what rests on a check has nothing to look at."""
 DAY = 86_400.0
@@ -38,6 +41,18 @@ DAY = 86_400.0
 
 def _silent(_title: str) -> None:
     """Tell nobody."""
+
+
+class Wish(NamedTuple):
+    """That a proof is wanted.
+
+    Attributes:
+        workspace: where; the first one where none is named.
+        within: seconds within which each event has to be found.
+    """
+
+    workspace: UUID | None = None
+    within: float = 60.0
 
 
 class Terms(NamedTuple):
@@ -90,7 +105,9 @@ def checked(
                 say("the events of the last day are counted")
                 day = activity(systems)
             if terms.proof and not walk.ended:
-                proof = Proof(systems, terms.proof)
+                from wizard.engine.prove import Proof
+
+                proof = Proof(systems, *terms.proof)
                 proof.make(say)
             facts = where(systems, at_once=bool(walk.ended))
     except Problem as caught:

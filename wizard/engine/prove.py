@@ -18,13 +18,11 @@ from uuid import UUID
 
 from wizard.files import read_file, write_private
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
 from wizard.records.event import at, resources_of
 from wizard.records.findings import Finding, State, failed, from_problem, passed
 from wizard.records.report import Area
 from wizard.records.state import Lock, made_private, refuse_foreign, told_as_problem
 from wizard.settings import Place
-from wizard.steps.step import Access
 from wizard.systems.access import Systems
 from wizard.systems.calls import poll
 
@@ -32,12 +30,6 @@ if TYPE_CHECKING:
     from wizard.systems.langsmith.api import LangSmithApi
     from wizard.systems.langsmith.tag_keys import Workspace
 
-ACCESS = (
-    Access("url", "GET", "/api/v1/workspaces", way="proof"),
-    Access("url", "GET", "/api/v1/workspaces/current/tag-keys", way="proof"),
-    Access("url", "POST", "/api/v1/workspaces/current/tag-keys", way="proof"),
-    Access("url", "DELETE", "/api/v1/workspaces/current/tag-keys/{id}", way="proof"),
-)
 CHECK, TITLE = "LSA881", "an operation made now is in the audit log"
 PREFIX = "langsmith-audit-proof-"
 EARLIER = timedelta(seconds=5)
@@ -51,26 +43,18 @@ PASSING = frozenset({"LSA806", "LSA807", "LSA810", "LSA816", "LSA819"})
 LARGEST = 10_000
 
 
-@dataclass(frozen=True)
-class Wish:
-    """That a proof is wanted: in which workspace (the first one where none is named), and seconds
-    within which each event has to be found."""
-
-    workspace: UUID | None = None
-    within: float = 60.0
-
-
 class Proof:
-    """One proof.
+    """One proof, in a workspace (the first one where none is named); `within` is in seconds.
 
     Attributes:
         findings: what it has found so far.
     """
 
-    def __init__(self, systems: Systems, wish: Wish) -> None:
+    def __init__(self, systems: Systems, workspace: UUID | None, within: float) -> None:
         self.findings: list[Finding] = []
         self._systems = systems
-        self._wish = wish
+        self._chosen = workspace
+        self._within = within
 
     @property
     def area(self) -> Area:
@@ -130,14 +114,14 @@ class Proof:
             message = "A tag key was made and deleted, and both events are in the audit log"
             self._add(passed(CHECK, subject, message, made, *lines))
         else:
-            message = f"Not every event of a tag key was in the log within {self._wish.within:g} s"
+            message = f"Not every event of a tag key was in the log within {self._within:g} s"
             self._add(failed("LSA882", subject, message, made, *lines))
 
     def _workspace(self, api: LangSmithApi) -> Workspace:
         from wizard.systems.langsmith import tag_keys
 
-        if self._wish.workspace:
-            return tag_keys.Workspace(self._wish.workspace, "as told")
+        if self._chosen:
+            return tag_keys.Workspace(self._chosen, "as told")
         found = tag_keys.workspaces(api)
         if not found:
             raise Problem(
@@ -156,7 +140,7 @@ class Proof:
         say: Callable[[str], None],
     ) -> float | None:
         """After how many seconds the event was there; None where it was not within the limit."""
-        within = self._wish.within
+        within = self._within
         end = since + timedelta(seconds=within + 60)
         for waited in poll(within):
             say(f"{operation} is in the audit log")

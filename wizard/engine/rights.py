@@ -15,11 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 from wizard.checks.areas import ACCESS
-from wizard.engine.prove import ACCESS as PROVING
 from wizard.problems import Problem
 from wizard.records.changes import Change
 from wizard.steps.procedure import STEPS, the_step
-from wizard.steps.rights import HELM, IDENTITY, LEASE, TRIED
+from wizard.steps.rights import HELM, IDENTITY, LEASE, PROOF, TRIED
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
 from wizard.systems.helm.records import Rollback
@@ -210,7 +209,7 @@ _COMPARED = tuple(
 Jobs, which are gone when they are done."""
 
 NEEDS: Mapping[str, tuple[Access, ...]] = {
-    "check": (*_CHECKING, *PROVING),
+    "check": (*_CHECKING, *PROOF),
     "plan": (*_LOOKING, *_ASKING, *_COMPARED, *TRIED, *IDENTITY),
     "run": (*_STEPS, *LEASE, *IDENTITY),
     "apply": (*_STEPS, *LEASE, *IDENTITY),

@@ -142,3 +142,12 @@ TRIED = tuple(replace(it, changes=False, optional=True) for it in ROLL)
 
 IDENTITY = (Access("kubernetes", "get", "namespaces", optional=True),)
 """What tells the target of a plan, and of a run's lock; without it the server's address does."""
+
+
+PROOF = (
+    Access("url", "GET", "/api/v1/workspaces", way="proof"),
+    Access("url", "GET", "/api/v1/workspaces/current/tag-keys", way="proof"),
+    Access("url", "POST", "/api/v1/workspaces/current/tag-keys", way="proof"),
+    Access("url", "DELETE", "/api/v1/workspaces/current/tag-keys/{id}", way="proof"),
+)
+"""What `check --prove` asks of LangSmith's API."""
