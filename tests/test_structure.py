@@ -178,7 +178,7 @@ TESTS = WIZARD.parent / "tests"
 COVERED = {
     "journeys/test_run.py": """
         article resources cli commands/run commands/plan engine/run engine/propose
-        checks/areas checks/check checks/organizations checks/api records/report
+        checks/areas checks/check records/report
         engine/change engine/consents planning/make formats/check formats/text formats/json
         records/changes records/findings steps/procedure steps/step steps/preconditions
         steps/server_default steps/step1_chart_version steps/step2_values_file

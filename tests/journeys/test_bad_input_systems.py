@@ -27,7 +27,7 @@ from leftovers import (
     waiting_for_a_lock,
     writes,
 )
-from reports import ids_by
+from reports import areas_of, ids_by
 from tcp_faults import Wire
 
 from wizard.practice.certificates import self_signed
@@ -168,7 +168,10 @@ class TestTheApi:
             if exit:
                 refused(cluster, answer, exit, id, *words)
             assert answer.returncode == exit, answer.stdout
-            assert ids_by(answer.stdout, "LSA891") == [id]
+            api = areas_of(answer.stdout)["api"]
+            bad = {it["id"] for it in api if it["state"] in ("fail", "unknown")}
+            assert bad == ({id} if exit else set())
+            assert exit or ids_by(answer.stdout, "LSA891") == [id]
             assert trace(cluster) == before
             assert writes(cluster) == []
 

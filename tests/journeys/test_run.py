@@ -374,7 +374,7 @@ def test_a_release_without_a_hostname_is_asked_through_a_pod(cluster, run, tmp_p
     }
     answer = run("check", "--database", "direct", "--format", "json", env=direct)
     assert answer.returncode == 5, answer.stdout
-    assert ids_by(answer.stdout, "LSA891") == ["LSA207"]
+    assert ids_by(answer.stdout, "LSA860") == ["LSA207"]
     assert ids_by(answer.stdout, "LSA791") == ["LSA791"]
 
 

@@ -38,7 +38,7 @@ def schema(sight: Sight) -> Finding:
     """It is in the schema of the organizations that the backend uses."""
     table, login = sight.systems.audit_table, sight.systems.database.login
     assert table  # noqa: S101 - told to the type checker
-    own = sight.systems.database.schema
+    own = sight.systems.database.table.schema
     if table.schema == own:
         return passed("LSA701", login.subject, f"It is in the organizations' schema, {own}")
     return Finding(

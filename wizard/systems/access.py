@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.settings import Target
-from wizard.systems.langsmith.asking import Asking, agreed
+from wizard.systems.langsmith.asking import Asking, agreed, sound
 from wizard.systems.release.look import ReleaseLook
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wizard.systems.kubernetes.forward import LocalForward
     from wizard.systems.kubernetes.rbac import Right
     from wizard.systems.langsmith.api import LangSmithApi
-    from wizard.systems.langsmith.asking import Served
+    from wizard.systems.langsmith.asking import Served, Sounded
     from wizard.systems.postgres.audit_state import AuditState
     from wizard.systems.postgres.database import Database
     from wizard.systems.postgres.model import AuditTable, OrganizationCounts
@@ -200,6 +200,17 @@ class Systems(ReleaseLook):
         """What the API says of the key's organization; none without a key."""
         return self._once("served", self._ask_api) if self.target.api_key else None
 
+    @property
+    def sounded(self) -> Sounded:
+        """What else the API tells; only with a key.
+
+        Raises:
+            Problem: the API does not answer at all.
+        """
+        served = self.served
+        assert served  # noqa: S101 - told to the type checker
+        return self._once("sounded", lambda: sound(served))
+
     def says_of(self, id: UUID) -> bool | None:
         """What the server says of one organization; None when this key cannot ask about it."""
         try:
@@ -350,7 +361,7 @@ AHEAD: Mapping[str, Callable[[Systems], object]] = {
     "installation": lambda systems: systems.installation,
     "workload": lambda systems: systems.workload.status(),
     "database": lambda systems: (systems.database.identity(), systems.organization_counts),
-    "api": lambda systems: systems.served,
+    "api": lambda systems: systems.served and systems.sounded,
     "server_version": lambda systems: systems.server_version,
     "quotas": lambda systems: systems.quotas,
     "table": lambda systems: systems.audit_state,

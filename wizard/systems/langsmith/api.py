@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from wizard.problems import Exit, Problem
@@ -18,6 +19,10 @@ from wizard.systems.langsmith.http import Limits, Reply, Transport
 if TYPE_CHECKING:
     from uuid import UUID
 
+BARS = ("disabled", "member_disabled", "ip_allowlist_enabled", "tier")
+"""Members of `orgs/current/info` that can explain a refusal."""
+SERVICE_KEY = "lsv2_sk_"
+"""How keys of an organization begin; a person's own begin with lsv2_pt_."""
 MANAGE = "organization:manage"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _BEHIND_BASE = re.compile(r"(/api(/v1)?|/o/[0-9a-f-]{36}(/.*)?)/*$", re.IGNORECASE)
@@ -30,12 +35,14 @@ class CurrentOrganization:
     Attributes:
         permissions: of the key in this organization; None when the answer has none.
         can_use_audit_logs: the value that the server uses; None when the answer has none.
+        bars: what of the organization may be the reason of a refusal, as the answer says it.
     """
 
     id: UUID
     display_name: str
     permissions: tuple[str, ...] | None
     can_use_audit_logs: bool | None
+    bars: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def may_manage(self) -> bool | None:
@@ -70,6 +77,19 @@ class AuditLogPage:
             for number, event in enumerate(self.given)
             for line in check_event(event)
         )
+
+
+class About(NamedTuple):
+    """The app version, and when the licence ends (None where that is not told)."""
+
+    version: str
+    license_ends: datetime | None
+
+
+class OwnKey(NamedTuple):
+    """When the API key ends; None where it never does."""
+
+    ends: datetime | None
 
 
 class LangSmithApi:
@@ -127,7 +147,38 @@ class LangSmithApi:
             display_name=str(data.get("display_name") or ""),
             permissions=tuple(map(str, permissions)) if isinstance(permissions, list) else None,
             can_use_audit_logs=stored if isinstance(stored, bool) else None,
+            bars={name: data[name] for name in BARS if name in data},
         )
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the server's certificate ends; None without TLS, or before anything was asked."""
+        ends = self._transport.certificate_ends
+        return None if ends is None else datetime.fromtimestamp(ends, UTC)
+
+    def about(self) -> About:
+        """What the server says of itself: through the frontend it is another workload's word.
+
+        Raises:
+            Problem: what any call can raise.
+        """
+        _, data = self._get("/api/v1/info")
+        return About(str(data.get("version") or ""), moment(data.get("license_expiration_time")))
+
+    def own_key(self) -> OwnKey | None:
+        """The key among those that it may list; None where that is not told.
+
+        Raises:
+            Problem: what any call can raise; LSA812 where the key may not list them.
+        """
+        service = self._key.startswith(SERVICE_KEY)
+        path = "/api/v1/orgs/current/service-keys" if service else "/api/v1/api-key/current"
+        listed = json_value(self._transport.get(path), self._secrets)
+        keys = [it for it in listed if isinstance(it, dict)] if isinstance(listed, list) else []
+        ours = [it for it in keys if is_short_for(str(it.get("short_key") or ""), self._key)]
+        if len(ours) != 1:
+            return None
+        return OwnKey(moment(ours[0].get("expires_at")))
 
     def audit_logs(
         self,
@@ -324,6 +375,31 @@ def _checked_key(key: str) -> str:
         next_step="set LANGSMITH_API_KEY, or give a file with nothing but the key (--api-key-file)",
         exit=Exit.USAGE,
     )
+
+
+def moment(told: object) -> datetime | None:
+    """A time in ISO 8601, or in seconds since 1970; None for anything else."""
+    try:
+        if isinstance(told, str):
+            found = datetime.fromisoformat(told)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        if isinstance(told, int | float) and not isinstance(told, bool):
+            return datetime.fromtimestamp(told, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def is_short_for(short: str, key: str) -> bool:
+    """Whether a shortened key (`lsv2_pt_ab...89`, or its end alone) can be this one."""
+    begin, dots, end = short.replace("…", "...").partition("...")
+    if not dots:
+        begin, end = "", short
+    return len(begin + end) >= LEAST and key.startswith(begin) and key.endswith(end)
+
+
+LEAST = 4
+"""Characters by which a key is known again."""
 
 
 def _told_as(value: str | Sequence[str] | UUID | None) -> str | Sequence[str]:

@@ -5,8 +5,11 @@ It tells what the server itself says of the key's organization and its audit log
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
@@ -14,11 +17,18 @@ from wizard.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager, ExitStack
+    from datetime import datetime
     from uuid import UUID
 
     from wizard.settings import Target
     from wizard.systems.kubernetes.forward import LocalForward
-    from wizard.systems.langsmith.api import AuditLogPage, CurrentOrganization, LangSmithApi
+    from wizard.systems.langsmith.api import (
+        About,
+        AuditLogPage,
+        CurrentOrganization,
+        LangSmithApi,
+        OwnKey,
+    )
     from wizard.systems.release.installation import Installation
 
 
@@ -176,12 +186,21 @@ def _past_the_front(installation: Installation) -> str:
 
 @dataclass(frozen=True)
 class Served:
-    """What the server itself says: the key's organization, and a page of its audit log."""
+    """What the server itself says: the key's organization, and a page of its audit log.
+
+    Attributes:
+        api: what it was asked through.
+        range: the two times between which the log was asked for.
+        took: seconds until the page was there.
+    """
 
     url: str
     organization: CurrentOrganization
     page: AuditLogPage | None
     refused: Problem | None = field(default=None)
+    api: LangSmithApi | None = field(default=None, repr=False, compare=False)
+    range: tuple[datetime, datetime] | None = field(default=None, compare=False)
+    took: float = field(default=0.0, compare=False)
 
     @property
     def on(self) -> bool:
@@ -190,21 +209,64 @@ class Served:
 
 
 def what_it_serves(api: LangSmithApi, organization: CurrentOrganization) -> Served:
-    """The organization's newest page, or why the endpoint does not give it."""
-    try:
-        page = recent_page(api)
-    except Problem as problem:
-        return Served(api.base_url, organization, None, problem)
-    return Served(api.base_url, organization, page)
-
-
-def recent_page(api: LangSmithApi) -> AuditLogPage:
-    """The newest page of the last 30 days.
-
-    Raises:
-        Problem: the endpoint does not answer as documented.
-    """
+    """The organization's newest page of 30 days, or why the endpoint does not give it."""
     from datetime import UTC, datetime, timedelta
 
-    now = datetime.now(UTC)
-    return api.audit_logs(start=now - timedelta(days=30), end=now + timedelta(minutes=1))
+    now, began = datetime.now(UTC), time.monotonic()
+    between = now - timedelta(days=30), now + timedelta(minutes=1)
+    page = refused = None
+    try:
+        page = api.audit_logs(start=between[0], end=between[1], limit=PAGE)
+    except Problem as problem:
+        refused = problem
+    took = time.monotonic() - began
+    return Served(api.base_url, organization, page, refused, api, between, took)
+
+
+PAGE = 10
+"""Events of the first page; two of them are held against one of twice as many."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sounded:
+    """What else the API tells, asked side by side; a problem in the place of what it did not tell.
+
+    Attributes:
+        about: what the server says of itself.
+        key: the API key among those that it may list; None where it is not told.
+        second: the page behind the first one; None where there is none.
+        whole: twice as many events as the first page has, from the same beginning; None where there
+            is no second page.
+    """
+
+    about: About | Problem
+    key: OwnKey | Problem | None
+    second: AuditLogPage | Problem | None
+    whole: AuditLogPage | Problem | None
+
+
+def sound(served: Served) -> Sounded:
+    """Ask for it, each on its own."""
+    api, page = served.api, served.page
+    assert api  # noqa: S101 - told to the type checker
+    start, end = served.range or (None, None)
+
+    def of(cursor: str | None, limit: int) -> AuditLogPage | None:
+        if page is None or not page.cursor or start is None or end is None:
+            return None
+        return api.audit_logs(start=start, end=end, limit=limit, cursor=cursor)
+
+    cursor = page.cursor if page else None
+    calls = (api.about, api.own_key, partial(of, cursor, PAGE), partial(of, None, 2 * PAGE))
+    with ThreadPoolExecutor(len(calls)) as threads:
+        found: list[Any] = list(threads.map(_answer, calls))
+    return Sounded(*found)
+
+
+def _answer(call: Callable[[], T]) -> T | Problem:
+    try:
+        return call()
+    except Problem as problem:
+        return problem

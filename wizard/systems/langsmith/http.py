@@ -81,6 +81,11 @@ class Transport:
             raise _bad_proxy(str(error)) from None
         self._wire = Wire(base_url, proxy=proxy, context=context, connect_limit=limits.connect)
 
+    @property
+    def certificate_ends(self) -> float | None:
+        """When the server's certificate ends, in seconds since 1970; None without TLS."""
+        return self._wire.certificate_ends
+
     def close(self) -> None:
         """End the connections."""
         self._wire.close()

@@ -5,7 +5,7 @@ Source: LangSmith's API reference of `GET /api/v1/audit-logs`, and the OCSF sche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 API_ACTIVITY = 6003
@@ -129,3 +129,39 @@ def _resources(event: Mapping[str, Any]) -> list[str]:
         for number, resource in enumerate(resources)
         if not (isinstance(resource, Mapping) and isinstance(resource.get("uid"), str))
     ]
+
+
+def strictly(event: Mapping[str, Any]) -> list[str]:
+    """Why a JSON schema of OCSF 1.7.0 itself does not take an event that LangSmith documents.
+
+    `metadata.version` is required there; null stands for nothing (`unmapped` may hold anything);
+    `time` is in milliseconds.
+    """
+    wrong = (
+        [] if _at(event, "metadata.version") is not _MISSING else ["metadata.version is missing"]
+    )
+    wrong += [f"{path} is null" for path in _nulls(event, "") if not path.startswith("unmapped")]
+    if in_seconds(event):
+        wrong.append("time is in seconds, not milliseconds")
+    return wrong
+
+
+SECONDS_BELOW = 10**11
+"""A `time` below this is in seconds: in milliseconds it would be before 1973."""
+
+
+def in_seconds(event: Mapping[str, Any]) -> bool:
+    """Whether the event's time is in seconds, which the article's sample has."""
+    time = event.get("time")
+    return isinstance(time, int) and not isinstance(time, bool) and time < SECONDS_BELOW
+
+
+def _nulls(found: Any, path: str) -> Iterator[str]:
+    if found is None:
+        yield path
+    elif isinstance(found, Mapping):
+        for name, value in found.items():
+            yield from _nulls(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(found, list):
+        for value in found:
+            yield from _nulls(value, f"{path}[]")

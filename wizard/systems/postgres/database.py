@@ -91,13 +91,13 @@ class Database:
             return tables.find_organizations(session, writing=writing)
 
     @property
-    def schema(self) -> str:
-        """The schema that the organizations are in.
+    def table(self) -> OrganizationsTable:
+        """LangSmith's table of organizations, read once.
 
         Raises:
             Problem: as `find_organizations`.
         """
-        return self._table.schema
+        return self._table
 
     def organizations(
         self,

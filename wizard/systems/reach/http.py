@@ -42,6 +42,8 @@ class Wire:
 
     Attributes:
         connect_limit: seconds for each step until the connection is there.
+        certificate_ends: when the server's certificate ends (seconds since 1970), once a verified
+            one was shown; None before that, and without TLS.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Wire:
         self._context = context if parts.scheme == "https" else None
         self._name = server_name or self._host
         self.connect_limit = connect_limit
+        self.certificate_ends: float | None = None
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
 
@@ -141,7 +144,10 @@ class Wire:
 
     def _secured(self, raw: socket.socket, context: ssl.SSLContext) -> socket.socket:
         try:
-            return context.wrap_socket(raw, server_hostname=self._name)
+            secured = context.wrap_socket(raw, server_hostname=self._name)
+            ends = (secured.getpeercert() or {}).get("notAfter")
+            self.certificate_ends = ssl.cert_time_to_seconds(str(ends)) if ends else None
+            return secured
         except ssl.SSLCertVerificationError as error:
             raise Failure(Kind.CERTIFICATE, error.verify_message or str(error)) from None
         except TimeoutError:
