@@ -62,7 +62,8 @@ def _worst_first(report: Report, states: Iterable[State]) -> Iterator[Finding]:
 def _area(area: Area) -> Block:
     counted = [it for it in area.findings if it.suppressed is None]
     numbers = Counter(it.state for it in counted)
-    state = min(numbers, key=ORDER.index, default=State.SKIP)
+    judged = [it for it in numbers if it not in (State.INFO, State.SKIP)]
+    state = min(judged or numbers, key=ORDER.index, default=State.SKIP)
     mark, style, _ = MARKS[state]
     told = ", ".join(f"{numbers[it]} {word}" for it, word in TOLD.items() if numbers[it])
     hidden = len(area.findings) - len(counted)
