@@ -45,9 +45,12 @@ def test_a_table_that_is_not_langsmiths(cluster, sees) -> None:
 
 def test_a_stored_false(cluster, found) -> None:
     store(cluster, "null", '{"can_use_audit_logs": false}')
-    (told,) = found("LSA561", *ONLY)
+    own = ("--org", str(cluster.organizations["off"]))
+    (told,) = found("LSA561", *ONLY, *own)
     assert told["state"] == "warn"
     assert told["message"].startswith("1 shared organization has a stored false")
+    assert [it["state"] for it in found("LSA561", *ONLY)] == ["skip"]  # LSA587 has told it
+    assert [it["id"] for it in found("LSA591", *ONLY)] == ["LSA587"]
 
 
 def test_a_config_that_is_no_object(cluster, sees) -> None:

@@ -25,7 +25,9 @@ API = the_step("audit_api")
 SLOW, LIMIT = 2.0, 10.0
 """Seconds of one page of ten events from which it is slow, and from which it is warned of."""
 SHOWN = 5
-OTHER_SHAPE = "LSA893"
+OTHER_SHAPE, NO_RIGHT, OFF = "LSA893", "LSA821", "LSA822"
+TOLD_BEFORE = (NO_RIGHT, OFF)
+"""Refusals of the log whose reasons other checks have told."""
 REFUSED = frozenset({"LSA811", "LSA812", "LSA401", "LSA820"})
 """Answers by which a key may not list keys."""
 T = TypeVar("T")
@@ -37,6 +39,10 @@ def answers(sight: Sight) -> Iterator[Finding]:
         if found.id == OTHER_SHAPE:
             message = "The audit-logs API answers"
             yield passed("LSA891", found.subject, message, *found.evidence[:2])
+        elif found.id in TOLD_BEFORE:
+            message = f"Not looked at: because of {found.id}"
+            because = found.id
+            yield Finding("LSA908", State.NOT_RUN, found.subject, message, because=because)
         else:
             yield found
 
@@ -91,7 +97,7 @@ def permission(sight: Sight) -> Finding:
         message = "Which permissions the key has, the server does not tell"
         return Finding("LSA864", State.SKIP, _of(served), message)
     return Finding(
-        "LSA864",
+        NO_RIGHT,
         State.FAIL,
         _of(served),
         "The key lacks organization:manage, without which it reads no audit logs",
@@ -132,7 +138,8 @@ def word(sight: Sight) -> Finding:
     message = "The server itself says that audit logs are off" if on is False else (
         "The server does not say whether audit logs are on")  # fmt: skip
     step = "turn them on in the database, then restart the backend: langsmith-audit run"
-    return Finding("LSA866", state, _of(served), message, (says,), step)
+    id = OFF if state is State.FAIL else "LSA866"
+    return Finding(id, state, _of(served), message, (says,), step)
 
 
 def licence(sight: Sight) -> Finding:

@@ -41,6 +41,8 @@ def none_off(sight: Sight) -> Finding:
     off = _counts(sight).get("off", 0)
     if not off:
         return passed("LSA561", _all(sight), "No shared organization has a stored false")
+    if any(it.id == "LSA587" for it in sight.observed(ROWS).findings):
+        return Finding("LSA561", State.SKIP, _all(sight), "It is told already (LSA587)")
     have = "has" if off == 1 else "have"
     message = (
         f"{counted(off, 'shared organization')} {have} a stored false, which wins over all else"
@@ -81,7 +83,7 @@ def agrees(sight: Sight) -> Finding:
         served = systems.served
     except Problem as problem:  # it is told with the API
         message = f"Not looked at: the API does not answer ({problem.id})"
-        return Finding("LSA908", State.NOT_RUN, _all(sight), message)
+        return Finding("LSA908", State.NOT_RUN, _all(sight), message, because=problem.id)
     assert served  # noqa: S101 - there is a key
     own = served.organization
     subject = f"organization {own.display_name} ({own.id})"

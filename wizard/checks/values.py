@@ -36,6 +36,9 @@ def recorded(sight: Sight) -> Finding:
     if does_without(systems):
         message = f"The release lacks {lacking}; the server has audit logs without"
         return Finding("LSA381", State.INFO, release.on, message)
+    if {*systems.lacking} <= {*systems.lacking_live}:
+        message = "Not looked at: because of LSA402, the backend lacks them too"
+        return Finding("LSA908", State.NOT_RUN, release.on, message, because="LSA402")
     step = "langsmith-audit plan shows the upgrade that brings it; langsmith-audit run makes it"
     message, state = f"The release lacks {lacking}", State.FAIL
     if not systems.lacking_live:

@@ -63,10 +63,11 @@ def in_pods(sight: Sight) -> Finding:
     if does_without(systems):
         message = "The server has audit logs without the variables in its pods"
         return Finding("LSA610", State.INFO, subject, message, lines)
+    if systems.lacking_live:
+        message = "Not looked at: because of LSA402, the template lacks them too"
+        return Finding("LSA908", State.NOT_RUN, subject, message, because="LSA402")
     message = f"{len(lines)} of {counted(len(running), 'running pod')} lack a variable"
-    step = "langsmith-audit run brings them"
-    if not systems.lacking_live:
-        step = f"the template has them, so restart: {systems.workload.restart_command}"
+    step = f"the template has them, so restart: {systems.workload.restart_command}"
     return Finding("LSA610", State.FAIL, subject, message, lines, step)
 
 

@@ -244,13 +244,13 @@ class Walk:
             worst = min(self._found.get(id, ()), key=lambda it: ORDER.index(it.state), default=None)
             if worst and worst.state in STOPS:
                 state = State.SKIP if worst.state is State.SKIP else State.NOT_RUN
-                return _not_run(check, f"because of {worst.id}", state)
+                return _not_run(check, "", state, worst.because or worst.id)
         return None
 
     def _once(self, check: Check, problem: Problem, systems: Systems) -> Finding:
         """The finding of a problem; where it was told already, that it is the same one."""
         if id(problem) in self._told:
-            return _not_run(check, f"because of {problem.id}")
+            return _not_run(check, "", because=problem.id)
         self._told.add(id(problem))
         return _of(all_lacking(systems, problem))
 
@@ -273,8 +273,9 @@ def _of(problem: Problem) -> Finding:
     return from_problem(problem, State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN)
 
 
-def _not_run(check: Check, why: str, state: State = State.NOT_RUN) -> Finding:
-    return Finding("LSA908", state, check.title, f"Not looked at: {why}", check=check.id)
+def _not_run(check: Check, why: str, state: State = State.NOT_RUN, because: str = "") -> Finding:
+    told = f"Not looked at: {why or f'because of {because}'}"
+    return Finding("LSA908", state, check.title, told, check=check.id, because=because)
 
 
 def _late(check: Check, limit: float) -> Finding:

@@ -51,6 +51,7 @@ class Finding:
         duration_s: seconds that the check took.
         since: when it was seen in this state first (ISO 8601, UTC); empty where that is not known.
         suppressed: why it does not count; None where it does.
+        because: of what was not looked at, the id of the finding that stands in the way.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Finding:
     duration_s: float = 0.0
     since: str = ""
     suppressed: Suppressed | None = None
+    because: str = ""
 
     def __post_init__(self) -> None:
         """Its commands meet the cluster that it is about; what others said is tamed."""

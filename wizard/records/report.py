@@ -158,6 +158,7 @@ def _finding(finding: Finding, area: str) -> dict[str, Any]:
         **finding.as_json(),
         "duration_s": round(finding.duration_s, 3),
         "since": finding.since,
+        "because": finding.because,
         "suppressed": hidden and {"reason": hidden.reason, "until": hidden.until},
     }
 

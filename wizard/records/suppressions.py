@@ -133,12 +133,30 @@ def suppressed(
     marked = tuple(
         replace(area, findings=tuple(_marked(area.findings, valid, used))) for area in areas
     )
-    left = {it.id for area in areas for it in area.findings} & NOT_LOOKED
+    marked = _with_dependents(marked)
+    left = {it.id for area in marked for it in area.findings if not it.suppressed} & NOT_LOOKED
     told = [_expired(it) for it in several if it.until and today > it.until]
     if whole and not left:
         told += [_unused(it) for at, it in enumerate(valid) if at not in used]
     own = (Area("suppressions", "The suppressions", tuple(told)),) if told else ()
     return (*marked, *own)
+
+
+def _with_dependents(areas: tuple[Area, ...]) -> tuple[Area, ...]:
+    """What was not looked at because of a suppressed finding alone does not count either."""
+    found = [it for area in areas for it in area.findings]
+    counting = {it.id for it in found if not it.suppressed}
+    why = {it.id: it.suppressed for it in found if it.suppressed and it.id not in counting}
+    return tuple(
+        replace(
+            area,
+            findings=tuple(
+                replace(it, suppressed=why[it.because]) if it.because in why else it
+                for it in area.findings
+            ),
+        )
+        for area in areas
+    )
 
 
 def _marked(
