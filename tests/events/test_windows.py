@@ -129,3 +129,12 @@ def test_a_stop_is_seen_while_a_window_is_waited_for() -> None:
         server.delay = 5
         with pytest.raises(Enough):
             list(reading(server, 1, look=look))
+
+
+def test_cursors_that_never_work_are_done_without() -> None:
+    given = rows(2000, END - timedelta(days=1), END)
+    with serving(given) as server:
+        server.fault = lambda query: "dead" if "cursor" in query else None
+        found = list(reading(server, 1))
+    uids = [event.uid for it in found for event in it.events]
+    assert sorted(uids) == sorted(row["id"] for row in given)

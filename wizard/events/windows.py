@@ -1,12 +1,12 @@
 """All events of a range: windows of a day, several at a time, each in order and given once.
 
 Each window has a chain of cursors of its own, so that no start time stays behind for long and a
-dead cursor costs one window. A window with too many events for memory is cut into smaller ones.
+dead cursor costs one window: that is read again in parts, whose chains are shorter. So is one with
+too many events for memory.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,8 +26,6 @@ CUTS = 4
 NARROWEST = timedelta(seconds=1)
 DEAD = ("LSA820", "LSA825")
 """What a server says of a cursor that it does not know any more (400, 422)."""
-LIVES = 4
-"""How often a window is begun."""
 LOOK = 0.2
 """Seconds between two looks whether a stop was asked for."""
 
@@ -41,16 +39,8 @@ class Window:
     repeated: int = 0
 
 
-class _Crowded(Exception):
-    """More events than memory is for: the window is read in parts."""
-
-
-class _Dead(Exception):
-    """The cursor is not known any more."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.what)
-        self.problem = problem
+class _Cut(Exception):
+    """The window is read in parts: it has more events than memory is for, or its cursor died."""
 
 
 class Windows:
@@ -91,7 +81,7 @@ class Windows:
             span, future = under_way.popleft()
             try:
                 window = self._result(future)
-            except _Crowded:
+            except _Cut:
                 part = (span.end - span.start) / CUTS
                 parts = days(span, longest=part)[:: self._step]
                 under_way.extendleft(reversed([self._start(it) for it in parts]))
@@ -119,22 +109,12 @@ class Windows:
 
         def run() -> None:
             try:
-                future.set_result(self._read(span))
+                future.set_result(self._chain(span))
             except BaseException as error:  # noqa: BLE001 - raised again by who waits for it
                 future.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
         return span, future
-
-    def _read(self, span: Range) -> Window:
-        """One window; again from its beginning where its cursor has died."""
-        for _ in range(LIVES - 1):
-            with contextlib.suppress(_Dead):
-                return self._chain(span)
-        try:
-            return self._chain(span)
-        except _Dead as dead:
-            raise dead.problem from None
 
     def _chain(self, span: Range) -> Window:
         known: dict[str, Event] = {}
@@ -147,10 +127,10 @@ class Windows:
                 for event in page.events:
                     known.setdefault(event.uid, event)
                 if len(known) > CROWDED and cut:
-                    raise _Crowded
+                    raise _Cut
         except Problem as problem:
-            if pages and problem.id in DEAD:
-                raise _Dead(problem) from None
+            if pages and problem.id in DEAD and cut:
+                raise _Cut from None
             raise
         events = sorted(known.values(), reverse=self._step < 0)
         return Window(span, events, came - len(known))
