@@ -424,12 +424,15 @@ def look_for(
     from wizard.systems.release.discovery import discover
 
     cluster = Cluster.connect(target.kubeconfig, target.context, limit=target.connect_limit)
-    try:
-        helm = Helm.find(
+
+    def helm() -> Helm:
+        return Helm.find(
             kubeconfig=target.kubeconfig,
             context=cluster.context or None,
             connect_limit=target.connect_limit,
         )
+
+    try:
         seen = discover(helm, cluster, namespace)
     except Problem:
         return (), ""

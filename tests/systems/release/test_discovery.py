@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from wizard.engine.answers import Answers
 from wizard.practice.cluster import PracticeCluster
 from wizard.settings import settings_from, target_from
 from wizard.systems.access import Systems
+from wizard.systems.release.records import newest_of_each
 
 NO_NAMES = {"LANGSMITH_AUDIT_NAMESPACE": "", "LANGSMITH_AUDIT_RELEASE": ""}
 MOVED = {
@@ -72,6 +74,37 @@ def test_the_only_one_is_taken_by_looking(cluster, run, helm) -> None:
     lists = {one.namespace for one in cluster.kubernetes.requests if one.resource == "secrets"}
     assert lists == {"", "langsmith"}
     assert writes(cluster) == []
+
+
+class TestInANamespace:
+    def test_no_helm_is_started(self, cluster, monkeypatch, tmp_path) -> None:
+        told = {"LANGSMITH_AUDIT_NAMESPACE": "langsmith", "PATH": str(tmp_path)}
+        found = place(cluster, monkeypatch, **told)
+        words = "found by looking, the only LangSmith in namespace langsmith"
+        assert found == ["langsmith", "langsmith", words]
+
+    def test_what_is_kept_is_told_as_helm_lists_it(self, cluster, monkeypatch, systems) -> None:
+        install(cluster, "eval", "langsmith", RENAMED)
+        again = ("langchain/langsmith", "--version", "0.12.33", "--no-hooks")
+        cluster.run_helm("upgrade", "eval", *again, "--reuse-values")
+        cluster.run_helm("uninstall", "eval", "--keep-history", "--no-hooks")
+        kept = newest_of_each(systems.cluster, "langsmith") or []
+        assert [(it.name, it.revision, it.status) for it in kept] == [
+            ("eval", 2, "uninstalled"),
+            ("langsmith", 1, "deployed"),
+        ]
+        listed = systems.helm.releases("langsmith")
+        assert [replace(it, updated="") for it in kept] == [
+            replace(it, updated="") for it in listed
+        ]
+
+    def test_helm_is_asked_where_a_record_cannot_be_read(self, cluster, systems) -> None:
+        name = "sh.helm.release.v1.langsmith.v1"
+        broken = {"data": {"release": "bm90aGluZw=="}}
+        someone = cluster.kubernetes.acting_as("kubectl-edit")
+        someone.patch("Secret", "langsmith", name, broken)
+        assert newest_of_each(systems.cluster, "langsmith") is None
+        assert newest_of_each(systems.cluster, "elsewhere") == []
 
 
 class TestWhereNotEverythingMayBeRead:

@@ -1,16 +1,16 @@
 """Which LangSmith releases the user can see: by helm, and by labels where there is no release.
 
 One `helm list` over all namespaces where that is allowed. Otherwise the namespaces whose Secrets
-may be listed, else the context's own. A chart that was deployed without helm (as Argo CD does) has
-no release; its objects carry `helm.sh/chart: langsmith-<version>` all the same, and are read by
-their labels.
+may be listed, else the context's own, and what helm keeps there is read through the API. A chart
+that was deployed without helm (as Argo CD does) has no release; its objects carry
+`helm.sh/chart: langsmith-<version>` all the same, and are read by their labels.
 
 With `--gitops` the live backend is the truth, not the release.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
@@ -26,6 +26,7 @@ from wizard.systems.kubernetes.cluster import (
     STATEFULSETS,
 )
 from wizard.systems.release.manifest import CHART
+from wizard.systems.release.records import newest_of_each
 
 if TYPE_CHECKING:
     from wizard.systems.helm.client import Helm
@@ -65,14 +66,14 @@ class Discovery:
     looked: str
 
 
-def discover(helm: Helm, cluster: Cluster, namespace: str | None = None) -> Discovery:
+def discover(helm: Callable[[], Helm], cluster: Cluster, namespace: str | None = None) -> Discovery:
     """The LangSmith releases of a namespace, or of all that may be read.
 
     Raises:
         Problem: neither helm nor the cluster could be asked.
     """
     namespaces, looked = _where(cluster, namespace)
-    rows = [row for name in namespaces for row in _releases(helm, name)]
+    rows = [row for name in namespaces for row in _releases(helm, cluster, name)]
     found = [
         Found(row.namespace, row.name, row.chart_version, row.status)
         for row in rows
@@ -82,10 +83,13 @@ def discover(helm: Helm, cluster: Cluster, namespace: str | None = None) -> Disc
     return Discovery(tuple(sorted(set(found), key=lambda it: (it.namespace, it.release))), looked)
 
 
-def _releases(helm: Helm, namespace: str | None) -> list[Release]:
+def _releases(helm: Callable[[], Helm], cluster: Cluster, namespace: str | None) -> list[Release]:
     """helm's releases; none where its records may not be read: the labels tell, then."""
+    kept = newest_of_each(cluster, namespace) if namespace else None
+    if kept is not None:
+        return kept
     try:
-        return helm.releases(namespace)
+        return helm().releases(namespace)
     except Problem as problem:
         if problem.id != "LSA117":
             raise

@@ -31,6 +31,8 @@ KEPT_IN: Mapping[str, Resource] = {
 """Where helm keeps its records, by `HELM_DRIVER`; any other one keeps them outside the cluster."""
 AT_ONCE = 8
 """Records that are read at the same time."""
+MOST_RELEASES = 8
+"""Of more releases in one namespace helm is asked, which reads all their revisions."""
 
 
 def kept_in() -> Resource | None:
@@ -69,6 +71,28 @@ def stored_revisions(cluster: Cluster, namespace: str, release: str) -> tuple[St
         return tuple(sorted(map(_read, found), key=lambda it: it.revision))
     except (Problem, KeyError, ValueError):
         return ()
+
+
+def newest_of_each(cluster: Cluster, namespace: str) -> list[Release] | None:
+    """The newest revision of each release of a namespace; None where helm has to be asked."""
+    resource = kept_in()
+    if resource is None:
+        return None
+    newest: dict[str, Stored] = {}
+    try:
+        for each in cluster.metadata(resource, namespace, labels="owner=helm"):
+            name, stored = str(each["labels"]["name"]), _read(each)
+            if name not in newest or newest[name].revision < stored.revision:
+                newest[name] = stored
+    except (Problem, KeyError, ValueError):
+        return None
+    if len(newest) > MOST_RELEASES:
+        return None
+    records = {name: record_of(cluster, namespace, name, newest[name].revision) for name in newest}
+    found = [
+        it.release for name, it in records.items() if it and _tells_of(newest[name], it.release)
+    ]
+    return found if len(found) == len(newest) else None
 
 
 def _read(metadata: Mapping[str, Any]) -> Stored:
