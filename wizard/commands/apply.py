@@ -17,6 +17,7 @@ from wizard.engine.propose import ask_for_missing
 from wizard.engine.run import Onboarding, ask_for_key
 from wizard.formats import check
 from wizard.formats.plan import header_rows, verdict
+from wizard.planning import causes
 from wizard.planning.approval import applied_before, mark, refuse_unfit, settings_of
 from wizard.planning.differences import (
     Difference,
@@ -207,9 +208,10 @@ class Application(Onboarding):
 
     def _refuse_moved(self, systems: Systems, found: tuple[Difference, ...]) -> None:
         if found:
-            count = f"{len(found)} thing{'s are' if len(found) != 1 else ' is'}"
-            told = attributed(systems, self._plan, found)
-            refusal = moved(told, "LSA920", f"{count} not as planned", systems.release.on)
+            whose = attributed(systems, self._plan, found)
+            why = causes.cause(self._plan, whose)
+            table = causes.told(self._plan, whose)
+            refusal = moved(table, "LSA920", why, systems.release.on)
             way = f"{BACK}; plan --compare shows what differs"
             raise refusal.but(next_step=way) if self._left.begun else refusal
 

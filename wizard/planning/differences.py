@@ -423,7 +423,7 @@ WIDEST = (90, 60, 60)
 
 def moved(differences: Sequence[Difference], id: str, title: str, subject: str) -> Problem:
     """The refusal that shows what is not as planned, as a table."""
-    rows = [("what", "planned", "now", "changed by")]
+    rows = [("what", "approved", "now", "changed by")]
     rows += [(it.what, it.planned, it.now, it.who or "(not told)") for it in differences]
     widths = [min(max(len(row[at]) for row in rows), most) for at, most in enumerate(WIDEST)]
     lines = [
