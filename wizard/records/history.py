@@ -25,6 +25,7 @@ from wizard.records.findings import Finding, State
 from wizard.records.report import Area, Report
 from wizard.records.state import Lock, made_private, refuse_foreign, told_as_problem
 
+LEFT = (State.SKIP, State.NOT_RUN)
 KEPT, ROOM = 2_000, 200
 """Lines that are kept, and how many more there may be until the oldest go."""
 LARGEST = 4_000_000
@@ -99,12 +100,16 @@ def remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
 
 
 def changed(report: Report) -> Report:
-    """The report with those findings alone that were otherwise, or not there, a check before."""
+    """The report with those findings alone that were otherwise, or not there, a check before.
+
+    What was not looked at has not changed: of that nothing is known.
+    """
     now = _text(report.checked_at)
-    areas = (
-        Area(it.name, it.title, tuple(f for f in it.findings if f.since in ("", now)))
-        for it in report.areas
-    )
+
+    def new(finding: Finding) -> bool:
+        return finding.since in ("", now) and finding.state not in LEFT
+
+    areas = (Area(it.name, it.title, tuple(filter(new, it.findings))) for it in report.areas)
     return replace(report, areas=tuple(areas))
 
 
@@ -135,8 +140,7 @@ def _dated(report: Report, before: Mapping[str, Any]) -> Report:
 
 def _states(report: Report) -> dict[str, tuple[str, str]]:
     """What was looked at; what was not keeps what is known of it."""
-    left = (State.SKIP, State.NOT_RUN)
-    return {_key(it): (it.state.value, it.since) for it in report.findings if it.state not in left}
+    return {_key(it): (it.state.value, it.since) for it in report.findings if it.state not in LEFT}
 
 
 def _text(moment: datetime) -> str:
