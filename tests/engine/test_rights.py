@@ -237,7 +237,7 @@ def test_the_role_view_sees_what_it_may(cluster, run, named) -> None:
     report = answer.stdout
     told = {
         id: [(it["id"], it["state"]) for it in found_by(report, id)]
-        for id in ("LSA101", "LSA401", "LSA591", "LSA791", "LSA891")
+        for id in ("LSA101", "LSA401", "LSA560", "LSA591", "LSA791", "LSA891")
     }
     assert told["LSA101"] == [("LSA101", "pass")]
     assert [it["id"] for it in found_by(report, "LSA181")] == ["LSA117"]
@@ -246,8 +246,9 @@ def test_the_role_view_sees_what_it_may(cluster, run, named) -> None:
     assert "AUDIT_LOGS_ENABLED=true" in found_by(report, "LSA401")[0]["evidence"]
     (pods,) = found_by(report, "LSA691")
     assert any("langsmith-backend-" in line for line in pods["evidence"])
-    assert told["LSA591"] == [("LSA207", "unknown")]
-    assert "get secrets" in found_by(report, "LSA591")[0]["message"]
+    assert told["LSA560"] == [("LSA207", "unknown")]
+    assert "get secrets" in found_by(report, "LSA560")[0]["message"]
+    assert told["LSA591"] == [("LSA908", "not-run")]
     assert {state for _, state in told["LSA791"] + told["LSA891"]} <= {"unknown", "not-run"}
 
 
