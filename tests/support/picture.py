@@ -11,7 +11,7 @@ from terminal import CONFIRM, ENTER, SPACE, YES, Terminal, bare
 
 from wizard.practice.cluster import PracticeCluster
 
-FILE = Path(__file__).parent.parent.parent / "docs" / "wizard.svg"
+FILE = Path(__file__).parent.parent.parent / "templates" / "docs" / "wizard.svg"
 COLUMNS = 96
 SECONDS = 5
 """How long each screen is shown."""
