@@ -186,7 +186,7 @@ def report_of(document: Mapping[str, Any], name: str) -> Report:
 
 
 def _finding_of(told: Mapping[str, Any]) -> Finding:
-    names = ("id", "subject", "message", "next_step", "check", "duration_s", "since")
+    names = ("id", "subject", "message", "next_step", "check", "duration_s", "since", "because")
     hidden = told["suppressed"]
     return Finding(
         **{name: told[name] for name in names},
