@@ -14,7 +14,9 @@ from leftovers import OURS
 
 from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Problem
+from wizard.records.changes import Change
 from wizard.settings import settings_from, target_from
+from wizard.steps.procedure import STEPS
 from wizard.systems.access import Systems
 from wizard.systems.calls import LOGGER
 from wizard.systems.helm.records import Upgrade
@@ -67,6 +69,25 @@ def test_a_run_starts_few_helms_and_reads_the_backend_once_a_look(
     records = [f"sh.helm.release.v1.langsmith.v{number}" for number in (1, 2)]
     assert [readings(cluster, "secrets", it) for it in records] == [1, 1]
     assert readings(cluster) <= 11  # three looks, and before, while and after it rolls
+
+
+def test_what_an_upgrade_will_want_of_helm_is_read_ahead(
+    systems: Systems, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systems.read_ahead(("chart", "rendering"))
+    monkeypatch.setattr(systems.helm, "binary", tmp_path / "no-helm")
+    assert [it.step for it in proposed(systems)] == ["values_file", "helm_upgrade"]
+    systems.forget()
+    with pytest.raises(Problem):
+        proposed(systems)
+
+
+def proposed(systems: Systems) -> list[Change]:
+    """What the first three steps propose."""
+    changes: list[Change] = []
+    for step in STEPS[:3]:
+        changes += filter(None, [step.propose(systems, changes)])
+    return changes
 
 
 @pytest.mark.parametrize("systems", ["helm3", "helm4"], indirect=True)

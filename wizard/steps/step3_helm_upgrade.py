@@ -51,7 +51,7 @@ class HelmUpgrade(Step):
         *FOLLOW,
         *HELM,
     )
-    ahead: ClassVar[tuple[str, ...]] = ("workload",)
+    ahead: ClassVar[tuple[str, ...]] = ("workload", "chart", "rendering")
     by_helm: ClassVar[bool] = True
     rolls: ClassVar[bool] = True
     offers_way_back: ClassVar[bool] = True

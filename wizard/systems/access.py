@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
-from wizard.settings import Target
+from wizard.settings import STORED, Target
 from wizard.systems.langsmith.asking import Asking, agreed, sound
 from wizard.systems.release.look import ReleaseLook
 
@@ -255,8 +255,9 @@ class Systems(ReleaseLook):
     def renderings(self, upgrade: Upgrade, edited: tuple[Path, bytes] | None) -> tuple[str, str]:
         """The chart as the upgrade would render it, twice: what is not the same never is.
 
-        A rendering that is to the letter the same as at an earlier look, from the same files, is
-        not made once more. `edited` gives other bytes for one of the values files.
+        They are made once a look. A rendering that is to the letter the same as at an earlier look,
+        from the same files, is not made once more. `edited` gives other bytes for one of the values
+        files.
 
         Raises:
             Problem: the chart cannot be rendered with these values.
@@ -264,13 +265,18 @@ class Systems(ReleaseLook):
         helm = self.helm
         files = dict(self.values_layers) | (dict([edited]) if edited else {})
         given = upgrade.chart, upgrade.version, *files.items()
-        if self._rendered[0] == given:
+        kept = self.known("renderings")
+        if kept and kept[0] == given:
+            new, again = kept[1:]
+        elif self._rendered[0] == given:
             new = helm.template(upgrade, edited)
-            return new, new if new == self._rendered[1] else helm.template(upgrade, edited)
-        with ThreadPoolExecutor(2) as both:
-            new, again = both.map(lambda _: helm.template(upgrade, edited), range(2))
-        if new == again:
-            self._rendered = given, new
+            again = new if new == self._rendered[1] else helm.template(upgrade, edited)
+        else:
+            with ThreadPoolExecutor(2) as both:
+                new, again = both.map(lambda _: helm.template(upgrade, edited), range(2))
+            if new == again:
+                self._rendered = given, new
+        self._kept["renderings"] = given, new, again
         return new, again
 
     def read_ahead(self, what: Iterable[str]) -> None:
@@ -365,8 +371,30 @@ AHEAD: Mapping[str, Callable[[Systems], object]] = {
     "server_version": lambda systems: systems.server_version,
     "quotas": lambda systems: systems.quotas,
     "table": lambda systems: systems.audit_state,
+    "chart": lambda systems: [
+        systems.chart_facts(it.chart, it.version) for it in _upgrade(systems)
+    ],
+    "rendering": lambda systems: [_render(systems, it) for it in _upgrade(systems)],
 }
 """What can be read ahead."""
+
+
+def _upgrade(systems: Systems) -> Iterator[Upgrade]:
+    """The upgrade that lacking variables will want, where no more is asked for than that."""
+    target = systems.target
+    more = target.gitops or target.repository or target.chart_version or target.chart == STORED
+    if target.values and systems.lacking and not more:
+        from wizard.systems.helm.records import Upgrade
+
+        release = systems.release
+        at = release.name, release.namespace, target.chart, release.chart_version
+        yield Upgrade(*at, target.values)
+
+
+def _render(systems: Systems, upgrade: Upgrade) -> tuple[str, str]:
+    layered = systems.values_edit
+    pending = layered.edit.outcome in ("insert", "update")
+    return systems.renderings(upgrade, (layered.path, layered.edit.data) if pending else None)
 
 
 def _import_ahead() -> None:
