@@ -97,7 +97,7 @@ ANSWERS = [
     ("hpa", Answer(PLAN, 6)),
     ("keda", Answer(PLAN, 6)),
     ("one-replica", Answer(PLAN, 6)),
-    ("budget-one-replica", Answer(CHECK, 3, ("LSA173",))),
+    ("budget-one-replica", Answer(PLAN, 6, ("LSA173",))),
     ("no-load-balancer", Answer(PLAN, 6, ("LSA170",), helms=(3,))),
     ("no-load-balancer", Answer(PLAN, 6, ("-LSA170",), helms=(4,))),
     ("on-delete", Answer(PLAN, 6)),
