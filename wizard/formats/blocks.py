@@ -6,6 +6,7 @@ A format for people draws the blocks; one for machines takes `document`, or the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from wizard.problems import Exit
@@ -174,7 +175,7 @@ def told(finding: Finding) -> Iterator[str]:
     """What a finding rests on, since when it is so, and why it does not count."""
     yield from finding.evidence
     if finding.since and finding.state in (State.FAIL, State.UNKNOWN, State.WARN):
-        yield f"so since {finding.since.replace('T', ' ').replace('+00:00', ' UTC')}"
+        yield f"so since {datetime.fromisoformat(finding.since):%Y-%m-%d %H:%M:%S} UTC"
     if finding.suppressed:
         until = f", until {finding.suppressed.until}" if finding.suppressed.until else ""
         yield f"suppressed{until}: {finding.suppressed.reason}"

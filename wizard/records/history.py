@@ -144,7 +144,7 @@ def _states(report: Report) -> dict[str, tuple[str, str]]:
 
 
 def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
+    return moment.isoformat(timespec="milliseconds")
 
 
 @contextlib.contextmanager

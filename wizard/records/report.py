@@ -129,7 +129,7 @@ class Report:
         return {
             "schema_version": SCHEMA,
             "tool": {"name": "langsmith-audit", "version": __version__},
-            "checked_at": self.checked_at.isoformat(timespec="seconds"),
+            "checked_at": self.checked_at.isoformat(timespec="milliseconds"),
             "duration_s": round(self.duration_s, 3),
             "target": dict(self.target),
             "exit_code": int(self.exit),
