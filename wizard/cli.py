@@ -15,7 +15,7 @@ from wizard.problems import Exit, Problem
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from wizard.options import Option
 
@@ -28,8 +28,9 @@ class Command(NamedTuple):
 
     `shared` says whether it takes the options that tell the target, `reaching` whether only those
     that say how to reach it, and `reads` whether those of a change are left out of its help (they
-    are taken all the same: one line of options serves every command). The module may have
-    `add_arguments(parser)` for options of its own; those of a shared one's name are in `own`.
+    are taken all the same: one line of options serves every command). The module has
+    `add_arguments(parser)`, unless it has no `options` of its own: then its help goes without.
+    Own options of a shared one's name are in `own`.
     With `ahead` the database's driver is imported beside the command, in a process of its own.
     """
 
@@ -40,10 +41,13 @@ class Command(NamedTuple):
     reads: bool = False
     own: tuple[str, ...] = ()
     ahead: bool = False
+    options: bool = True
 
 
 COMMANDS: dict[str, Command] = {
-    "run": Command("the wizard: look, ask, change, confirm", "wizard.commands.run", shared=True),
+    "run": Command(
+        "the wizard: look, ask, change, confirm", "wizard.commands.run", shared=True, options=False
+    ),
     "plan": Command("the dry run: every change, none made", "wizard.commands.plan", shared=True),
     "show": Command("a plan as it was made, offline", "wizard.commands.show"),
     "apply": Command(
@@ -221,10 +225,8 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     parser = Parser(name, command.help)
     if command.shared:
         add_shared(parser, reaching=command.reaching, reads=command.reads, without=command.own)
-    module = importlib.import_module(command.module)
-    own: Callable[[argparse.ArgumentParser], None] | None = getattr(module, "add_arguments", None)
-    if own:
-        own(parser)
+    if command.options:
+        importlib.import_module(command.module).add_arguments(parser)
     _as_elsewhere(parser)
     return parser
 
