@@ -393,7 +393,8 @@ def test_another_target_tool_or_chart_is_named(
 def test_without_the_uids_another_address_is_another_target(cluster, run, apply, tmp_path) -> None:
     cluster.kubernetes.faults.forbid("get", "namespaces")
     plan = tmp_path / "plan.json"
-    assert run("plan", "--all", "-o", str(plan)).returncode == 0
+    made = run("plan", "--all", "-o", str(plan))
+    assert made.returncode == 0, made.stdout
     named = cluster.kubeconfig.read_text().replace("127.0.0.1", "localhost")
     cluster.kubeconfig.write_text(named)
     answer = apply(str(plan))

@@ -293,7 +293,7 @@ def test_the_run_that_was_left_is_told_with_what_it_changed(cluster):
         shown = terminal.wait_for("What is to become of it?")
         assert re.search(r"! Run \S+ was left unfinished \(changed: values_file\)", shown)
         terminal.send(ENTER)
-        assert "2. The values file  already right" in terminal.wait_for(CONFIRM)
+        assert re.search(r"✓ 2 The values file +The values give", terminal.wait_for(CONFIRM))
         terminal.send(CTRL_C)
         assert terminal.end() == 8
     with Terminal(env=told(cluster)) as terminal:

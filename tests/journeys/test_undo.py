@@ -180,7 +180,7 @@ def test_what_is_skipped_is_said_and_comes_back_with_the_next_undo(cluster, run)
     assert set(of(cluster)[0]["changed"]) == {"values_file", "organizations"}
     part = run(*UNDO, "--skip", "values_file")
     assert part.returncode == 0, part.stderr
-    assert "Put back, but for what was skipped: values_file" in part.stderr
+    assert "Put back, but for what was skipped: values_file" in part.stdout
     assert configs(cluster) == before
     assert cluster.values.read_bytes() == edited
     assert of(cluster)[-1]["state"] != "undone"
@@ -369,7 +369,7 @@ def test_an_undo_says_what_a_trigger_has_changed_for_good(cluster, run, triggere
     assert "changed in these rows by the database itself: updated_at" in made.stderr
     undone = run(*UNDO)
     assert undone.returncode == 0, undone.stderr
-    assert " ".join(undone.stderr.split()).endswith(
+    assert " ".join(undone.stdout.split()).endswith(
         "Done: everything is as it was before the run, but for updated_at of the organizations, "
         "which the database itself changes."
     )
@@ -391,4 +391,4 @@ def test_what_else_a_trigger_changes_needs_a_consent(cluster, run, triggered) ->
     refused(cluster, run(*UNDO), 3, "LSA588", "version", NOTHING)
     undone = run(*UNDO, "--accept-trigger")
     assert undone.returncode == 0, undone.stderr
-    assert "but for updated_at, version of the organizations" in " ".join(undone.stderr.split())
+    assert "but for updated_at, version of the organizations" in " ".join(undone.stdout.split())

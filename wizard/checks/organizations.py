@@ -12,7 +12,7 @@ from wizard.steps.organizations import by_hand
 from wizard.steps.procedure import the_step
 from wizard.steps.server_default import on_by_default
 
-ROWS = the_step("organizations")
+ROWS, API = the_step("organizations"), the_step("audit_api")
 
 
 def stored(sight: Sight) -> Iterator[Finding]:
@@ -48,7 +48,8 @@ def none_off(sight: Sight) -> Finding:
         f"{counted(off, 'shared organization')} {have} a stored false, which wins over all else"
     )
     step = "turn them on where that is wanted: langsmith-audit run --only-off"
-    return Finding("LSA561", State.WARN, _all(sight), message, (), step)
+    state = State.INFO if sight.systems.target.selection.ids else State.WARN
+    return Finding("LSA561", state, _all(sight), message, (), step)
 
 
 def shapes(sight: Sight) -> Finding:
@@ -126,5 +127,5 @@ CHECKS = (
     Check("LSA561", "no organization has a stored false", none_off, (), TABLE, ROWS.name),
     Check("LSA562", "every config is an object", shapes, (), TABLE, ROWS.name),
     Check("LSA563", "those without a value have them on", by_default, (), TABLE, ROWS.name),
-    Check("LSA564", "the server's word is what is stored", agrees, (), TABLE, ROWS.name),
+    Check("LSA564", "the server's word is what is stored", agrees, (), TABLE, API.name),
 )

@@ -59,6 +59,8 @@ def supported(sight: Sight) -> Finding:
 def failures(sight: Sight) -> Finding:
     """No revision that is kept has failed."""
     release = sight.systems.release
+    if not release.revision:
+        return Finding("LSA183", State.SKIP, release.on, "There is no helm release to have failed")
     if sight.systems.unread:
         raise sight.systems.unread
     kept = sight.systems.kept_revisions or sight.systems.history
@@ -74,7 +76,10 @@ def failures(sight: Sight) -> Finding:
 
 def hooks(sight: Sight) -> Finding:
     """The hooks of the deployed revision succeeded."""
-    release, ran = sight.systems.release, sight.systems.hooks_ran
+    release = sight.systems.release
+    if not release.revision:
+        return Finding("LSA184", State.SKIP, release.on, "There is no helm release to run hooks")
+    ran = sight.systems.hooks_ran
     if sight.systems.unread:
         raise sight.systems.unread
     if ran is None:
@@ -118,6 +123,9 @@ def by_hand(sight: Sight) -> Finding:
     by = writers(sight.systems.workload.live(), backend.container, WANTED)
     if not by:
         return passed("LSA187", subject, "Neither variable was set by hand")
+    if sight.systems.target.gitops:
+        message = "Both variables are of whoever drives the backend, as --gitops says"
+        return Finding("LSA187", State.SKIP, subject, message)
     lines = tuple(f"{name} is set by field manager {manager}" for name, manager in by.items())
     message = "A variable was set by hand: the next helm upgrade may take it away, or be refused"
     step = "put it into the values file, and upgrade: langsmith-audit run"

@@ -47,7 +47,10 @@ def version(sight: Sight) -> Finding:
     """The cluster is of a version that the chart takes."""
     told = sight.systems.server_version
     subject = f"API server {sight.systems.cluster.server}"
-    wanted = sight.systems.wanted_kubernetes
+    try:
+        wanted = sight.systems.wanted_kubernetes
+    except Problem:  # of the release, where it is told
+        wanted = None
     if wanted is None:
         message = f"Kubernetes {told}; which versions the chart takes cannot be read"
         return Finding("LSA232", State.INFO, subject, message)

@@ -13,7 +13,7 @@ from wizard.records.plan import Plan
 
 MOST = 4
 """Causes that the first line names."""
-WIDEST = 120
+WIDEST, BEFORE = 300, 30
 """Characters of a cell; a file or a command that is longer is compared elsewhere."""
 _ROW = re.compile(r"(?P<name>.+) \((?P<id>[0-9a-f-]{36})\): ")
 
@@ -27,10 +27,12 @@ def names_of(plan: Plan) -> Mapping[str, str]:
 def told(plan: Plan, differences: Iterable[Difference]) -> tuple[Difference, ...]:
     """The differences for a table: names beside ids, a line each, none endless."""
     names = names_of(plan)
-    return tuple(
-        replace(it, what=_named(it.what, names), planned=_cell(it.planned), now=_cell(it.now))
-        for it in differences
-    )
+    return tuple(_told(it, names) for it in differences)
+
+
+def _told(it: Difference, names: Mapping[str, str]) -> Difference:
+    planned, now = _cells(it.planned, it.now)
+    return replace(it, what=_named(it.what, names), planned=planned, now=now)
 
 
 def cause(plan: Plan, differences: Sequence[Difference]) -> str:
@@ -64,6 +66,12 @@ def _named(what: str, names: Mapping[str, str]) -> str:
     return f"{what} ({name})" if name else what
 
 
-def _cell(text: str) -> str:
-    line = " ".join(text.replace("\\n", " ").split())
-    return line if len(line) <= WIDEST else line[: WIDEST - 1] + "…"
+def _cells(planned: str, now: str) -> tuple[str, str]:
+    """Both on one line; where one is too long, from a little before they differ."""
+    lines = [" ".join(text.replace("\\n", " ").split()) for text in (planned, now)]
+    if max(map(len, lines)) > WIDEST:
+        alike = next((at for at, (a, b) in enumerate(zip(*lines, strict=False)) if a != b), 0)
+        start = alike - BEFORE
+        lines = ["…" + line[start:] if start > 0 else line for line in lines]
+    one, other = (line if len(line) <= WIDEST else line[: WIDEST - 1] + "…" for line in lines)
+    return one, other

@@ -103,7 +103,8 @@ def test_a_failed_release_is_asked_about_in_a_terminal(cluster) -> None:
     stage(cluster, SCENARIOS["failed-upgrade"])
     with Terminal(env=told(cluster)) as terminal:
         shown = terminal.wait_for("Upgrade the failed release again?")
-        assert "LSA151" in shown
+        assert "The last operation on the release failed:" in shown
+        assert "hook Job langsmith-backend-migrations: failed" in shown
         terminal.send("n" + ENTER)
         assert terminal.end() == 8
     assert "langsmith 2 failed" in revisions(cluster)

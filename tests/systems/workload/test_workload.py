@@ -158,7 +158,7 @@ def test_pods_that_are_leaving_are_told_as_such(
     assert (status.done, status.old, len(status.pods)) == (True, 0, 4)
     assert status.counts == "2 of 2 updated, 2 available, 0 old, 2 leaving"
     assert max(one.old for one in seen) == 2
-    told = run("check").stdout
+    told = run("check", "-v").stdout
     lines = [line.split(": ")[1] for line in told.splitlines() if f"pod {NAME}-" in line]
     states = [line.split(",")[0] for line in lines]
     assert states == ["ready", "ready", "leaving", "leaving"]

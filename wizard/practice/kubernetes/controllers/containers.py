@@ -367,7 +367,6 @@ def _created(pod: Json, one: Json) -> None:
             run = _digest(pod["metadata"]["uid"], one["name"], str(one["restartCount"]))
             one["containerID"] = f"containerd://{run}"
             one["resources"] = clone(container.get("resources") or {})
-            one["user"] = {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}}
 
 
 def _container(container: Json, reason: str) -> Json:
