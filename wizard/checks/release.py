@@ -59,10 +59,10 @@ def supported(sight: Sight) -> Finding:
 def failures(sight: Sight) -> Finding:
     """No revision that is kept has failed."""
     release = sight.systems.release
-    if not release.revision:
-        return Finding("LSA183", State.SKIP, release.on, "There is no helm release to have failed")
     if sight.systems.unread:
         raise sight.systems.unread
+    if not release.revision:
+        return Finding("LSA183", State.SKIP, release.on, "There is no helm release to have failed")
     kept = sight.systems.kept_revisions or sight.systems.history
     failed = [it.revision for it in kept if it.status == "failed"]
     if not failed:
@@ -77,11 +77,11 @@ def failures(sight: Sight) -> Finding:
 def hooks(sight: Sight) -> Finding:
     """The hooks of the deployed revision succeeded."""
     release = sight.systems.release
+    if sight.systems.unread:
+        raise sight.systems.unread
     if not release.revision:
         return Finding("LSA184", State.SKIP, release.on, "There is no helm release to run hooks")
     ran = sight.systems.hooks_ran
-    if sight.systems.unread:
-        raise sight.systems.unread
     if ran is None:
         message = "How the chart's hooks ended is not told: helm keeps its records elsewhere"
         return Finding("LSA184", State.INFO, release.on, message)

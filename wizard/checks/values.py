@@ -119,11 +119,11 @@ def kept(sight: Sight) -> Finding:
     if not systems.target.values:
         message = "Not asked: no values file was named (-f FILE)"
         return Finding("LSA385", State.SKIP, "values files", message)
+    if systems.unread:
+        raise systems.unread
     if not systems.release.revision:
         message = "There is no helm release to compare the files with"
         return Finding("LSA385", State.SKIP, systems.release.on, message)
-    if systems.unread:
-        raise systems.unread
     from wizard.steps.upgrade.drift import drift
 
     found = drift(systems.deployed_values, systems.given_values)
