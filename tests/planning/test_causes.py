@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from wizard.planning.causes import cause, told
+from wizard.planning.causes import WIDEST, cause, told
 from wizard.planning.differences import Difference
 
 ID = "c2a95e17-7d34-4b8f-b6e1-0f4d8a6c3b72"
@@ -39,5 +39,13 @@ def test_a_row_of_the_table_is_one_line_with_the_name_beside_the_id(at):
     row = told(PLAN, FOUND)[at]
     assert "\n" not in row.planned + row.now
     assert "\\n" not in row.planned
-    assert len(row.planned) <= 120
+    assert len(row.planned) <= WIDEST
     assert ("Tidewater Research" in row.what) == (ID in row.what)
+
+
+def test_two_long_texts_are_shown_from_where_they_differ() -> None:
+    long = "helm upgrade " + "--values a.yaml " * 40
+    moved = Difference("the exact command line", f"{long}--timeout 1800s", f"{long}--wait")
+    (row,) = told(PLAN, [moved])
+    assert row.planned.startswith("…")
+    assert (row.planned[-15:], row.now[-6:]) == ("--timeout 1800s", "--wait")
