@@ -290,3 +290,20 @@ def apply(
         return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def well(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
+    """A practice cluster of this worker on which audit logs are on."""
+    with practice_cluster.practice(helm3) as cluster:
+        done = forked.call(("run", "--yes", "--all"), cluster.environment())
+        assert done.returncode == 0, done.stderr
+        yield cluster, cluster.snapshot()
+
+
+@pytest.fixture
+def well_cluster(well: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
+    """The same, as it was."""
+    cluster, snapshot = well
+    cluster.restore(snapshot)
+    return cluster

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import forked
 import pytest
-from practice_cluster import practice
 from reports import found_by
 
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 
-ALL = ("run", "--yes", "--all")
 Look = Callable[..., list[tuple[str, str]]]
 
 
-@pytest.fixture(scope="session")
-def well(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster of this worker on which audit logs are on."""
-    with practice(helm3) as cluster:
-        assert forked.call(ALL, cluster.environment()).returncode == 0
-        yield cluster, cluster.snapshot()
-
-
 @pytest.fixture
-def cluster(well: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
-    """The same, as it was."""
-    cluster, snapshot = well
-    cluster.restore(snapshot)
-    return cluster
+def cluster(well_cluster: PracticeCluster) -> PracticeCluster:
+    """An installation where the job is done."""
+    return well_cluster
 
 
 @pytest.fixture

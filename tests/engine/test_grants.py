@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import forked
@@ -12,28 +12,17 @@ import psycopg
 import pytest
 import yaml
 from as_pod import in_a_pod
-from practice_cluster import practice
 from printed_roles import rights, role, without
 
 from wizard.engine.rights import NEEDS
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 from wizard.practice.kubernetes import access
 from wizard.systems.kubernetes.rbac import GROUP
 
 
-@pytest.fixture(scope="module")
-def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster on which the job is done."""
-    with practice(helm3) as cluster:
-        assert forked.call(("run", "--yes", "--all"), cluster.environment()).returncode == 0
-        yield cluster, cluster.snapshot()
-
-
 @pytest.fixture
-def cluster(done: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
-    cluster, snapshot = done
-    cluster.restore(snapshot)
-    return cluster
+def cluster(well_cluster: PracticeCluster) -> PracticeCluster:
+    return well_cluster
 
 
 @pytest.fixture

@@ -8,36 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import forked
 import pytest
-from practice_cluster import practice
 
 from wizard.engine.prove import lock_of
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 from wizard.practice.langsmith_api import TAG_KEYS, Answer, Api, Call
 from wizard.practice.langsmith_store import Store
 from wizard.settings import Place
 
 
-@pytest.fixture(scope="module")
-def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster on which the job is done."""
-    with practice(helm3) as cluster:
-        assert forked.call(("run", "--yes", "--all"), cluster.environment()).returncode == 0
-        yield cluster, cluster.snapshot()
-
-
 @pytest.fixture
-def cluster(done: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
-    cluster, snapshot = done
-    cluster.restore(snapshot)
-    for note in notes(cluster):
+def cluster(well_cluster: PracticeCluster) -> PracticeCluster:
+    for note in notes(well_cluster):
         note.unlink()
-    return cluster
+    return well_cluster
 
 
 def tag_keys(cluster: PracticeCluster) -> list[str]:

@@ -9,38 +9,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import forked
 import pytest
 from jsonschema import Draft202012Validator
 from junit_schema import read
-from practice_cluster import practice
 from prometheus_client.parser import text_string_to_metric_families
 
 from wizard.engine.several import read_targets
 from wizard.formats import OF_CHECKS
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 from wizard.problems import Problem
 from wizard.resources import template
 
 SCHEMA = Draft202012Validator(json.loads(template("check.schema.json")))
 
 
-@pytest.fixture(scope="module")
-def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster on which the job is done."""
-    with practice(helm3) as cluster:
-        assert forked.call(("run", "--yes", "--all"), cluster.environment()).returncode == 0
-        yield cluster, cluster.snapshot()
-
-
 @pytest.fixture
-def cluster(done: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
-    cluster, snapshot = done
-    cluster.restore(snapshot)
-    return cluster
+def cluster(well_cluster: PracticeCluster) -> PracticeCluster:
+    return well_cluster
 
 
 @pytest.fixture

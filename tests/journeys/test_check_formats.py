@@ -9,18 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import forked
 import pytest
 from jsonschema import Draft202012Validator
 from junit_schema import read
-from practice_cluster import practice
 from prometheus_client.parser import text_string_to_metric_families
 
 from wizard.formats import OF_CHECKS
-from wizard.practice.cluster import PracticeCluster, Snapshot
+from wizard.practice.cluster import PracticeCluster
 from wizard.resources import template
 
 SCHEMA = Draft202012Validator(json.loads(template("check.schema.json")))
@@ -28,19 +26,9 @@ MACHINES = [it for it in OF_CHECKS if it != "text"]
 NAGIOS = {0: 0, 4: 1, 3: 2}
 
 
-@pytest.fixture(scope="module")
-def done(helm3: Path) -> Iterator[tuple[PracticeCluster, Snapshot]]:
-    """A practice cluster on which the job is done, for one organization."""
-    with practice(helm3) as cluster:
-        assert forked.call(("run", "--yes", "--all"), cluster.environment()).returncode == 0
-        yield cluster, cluster.snapshot()
-
-
 @pytest.fixture
-def cluster(done: tuple[PracticeCluster, Snapshot]) -> PracticeCluster:
-    cluster, snapshot = done
-    cluster.restore(snapshot)
-    return cluster
+def cluster(well_cluster: PracticeCluster) -> PracticeCluster:
+    return well_cluster
 
 
 def of_document(format: str, text: str) -> int | None:
