@@ -6,6 +6,7 @@ whose import would take longer than all that is said.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from wizard.console.output import Talk
 
 UNFOLDED = 10_000
-"""The width of what is no terminal."""
+"""The width of what is no terminal: nothing is folded there, so that it can be searched."""
 
 
 class Mark(NamedTuple):
@@ -149,6 +150,8 @@ class Paper:
         """Rich's console on this stream: as wide as its terminal."""
         from rich.console import Console
 
+        if self._stream is None:
+            return Console(file=io.StringIO(), highlight=False)
         stream = cast("TextIO", self._stream)
         # Lines are folded here, at words; what must be copied whole is left to the terminal.
         width = None if stream.isatty() else UNFOLDED

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO, cast
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -15,48 +13,29 @@ from rich.text import Text
 
 from wizard.aim import aimed
 from wizard.console.output import Talk
-from wizard.console.paper import MARKS
+from wizard.console.paper import MARKS, Paper
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, rendered_diff
 from wizard.records.findings import Finding
 from wizard.safe import safe
 
-UNWRAPPED = 10_000
 ADVICE = "cyan"
 """What to do next, however bad what was found is."""
 
 
 def talk() -> Console:
     """The console for talk, on standard error."""
-    return _console(Talk(sys.stderr) if sys.stderr else None)
+    return Paper(Talk(sys.stderr) if sys.stderr else None).rich
 
 
 def result() -> Console:
     """The console for results, on standard output."""
-    return _console(sys.stdout)
+    return Paper(sys.stdout).rich
 
 
 def nowhere() -> Console:
     """A console that shows nothing."""
-    return _console(None)
-
-
-def _console(file: TextIO | Talk | None) -> Console:
-    """As wide as the terminal; without one nothing is wrapped, so that it can be searched.
-
-    A stream that was closed takes nothing.
-    """
-    if file is None:
-        return Console(file=io.StringIO(), highlight=False)
-    # Lines are folded here, at words; what must be copied whole is left to the terminal.
-    width = None if file.isatty() else UNWRAPPED
-    console = Console(file=cast("TextIO", file), highlight=False, width=width, soft_wrap=True)
-    console.on_broken_pipe = _unread  # type: ignore[method-assign]  # rich would leave with 1
-    return console
-
-
-def _unread() -> None:
-    raise BrokenPipeError
+    return Paper(None).rich
 
 
 class Hanging:
