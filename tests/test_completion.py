@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from wizard.arguments import MAN, SHELLS
 from wizard.cli import COMMANDS, main
-from wizard.completion import MAN, SHELLS
 
 COMPLETE = """
 source {file}

@@ -33,6 +33,7 @@ MAY_IMPORT = {
 SHARED = {
     "settings": {"problems", "options", "record", "safe"},
     "options": {"record"},
+    "arguments": {"options", "formats"},
     "problems": {"article", "resources", "aim", "safe"},
     "aim": {"record"},
     "article": set[str](),
@@ -240,6 +241,7 @@ COVERED = {
     "systems/workload/test_workload.py": """
         systems/workload/following systems/workload/pods systems/workload/status
         systems/workload/waiting""",
+    "test_arguments.py": "formats/yaml",
     "test_settings.py": "options",
     "test_structure.py": "problems",
 }

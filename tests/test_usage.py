@@ -32,7 +32,7 @@ def test_help_fits_a_screen_and_begins_with_an_example_that_is_understood(comman
         (["plan", "--database", "dirct"], ["✗ --database cannot be dirct: it is one of auto, "
          "port-forward, exec, direct, pod, manual", "  did you mean direct?"]),
         (["show", "x", "--format", "hmtl"], ["✗ --format/-o cannot be hmtl: it is one of text, "
-         "markdown, html, json", "  did you mean html?"]),
+         "markdown, html, json, yaml", "  did you mean html?"]),
         (["run", "--patience", "soon"], ["✗ --patience cannot be soon"]),
         (["run", "--values"], ["✗ argument -f/--values: expected one argument"]),
         (["zzz"], ["✗ There is no command zzz"]),

@@ -28,9 +28,8 @@ class Command(NamedTuple):
 
     `shared` says whether it takes the options that tell the target, `reaching` whether only those
     that say how to reach it, and `reads` whether those of a change are left out of its help (they
-    are taken all the same: one line of options serves every command). The module has
-    `add_arguments(parser)`, unless it has no `options` of its own: then its help goes without.
-    Own options of a shared one's name are in `own`.
+    are taken all the same: one line of options serves every command). Its own options are in
+    `wizard.arguments`; those with a shared one's name are in `own`.
     With `ahead` the database's driver is imported beside the command, in a process of its own.
     """
 
@@ -41,13 +40,10 @@ class Command(NamedTuple):
     reads: bool = False
     own: tuple[str, ...] = ()
     ahead: bool = False
-    options: bool = True
 
 
 COMMANDS: dict[str, Command] = {
-    "run": Command(
-        "the wizard: look, ask, change, confirm", "wizard.commands.run", shared=True, options=False
-    ),
+    "run": Command("the wizard: look, ask, change, confirm", "wizard.commands.run", shared=True),
     "plan": Command("the dry run: every change, none made", "wizard.commands.plan", shared=True),
     "show": Command("a plan as it was made, offline", "wizard.commands.show"),
     "apply": Command(
@@ -217,16 +213,15 @@ def _refuse_odd(arguments: list[str]) -> None:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     """The parser of a command's arguments."""
-    import importlib
-
+    from wizard.arguments import ARGUMENTS
     from wizard.usage import Parser
 
     command = COMMANDS[name]
     parser = Parser(name, command.help)
     if command.shared:
         add_shared(parser, reaching=command.reaching, reads=command.reads, without=command.own)
-    if command.options:
-        importlib.import_module(command.module).add_arguments(parser)
+    if name in ARGUMENTS:
+        ARGUMENTS[name](parser)
     _as_elsewhere(parser)
     return parser
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from wizard import __version__
+from wizard.arguments import MAN
 from wizard.problems import Exit
 
 NAME = "langsmith-audit"
@@ -21,13 +22,7 @@ ASKED = {
     "run": f"{NAME} runs | grep -o '[0-9]*T[0-9]*Z-[0-9a-f]*'",
 }
 """What completes the values of these options and arguments, as a shell asks for it."""
-SHELLS, MAN = ("bash", "zsh", "fish", "powershell", "tcsh"), "man"
 _OF_FILES = ("FILE", "PLAN")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which shell."""
-    parser.add_argument("shell", choices=(*SHELLS, MAN), help="the shell, or man for the man page")
 
 
 def main(args: argparse.Namespace) -> Exit:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -118,7 +117,7 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
         return
     if mode is None and target.exists():
         mode = stat.S_IMODE(target.stat().st_mode)
-    beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
+    beside = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}.tmp")
     try:
         with os.fdopen(os.open(beside, _NEW, 0o666), "wb") as file:
             if mode is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -146,5 +145,7 @@ def _lines(actions: Iterable[argparse.Action]) -> list[str]:
 
 def meant(word: str, known: Collection[str]) -> str:
     """What is nearest to a word of those that are known; empty where nothing is near."""
+    import difflib
+
     near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return near[0] if near else ""

@@ -31,6 +31,17 @@ def test_pods_are_restarted_after_an_update_unless_the_upgrade_comes_after_it():
     assert to_do(seen(audit_api=WRONG), one_rollout=False) == ()
 
 
+def test_what_is_under_way_is_waited_for_and_not_done_again():
+    rolling = Observation(
+        (failed("LSA694", "it", "A rollout is on"),), right=False, blocked=False, underway=True
+    )
+    found = seen(backend_restart=rolling, audit_api=WRONG)
+    assert to_do(found, one_rollout=False) == ()
+    lines = {step.name: it for step, it in zip(STEPS, stages(found, ()), strict=True)}
+    assert lines["backend_restart"].stand is lines["audit_api"].stand is Stand.LATER
+    assert lines["backend_restart"].message == "waited for at the end; now: A rollout is on"
+
+
 def test_each_step_stands_as_it_is():
     found = seen(organizations=WRONG, audit_api=WRONG, audit_table=OUT)
     todo = to_do(found, one_rollout=False)

@@ -419,11 +419,11 @@ def seen_with(state: State, *names: str) -> dict[str, Observation]:
          "Done: what was looked at is right. Not looked at, and so not confirmed: chart_version.",
          "Nothing to do: what was looked at is right already. Not looked at: chart_version."),
         (seen_with(State.SKIP, *NAMES), 5, True,
-         "The changes were made, but not everything could be checked; see above.", None),
+         "The changes were made, but not everything could be checked.", None),
         (seen_with(State.FAIL, "audit_api"), 3, True,
-         "The changes were made, but a check failed; see above.", None),
+         "The changes were made, but a check failed.", None),
         (seen_with(State.UNKNOWN, "audit_api"), 5, False,
-         "Nothing was left to change, but not everything could be checked; see above.", None),
+         "Nothing was left to change, but not everything could be checked.", None),
     ],
 )  # fmt: skip
 def test_a_run_ends_with_what_was_measured(seen, exit, changed, done, nothing) -> None:

@@ -112,7 +112,12 @@ ANSWERS = [
     ("image-missing", Answer((*HASTY, "--accept-chart-change"), ids=("LSA440",), **FAILED)),
     ("failing-probe", Answer(HASTY, ids=("LSA440",), **FAILED)),
     ("paused", Answer(RUN, 3, ("LSA604",))),
-    ("rolling-already", Answer(CHECK, 3, ("LSA694",))),
+    ("rolling-already", Answer(CHECK, 3, ("LSA694",), live=True, release="2 deployed")),
+    ("rolling-already", Answer(PLAN, ids=("LSA694",), **WELL)),
+    (
+        "rolling-already",
+        Answer(RUN, ids=("-LSA692",), says="Nothing to change: this run waits", **WELL),
+    ),
     ("slow-pods", Answer(PLAN, 6)),
     (
         "budget-blocks",

@@ -102,6 +102,10 @@ class LiveCluster:
             self._repository.start()
         self.fresh()
 
+    def connect(self):
+        """The database is a pod's there; no scenario writes into it."""
+        raise CannotStage("the database is reached through the practice cluster alone")
+
     def down(self):
         """Take every namespace and fault away again."""
         self.kubernetes.others.close()

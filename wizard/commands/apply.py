@@ -43,20 +43,6 @@ BACK = "langsmith-audit undo puts back what was made, and a new plan goes on fro
 OTHER_WAY = "langsmith-audit run"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The plan, and what approves it."""
-    parser.add_argument("plan", metavar="PLAN", help="a file that plan -o FILE wrote")
-    parser.add_argument(
-        "--approve", metavar="ID", help="apply only this plan: its id, or its first 12 characters"
-    )
-    parser.add_argument(
-        "--signature", metavar="FILE", help="a signature of the file by ssh-keygen -Y sign"
-    )
-    parser.add_argument(
-        "--allowed-signers", metavar="FILE", help="who may sign plans, see ssh-keygen(1)"
-    )
-
-
 def main(args: argparse.Namespace) -> Exit:
     """Apply the plan, and tell how it ended.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +16,10 @@ from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, Wish, checked
 from wizard.engine.look import tell_unread_history
-from wizard.formats import OF_CHECKS, show
+from wizard.formats import show
 from wizard.formats.blocks import TOLD, View
 from wizard.formats.check import check_page, tell_verdict
-from wizard.options import OPTIONS, PREFIX, Kind, positive_seconds
+from wizard.options import OPTIONS, Kind
 from wizard.problems import Exit, Problem
 from wizard.records.findings import State
 from wizard.records.history import Past, remembered
@@ -44,102 +42,6 @@ PASSING = frozenset(
 """Findings that may be over by themselves."""
 UNDER_WAY = frozenset({"LSA150", "LSA152", "LSA153", "LSA606", "LSA694"})
 """What moves, and may mend any other finding when it is done."""
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is looked at, how it is judged, and how it is told."""
-    parser.add_argument("--format", choices=OF_CHECKS, default="text")
-    several = parser.add_argument_group("several installations, side by side")
-    several.add_argument(
-        "--context",
-        action="append",
-        dest="contexts",
-        default=[],
-        metavar="NAME",
-        help=f"kubeconfig context; repeat it for several [{PREFIX}CONTEXT]",
-    )
-    several.add_argument(
-        "--targets", type=Path, metavar="FILE", help="file with a table [[target]] each (TOML)"
-    )
-    several.add_argument(
-        "--at-once", type=int, default=4, metavar="N", help="so many at a time (default: 4)"
-    )
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write the result there, whole or not at all"
-    )
-    parser.add_argument(
-        "--verdict-file",
-        type=Path,
-        metavar="FILE",
-        help="write the last line there, too (a pod's /dev/termination-log)",
-    )
-    group = parser.add_argument_group("the check")
-    group.add_argument(
-        "--only", action="append", metavar="AREA|ID", help="look at this alone; repeat it"
-    )
-    group.add_argument("--list", action="store_true", help="the areas and checks, offline")
-    group.add_argument(
-        "--fail-on", choices=("fail", "warn"), default="fail", help="warn: exit 4 on warnings only"
-    )
-    group.add_argument(
-        "--skip-finding",
-        action="append",
-        default=[],
-        metavar="ID[:SUBJECT]=REASON[@UNTIL]",
-        help="what does not count, SUBJECT with * and ?, UNTIL its last day (2026-12-31)",
-    )
-    group.add_argument(
-        "--suppressions",
-        metavar="FILE",
-        default=os.environ.get(f"{PREFIX}SUPPRESSIONS"),
-        help=f"file with [[suppress]] tables: id, reason, subject, until [{PREFIX}SUPPRESSIONS]",
-    )
-    group.add_argument(
-        "--wait",
-        type=_duration,
-        default=0.0,
-        metavar="DURATION",
-        help="check again until all is well, as long as that may be (90s, 5m, 1h30m)",
-    )
-    group.add_argument(
-        "-t",
-        "--time-limit",
-        type=positive_seconds,
-        metavar="SECONDS",
-        help="end a check after this, and tell what was not run (for nagios: 30)",
-    )
-    group.add_argument(
-        "--prove",
-        action="store_true",
-        help="also make and delete one tag key, and find both events: this writes",
-    )
-    group.add_argument(
-        "--workspace",
-        default=os.environ.get("LANGSMITH_WORKSPACE_ID") or None,
-        metavar="ID",
-        help="where --prove makes it (default: the first one) [LANGSMITH_WORKSPACE_ID]",
-    )
-    group.add_argument(
-        "--prove-within",
-        type=positive_seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long each event may take to appear (default: 60)",
-    )
-    told = parser.add_argument_group("how much is told as text")
-    told.add_argument(
-        "--show",
-        action="append",
-        choices=[*State, "all"],
-        metavar="STATE",
-        help="tell findings of this state one by one too; repeat it: " + ", ".join(State),
-    )
-    told.add_argument("-v", "--verbose", action="store_true", help="every finding, with evidence")
-    told.add_argument(
-        "--since-last", action="store_true", help="only what has changed since the check before"
-    )
-    told.add_argument("-q", "--quiet", action="store_true", help="only what is not well")
 
 
 def main(args: argparse.Namespace) -> Exit:
@@ -326,12 +228,3 @@ def _hopeless(done: Checked) -> bool:
     bad = {it.id for it in done.report.counted if it.state in (State.FAIL, State.UNKNOWN)}
     ended = done.report.exit not in (Exit.FAILED, Exit.UNKNOWN, Exit.WARNED)
     return ended or not (bad & UNDER_WAY or bad <= PASSING)
-
-
-def _duration(text: str) -> float:
-    """Seconds of `90`, `90s`, `5m`, `1h30m`; anything else is a ValueError."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found or not any(found.groups()):
-        raise ValueError(text)
-    hours, minutes, seconds = (int(it or 0) for it in found.groups())
-    return float(hours * 3600 + minutes * 60 + seconds)

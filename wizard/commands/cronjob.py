@@ -13,9 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from string import Template
 
-from wizard import __version__
 from wizard.engine.answers import Answers
-from wizard.engine.grants import add_tiers, declared, granted, service_account, tier_of
+from wizard.engine.grants import declared, granted, service_account, tier_of
 from wizard.problems import Exit
 from wizard.resources import template
 from wizard.safe import safe
@@ -34,46 +33,6 @@ _SCHEDULE = re.compile(
     r"[\w*/,?-]+( +[\w*/,?-]+){4}|@(hourly|daily|midnight|weekly|monthly|yearly|annually)"
 )
 MONITORING = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """When, from which image, with which Secret, and the alert."""
-    add_tiers(parser)
-    option = parser.add_argument
-    option("--name", default="langsmith-audit-check", help="what all of it is called")
-    option(
-        "--schedule",
-        default="17 5 * * *",
-        metavar="CRON",
-        help='when (default: "17 5 * * *", every night)',
-    )
-    option("--time-zone", default="Etc/UTC", metavar="ZONE", help="the schedule's (default: UTC)")
-    option(
-        "--image",
-        default=f"langsmith-audit:{__version__}",
-        help="the image; langsmith-audit image prints its Dockerfile",
-    )
-    option(
-        "--secret",
-        default="langsmith-audit",
-        metavar="NAME",
-        help="the Secret with the key api-key, and with --database direct the key database-url",
-    )
-    option("--state-claim", metavar="NAME", help="a PersistentVolumeClaim that keeps the history")
-    option(
-        "--alert",
-        choices=("operator", "file", "none"),
-        default="operator",
-        help="the alert rules as a PrometheusRule (default), as a rule file alone, or not",
-    )
-    option(
-        "--stale-after",
-        type=int,
-        default=93_600,
-        metavar="SECONDS",
-        help="how old the last good result may be (default: 93600, 26 hours)",
-    )
-    option("check", nargs="*", metavar="OPTION", help="after --: options of check")
 
 
 def main(args: argparse.Namespace) -> Exit:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from wizard.arguments import DEFAULT_LIMIT
 from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
 from wizard.events.source import FULL_PAGE, FromApi, Source
-from wizard.events.wanted import LIMITS, STATUSES, Wanted, refuse_unknown, workspace_id
-from wizard.formats.events import FORMATS, Writer, writer
+from wizard.events.wanted import LIMITS, Wanted, refuse_unknown, workspace_id
+from wizard.formats.events import Writer, writer
 from wizard.formats.events.strict import ADDED, shape
 from wizard.problems import Exit, Problem
 from wizard.records.event import Event
@@ -28,73 +29,10 @@ if TYPE_CHECKING:
     from wizard.systems.access import Systems
     from wizard.systems.langsmith.api import LangSmithApi
 
-DEFAULT_LIMIT = 10
-AT_A_TIME = 4
 PATIENCE, MORE_PATIENCE = 10.0, 300.0
 """Seconds that is asked again in vain: for one page, and for all of a range."""
 SETTLED = timedelta(minutes=2)
 """What is younger may be in one of the API and the table, and not yet read from the other."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which events, how many, from where, and in which format."""
-    which = parser.add_argument_group(
-        "which events", "A time is RFC 3339 (2026-11-02T08:00:00Z; without a zone UTC), or a "
-        "duration before now (90m, 1h30m, 7d, 2w). Both ends are in the range.",
-    )  # fmt: skip
-    which.add_argument(
-        "--since", "--start", default="24h", metavar="TIME",
-        help="from when on: 90m, 7d, 2026-11-02T08:00:00Z (default: 24h)",
-    )  # fmt: skip
-    which.add_argument("--until", "--end", metavar="TIME", help="until when (default: now)")
-    which.add_argument(
-        "--operation", action="append", default=[], metavar="NAME",
-        help="such as create_api_key; repeat it for several",
-    )  # fmt: skip
-    which.add_argument("--actor", default="", metavar="ID", help="of a user, or by a key")
-    which.add_argument("--status", default="", choices=STATUSES, help="how it ended")
-    how = parser.add_argument_group("how many, and how")
-    many = how.add_mutually_exclusive_group()
-    many.add_argument(
-        "--limit", type=int, metavar="N",
-        help=f"so many of the range, 1 to 100 (default: {DEFAULT_LIMIT})",
-    )  # fmt: skip
-    many.add_argument("--all", dest="every", action="store_true", help="all of the range")
-    how.add_argument(
-        "-o", "--format", choices=(*FORMATS, "html"), default="table",
-        help="html is for --summary (default: table)",
-    )  # fmt: skip
-    how.add_argument(
-        "--summary", action="store_true", help="all of the range, counted, with bars"
-    )  # fmt: skip
-    how.add_argument("--follow", action="store_true", help="all of the range, and then what comes")
-    how.add_argument("--state", metavar="FILE", help="go on where the last run with it ended")
-    how.add_argument(
-        "--source", choices=("api", "database", "both"), default="api",
-        help="the API, the table audit_logs, or both compared (default: api)",
-    )  # fmt: skip
-    which.add_argument("--workspace", metavar="ID", help="of one workspace")
-    which.add_argument("--resource", default="", metavar="ID", help="about a resource")
-    how.add_argument(
-        "--at-a-time", type=int, choices=range(1, 17), default=AT_A_TIME, metavar="N",
-        help=f"windows of a day that are read side by side (default: {AT_A_TIME})",
-    )  # fmt: skip
-    how.add_argument(
-        "--ocsf", choices=("received", "strict"), default="received",
-        help="the events as they came, or as valid OCSF 1.7.0 (default: received)",
-    )  # fmt: skip
-    how.add_argument(
-        "--envelope", choices=("none", "hec"), default="none",
-        help="each event in the envelope of Splunk's HTTP Event Collector (default: none)",
-    )  # fmt: skip
-    how.add_argument(
-        "--lag", default="2m", metavar="TIME",
-        help="how late an event may be recorded and still be found (default: 2m)",
-    )  # fmt: skip
-    how.add_argument(
-        "--heartbeat", default="1m", metavar="TIME",
-        help="how often --follow says on standard error how it stands (default: 1m)",
-    )  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> Exit:

@@ -10,25 +10,9 @@ import sys
 import textwrap
 from pathlib import Path
 
+from wizard.arguments import OPERATIONS
 from wizard.console.output import for_programs
 from wizard.problems import Entry, Exit, Problem, catalogue
-
-OPERATIONS = "operations"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The finding's id; all are listed without one."""
-    parser.add_argument(
-        "id", nargs="?", metavar="ID",
-        help=f"a finding's id, such as LSA101; or {OPERATIONS}: what LangSmith records",
-    )  # fmt: skip
-
-    parser.add_argument(
-        "--format", choices=("text", "html"), default="text", help="html: one page (default: text)"
-    )
-    parser.add_argument(
-        "--output", metavar="FOLDER", help="write a page for each finding there, and a list of them"
-    )
 
 
 def main(args: argparse.Namespace) -> int:

@@ -11,15 +11,6 @@ from wizard.problems import Exit
 from wizard.resources import template
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the program in it comes from."""
-    parser.add_argument(
-        "--from-checkout",
-        action="store_true",
-        help="install what lies in the build's context (docker build -f - .), not the release",
-    )
-
-
 def main(args: argparse.Namespace) -> Exit:
     """Print it; `langsmith-audit image | docker build -t NAME -` builds the image."""
     here = args.from_checkout

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wizard.console.output import for_programs
+from wizard.console.paper import Paper
 from wizard.engine.answers import Answers
 from wizard.engine.look import tell_remarks, where
 from wizard.problems import Exit
@@ -29,17 +31,9 @@ if TYPE_CHECKING:
 PAGES = (50, 10_000)
 """Rows of the first page, which comes at once, and of the others, which shall be few."""
 FIELDS = ("id", "display_name", "is_personal", "state", "stored", "config_shape")
-_LAYOUT = "{:<36}  {:<11}  {:<8}  {}\n"
+_LAYOUT = "{:<36}  {:<11}  {:<8}  {}{}\n"
 
 Rows = Iterable["Organization"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is looked for, and the list's format."""
-    parser.add_argument(
-        "--search", default="", metavar="TEXT", help="part of the name, or the id's beginning"
-    )
-    parser.add_argument("--format", choices=tuple(_WRITERS), default="text")
 
 
 def main(args: argparse.Namespace) -> Exit:
@@ -54,7 +48,7 @@ def main(args: argparse.Namespace) -> Exit:
             raise not_understood("--search", "it cannot be combined with --org")
         seen: Counter[str] = Counter()
         found = _counted(_started(_organizations(systems, args.search)), seen)
-        _WRITERS[args.format](found, _about(systems) if args.format == "json" else {})
+        _WRITERS[args.format](found, _about(systems) if args.format in ("json", "yaml") else {})
         sys.stdout.flush()
         login = systems.database.login
         told = [f"{_summary(seen)}; {safe(login.subject)}", safe(login.evidence)]
@@ -135,13 +129,29 @@ def _line(organization: Organization) -> str:
 
 
 def _write_text(organizations: Rows, _target: dict[str, str]) -> None:
-    heading = _LAYOUT.format("ID", "STATE", "PERSONAL", "NAME")
+    _write_table(organizations, lambda _: "", "")
+
+
+def _write_wide(organizations: Rows, _target: dict[str, str]) -> None:
+    def stored(it: Organization) -> str:
+        told = str(it.value) if it.present else "nothing"
+        return f"{it.shape:<7}  {safe(told):<7}  "
+
+    _write_table(organizations, stored, f"{'CONFIG':<7}  {'STORED':<7}  ")
+
+
+def _write_table(organizations: Rows, besides: Callable[[Organization], str], heads: str) -> None:
+    """Rows under a head, in a terminal with quiet ids; `besides` are further columns of a row."""
+    line = _LAYOUT
+    if Paper(sys.stdout).styled and os.environ.get("TERM") != "dumb":
+        line = line.replace("{:<36}", "\x1b[2m{:<36}\x1b[0m")
+    heading = _LAYOUT.format("ID", "STATE", "PERSONAL", heads, "NAME")
     for it in organizations:
         sys.stdout.write(heading)
         heading = ""
         personal = "yes" if it.is_personal else "no"
         name = safe(it.display_name)
-        sys.stdout.write(_LAYOUT.format(it.key, it.state.value, personal, name))
+        sys.stdout.write(line.format(it.key, it.state.value, personal, besides(it), name))
 
 
 def _write_ndjson(organizations: Rows, _target: dict[str, str]) -> None:
@@ -180,9 +190,22 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if formula else value
 
 
+def _write_yaml(organizations: Rows, target: dict[str, str]) -> None:
+    from wizard.formats.yaml import as_yaml
+
+    out = for_programs()
+    out.write(as_yaml({"schema_version": "1.0", "target": target}))
+    lines = map(as_yaml, ([_record(it)] for it in organizations))
+    first = next(lines, "")
+    out.write(f"organizations:{' []' if not first else ''}\n{first}")
+    out.writelines(lines)
+
+
 _WRITERS: dict[str, Callable[[Rows, dict[str, str]], None]] = {
     "text": _write_text,
+    "wide": _write_wide,
     "json": _write_json,
+    "yaml": _write_yaml,
     "ndjson": _write_ndjson,
     "csv": _write_csv,
 }

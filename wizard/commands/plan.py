@@ -6,9 +6,7 @@ How long a plan lasts is typed as `90m`, `12h`, `7d`.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from wizard.console.interrupts import StopSwitch
@@ -18,7 +16,7 @@ from wizard.engine.consents import with_chart
 from wizard.engine.look import tell_unread_history
 from wizard.engine.propose import propose_all
 from wizard.files import replace_file
-from wizard.formats import FORMATS, show
+from wizard.formats import show
 from wizard.formats.brief import show_plan
 from wizard.formats.plan import plan_page
 from wizard.planning.approval import settings_of
@@ -31,35 +29,6 @@ from wizard.records.plan_json import ID
 from wizard.records.plan_reading import Reading, read_plan
 from wizard.safe import safe_json
 from wizard.systems.access import Systems, not_understood
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The plan's format and file, and what its header says."""
-    parser.add_argument("--format", choices=FORMATS, default="text")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the plan as JSON to FILE")
-    parser.add_argument(
-        "--detailed-exitcode", action="store_true", help="exit 6 when changes are pending"
-    )
-    parser.add_argument(
-        "--details", action="store_true", help="all of it in a terminal too, not twenty lines"
-    )
-    parser.add_argument(
-        "--expires",
-        type=lasting,
-        default=lasting(LASTING),
-        metavar="TIME",
-        help=f"how long it may be applied: 90m, 12h, 7d (default: {LASTING})",
-    )
-    parser.add_argument(
-        "--compare",
-        metavar="PLAN",
-        help="show only what is different from this plan; its answers count where none is given",
-    )
-    parser.add_argument("--ticket", default="", metavar="TEXT", help="the change ticket")
-    parser.add_argument(
-        "--needs-approval", action="store_true", help="apply only with --approve and the plan's id"
-    )
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why the change is made")
 
 
 def main(args: argparse.Namespace) -> Exit:
@@ -128,20 +97,3 @@ def _write(path: Path, text: str) -> None:
             next_step="name another file: -o FILE",
             exit=Exit.USAGE,
         ) from None
-
-
-LASTING = "7d"
-"""How long a plan may be applied: a week has one change window in most houses."""
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_LONGEST = timedelta(days=366)
-
-
-def lasting(text: str) -> timedelta:
-    """The time; ValueError when it is none, or more than a year."""
-    match = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
-    if not match:
-        raise ValueError(text)
-    found = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if not timedelta(0) < found <= _LONGEST:
-        raise ValueError(text)
-    return found

@@ -12,9 +12,7 @@ from dataclasses import replace
 
 from wizard.engine.answers import Answers
 from wizard.engine.grants import (
-    ROLE,
     Tier,
-    add_tiers,
     database_secrets,
     declared,
     granted,
@@ -22,7 +20,7 @@ from wizard.engine.grants import (
     tier_of,
 )
 from wizard.engine.look import tell_remarks
-from wizard.engine.rights import NEEDS, at_work, objects, rights_of
+from wizard.engine.rights import at_work, objects, rights_of
 from wizard.problems import Exit
 from wizard.safe import safe
 from wizard.settings import Target
@@ -32,45 +30,6 @@ from wizard.systems.release.helm_rights import helm_rights, most_kept
 
 NAMESPACE = "langsmith"
 """Where nobody names one, and no cluster is asked."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which walk, how much of it, for whom, and whether to look at the release."""
-    parser.add_argument(
-        "--for",
-        dest="walk",
-        choices=tuple(NEEDS),
-        default="run",
-        help="what is to be done with it (default: run)",
-    )
-    add_tiers(parser)
-    whom = parser.add_mutually_exclusive_group()
-    whom.add_argument(
-        "--service-account",
-        default="langsmith-audit",
-        metavar="NAME",
-        help="bind it to this ServiceAccount of the namespace (default: langsmith-audit)",
-    )
-    whom.add_argument("--user", metavar="NAME", help="bind it to a user instead")
-    whom.add_argument("--group", metavar="NAME", help="bind it to a group instead")
-    parser.add_argument(
-        "--sql", action="store_true", help="print the login for the database instead, as SQL"
-    )
-    parser.add_argument(
-        "--sql-role", default=ROLE, metavar="NAME", help=f"what it is called (default: {ROLE})"
-    )
-    parser.add_argument(
-        "--sql-schema",
-        default="public",
-        metavar="NAME",
-        help="the schema of LangSmith's tables (default: public)",
-    )
-    parser.add_argument(
-        "--from-release",
-        action="store_true",
-        help="look at the release for what helm needs: the kinds in its manifest, its hooks, this "
-        "helm's version (without it: those of a chart with few values, for helm 3 and 4)",
-    )
 
 
 def main(args: argparse.Namespace) -> Exit:

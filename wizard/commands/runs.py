@@ -10,16 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wizard.console.output import for_programs
+from wizard.formats.yaml import as_yaml
 from wizard.problems import Exit
 from wizard.records.journal import Run, runs
 from wizard.records.runs import made, state, the_run, undone_by
 from wizard.safe import safe
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which run, and the output's format."""
-    parser.add_argument("run", metavar="RUN", nargs="?", help="one run in full, by its id")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -29,10 +24,12 @@ def main(args: argparse.Namespace) -> int:
     told = [_summary(run, found) for run in chosen]
     if args.run:
         told[0]["entries"] = list(chosen[0].entries)
-    if args.format == "json":
-        for_programs().write(json.dumps({"schema_version": "1.0", "runs": told}, indent=2) + "\n")
+    if args.format in ("json", "yaml"):
+        document = {"schema_version": "1.0", "runs": told}
+        as_text = as_yaml if args.format == "yaml" else lambda it: json.dumps(it, indent=2) + "\n"
+        for_programs().write(as_text(document))
         return Exit.OK
-    lines = _one(told[0]) if args.run else _table(told)
+    lines = _one(told[0]) if args.run else _table(told, wide=args.format == "wide")
     sys.stdout.write("".join(safe(line) + "\n" for line in lines))
     if not told:
         sys.stdout.write("No runs were made from here.\n")
@@ -59,10 +56,17 @@ def _summary(run: Run, all_runs: Sequence[Run]) -> dict[str, Any]:
 HEAD = ("RUN", "AGE", "STATE", "RELEASE", "CHANGED")
 
 
-def _table(told: Sequence[dict[str, Any]]) -> list[str]:
+WIDE = ("BEGAN", "API SERVER")
+"""What `-o wide` tells besides."""
+
+
+def _table(told: Sequence[dict[str, Any]], *, wide: bool) -> list[str]:
     """The runs as rows under a head, the last column uncut; nothing where there are none."""
     rows = [HEAD, *map(_row, told)] if told else []
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD) - 1)] if rows else []
+    if wide and rows:
+        more = [WIDE, *((str(it["began"])[:19], str(it["target"].get("server"))) for it in told)]
+        rows = [(*row[:-1], *added, row[-1]) for row, added in zip(rows, more, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     return [
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])
         for row in rows

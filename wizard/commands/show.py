@@ -7,22 +7,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wizard.formats import FORMATS, show
+from wizard.formats import show
 from wizard.formats.brief import show_plan
 from wizard.formats.plan import plan_page
 from wizard.problems import Exit
 from wizard.records.plan_json import ID
 from wizard.records.plan_reading import read_plan
 from wizard.safe import safe
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The plan and the format."""
-    parser.add_argument("plan", metavar="PLAN", help="a file that plan -o FILE wrote")
-    parser.add_argument("--format", choices=FORMATS, default="text")
-    parser.add_argument(
-        "--details", action="store_true", help="all of it in a terminal too, not twenty lines"
-    )
 
 
 def main(args: argparse.Namespace) -> Exit:

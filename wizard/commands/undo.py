@@ -14,17 +14,6 @@ from wizard.records.runs import the_run
 from wizard.settings import Settings
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which run."""
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        nargs="?",
-        help="the run to put back, by its id (default: the last one on this release that was "
-        "not put back yet)",
-    )
-
-
 def main(args: argparse.Namespace) -> Exit:
     """Put a run back, and tell how it ended."""
     switch = StopSwitch()

@@ -92,20 +92,6 @@ _DONE = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The files, and what to do with them."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a values file")
-    act = parser.add_mutually_exclusive_group()
-    act.add_argument("--write", action="store_true", help="write the files; else only show")
-    act.add_argument("--check", action="store_true", help="exit 3 where an edit is needed (for CI)")
-    parser.add_argument(
-        "--show-values",
-        action="store_true",
-        help="show the values of other keys in the diff; they may be secrets",
-    )
-    parser.add_argument("--format", choices=("text", "json", "ndjson"), default="text")
-
-
 def main(args: argparse.Namespace) -> int:
     """Edit each file, or show how; one bad file never stops the others."""
     written: list[str] = []

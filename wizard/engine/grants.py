@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from wizard.arguments import DATABASE, PROOF, SECRETS
 from wizard.engine.rights import NEEDS, rights_of
 from wizard.record import dataclass
 from wizard.systems.kubernetes.rbac import Right, binding, roles
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
     from wizard.settings import Target
     from wizard.systems.release.installation import DatabaseReference
 
-SECRETS, DATABASE, PROOF = "secrets", "database", "proof"
 FORWARDED = "pods/portforward"
 INTO = (FORWARDED, "pods/exec")
 """What leads into pods, and so to the database."""
-ROLE = "langsmith_audit"
-"""What the login of its own is called in PostgreSQL."""
 
 
 @dataclass(frozen=True)
@@ -103,27 +101,6 @@ def declared(tier: Tier, target: Target, *, kind: str = "Deployment") -> list[Ri
     rights = rights_of(tier.walk, target.namespace, database=target.database, kind=kind)
     secrets = () if target.database_url_file else (usual_secret(target.release),)
     return tier.of(rights, target.namespace, secrets)
-
-
-def add_tiers(parser: argparse.ArgumentParser) -> None:
-    """How much of the walk's rights is wanted."""
-    parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        choices=(SECRETS, DATABASE),
-        help=f"leave rights out: {SECRETS} (what helm recorded, and the way to the database; the "
-        f"chart's version is told by labels then), or the way to the {DATABASE} alone",
-    )
-    parser.add_argument(
-        "--with",
-        dest="besides",
-        action="append",
-        default=[],
-        choices=(DATABASE, PROOF),
-        help=f"add rights: {DATABASE} (with --without {SECRETS}: the one Secret that leads to it, "
-        f"by name), {PROOF} (what check --prove asks of LangSmith's API)",
-    )
 
 
 def tier_of(args: argparse.Namespace, walk: str) -> Tier:

@@ -98,7 +98,7 @@ def closing(seen: Mapping[str, Observation], exit: Exit, *, changed: bool) -> st
     """The words after the last look of a run: they claim only what it has measured."""
     if exit != Exit.OK:
         what = "The changes were made" if changed else "Nothing was left to change"
-        return f"{what}, but {MEANING[exit]}; see above."
+        return f"{what}, but {MEANING[exit]}."
     left = _left_out(seen)
     if not left:
         return f"Done: audit logs are on, and confirmed.{_remarks(seen)}"

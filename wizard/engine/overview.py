@@ -20,45 +20,52 @@ _WORST = (State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN, State.PASS, Stat
 
 def to_do(seen: Mapping[str, Observation], *, one_rollout: bool) -> tuple[str, ...]:
     """The steps that this run will change something in, as far as a look tells."""
-    found = [
-        step.name
-        for step in STEPS
-        if not (seen[step.name].right or seen[step.name].blocked or step.proof)
-    ]
+    found = [step.name for step in STEPS if not (_no_change(seen[step.name]) or step.proof)]
     if not (one_rollout and any(the_step(name).rolls for name in found)):
         found += [it.name for it in STEPS if set(it.follows) & set(found) and it.name not in found]
     return tuple(sorted(found, key=NUMBERS.__getitem__))
 
 
+def _no_change(it: Observation) -> bool:
+    return it.right or it.blocked or it.underway
+
+
+def goes_on(seen: Mapping[str, Observation]) -> bool:
+    """Whether something becomes right by itself, so that there is to wait for it."""
+    return any(it.underway for it in seen.values())
+
+
 def stages(seen: Mapping[str, Observation], todo: Collection[str]) -> list[Stage]:
     """Each step as a line of the overview."""
-    return [_stage(step, seen[step.name], todo) for step in STEPS]
+    comes = bool(todo) or goes_on(seen)
+    return [_stage(step, seen[step.name], todo, comes=comes) for step in STEPS]
 
 
-def _stage(step: Step, seen: Observation, todo: Collection[str]) -> Stage:
+def _stage(step: Step, seen: Observation, todo: Collection[str], *, comes: bool) -> Stage:
     main, *others = sorted(seen.findings, key=lambda it: _WORST.index(it.state))
     number, alike = NUMBERS[step.name], [it for it in others if it.id == main.id]
     message = main.message + (f" (and {len(alike)} more like it)" if alike else "")
-    stand = _stand(step, seen, todo)
+    stand = _stand(step, seen, todo, comes=comes)
     if stand is Stand.TODO and seen.right:
         names = [f"step {NUMBERS[name]}" for name in step.follows if name in todo]
         message = f"to be done after {' and '.join(names)}"
     if stand is Stand.LATER:
-        message = f"asked again at the end; now: {message}"
+        message = f"{'waited for' if seen.underway else 'asked again'} at the end; now: {message}"
     news = (State.WARN, State.INFO, State.UNKNOWN, State.FAIL)
     more = [it for it in others if it not in alike and it.state in news]
     subject = main.subject if stand is Stand.OPEN and not alike else ""
     return Stage(number, step.title, stand, message, subject, main.state, more)
 
 
-def _stand(step: Step, seen: Observation, todo: Collection[str]) -> Stand:
+def _stand(step: Step, seen: Observation, todo: Collection[str], *, comes: bool) -> Stand:
     if seen.left_out:
         return Stand.LEFT_OUT
     if step.name in todo:
         return Stand.TODO
     if seen.right:
         return Stand.RIGHT
-    return Stand.LATER if todo and step.proof and not seen.blocked else Stand.OPEN
+    later = comes and (step.proof or seen.underway) and not seen.blocked
+    return Stand.LATER if later else Stand.OPEN
 
 
 def outlook(systems: Systems, todo: Sequence[str]) -> str:

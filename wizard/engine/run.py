@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rich.text import Text
 
@@ -26,14 +27,14 @@ from wizard.engine.look import (
     read_ahead,
     where,
 )
-from wizard.engine.overview import in_the_way, outlook, to_do
+from wizard.engine.overview import goes_on, in_the_way, outlook, to_do
 from wizard.engine.overview import stages as lines_of
 from wizard.engine.propose import ask_for_missing, foresee, stops
 from wizard.engine.undo import Undoing
 from wizard.formats import check
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Observation
-from wizard.records.findings import State
+from wizard.records.findings import Finding, State
 from wizard.records.journal import Journal, Run, runs, unfinished
 from wizard.records.report import verdict
 from wizard.records.runs import the_run
@@ -48,6 +49,8 @@ AGAIN = (
     "langsmith-audit undo puts back what was changed"
 )
 AFRESH = "langsmith-audit run starts again; langsmith-audit plan shows every change and makes none"
+
+WAITS = "Nothing to change: this run waits for what is under way, and confirms all of it."
 
 CHOICES = ("org",)
 """What is chosen from what a look has shown."""
@@ -165,8 +168,9 @@ class Onboarding:
         if self._in_full:
             self._console.print(screen.PartHead("What is there"))
         self._show(seen, todo, "already right", next_steps=stops(seen))
-        if todo:
-            self._console.print(f"\n{outlook(systems, todo)}", style="bold", soft_wrap=False)
+        comes = outlook(systems, todo) if todo else WAITS if goes_on(seen) else ""
+        if comes and not stops(seen):
+            self._console.print(f"\n{comes}", style="bold", soft_wrap=False)
 
     def _look_at_choices(self, systems: Systems) -> dict[str, Observation]:
         """What was chosen, as it is; told where it cannot be changed."""
@@ -283,9 +287,8 @@ class Onboarding:
                 seen[step.name] = looking.at(step, confirming=progress)
         self._show(seen, (), "confirmed", next_steps=True)
         exit = verdict(all_findings(seen))
-        if exit != Exit.OK and not self._in_full:
-            wrong = [it for it in all_findings(seen) if it.state not in FINE]
-            self._console.print("", screen.findings_block(wrong))
+        if exit != Exit.OK:
+            self._repeat(it for it in all_findings(seen) if it.state not in FINE)
         text = closing(seen, exit, changed=self._changing.touched)
         self._end(text, exit, self._what_remains())
         if exit == Exit.OK:
@@ -306,10 +309,14 @@ class Onboarding:
 
     def _blocked(self, seen: Mapping[str, Observation]) -> Exit:
         findings, waits = in_the_way(seen)
-        if not self._in_full:
-            self._console.print("", screen.findings_block(findings))
+        self._repeat(findings)
         exit = verdict(f for it in seen.values() if it.blocked for f in it.findings)
         return self._end(f"Nothing was changed: this stands in the way. {waits}".rstrip(), exit)
+
+    def _repeat(self, wrong: Iterable[Finding]) -> None:
+        """What is wrong, before the last words; without evidence that was told already."""
+        told = [replace(it, evidence=()) if self._in_full else it for it in wrong]
+        self._console.print("", screen.findings_block(told))
 
     @property
     def _in_full(self) -> bool:

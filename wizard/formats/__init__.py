@@ -15,7 +15,7 @@ from wizard.problems import Exit, Problem
 if TYPE_CHECKING:
     from wizard.formats.blocks import Page
 
-FORMATS = ("text", "markdown", "html", "json")
+FORMATS = ("text", "markdown", "html", "json", "yaml")
 OF_CHECKS = (*FORMATS, "junit", "nagios", "prometheus", "github")
 """Those of a health check; the last four are for programs that know no plan."""
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from wizard.console.paper import UNFOLDED
 from wizard.practice import scenarios
 from wizard.practice.helm_binary import helm_binary
 from wizard.practice.serve import (
@@ -28,49 +30,14 @@ from wizard.practice.serve import (
 )
 from wizard.problems import Exit, Problem
 
-CHART_VERSIONS = ("0.12.32", "0.12.33", "0.13.37", "0.16.5")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `langsmith-audit practice`."""
-    parser.description = (
-        "Bring up a practice cluster on this machine (the real helm, a real PostgreSQL, a "
-        "Kubernetes API, a stand-in for LangSmith), run the wizard on it, and clean up."
-    )
-    parser.add_argument(
-        "-y", "--yes", action="store_true", help="let the wizard run to the end without asking"
-    )
-    parser.add_argument(
-        "--keep", action="store_true", help="leave the cluster running after the wizard"
-    )
-    parser.add_argument(
-        "--helm", type=int, choices=(3, 4), help="helm's major version (default: the one on PATH)"
-    )
-    parser.add_argument(
-        "--chart-version",
-        choices=CHART_VERSIONS,
-        default="0.12.33",
-        help="the LangSmith chart that is installed at the start (default: 0.12.33)",
-    )
-    parser.add_argument(
-        "--scenario", metavar="NAME", default="", help="stage a situation of real installations"
-    )
-    parser.add_argument("--list", action="store_true", help="list the scenarios, and end")
-    parser.add_argument(
-        "--no-wizard", action="store_true", help="with --keep: bring the cluster up and leave it"
-    )
-    parser.add_argument("--stop", metavar="DIR", help="end a cluster that was kept")
-    parser.add_argument(
-        "wizard_options", nargs="*", metavar="OPTION", help="after --: options for the wizard"
-    )
-
 
 def main(args: argparse.Namespace) -> int:
     """Bring the cluster up, run the wizard on it, clean up; gives the wizard's exit code."""
     if args.stop:
         return stop(Path(args.stop))
     if args.list:
-        sys.stdout.write(scenarios.listing())
+        shown = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNFOLDED
+        sys.stdout.write(scenarios.listing(shown))
         return Exit.OK
     if args.scenario:
         scenarios.named(args.scenario)
@@ -95,6 +62,10 @@ def _practise(args: argparse.Namespace, helm: Path) -> int:
             with _no_interrupts():
                 server.end()
             _say("The practice cluster is gone.")
+    if code not in (Exit.OK, Exit.DECLINED) and not args.keep:
+        _say(
+            f"The wizard ended with {code}; with --keep its pods, logs and journal stay to look at."
+        )
     return code
 
 

@@ -34,12 +34,14 @@ class Observation:
         findings: the same ones that `check` reports.
         right: nothing is left to do for this step.
         blocked: the step cannot be made right by this tool; nothing after it may be changed.
+        underway: it becomes right by itself; nothing is to be done for it but to wait.
         remark: what the last line of a report must say of it; a part of a sentence.
     """
 
     findings: tuple[Finding, ...]
     right: bool
     blocked: bool = False
+    underway: bool = False
     remark: str = ""
 
     @property

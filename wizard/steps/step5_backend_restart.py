@@ -68,7 +68,7 @@ class BackendRestart(Step):
         if not status.done:
             rolling = _rolling(subject, status, evidence)
             blocked = bool(status.stuck or status.held) and not may_go_on(systems)
-            return Observation((rolling,), right=False, blocked=blocked)
+            return Observation((rolling,), right=False, blocked=blocked, underway=not blocked)
         return Observation((self._fresh(systems, subject, evidence),), right=True)
 
     def propose(self, systems: Systems, pending_: Sequence[Change]) -> Change | None:
@@ -145,9 +145,13 @@ class BackendRestart(Step):
         return self.observe(systems)
 
     def _stale(self, systems: Systems, status: RolloutStatus) -> str:
-        """Why a restart is needed; empty when nothing says so."""
+        """Why a restart is needed; empty when nothing says so.
+
+        A pod that is leaving may still answer, by what it knew.
+        """
         older = self._older(systems, status)
-        return older or (self._server_says_no(systems) if status.done else "")
+        answers = status.done and not any(pod.terminating for pod in status.pods)
+        return older or (self._server_says_no(systems) if answers else "")
 
     def _older(self, systems: Systems, status: RolloutStatus) -> str:
         """Which pods are older than the last update, by the journal.

@@ -15,11 +15,14 @@ from wizard.practice.scenarios.tools import (
     Json,
     backend_env,
     backend_of,
+    enable_in_values,
     make_namespace,
     patch_backend,
     reinstall,
     scenario,
     set_env,
+    settled,
+    upgrade_arguments,
 )
 from wizard.resources import template, yaml_loader
 
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
 ROLLOUT = {"rollout": {"enabled": True}}
 ARGO = "argocd-controller"
+ENABLED = """UPDATE organizations
+SET config = COALESCE(config, '{}'::jsonb) || '{"can_use_audit_logs": true}'::jsonb
+WHERE NOT is_personal"""
 
 
 @scenario
@@ -157,8 +163,14 @@ def paused(cluster: PracticeCluster) -> None:
 
 @scenario
 def rolling_already(cluster: PracticeCluster) -> None:
-    """A rollout is on, and its pods are slow: that is told, and no restart is added to it."""
-    cluster.kubernetes.faults.slow(pods=20.0)
+    """All is done by hand, and the restart at its end is on, with slow pods: that is told, a run
+    waits for it, and adds no restart to it."""
+    enable_in_values(cluster)
+    cluster.must(cluster.run_helm(*upgrade_arguments(cluster)), "helm upgrade")
+    settled(cluster)
+    with cluster.connect() as database:
+        database.execute(ENABLED)
+    cluster.kubernetes.faults.slow(pods=8.0)
     notes = {"kubectl.kubernetes.io/restartedAt": "2026-02-11T09:30:00Z"}
     change = {"spec": {"template": {"metadata": {"annotations": notes}}}}
     patch_backend(cluster, change, manager="kubectl-rollout")

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import io
 import subprocess
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,21 @@ Stage = Callable[["PracticeCluster"], None]
 
 SCENARIOS: dict[str, Scenario] = {}
 """Every scenario by its name, in the order in which they are listed."""
+
+GROUPS = {
+    "crash-loop": "New pods or hook Jobs fail",
+    "admission-refusal": "Something refuses the change",
+    "pending-install": "helm was cut short, or is at work",
+    "drift-changed-key": "The values file is not the deployed one",
+    "certificate-noise": "The chart renders something else each time",
+    "fullname-override": "Other names and numbers of pods",
+    "repo-missing": "Charts and their repository",
+    "layered-values": "Other values files, namespaces and releases",
+    "live-edit": "Somebody changed the cluster beside helm",
+    "argocd": "Somebody else owns the release or its objects",
+    "argo-rollout": "Other workloads and rollouts",
+}
+"""The headings of `--list`, each before the scenario that it begins with."""
 
 BACKEND = "langsmith-backend"
 SEEN_LIMIT = 30.0
@@ -74,10 +90,15 @@ def stage(cluster: PracticeCluster, scenario: Scenario) -> None:
         scenario.stage(cluster)
 
 
-def listing() -> str:
-    """Every name with its line, for `--list`."""
+def listing(columns: int) -> str:
+    """Every name with its line under the heading of its group, folded at `columns`."""
     width = max(map(len, SCENARIOS))
-    return "".join(f"{one.name:<{width}}  {one.line}\n" for one in SCENARIOS.values())
+    lines = []
+    for one in SCENARIOS.values():
+        lines += ["", GROUPS[one.name]] if one.name in GROUPS else []
+        first, then = f"  {one.name:<{width}}  ", " " * (width + 4)
+        lines.append(textwrap.fill(one.line, columns, initial_indent=first, subsequent_indent=then))
+    return "\n".join(lines[1:]) + "\n"
 
 
 def edit_values(cluster: PracticeCluster, change: Mapping[str, Any]) -> None:
