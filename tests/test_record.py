@@ -1,13 +1,19 @@
 """A dataclass that is built late is the standard library's in all that its users see."""
 
 import copy
+import dataclasses
+import gc
+import importlib
+import inspect
 import pickle
-from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+import pkgutil
+from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 from threading import Barrier, Thread
 
 import pytest
 
-from wizard.record import dataclass
+import wizard
+from wizard.record import FIELDS, _initializer, dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,42 @@ def test_threads_that_meet_at_the_first_object_all_get_a_whole_one() -> None:
         for thread in threads:
             thread.join()
         assert [(it.one, it.two) for it in made] == [(1, "two")] * 4
+
+
+def records() -> list[type]:
+    """All of the product's."""
+    for each in pkgutil.walk_packages(wizard.__path__, "wizard."):
+        if not each.name.startswith(("wizard.practice", "wizard.__main__")):
+            importlib.import_module(each.name)
+    return [it for it in gc.get_objects() if isinstance(it, type) and FIELDS in it.__dict__]
+
+
+def test_each_of_ours_is_made_as_the_library_would_make_it() -> None:
+    found = [it for it in records() if it.__module__.startswith("wizard.")]
+    assert len(found) > 100
+    for ours in found:
+        body = {it.name: dataclasses.field(**_told(it)) for it in fields(ours)}
+        hints = {it.name: "Any" for it in fields(ours)}
+        theirs = dataclasses.dataclass(type(ours.__name__, (), body | {"__annotations__": hints}))
+        if "__init__" in vars(ours):
+            made = inspect.signature(_initializer(ours)).parameters.values()
+            wanted = inspect.signature(theirs.__init__).parameters.values()
+            assert [(it.name, it.kind) for it in made] == [(it.name, it.kind) for it in wanted]
+        assert ours.__match_args__ == theirs.__match_args__
+
+
+def _told(it: dataclasses.Field) -> dict[str, object]:
+    names = ("default", "default_factory", "init", "repr", "compare")
+    told = {name: getattr(it, name) for name in names}
+    return {name: value for name, value in told.items() if value is not dataclasses.MISSING}
+
+
+def test_the_library_s_own_field_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"from wizard\.record"):
+
+        @dataclass
+        class Mixed:
+            one: list[str] = dataclasses.field(default_factory=list)
 
 
 def test_slots_are_there_at_once() -> None:

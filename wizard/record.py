@@ -1,44 +1,154 @@
-"""`dataclass` as the standard library has it, but built when its first object is made.
+"""`dataclass`, `field` and `replace`: the standard library's, for who reads or type-checks.
 
-To build one takes a millisecond. A health check imports more than a hundred and uses a third of
-them: built at their import they were a fifth of its time. What the library writes and compiles for
-each class and can be written once (comparing, hashing, showing) is here.
+The library's need a millisecond for a class, and bring `inspect` with them. A health check imports
+more than a hundred such classes and uses a third: they were a fifth of its time. Here comparing,
+hashing, showing and refusing are written once for all classes, and what makes an object is compiled
+with the first one. `dataclasses.fields`, `asdict` and the like take these classes as their own.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, field, replace
 else:
 
     def dataclass(cls: type | None = None, **options: Any) -> Any:
-        """The standard library's decorator, deferred; not where it makes a new class (slots)."""
+        """The library's decorator; it makes the class itself where that is a new one (slots)."""
         if cls is None:
             return lambda cls: dataclass(cls, **options)
+        own = _own_fields(cls)
         if options.get("slots"):
+            for it in own:
+                if it.told:
+                    setattr(cls, it.name, _as_library(it))
             return import_module("dataclasses").dataclass(cls, **options)
-        _give(cls, "__repr__", _repr)
-        if _give(cls, "__eq__", _eq):
-            _give(cls, "__hash__", _hash if options.get("frozen") else None)
-        unbuilt = _Unbuilt(cls, options)
-        cls.__dataclass_fields__ = unbuilt
-        cls.__new__ = unbuilt.first
+        told = {it.name: it for base in cls.__mro__[:0:-1] for it in base.__dict__.get(FIELDS, ())}
+        fields = tuple((told | {it.name: it for it in own}).values())
+        setattr(cls, FIELDS, fields)
+        cls.__dataclass_fields__ = _Fields()
+        cls.__match_args__ = tuple(it.name for it in fields if it.init)
+        cls.__compared__ = tuple(it.name for it in fields if it.compare)
+        cls.__shown__ = tuple(it.name for it in fields if it.repr)
+        _complete(cls, options)
         return cls
 
+    def field(**options: Any) -> Any:
+        """The library's: `default`, `default_factory`, `init`, `repr` and `compare`."""
+        return _Field(**options)
 
-_BUILDING = RLock()
+    def replace(old: Any, **changes: Any) -> Any:
+        """The same object with other values; those that `init` leaves out begin anew."""
+        if not hasattr(type(old), FIELDS):
+            return import_module("dataclasses").replace(old, **changes)
+        kept = {it.name: getattr(old, it.name) for it in getattr(old, FIELDS) if it.init}
+        return type(old)(**(kept | changes))
 
 
-def _give(cls: type, name: str, method: object) -> bool:
-    """Give the class a method that it has not of its own; whether it had none."""
-    if name in cls.__dict__:
-        return False
-    setattr(cls, name, method)
-    return True
+FIELDS = "__record_fields__"
+_NOTHING: Any = object()
+
+
+class _Field:
+    """What is told of one field; `told` whether by `field` at all."""
+
+    def __init__(
+        self,
+        *,
+        default: Any = _NOTHING,
+        default_factory: Any = _NOTHING,
+        init: bool = True,
+        repr: bool = True,
+        compare: bool = True,
+        told: bool = True,
+    ) -> None:
+        self.name = ""
+        self.default = default
+        self.default_factory = default_factory
+        self.init = init
+        self.repr = repr
+        self.compare = compare
+        self.told = told
+
+
+def _own_fields(cls: type) -> list[_Field]:
+    """The fields that the class itself has, whose defaults are its attributes from here on."""
+    found = []
+    for name, hint in _hints(cls).items():
+        if str(hint).startswith(("ClassVar", "typing.ClassVar")):
+            continue
+        it = cls.__dict__.get(name, _NOTHING)
+        if type(it).__name__ == "Field":
+            raise TypeError(f"{cls.__name__}.{name}: `field` is imported from wizard.record")
+        if not isinstance(it, _Field):
+            it = _Field(default=it, told=False)
+        elif it.default is _NOTHING:
+            delattr(cls, name)
+        else:
+            setattr(cls, name, it.default)
+        it.name = name
+        found.append(it)
+    return found
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The annotations of the class itself; the library for that would bring `inspect`."""
+    found: dict[str, Any] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
+    return found
+
+
+def _complete(cls: type, options: dict[str, Any]) -> None:
+    """Give the class the methods that the options want and that it has not of its own."""
+    methods: dict[str, object] = {"__init__": _first}
+    if options.get("repr", True):
+        methods["__repr__"] = _repr
+    if options.get("eq", True):
+        methods["__eq__"] = _eq
+        methods["__hash__"] = _hash if options.get("frozen") else None
+    if options.get("frozen"):
+        methods |= {"__setattr__": _refuse, "__delattr__": _refuse}
+    for name, method in methods.items():
+        if name not in cls.__dict__ or (name == "__hash__" and cls.__dict__[name] is None):
+            setattr(cls, name, method)
+
+
+def _first(self: Any, *args: Any, **named: Any) -> None:
+    """The `__init__` of a class that has no object yet."""
+    for cls in type(self).__mro__:
+        if cls.__dict__.get("__init__") is _first:  # else another thread has just made it
+            cls.__init__ = _initializer(cls)  # type: ignore[misc]
+            break
+    type(self).__init__(self, *args, **named)
+
+
+def _initializer(cls: type) -> Any:
+    fields: tuple[_Field, ...] = getattr(cls, FIELDS)
+    known = {"_nothing": _NOTHING, "_set": object.__setattr__}
+    known |= {f"_default_{it.name}": it.default for it in fields}
+    known |= {f"_made_{it.name}": it.default_factory for it in fields}
+    lines = [f"def __init__(self{''.join(map(_parameter, fields))}):", " pass"]
+    for it in fields:
+        value = it.name if it.init else f"_default_{it.name}"
+        if it.default_factory is not _NOTHING:
+            made = f"_made_{it.name}()"
+            value = f"{made} if {it.name} is _nothing else {it.name}" if it.init else made
+        lines.append(f" _set(self, {it.name!r}, {value})")
+    if hasattr(cls, "__post_init__"):
+        lines.append(" self.__post_init__()")
+    exec("\n".join(lines), known)  # noqa: S102 - of names alone, as the library does
+    init: Any = known["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    return init
+
+
+def _parameter(it: _Field) -> str:
+    if not it.init:
+        return ""
+    if it.default_factory is not _NOTHING:
+        return f", {it.name}=_nothing"
+    return f", {it.name}" if it.default is _NOTHING else f", {it.name}=_default_{it.name}"
 
 
 def _repr(self: Any) -> str:
@@ -60,36 +170,37 @@ def _hash(self: Any) -> int:
     return hash(_values(self))
 
 
-def _plain(cls: type, *_args: object, **_named: object) -> object:
-    return object.__new__(cls)
+def _refuse(_self: object, name: str, *_value: object) -> None:
+    raise import_module("dataclasses").FrozenInstanceError(f"cannot change field {name!r}")
 
 
-class _Unbuilt:
-    """Stands for the fields of a class until somebody asks for them, or makes an object."""
-
-    def __init__(self, cls: type, options: dict[str, Any]) -> None:
-        self._cls = cls
-        self._options = options
-
-    def __get__(self, _object: object, _owner: type) -> Any:
-        self._build()
-        return self._cls.__dict__["__dataclass_fields__"]
-
-    def first(self, cls: type, *_args: object, **_named: object) -> object:
-        """An object of the class, or of one made from it; its __init__ is there from here on."""
-        self._build()
-        return object.__new__(cls)
-
-    def _build(self) -> None:
-        cls: Any = self._cls
-        with _BUILDING:  # other threads wait here, and find it done
-            if cls.__dict__["__dataclass_fields__"] is self:
-                library = import_module("dataclasses")
-                library.dataclass(cls, **self._options, repr=False, eq=False)
-                found = library.fields(cls)
-                cls.__compared__ = tuple(it.name for it in found if it.compare)
-                cls.__shown__ = tuple(it.name for it in found if it.repr)
-                cls.__new__ = _plain
+def _as_library(it: _Field) -> Any:
+    """The library's field of the same meaning."""
+    told = {"default": it.default, "default_factory": it.default_factory}
+    library = import_module("dataclasses")
+    return library.field(
+        **{name: value for name, value in told.items() if value is not _NOTHING},
+        init=it.init,
+        repr=it.repr,
+        compare=it.compare,
+    )
 
 
-__all__ = ("dataclass",)
+class _Fields:
+    """The library's fields of a class, made when somebody asks for them."""
+
+    def __get__(self, _object: object, cls: Any) -> Any:
+        library = import_module("dataclasses")
+        fields: tuple[_Field, ...] = getattr(cls, FIELDS)
+        hints = {
+            name: hint for base in reversed(cls.__mro__) for name, hint in _hints(base).items()
+        }
+        body = {it.name: _as_library(it) for it in fields}
+        body["__annotations__"] = {it.name: hints[it.name] for it in fields}
+        body["__module__"] = cls.__module__
+        like = library.dataclass(type(cls.__name__, (), body), repr=False, eq=False)
+        cls.__dataclass_fields__ = like.__dataclass_fields__
+        return cls.__dataclass_fields__
+
+
+__all__ = ("dataclass", "field", "replace")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from shlex import quote
@@ -27,7 +26,7 @@ from wizard.options import (
     positive_seconds,
 )
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.safe import is_text
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from wizard.problems import Problem
+from wizard.record import dataclass, field
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding
 from wizard.steps.step import Access, Step

@@ -9,13 +9,13 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from string import Template
 
 from wizard.engine.answers import Answers
 from wizard.engine.grants import declared, granted, service_account, tier_of
 from wizard.problems import Exit
+from wizard.record import replace
 from wizard.resources import template
 from wizard.safe import safe
 from wizard.settings import Target

@@ -338,10 +338,9 @@ def _summary(
 
 def _both(args: argparse.Namespace, wanted: Wanted) -> Exit:
     """Compare the API with the table."""
-    from dataclasses import replace
-
     from wizard.events.compare import compare
     from wizard.formats.events.compared import draw
+    from wizard.record import replace
 
     if wanted.range.open:
         end = max(wanted.range.start, wanted.range.end - SETTLED)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 
 from wizard.engine.answers import Answers
 from wizard.engine.grants import (
@@ -22,6 +21,7 @@ from wizard.engine.grants import (
 from wizard.engine.look import tell_remarks
 from wizard.engine.rights import at_work, objects, rights_of
 from wizard.problems import Exit
+from wizard.record import replace
 from wizard.safe import safe
 from wizard.settings import Target
 from wizard.systems.access import Systems

@@ -12,12 +12,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.safe import safe
 from wizard.systems.values.diff import keys_only, unified_diff
 from wizard.systems.values.edit import edit, given_to_helm

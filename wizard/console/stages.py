@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from wizard.console.paper import MARKS
 from wizard.console.screen import Hanging, finding_lines, hanging
+from wizard.record import replace
 from wizard.records.findings import Finding, State
 from wizard.safe import safe
 

@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +20,7 @@ from wizard.engine.activity import activity, measured
 from wizard.engine.look import where
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
+from wizard.record import replace
 from wizard.records import report
 from wizard.records.activity import Activity
 from wizard.records.findings import Finding, State, from_problem

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from wizard.engine.rights import all_lacking
 from wizard.problems import Exit, Problem
+from wizard.record import replace
 from wizard.records.changes import Observation
 from wizard.records.findings import Finding, State, from_problem
 from wizard.records.journal import runs

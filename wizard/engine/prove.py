@@ -194,7 +194,7 @@ class Proof:
                 self._remove(api, workspace, name, None, path)
 
     def _add(self, finding: Finding) -> None:
-        from dataclasses import replace
+        from wizard.record import replace
 
         self.findings.append(replace(finding, check=CHECK))
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from wizard.checks.areas import ACCESS
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.records.changes import Change
 from wizard.steps.procedure import STEPS, the_step
 from wizard.steps.rights import HELM, IDENTITY, LEASE, PROOF, TRIED

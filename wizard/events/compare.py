@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from wizard.events.table import FromTable
 from wizard.events.windows import Windows
+from wizard.record import dataclass, field
 from wizard.records.event import Event
 
 KEPT = 1_000

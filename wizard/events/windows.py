@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from wizard.events.range import Range, days
 from wizard.events.source import Source
 from wizard.problems import Problem
+from wizard.record import dataclass, field
 from wizard.records.event import Event
 
 CROWDED = 4_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from wizard.planning.differences import Difference
+from wizard.record import replace
 from wizard.records.changes import FactKind
 from wizard.records.plan import Plan
 

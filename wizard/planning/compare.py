@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from wizard.formats.blocks import Facts, Page, Section
 from wizard.formats.plan import answer_line, precondition_value
 from wizard.planning.differences import Difference, essence, rendered_otherwise
+from wizard.record import replace
 from wizard.records.changes import Exact, FactKind
 from wizard.records.plan import Plan, PlannedChange, PlannedStep, short
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from wizard.engine.look import Look
 from wizard.engine.rights import ROLE, lacking
 from wizard.planning.make import also_now, chart_digest, parts_of, planned_parts, rests_on
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.records.changes import Change, DiffState, Exact, FactKind, ObjectDiff, Part, content_of
 from wizard.records.journal import known_runs
 from wizard.records.plan import Keyed, Plan, PlannedChange, PlannedStep, Precondition, short

@@ -12,7 +12,6 @@ import hashlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +23,7 @@ from wizard.engine.rights import ROLE, asked, needed
 from wizard.options import BY_NAME, Kind
 from wizard.planning.approval import MARK
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.records.changes import (
     Change,
     Consent,

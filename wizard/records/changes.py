@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from wizard.problems import Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.records.findings import Finding, State
 
 

@@ -12,7 +12,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 from wizard.files import open_private, read_file, write_private
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.records.findings import Finding, State
 from wizard.records.report import Area, Report
 from wizard.records.state import Lock, made_private, refuse_foreign, told_as_problem

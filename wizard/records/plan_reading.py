@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.records.changes import FactKind
 from wizard.records.plan import SCHEMA_VERSION, Plan, PlannedStep
 from wizard.records.plan_json import ID, from_plain, parse, plan_id

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from wizard import __version__
 from wizard.problems import Exit
+from wizard.record import dataclass, field
 from wizard.records.findings import Finding, State, Suppressed
 
 SCHEMA = "1.0"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.records.findings import Finding, State, Suppressed
 from wizard.records.report import Area
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from wizard.record import replace
 from wizard.steps.step import Access
 from wizard.systems.kubernetes.cluster import SECRETS
 from wizard.systems.release.helm_rights import usual_rights

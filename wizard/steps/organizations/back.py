@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.findings import Finding
 from wizard.records.journal import runs

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.records.journal import IN_DOUBT, Run, known_runs
 from wizard.settings import Place
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.journal import IN_DOUBT
 from wizard.records.rows import INLINE, RowsFile

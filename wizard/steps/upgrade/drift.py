@@ -13,13 +13,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import PLACE, WANTED
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field, replace
 from wizard.records.changes import Change, Consent, DiffState, ObjectDiff, beyond, fingerprint_of
 from wizard.steps.server_default import does_without
 from wizard.steps.upgrade.live_drift import LiveDrift, live_drift, live_objects

@@ -21,13 +21,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.records.changes import Consent
 from wizard.records.findings import Finding, State
 from wizard.systems.release.manifest import (

@@ -7,11 +7,11 @@ and this tool waits until the variables are live. No helm is run.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
+from wizard.record import replace
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
 from wizard.systems.calls import poll

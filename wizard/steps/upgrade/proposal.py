@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from wizard.aim import aimed
 from wizard.article import new_enough
+from wizard.record import replace
 from wizard.records.changes import (
     Change,
     Exact,

@@ -10,12 +10,12 @@ cannot be tried (a missing right, a webhook without dry run) is only said to be 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import WANTED
 from wizard.problems import Exit, Problem
+from wizard.record import replace
 from wizard.records.changes import Change, DiffState, ObjectDiff
 from wizard.records.plan import ServerCheck
 from wizard.systems.helm.records import Rollback

@@ -9,12 +9,11 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field, replace
 from wizard.systems.helm import process
 from wizard.systems.helm.charts import MISSING, STALE, alias_of, refresh
 from wizard.systems.helm.errors import Call, helm_problem

@@ -17,11 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import field
 from typing import IO
 
 from wizard.problems import Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems import calls
 from wizard.systems.calls import logged
 from wizard.systems.helm.errors import Call, helm_problem

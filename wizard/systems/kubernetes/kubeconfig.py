@@ -10,14 +10,13 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from wizard.files import read_file
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.resources import yaml_loader
 
 LARGEST = 16 * 1024 * 1024

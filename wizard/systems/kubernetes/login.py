@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wizard.files import read_file
 from wizard.problems import Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 
 if TYPE_CHECKING:
     from wizard.systems.kubernetes.kubeconfig import ContextInfo, Entry

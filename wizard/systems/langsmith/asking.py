@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable

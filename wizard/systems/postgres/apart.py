@@ -16,11 +16,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BufferedRWPair
 from typing import Any, NoReturn
 
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.systems.calls import logged
 from wizard.systems.postgres.errors import refusal
 from wizard.systems.postgres.model import Login

@@ -8,12 +8,11 @@ before and after; see `transaction.Made`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.systems.postgres import organizations as listing
 from wizard.systems.postgres import tables
 from wizard.systems.postgres.besides import besides, note_moved

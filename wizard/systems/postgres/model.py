@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypedDict
 from uuid import UUID
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 
 
 class Wire(Protocol):

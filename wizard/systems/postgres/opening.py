@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.systems.postgres.errors import refused_twice
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.systems.calls import logged
 from wizard.systems.postgres.errors import refusal, refused_login, timed_out
 from wizard.systems.postgres.model import Login, Wire

@@ -6,13 +6,12 @@ The second connection reads a change back, and tells what became of a lost commi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems.calls import poll
 from wizard.systems.postgres import organizations
 from wizard.systems.postgres.errors import NOTHING, ConnectionLost

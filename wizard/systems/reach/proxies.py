@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import field
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 
 SCHEMES = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -13,12 +13,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from wizard.aim import Aim, aim
 from wizard.article import WANTED
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.settings import Place, Target
 from wizard.systems.kubernetes.cluster import Cluster
 from wizard.systems.kubernetes.http import HEARD

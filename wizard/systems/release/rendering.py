@@ -8,10 +8,9 @@ differs between the two renderings (fresh certificates, random names) is noise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems.release.manifest import Key, documents, key_of
 
 Parse = Callable[[str], dict[str, Any]]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.systems.values.document import BREAK, Node, Part
 from wizard.systems.values.looks import Content, Looks, Pretty, is_json, looks
 from wizard.systems.values.path import Place

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import field
 from typing import Any, NamedTuple
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems.values.as_helm import CORE, Unresolved, key_text
 from wizard.systems.values.model import Refusal
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from wizard.article import PLACE
 from wizard.problems import Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems.values.changes import Change, Growth, corrected
 from wizard.systems.values.document import line_of
 from wizard.systems.values.environment import Common, Environment, common, environment, refuse_both

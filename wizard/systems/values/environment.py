@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import field
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems.values.as_helm import CORE
 from wizard.systems.values.document import Node, entries, named
 from wizard.systems.values.model import EnvEntry, Refusal

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
-from wizard.record import dataclass
+from wizard.record import dataclass, field
 from wizard.systems.workload.pods import BACKING_OFF, UNSCHEDULABLE
 from wizard.systems.workload.status import RolloutStatus
 

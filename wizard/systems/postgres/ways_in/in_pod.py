@@ -14,10 +14,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Exit, Problem
+from wizard.record import replace
 from wizard.systems.calls import poll
 from wizard.systems.postgres.model import Login
 from wizard.systems.redact import redact

@@ -22,7 +22,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ from urllib.parse import parse_qsl, unquote
 
 from wizard.files import PRIVATE, write_private
 from wizard.problems import Exit, Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, field, replace
 from wizard.systems.postgres.model import Login
 
 if TYPE_CHECKING:
