@@ -120,11 +120,3 @@ def test_the_library_s_own_field_is_refused() -> None:
         @dataclass
         class Mixed:
             one: list[str] = dataclasses.field(default_factory=list)
-
-
-def test_slots_are_there_at_once() -> None:
-    @dataclass(frozen=True, slots=True)
-    class Small:
-        one: int
-
-    assert not hasattr(Small(1), "__dict__")

@@ -16,15 +16,10 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(cls: type | None = None, **options: Any) -> Any:
-        """The library's decorator; it makes the class itself where that is a new one (slots)."""
+        """The library's decorator, with `frozen`, `eq` and `repr`."""
         if cls is None:
             return lambda cls: dataclass(cls, **options)
         own = _own_fields(cls)
-        if options.get("slots"):
-            for it in own:
-                if it.told:
-                    setattr(cls, it.name, _as_library(it))
-            return import_module("dataclasses").dataclass(cls, **options)
         told = {it.name: it for base in cls.__mro__[:0:-1] for it in base.__dict__.get(FIELDS, ())}
         fields = tuple((told | {it.name: it for it in own}).values())
         setattr(cls, FIELDS, fields)
@@ -52,7 +47,7 @@ _NOTHING: Any = object()
 
 
 class _Field:
-    """What is told of one field; `told` whether by `field` at all."""
+    """What is told of one field."""
 
     def __init__(
         self,
@@ -62,7 +57,6 @@ class _Field:
         init: bool = True,
         repr: bool = True,
         compare: bool = True,
-        told: bool = True,
     ) -> None:
         self.name = ""
         self.default = default
@@ -70,7 +64,6 @@ class _Field:
         self.init = init
         self.repr = repr
         self.compare = compare
-        self.told = told
 
 
 def _own_fields(cls: type) -> list[_Field]:
@@ -83,7 +76,7 @@ def _own_fields(cls: type) -> list[_Field]:
         if type(it).__name__ == "Field":
             raise TypeError(f"{cls.__name__}.{name}: `field` is imported from wizard.record")
         if not isinstance(it, _Field):
-            it = _Field(default=it, told=False)
+            it = _Field(default=it)
         elif it.default is _NOTHING:
             delattr(cls, name)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -39,6 +38,8 @@ def measured(systems: Systems) -> dict[str, float]:
 
 def activity(systems: Systems) -> Activity | None:
     """The events of the last day, as far as the API gives them; None where it does not."""
+    from concurrent.futures import ThreadPoolExecutor
+
     served = systems.known("served")
     if not (served and served.page):
         return None

@@ -10,7 +10,6 @@ another one applies it. What whoever applies it lacks is refused by `apply`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wizard.checks.areas import ACCESS
@@ -69,6 +68,9 @@ def needed(
 
 def asked(systems: Systems, rights: Sequence[Right]) -> dict[Right, bool | None]:
     """What the API server says to each right: whether it is granted; None where it does not say."""
+
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return dict(zip(rights, threads.map(systems.may, rights), strict=True))
 
@@ -178,6 +180,8 @@ def objects(systems: Systems, manifest: str) -> Objects:
 
 def _gone(systems: Systems, old: Objects, new: Objects) -> tuple[Key, ...]:
     """The objects that helm will have to make again; what may not be read is named as such."""
+    from concurrent.futures import ThreadPoolExecutor
+
     both = [key for key in new if key in old and key[0] != "Job"]
 
     def is_gone(key: Key) -> bool:

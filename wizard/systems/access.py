@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -262,6 +261,8 @@ class Systems(ReleaseLook):
         Raises:
             Problem: the chart cannot be rendered with these values.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         helm = self.helm
         files = dict(self.values_layers) | (dict([edited]) if edited else {})
         given = upgrade.chart, upgrade.version, *files.items()

@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -312,6 +311,8 @@ def live_objects(systems: Systems, rendered: str) -> LiveDrift:
     Raises:
         Problem: LSA420, the upgrade would put back a salt or a key that is another one now.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(AT_ONCE) as threads:
         found = threads.map(lambda it: _drifted(systems, it), _others(systems, rendered))
         drift = sum(found, start=LiveDrift())

@@ -6,7 +6,6 @@ It tells what the server itself says of the key's organization and its audit log
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -248,6 +247,8 @@ class Sounded:
 
 def sound(served: Served) -> Sounded:
     """Ask for it, each on its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
     api, page = served.api, served.page
     assert api  # noqa: S101 - told to the type checker
     start, end = served.range or (None, None)

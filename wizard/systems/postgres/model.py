@@ -119,8 +119,7 @@ class OrganizationState(StrEnum):
     WRONG = "wrong shape"
 
 
-@dataclass(frozen=True, slots=True)
-class PriorState:
+class PriorState(NamedTuple):
     """The part of a `config` that matters here; never the config itself.
 
     Attributes:
@@ -217,8 +216,7 @@ class OrganizationCounts:
     personal: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowChange:
+class RowChange(NamedTuple):
     """One row before and after a change."""
 
     id: UUID

@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.reach.proxies import Proxy
@@ -63,7 +64,9 @@ def login_to(proxy: Proxy) -> str:
 
 def _connected(host: str, port: int, limit: float, noted: Noted) -> socket.socket:
     try:
-        made = socket.create_connection((host, port), timeout=limit)
+        # As bytes where they will do: a text goes through the tables of IDNA, whatever is in it.
+        name: Any = host.encode() if host.isascii() else host
+        made = socket.create_connection((name, port), timeout=limit)
     except (socket.gaierror, UnicodeError) as error:
         raise Failure(Kind.NAME, getattr(error, "strerror", "") or "not a host's name") from None
     except TimeoutError:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import ssl
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +75,8 @@ def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
 def _readable(data: bytes) -> Iterator[str]:
     """A path from which the bytes are read once, without a file where the system has /dev/fd."""
     if not Path("/dev/fd").is_dir():
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="langsmith-audit-") as folder:
             file = Path(folder, "pem")
             file.write_bytes(data)

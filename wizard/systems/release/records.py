@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
@@ -130,6 +129,8 @@ def history_of(
     cluster: Cluster, namespace: str, release: str, stored: Sequence[Stored]
 ) -> list[Revision]:
     """These revisions as `helm history` tells them; none where helm has to be asked."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(AT_ONCE) as threads:
         found = threads.map(lambda it: record_of(cluster, namespace, release, it.revision), stored)
         rows = [record.row for record in found if record]
