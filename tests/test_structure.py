@@ -232,6 +232,7 @@ COVERED = {
         systems/postgres/model systems/postgres/opening systems/postgres/organizations
         systems/postgres/psql systems/postgres/statements""",
     "systems/postgres/test_change.py": "systems/postgres/session",
+    "systems/postgres/test_driver.py": "systems/postgres/apart",
     "systems/reach/test_http.py": "systems/reach/dial systems/reach/failures systems/reach/trust",
     "systems/release/test_installation.py": "systems/release/manifest",
     "systems/values/test_edit.py": """

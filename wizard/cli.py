@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 GROUPS = ("target", "organizations", "conduct", "limits")
 """The headings under which the shared options are listed."""
+HELP = frozenset({"-h", "--help", "--help-all"})
 
 
 class Command(NamedTuple):
@@ -91,9 +92,19 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and turn whatever ends it into an exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS or not COMMANDS[name].ahead or HELP & {*arguments}:
+        return _answered(arguments)
+    from wizard.systems.postgres import driver
+
+    with driver.ahead():
+        return _answered(arguments)
+
+
+def _answered(arguments: list[str]) -> int:
     from wizard.console import output
 
-    arguments = list(sys.argv[1:] if argv is None else argv)
     output.prepare()
     code: int = Exit.OK
     try:
@@ -166,12 +177,7 @@ def _dispatch(arguments: list[str]) -> int:
         return _unknown(name)
     if name == "run" and "--dry-run" in arguments:
         name, arguments = "plan", [it for it in arguments if it != "--dry-run"]
-    if not COMMANDS[name].ahead or {"-h", "--help"} & set(arguments):
-        return _run(name, arguments[1:])
-    from wizard.systems.postgres import apart
-
-    with apart.ahead():
-        return _run(name, arguments[1:])
+    return _run(name, arguments[1:])
 
 
 def _help(words: list[str]) -> int:

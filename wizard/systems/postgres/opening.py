@@ -49,11 +49,13 @@ def _open(login: Login, connect_limit: int) -> Session:
         from wizard.systems.postgres.psql import PsqlSession
 
         return PsqlSession.open(login, login.psql, connect_limit)
-    from wizard.systems.postgres import apart
+    from wizard.systems.postgres import driver
 
-    if driver := apart.taken():
+    if its := driver.taken():
+        from wizard.systems.postgres.apart import ApartSession
+
         with contextlib.suppress(EOFError):
-            return apart.ApartSession.open(login, driver, connect_limit)
+            return ApartSession.open(login, its, connect_limit)
     from wizard.systems.postgres.libpq import LibpqSession
 
     return LibpqSession.open(login, connect_limit)

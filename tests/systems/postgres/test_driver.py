@@ -11,7 +11,7 @@ from databases import World, every, fresh
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Problem
-from wizard.systems.postgres import apart
+from wizard.systems.postgres import driver as drivers
 from wizard.systems.postgres.apart import ApartSession
 from wizard.systems.postgres.database import Database
 
@@ -27,7 +27,7 @@ def world(postgres: PracticePostgres) -> Iterator[World]:
 
 def opened(world: World) -> Database:
     """A database whose session is in the process that was made ahead."""
-    apart._ready.append(apart.Driver())
+    drivers._ready.append(drivers.Driver())
     database = world.open()
     assert isinstance(database._session, ApartSession)
     return database
@@ -54,7 +54,7 @@ def test_it_changes_rows_as_well(world: World) -> None:
 
 
 def test_what_the_server_refuses_is_told_as_ever(world: World) -> None:
-    apart._ready.append(driver := apart.Driver())
+    drivers._ready.append(driver := drivers.Driver())
     with pytest.raises(Problem) as refusal:
         world.open(password="wrong", user="nobody_here")
     assert refusal.value.id == "LSA524"
@@ -85,7 +85,7 @@ def test_it_ends_with_its_session_and_unused_with_the_command(world: World) -> N
         pid = session._driver._pid
         assert not ended(pid)
     assert ended(pid)
-    unused = apart.Driver()
+    unused = drivers.Driver()
     unused.end()
     assert ended(unused._pid)
 
