@@ -231,6 +231,7 @@ COVERED = {
     "systems/postgres/test_database.py": """
         systems/postgres/model systems/postgres/opening systems/postgres/organizations
         systems/postgres/psql systems/postgres/statements""",
+    "systems/postgres/test_audit_log.py": "systems/postgres/audit_event",
     "systems/postgres/test_change.py": "systems/postgres/session",
     "systems/postgres/test_driver.py": "systems/postgres/apart",
     "systems/reach/test_http.py": "systems/reach/dial systems/reach/failures systems/reach/trust",

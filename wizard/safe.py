@@ -35,9 +35,10 @@ def _tamed(line: str) -> str:
 def safe_json(document: str) -> str:
     """A JSON document with its control and format characters as JSON's own escapes.
 
-    JSON lets the eight-bit controls and the bidirectional overrides through as they are.
+    A serializer has escaped those below the blank already; JSON lets DEL, the eight-bit controls
+    and the bidirectional overrides through as they are.
     """
-    if document.isprintable():
+    if (document.isascii() and "\x7f" not in document) or document.isprintable():
         return document
     return "".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in document)
 

@@ -1,8 +1,9 @@
 """Events from the table: in batches, in both directions, and compared with the API's."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from databases import World, fresh
@@ -87,3 +88,24 @@ def test_the_same_in_both(world: World) -> None:
         api = FromApi(LangSmithApi(server.url, KEY), Wanted(RANGE), Patience(5))
         found = compare(Windows(api, RANGE), FromTable(database, Wanted(RANGE)))
     assert (found.both, found.same) == (1000, True)
+
+
+def test_texts_are_those_of_the_events_whatever_is_in_them(world: World) -> None:
+    at = END + timedelta(days=9)
+    harm = "a\tb\\n\n\x7f\x85\u202e\u00fc\U0001f600\"'"
+    for some in (harm, "plain"):
+        world.sql(
+            "INSERT INTO audit_logs (id, operation_name, request_time, enrichments) "
+            "VALUES (%s, %s, %s, %s)",
+            uuid4(), some, at, json.dumps({"request_path": some, "resource_ids": [some, "x"]}),
+        )  # fmt: skip
+    with world.open() as database:
+        (found,) = FromTable(database, Wanted(Range(at, at))).batches(Range(at, at))
+        texts = "".join(found.events.texts())
+        assert texts == "".join(f"{event.text}\n" for event in found.events)
+    world.sql("DELETE FROM audit_logs WHERE request_time = %s", at)
+    assert not {"\x7f", "\x85", "\u202e"} & set(texts)
+    told = [json.loads(line) for line in texts.splitlines()]
+    assert {it["api"]["operation"] for it in told} == {harm, "plain"}
+    assert {it["http_request"]["url"]["path"] for it in told} == {harm, "plain"}
+    assert [it["resources"][1] for it in told] == [{"uid": "x"}] * 2

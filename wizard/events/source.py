@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from wizard.events.patience import Patience
@@ -20,7 +20,7 @@ FULL_PAGE = 100
 class Page(NamedTuple):
     """Some events of a window that are wanted, in whatever order, and whether there are more."""
 
-    events: Sequence[Event]
+    events: Collection[Event]
     more: bool
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from datetime import timedelta
@@ -35,7 +35,7 @@ class Window:
     """What one window had: its events in order, and how many came more than once."""
 
     range: Range
-    events: list[Event] = field(default_factory=list)
+    events: Collection[Event] = field(default_factory=list)
     repeated: int = 0
 
 

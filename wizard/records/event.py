@@ -6,7 +6,8 @@ The line is the event as it came (compact JSON), so that thousands of them are s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -36,6 +37,14 @@ class Event(NamedTuple):
         """The event as it came."""
         found: dict[str, Any] = json.loads(self.text)
         return found
+
+
+class Bundle(Collection[Event]):
+    """Many events whose texts can be had without them."""
+
+    @abstractmethod
+    def texts(self) -> Iterator[str]:
+        """The texts, a few at a time, each ended by a line feed."""
 
 
 def event_of(data: Mapping[str, Any]) -> Event:

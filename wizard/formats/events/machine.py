@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from wizard.console.output import for_programs
-from wizard.records.event import NAMES, Event, record_of
+from wizard.records.event import NAMES, Bundle, Event, record_of
 from wizard.safe import safe, safe_json
 
 Shape = Callable[[Event], str]
 """What is written of an event by the formats that write it whole."""
+
+
+def received(event: Event) -> str:
+    """The event as it came."""
+    return event.text
 
 
 class Lines:
@@ -27,6 +32,10 @@ class Lines:
 
     def write(self, events: Iterable[Event]) -> None:
         """Each as its line, whole; a hundred in one write, for where nothing is buffered."""
+        if self._shape is received and isinstance(events, Bundle):
+            for text in events.texts():
+                self._out.write(text)
+            return
         left = iter(events)
         while some := list(islice(left, 100)):
             self._out.write("".join(f"{self._shape(event)}\n" for event in some))

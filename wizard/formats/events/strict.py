@@ -29,7 +29,9 @@ ADDED = (
 def shape(*, strictly: bool, hec: bool) -> Shape:
     """What is written of an event: as it was received, or strict; bare, or in HEC's envelope."""
     if not strictly and not hec:
-        return lambda event: event.text
+        from wizard.formats.events.machine import received
+
+        return received
 
     def written(event: Event) -> str:
         data = strict(event) if strictly else event.data

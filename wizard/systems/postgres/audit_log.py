@@ -12,6 +12,7 @@ from uuid import UUID
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
+from wizard.systems.postgres.audit_event import Entries
 from wizard.systems.postgres.statements import statement
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ COLUMNS = (
 SECONDS = 120.0
 """What one page may take."""
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
-
-Entry = tuple[int, str, str]
-"""Microseconds since 1970, the entry's id, and its event as JSON."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def check_table(table: AuditTable | None, login: Login) -> AuditTable:
 
 def page(
     session: Session, schema: str, asked: Asked, after: tuple[datetime, str] | None, limit: int
-) -> Sequence[Entry]:
+) -> Entries:
     """Entries after a place (moment and id of the last one), or the first ones.
 
     Raises:
@@ -96,7 +94,7 @@ def page(
     )
     edge = (asked.end, str(_LAST)) if asked.newest_first else (asked.start, str(_FIRST))
     moment, id = after or edge
-    found = session.tuples(
+    found = session.lines(
         query,
         start=asked.start.isoformat(),
         end=asked.end.isoformat(),
@@ -107,7 +105,7 @@ def page(
         workspace=str(asked.workspace or ""),
         limit=limit,
     )
-    return [(int(at), uid, text) for at, uid, text in found]
+    return Entries(found)
 
 
 def _array(values: Sequence[object]) -> str:

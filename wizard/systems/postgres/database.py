@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 from wizard.systems.postgres import audit_log, organizations, tables
-from wizard.systems.postgres.audit_log import Asked, Entry
+from wizard.systems.postgres.audit_event import Entries
+from wizard.systems.postgres.audit_log import Asked
 from wizard.systems.postgres.audit_state import AuditState, read_state
 from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import (
@@ -229,7 +230,7 @@ class Database:
 
     def audit_log(
         self, asked: Asked, after: tuple[datetime, str] | None = None, *, limit: int = 100
-    ) -> Sequence[Entry]:
+    ) -> Entries:
         """Entries of audit_logs as OCSF events, after the place of the last one that was read.
 
         Raises:

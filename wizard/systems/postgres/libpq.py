@@ -28,7 +28,7 @@ from wizard.systems.postgres.errors import (
     statement_problem,
 )
 from wizard.systems.postgres.session import APPLICATION, Row, Session
-from wizard.systems.postgres.statements import MARK, WORDS, Statement
+from wizard.systems.postgres.statements import MARK, WORDS, Statement, copying
 
 if TYPE_CHECKING:
     import re
@@ -113,6 +113,16 @@ class LibpqSession(Session):
             asked.ended = f"{len(found)} rows"
         return found
 
+    def lines(self, query: Statement, **values: Any) -> list[str]:
+        """See `Session.lines`."""
+        before, source, after = copying(composed(query))
+        asks = sql.SQL(before) + source + sql.SQL(after)
+        with logged("sql", query.label) as asked, self._limited():
+            with self._connection.cursor().copy(asks, values) as copy:
+                found = b"".join(copy).decode().split("\n")[:-1]
+            asked.ended = f"{len(found)} rows"
+        return found
+
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         with logged("sql", query.label) as asked:
@@ -123,9 +133,14 @@ class LibpqSession(Session):
     def _execute(
         self, query: sql.Composed, values: Mapping[str, Any], cursor: psycopg.Cursor[R]
     ) -> psycopg.Cursor[R]:
+        with self._limited():
+            return cursor.execute(query, values or None)
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
         try:
             with self._silence.ends_after(self.limits.answer):
-                return cursor.execute(query, values or None)
+                yield
         except psycopg.Error as error:
             raise statement_problem(
                 error, self.login, self.limits, timed_out=self._silence.broken

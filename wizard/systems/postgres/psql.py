@@ -24,7 +24,7 @@ from wizard.systems.calls import logged
 from wizard.systems.postgres.errors import refusal, refused_login, timed_out
 from wizard.systems.postgres.model import Login, Wire
 from wizard.systems.postgres.session import Row, Session
-from wizard.systems.postgres.statements import ROLLBACK, Statement, statement
+from wizard.systems.postgres.statements import ROLLBACK, Statement, copying, statement
 
 STDOUT = 1
 _LAST = 80
@@ -94,6 +94,13 @@ class PsqlSession(Session):
     def tuples(self, query: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """See `Session.tuples`."""
         return [tuple(row.values()) for row in self.rows(query, **values)]
+
+    def lines(self, query: Statement, **values: Any) -> list[str]:
+        """See `Session.lines`."""
+        with logged("sql (psql)", query.label) as asked:
+            lines, _ = self._must(psql_text(query, values, "\n".join(copying(query.source))))
+            asked.ended = f"{len(lines)} rows"
+        return lines
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""

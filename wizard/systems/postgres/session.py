@@ -66,6 +66,10 @@ class Session(ABC):
         """As `rows`, for many of them: the values in the order of their columns, ids as text."""
 
     @abstractmethod
+    def lines(self, query: Statement, **values: Any) -> list[str]:
+        """As `rows`, for very many: a line each in COPY's text form, nothing where null is."""
+
+    @abstractmethod
     def run(self, query: Statement, **values: Any) -> int:
         """Run a statement, or a script of settings; the number of rows that it wrote or locked.
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import TypeVar
 
 from wizard.record import dataclass, field
 from wizard.resources import template
 
+T = TypeVar("T")
 MARK = re.compile(r"(?<!:):(?:'(?P<value>\w+)'|\"(?P<identifier>\w+)\"|(?P<word>[a-z]\w*))")
 WORDS = {
     "is_personal": "is_personal",
@@ -98,6 +100,11 @@ def readable(name: str, *, words: dict[str, str] | None = None, **identifiers: s
         return mark[0]
 
     return MARK.sub(fill, _source(name))
+
+
+def copying(source: T) -> tuple[str, T, str]:
+    """What makes of a query one that gives its rows as lines; see `Session.lines`."""
+    return "COPY (", source, ") TO STDOUT (NULL '')"
 
 
 def grants(schema: str, role: str, *, personal: bool = True) -> tuple[str, ...]:
