@@ -123,7 +123,15 @@ def _answered(arguments: list[str]) -> int:
 
 def _by_nagios(arguments: list[str]) -> bool:
     """Whether a server asks that knows four codes alone, whatever ends the check."""
-    return arguments[:1] == ["check"] and "--format nagios" in " ".join(arguments).replace("=", " ")
+    if arguments[:1] != ["check"]:
+        return False
+    import re
+
+    from wizard.formats import OF_CHECKS
+
+    typed = re.findall(r"(?:--format|--output|--out|-o)[ =](\S*)", " ".join(arguments))
+    variable = os.environ.get("LANGSMITH_AUDIT_CHECK_FORMAT")
+    return next((it for it in reversed(typed) if it in OF_CHECKS), variable) == "nagios"
 
 
 def _tell_nagios(arguments: list[str], why: str) -> None:
@@ -219,6 +227,7 @@ def _refuse_odd(arguments: list[str]) -> None:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     """The parser of a command's arguments."""
+    from wizard import variables
     from wizard.arguments import ARGUMENTS
     from wizard.usage import Parser
 
@@ -229,6 +238,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     if name in ARGUMENTS:
         ARGUMENTS[name](parser)
     _as_elsewhere(parser)
+    parser.own = variables.tell(parser, name)
     return parser
 
 
@@ -257,7 +267,11 @@ def _a_format_is_no_file(parsed: argparse.Namespace) -> None:
 def _run(name: str, arguments: list[str]) -> int:
     import importlib
 
-    command, parsed = COMMANDS[name], parser_of(name).parse_args(arguments)
+    from wizard import variables
+
+    command, parser = COMMANDS[name], parser_of(name)
+    variables.take(parser, name, arguments, os.environ)
+    parsed = parser.parse_args(arguments)
     _a_format_is_no_file(parsed)
     if command.shared:
         from wizard.settings import settings_from

@@ -66,6 +66,7 @@ class Parser(argparse.ArgumentParser):
             conflict_handler="resolve",  # a command may take a shared flag for its own
         )
         self.command, self._about = command, help
+        self.own: set[str] = set()
         add = self.add_argument
         add("-h", "--help", action=_Short, help="this page; --help-all has every option")
         add("--help-all", action="help", help=argparse.SUPPRESS)
@@ -100,7 +101,8 @@ class Parser(argparse.ArgumentParser):
         own: list[argparse.Action] = []
         for action in self._actions:
             if action.help is not argparse.SUPPRESS:
-                shared_one = "[LANGSMITH_AUDIT_" in (action.help or "") or action.dest == "help"
+                told = "[LANGSMITH_AUDIT_" in (action.help or "") and action.dest not in self.own
+                shared_one = told or action.dest == "help"
                 (shared if shared_one else own).append(action)
         shown = [it for it in shared if it.dest in (PLACE if len(own) > 1 else COMMON)]
         lines = [f"{self.prog}: {self._about}", "", f"  {EXAMPLES.get(self.command, '')}", ""]
