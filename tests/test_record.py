@@ -13,7 +13,7 @@ from threading import Barrier, Thread
 import pytest
 
 import wizard
-from wizard.record import FIELDS, _initializer, dataclass, field, replace
+from wizard.record import FEW, FIELDS, _initializer, dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ def test_fields_are_known_before_any_object_is() -> None:
     assert is_dataclass(Fresh)
     assert [it.name for it in fields(Fresh)] == ["one", "two"]
     assert Fresh(1).two is not Fresh(1).two
+
+
+def test_many_are_made_as_the_first_ones() -> None:
+    rooms = [Room("hall", doors=(str(number), "a")) for number in range(3 * FEW)]
+    assert [it.doors for it in rooms] == [(*sorted((str(it), "a")),) for it in range(3 * FEW)]
 
 
 def test_wrong_arguments_are_refused_as_ever() -> None:

@@ -3,7 +3,8 @@
 The library's need a millisecond for a class, and bring `inspect` with them. A health check imports
 more than a hundred such classes and uses a third: they were a fifth of its time. Here comparing,
 hashing, showing and refusing are written once for all classes, and what makes an object is compiled
-with the first one. `dataclasses.fields`, `asdict` and the like take these classes as their own.
+for those of which there are many. `dataclasses.fields`, `asdict` and the like take these classes as
+their own.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ else:
 
 
 FIELDS = "__record_fields__"
+FEW = 10
+"""Objects of a class that are made without a compiled `__init__`."""
 _NOTHING: Any = object()
 
 
@@ -102,18 +105,50 @@ def _complete(cls: type, options: dict[str, Any]) -> None:
         methods["__hash__"] = _hash if options.get("frozen") else None
     if options.get("frozen"):
         methods |= {"__setattr__": _refuse, "__delattr__": _refuse}
+    cls.__made__ = 0  # type: ignore[attr-defined]
     for name, method in methods.items():
         if name not in cls.__dict__ or (name == "__hash__" and cls.__dict__[name] is None):
             setattr(cls, name, method)
 
 
 def _first(self: Any, *args: Any, **named: Any) -> None:
-    """The `__init__` of a class that has no object yet."""
+    """The `__init__` of a class that has few objects yet: what compiles one costs a hundred."""
+    cls: Any
     for cls in type(self).__mro__:
         if cls.__dict__.get("__init__") is _first:  # else another thread has just made it
-            cls.__init__ = _initializer(cls)  # type: ignore[misc]
+            cls.__made__ += 1
+            if cls.__made__ <= FEW and _filled(self, getattr(cls, FIELDS), args, named):
+                return
+            cls.__init__ = _initializer(cls)
             break
     type(self).__init__(self, *args, **named)
+
+
+def _filled(
+    self: Any, fields: tuple[_Field, ...], args: tuple[Any, ...], named: dict[str, Any]
+) -> bool:
+    """Give an object its values; False where the arguments are not those of its class."""
+    taken = [it for it in fields if it.init]
+    told = dict(zip((it.name for it in taken), args, strict=False))
+    if len(args) > len(taken) or told.keys() & named.keys():
+        return False
+    told |= named
+    values = {}
+    for it in fields:
+        if it.init and it.name in told:
+            values[it.name] = told.pop(it.name)
+        elif it.default_factory is not _NOTHING:
+            values[it.name] = it.default_factory()
+        elif it.default is not _NOTHING:
+            values[it.name] = it.default
+        else:
+            return False
+    if told:
+        return False
+    self.__dict__.update(values)
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+    return True
 
 
 def _initializer(cls: type) -> Any:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +63,7 @@ class Journal:
             Problem: the state folder cannot be written.
         """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        folder = made_private(RUNS, f"{stamp}-{secrets.token_hex(3)}")
+        folder = made_private(RUNS, f"{stamp}-{os.urandom(3).hex()}")
         journal = cls(folder)
         with _writing(folder):
             os.close(create_private(journal.path))

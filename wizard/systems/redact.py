@@ -21,8 +21,7 @@ _SENSITIVE = (
     r"|database[_-]?ur[il]|dsn)"
 )
 _SECRET_KEY = rf"[\w.-]{{0,40}}?{_SENSITIVE}[\w.-]{{0,40}}"
-_REFERENCE_KEY = re.compile(r"(?:secret_?key|key_?ref|ref|name|existing\w*)$", re.IGNORECASE)
-_IS_SECRET_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
+_REFERENCE_KEY = r"(?:secret_?key|key_?ref|ref|name|existing\w*)$"
 
 _COUNTED = r"secrets=\d{1,9}(?![^\s,])"
 """How a quota counts Secrets: `requested: secrets=1, used: secrets=9`."""
@@ -199,7 +198,8 @@ def _end_of_line(text: str, start: int) -> int:
 
 def is_secret_key(key: str) -> bool:
     """Whether the value under this key is a secret, rather than a reference to one."""
-    return bool(_IS_SECRET_KEY.search(key)) and not _REFERENCE_KEY.search(key)
+    secret = re.search(_SENSITIVE, key, re.IGNORECASE)
+    return bool(secret) and not re.search(_REFERENCE_KEY, key, re.IGNORECASE)
 
 
 def secret_literals(values: Any) -> set[str]:

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.record import replace
 from wizard.records.changes import Change, Done, Exact, FactKind, Reversible, facts
 from wizard.records.findings import Finding
 from wizard.records.journal import runs
@@ -152,7 +153,7 @@ def _merged(made: Sequence[Made]) -> Iterator[RowChange]:
 
 def _followed(one: RowChange, then: RowChange) -> RowChange:
     """Two changes of a row as one; the latter alone when somebody else wrote in between."""
-    return then._replace(before=one.before) if one.after == then.before else then
+    return replace(then, before=one.before) if one.after == then.before else then
 
 
 def _row_changes(made: Made) -> Iterator[RowChange]:
@@ -193,9 +194,9 @@ def _known(row: Organization | None, change: RowChange) -> bool:
 
 def _on_top(change: RowChange, row: Organization) -> RowChange:
     """The same change of the key in the config as it is now, whatever else was put into it."""
-    before = change.before._replace(rest=row.prior.rest)
+    before = replace(change.before, rest=row.prior.rest)
     if before.shape is ConfigShape.NULL and change.before.rest != row.prior.rest:
-        before = before._replace(shape=ConfigShape.OBJECT)
+        before = replace(before, shape=ConfigShape.OBJECT)
     return RowChange(change.id, row.display_name, before, row.prior)
 
 

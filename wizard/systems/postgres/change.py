@@ -104,7 +104,7 @@ def written_as(
 
 def _with_rest(change: RowChange, row: Organization) -> RowChange:
     """The same change; what else moved in the config was accepted by now."""
-    return change._replace(after=change.after._replace(rest=row.prior.rest))
+    return replace(change, after=replace(change.after, rest=row.prior.rest))
 
 
 def lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:

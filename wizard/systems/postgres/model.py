@@ -119,7 +119,8 @@ class OrganizationState(StrEnum):
     WRONG = "wrong shape"
 
 
-class PriorState(NamedTuple):
+@dataclass(frozen=True)
+class PriorState:
     """The part of a `config` that matters here; never the config itself.
 
     Attributes:
@@ -216,7 +217,8 @@ class OrganizationCounts:
     personal: int
 
 
-class RowChange(NamedTuple):
+@dataclass(frozen=True)
+class RowChange:
     """One row before and after a change."""
 
     id: UUID

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -127,6 +126,8 @@ class Shown:
     def __init__(self) -> None:
         self.count = 0
         self._hash = hashlib.sha256()
+        import tempfile
+
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
 
     @property

@@ -143,8 +143,9 @@ class Wire:
         return made
 
     def _secured(self, raw: socket.socket, context: ssl.SSLContext) -> socket.socket:
+        name = self._name.encode() if self._name.isascii() else self._name  # see `dial`
         try:
-            secured = context.wrap_socket(raw, server_hostname=self._name)
+            secured = context.wrap_socket(raw, server_hostname=name)
             ends = (secured.getpeercert() or {}).get("notAfter")
             self.certificate_ends = ssl.cert_time_to_seconds(str(ends)) if ends else None
             return secured

@@ -13,6 +13,7 @@ import math
 import re
 import struct
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 CORE = "tag:yaml.org,2002:"
@@ -42,7 +43,6 @@ _TIME = re.compile(
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _RESOLVED = {"str": str, "bool": bool, "int": int, "float": float, "null": type(None)}
 _WHOLE_JSON = 1e21
-_EXACT = 2.0**53
 """Go writes whole numbers below it without an exponent."""
 
 
@@ -126,9 +126,7 @@ def json_data(data: Any) -> Any:
     if not math.isfinite(number):
         raise Unresolved("a number that JSON lacks (.inf or .nan)")
     if number.is_integer() and abs(number) < _WHOLE_JSON:
-        from decimal import Decimal
-
-        return int(number) if abs(number) < _EXACT else int(Decimal(repr(number)))
+        return int(Decimal(repr(number)))
     return number
 
 
@@ -160,8 +158,6 @@ def _float32(number: float) -> str:
     real = struct.unpack("f", narrow)[0]
     if not math.isfinite(real):
         return ".nan" if math.isnan(real) else ".inf" if real > 0 else "-.inf"
-    from decimal import Decimal
-
     texts = (f"{real:.{digits}e}" for digits in range(9))
     text = next(it for it in texts if struct.pack("f", float(it)) == narrow)
     return text if not -4 <= int(text.partition("e")[2]) < 6 else f"{Decimal(text):f}"
