@@ -5,7 +5,7 @@ More than are told one by one are counted, fingerprinted and streamed.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ STORED, NEEDY, WRONG = "stored", "needy", "wrong"
 
 def new_file() -> str:
     """Where undo will find the prior states, beside the journal; a run may try more than once."""
-    return f"organizations-{secrets.token_hex(3)}.ndjson"
+    return f"organizations-{os.urandom(3).hex()}.ndjson"
 
 
 def kind(systems: Systems, *, by_default: bool) -> str:
