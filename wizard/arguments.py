@@ -53,6 +53,11 @@ def lasting(text: str) -> timedelta:
     return found
 
 
+def waited(text: str) -> float:
+    """Seconds, of which 0 are none: it is checked once; ValueError when it is no time."""
+    return 0.0 if text == "0" else positive_seconds(text)
+
+
 def _of_plan(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--format", choices=FORMATS, default="text")
@@ -147,7 +152,7 @@ def _how_it_is_checked(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--wait",
-        type=positive_seconds,
+        type=waited,
         default=0.0,
         metavar="TIME",
         help="check again until all is well, as long as that may be (90s, 5m, 1h30m)",
@@ -158,6 +163,19 @@ def _how_it_is_checked(parser: argparse.ArgumentParser) -> None:
         type=positive_seconds,
         metavar="TIME",
         help="end a check after this, and tell what was not run (for nagios: 30)",
+    )
+    add(
+        "--events-state",
+        type=Path,
+        metavar="FILE",
+        help="also see that the export that keeps its place there (events --state) keeps up",
+    )
+    add(
+        "--events-within",
+        type=lasting,
+        default=lasting("1h"),
+        metavar="TIME",
+        help="how old that place may be: 90m, 26h, 7d (default: 1h)",
     )
     add(
         "--prove",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from altered_api import AlteredApi
+
+from wizard.records.checkpoint import Checkpoint
 
 ONLY = ("--only", "target", "--only", "api")
 INFO, LOGS = "/api/v1/orgs/current/info", "/api/v1/audit-logs"
@@ -93,7 +96,7 @@ def test_the_address_and_the_key(api, found, answer, id) -> None:
 
 
 @pytest.mark.parametrize(("left", "expected"), [(400, "pass"), (10, "warn")])
-def test_the_end_of_the_certificate(cluster, found, tmp_path, left, expected) -> None:
+def test_the_end_of_the_certificate(cluster, found, run, tmp_path, left, expected) -> None:
     key, pem = tmp_path / "key", tmp_path / "pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
@@ -102,8 +105,12 @@ def test_the_end_of_the_certificate(cluster, found, tmp_path, left, expected) ->
         check=True, capture_output=True,
     )  # fmt: skip
     with AlteredApi(cluster.url, (pem, key)) as api:
-        (told,) = found("LSA861", *ONLY, "--url", api.url, "--ca-file", str(pem))
+        options = ("--url", api.url, "--ca-file", str(pem))
+        (told,) = found("LSA861", *ONLY, *options)
+        metrics = run("check", *ONLY, *options, "--format", "prometheus").stdout
     assert told["state"] == expected, told
+    (ends,) = re.findall(r"certificate_expiry_timestamp_seconds\{.*\} (\d+)", metrics)
+    assert abs(int(ends) - time.time() - left * 86_400) < 600
 
 
 @pytest.mark.parametrize(
@@ -292,3 +299,28 @@ class TestTheApiAndTheTable:
 
     def test_a_database_that_nobody_reads(self, sees) -> None:
         assert sees("LSA875", *ONLY, "--database", "manual") == [("LSA875", "skip")]
+
+
+class TestTheExport:
+    @pytest.mark.parametrize(
+        ("hours", "within", "state"), [(0.5, "1h", "pass"), (2, "1h", "fail"), (2, "3h", "pass")]
+    )
+    def test_keeps_up_or_not(self, found, tmp_path, hours, within, state) -> None:
+        through = datetime.now(UTC) - timedelta(hours=hours)
+        kept = Checkpoint(tmp_path / "state", {"source": "api"})
+        with kept:
+            kept.reached(through)
+            kept.save()
+        options = ("--events-state", str(kept.path), "--events-within", within)
+        (told,) = found("LSA876", "--only", "LSA876", *options)
+        assert told["state"] == state
+        assert f"{through:%Y-%m-%d %H:%M:%SZ}" in told["message"]
+        assert bool(told["next_step"]) == (state == "fail")
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"through": 3}', None])
+    def test_is_not_known(self, sees, tmp_path, text) -> None:
+        if text is not None:
+            (tmp_path / "state").write_text(text)
+        options = ("--events-state", str(tmp_path / "state"))
+        assert sees("LSA876", "--only", "LSA876", *options) == [("LSA876", "unknown")]
+        assert sees("LSA876", "--only", "LSA876") == [("LSA876", "skip")]

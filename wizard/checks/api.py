@@ -25,6 +25,7 @@ API = the_step("audit_api")
 SLOW, LIMIT = 2.0, 10.0
 """Seconds of one page of ten events from which it is slow, and from which it is warned of."""
 SHOWN = 5
+EXPORTS = "see whether langsmith-audit events --state runs: its own words say what stopped it"
 OTHER_SHAPE, NO_RIGHT, OFF = "LSA893", "LSA821", "LSA822"
 TOLD_BEFORE = (NO_RIGHT, OFF)
 """Refusals of the log whose reasons other checks have told."""
@@ -367,6 +368,28 @@ def _url(path: str) -> tuple[Access, ...]:
     return (Access("url", "GET", path),)
 
 
+def exported(sight: Sight) -> Finding:
+    """The export of the log keeps up."""
+    if not sight.export:
+        return Finding("LSA876", State.SKIP, "the export", "Not asked for: no --events-state")
+    from wizard.records.checkpoint import reached as came_to
+
+    state, within = sight.export
+    try:
+        through = came_to(state)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", "") or "it is no state of events"
+        message = f"How far the export has come is not known: {why}"
+        return Finding("LSA876", State.UNKNOWN, f"file {state}", message, (), EXPORTS)
+    sight.measures["export_timestamp_seconds"] = through.timestamp()
+    age = (sight.now - through).total_seconds()
+    message = f"The export has come to {through:%Y-%m-%d %H:%M:%SZ}, {span(age)} ago"
+    if age <= within.total_seconds():
+        return passed("LSA876", f"file {state}", message)
+    message += f": more than {span(within.total_seconds())}"
+    return Finding("LSA876", State.FAIL, f"file {state}", message, (), EXPORTS)
+
+
 KEY = ("LSA859",)
 LOG = ("LSA859", "LSA891")
 NAME = API.name
@@ -412,4 +435,5 @@ CHECKS = (
     Check("LSA873", "the age of the newest event", newest, (), LOG, NAME),
     Check("LSA874", "the log answers in good time", latency, (), LOG, NAME),
     Check("LSA875", "API and table have the same last events", same, (), LOG, NAME),
+    Check("LSA876", "the export of the log keeps up", exported),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
 
 from wizard.problems import Problem
 from wizard.record import dataclass, field
@@ -17,6 +19,13 @@ LIMIT = 60.0
 may not."""
 
 
+class Export(NamedTuple):
+    """An export of the log: the file that it keeps its place in, and how old that may be."""
+
+    state: Path
+    within: timedelta
+
+
 class Sight:
     """What one health check looks with; what was read is kept for all of its checks.
 
@@ -24,10 +33,12 @@ class Sight:
         now: when it began (UTC).
         remarks: what its last line must say, a part of a sentence each.
         measures: what was measured, in base units, by the names in `wizard.records.report`.
+        export: the export of the log that is to keep up, where one is told.
     """
 
-    def __init__(self, systems: Systems) -> None:
+    def __init__(self, systems: Systems, export: Export | None = None) -> None:
         self.systems = systems
+        self.export = export
         self.now = datetime.now(UTC)
         self.remarks: list[str] = []
         self.measures: dict[str, float] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from wizard.checks.areas import AREAS
-from wizard.checks.check import Area
+from wizard.checks.check import Area, Export
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, Wish, checked
@@ -65,6 +65,7 @@ def main(args: argparse.Namespace) -> Exit:
         suppressions(path, args.skip_finding),
         _wish(args) if args.prove else None,
         pictures=args.format == "html",
+        export=Export(args.events_state, args.events_within) if args.events_state else None,
     )
     if args.targets or len(args.contexts) > 1:
         return _several(args, terms)
@@ -97,6 +98,8 @@ def _several(args: argparse.Namespace, terms: Terms) -> Exit:
 
     if args.targets and args.contexts:
         raise not_understood("--targets", "the file says the contexts; leave --context out")
+    if args.events_state:
+        raise not_understood("--events-state", "an export is one installation's: check it alone")
     if args.at_once < 1:
         raise not_understood("--at-once", "at least 1")
     installations = read_targets(args.targets) if args.targets else of_contexts(args.contexts)

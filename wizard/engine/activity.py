@@ -33,6 +33,8 @@ def measured(systems: Systems) -> dict[str, float]:
         found["newest_event_timestamp_seconds"] = max(newest).timestamp()
     if table and table.estimated_rows is not None:
         found["table_rows"] = float(table.estimated_rows)
+    if served and served.api and (ends := served.api.certificate_ends):
+        found["certificate_expiry_timestamp_seconds"] = ends.timestamp()
     return found
 
 

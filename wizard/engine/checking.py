@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from wizard.checks.check import Area, Check, Sight
+from wizard.checks.check import Area, Check, Export, Sight
 from wizard.engine.activity import activity, measured
 from wizard.engine.look import where
 from wizard.engine.rights import all_lacking
@@ -65,6 +65,7 @@ class Terms(NamedTuple):
         suppressions: what does not count.
         proof: whether an operation is made and looked for as well.
         pictures: whether the events of the last day are counted.
+        export: the export of the log that is to keep up.
     """
 
     areas: Sequence[Area]
@@ -74,6 +75,7 @@ class Terms(NamedTuple):
     suppressions: tuple[Suppression, ...] = ()
     proof: Wish | None = None
     pictures: bool = False
+    export: Export | None = None
 
 
 class Checked(NamedTuple):
@@ -99,7 +101,7 @@ def checked(
         target = locate()
         facts = {"namespace": target.namespace, "release": target.release}
         with Systems(target, by_labels=True) as systems:
-            walk.run(systems, terms.limit, say)
+            walk.run(Sight(systems, terms.export), terms.limit, say)
             walk.measures.update(measured(systems))
             if terms.pictures and not walk.ended:
                 say("the events of the last day are counted")
@@ -155,15 +157,15 @@ class Walk:
         self._told: set[int] = set()
         self._worker: threading.Thread | None = None
 
-    def run(self, systems: Systems, limit: float, say: Callable[[str], None] = _silent) -> None:
+    def run(self, sight: Sight, limit: float, say: Callable[[str], None] = _silent) -> None:
         """Look at all of it within `limit` seconds; `say` hears what comes next.
 
         Raises:
             Problem: the invocation itself is wrong (exit code 2).
         """
-        end, sight = time.monotonic() + limit, Sight(systems)
+        end = time.monotonic() + limit
         self.remarks, self.measures = sight.remarks, sight.measures
-        ahead = partial(_read_ahead, systems, self._areas)
+        ahead = partial(_read_ahead, sight.systems, self._areas)
         threading.Thread(target=ahead, name="ahead", daemon=True).start()
         left = list(self._checks)
         while left and not self.ended:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.files import read_file
-from wizard.options import OPTIONS, Kind, Option
+from wizard.options import OPTIONS, PREFIX, Kind, Option
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
 from wizard.records.report import Report, report_of
@@ -29,6 +29,8 @@ LARGEST = 1_000_000
 KEY = "LANGSMITH_API_KEY"
 KEYS = (KEY, "LANGCHAIN_API_KEY", "LANGSMITH_AUDIT_API_KEY_FILE")
 """The variables that tell a key."""
+OURS = f"{PREFIX}CHECK_"
+"""How variables begin that tell this check what to do: what holds for each is told by flags."""
 OWN = ("name", "api_key_env")
 """What a target says besides the options."""
 _BY_NAME: Mapping[str, Option] = {it.name: it for it in OPTIONS if it.flags}
@@ -50,7 +52,8 @@ class Installation:
 
     def environment(self) -> dict[str, str]:
         """This process's own, with no key but this installation's."""
-        kept = {name: text for name, text in os.environ.items() if name not in KEYS}
+        kept = {name: text for name, text in os.environ.items()
+                if name not in KEYS and not name.startswith(OURS)}  # fmt: skip
         key = os.environ.get(self.key_variable, "") if self.key_variable else ""
         return kept | ({KEY: key} if key else {})
 

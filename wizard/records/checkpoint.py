@@ -22,6 +22,20 @@ COARSE = timedelta(seconds=1)
 """How much older an event may look than it is: some servers tell whole seconds."""
 
 
+def reached(path: Path) -> datetime:
+    """The moment up to which the reading with this file has given everything.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no state.
+    """
+    try:
+        told = json.loads(read_file(path, LARGEST))["through"]
+        return datetime.fromisoformat(told).astimezone(UTC)
+    except (KeyError, TypeError):
+        raise ValueError("it is no state of events") from None
+
+
 class Checkpoint:
     """The state of one reading; use it as a context manager, which holds the file's lock.
 
