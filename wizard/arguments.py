@@ -26,7 +26,7 @@ SHELLS, MAN = ("bash", "zsh", "fish", "powershell", "tcsh"), "man"
 OPERATIONS = "operations"
 DEFAULT_LIMIT = 10
 """Events that are shown where nobody says how many."""
-WALKS = ("check", "plan", "run", "apply", "undo")
+WALKS = ("check", "events", "plan", "run", "apply", "undo")
 """The commands whose rights can be printed."""
 SECRETS, DATABASE, PROOF = "secrets", "database", "proof"
 """Parts of a walk's rights."""

@@ -190,3 +190,68 @@ def test_what_a_proof_asks_of_the_api_is_told_where_it_is_wanted() -> None:
     assert len(lines[1]) == len(lines[0]) + 4
     assert not any(method in "".join(lines[0]) for method in ("POST", "DELETE"))
     assert "# LangSmith's API is asked: POST /api/v1/workspaces/current/tag-keys" in lines[1]
+
+
+SOURCES = (("--source", "api"), ("--source", "database", "--all"))
+
+
+@pytest.fixture
+def reads(cluster: PracticeCluster, tmp_path: Path, monkeypatch, capfd) -> Callable[..., tuple]:
+    """Reads the log in a pod: the exit code, the events, and what was said."""
+    key = cluster.environment()["LANGSMITH_API_KEY"]
+    call = in_a_pod(cluster, tmp_path, monkeypatch, capfd)
+    monkeypatch.setenv("LANGSMITH_API_KEY", key)
+
+    def read(*options: str) -> tuple[int, int, str]:
+        place = ("-n", cluster.namespace, "--release", cluster.release, "--since", "90d")
+        code, out, err = call("events", *place, "-o", "ndjson", *options)
+        return code, len(out.splitlines()), err
+
+    return read
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_reading_the_log_needs_what_is_printed_for_it_and_names_what_lacks(
+    cluster, only, reads, source
+) -> None:
+    printed = role(cluster, "events")
+    only(printed)
+    code, count, told = reads(*source)
+    assert (code, count > 0) == (0, True), told
+    spare = {(it.verb, it.what) for it in NEEDS["events"] if it.optional}
+    needed = set()
+    for right in sorted(rights(printed), key=str):
+        only([*without(printed, right)])
+        code, count, told = reads(*source)
+        if code == 0:
+            continue
+        needed.add((right.verb, right.what))
+        assert (code, count) == (5, 0), (right, told)
+        assert right.what in told, (right, told)
+        assert (right.verb, right.what) not in spare, (right, told)
+    assert ("list", "secrets") in needed
+    assert (("get", "services") in needed) == ("database" in source)
+
+
+def test_the_login_for_reading_the_log_sees_no_organization(cluster, only, reads, tmp_path) -> None:
+    with cluster.connect() as owner:
+        owner.execute(sql("--for", "events", "--sql-role", "reader"))
+        owner.execute("ALTER ROLE reader PASSWORD 'not secret'")
+    place = f"host={cluster.postgres.host} port={cluster.postgres.port} dbname=postgres"
+    file = tmp_path / "url"
+    file.write_text(f"{place} user=reader password='not secret'")
+    only(role(cluster, "events", "--without", "database"))
+    direct = ("--source", "database", "--database", "direct", "--database-url-file", str(file))
+    try:
+        code, count, told = reads(*direct, "--all")
+        assert (code, count > 0) == (0, True), told
+        refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
+        with psycopg.connect(file.read_text()) as login, refused:
+            login.execute("SELECT id FROM organizations")
+        with cluster.connect() as owner:
+            owner.execute("REVOKE SELECT ON audit_logs FROM reader")
+        code, count, told = reads(*direct, "--all")
+        assert (code, count, "LSA795" in told) == (5, 0, True)
+    finally:
+        with cluster.connect() as owner:
+            owner.execute("DROP OWNED BY reader; DROP ROLE reader")

@@ -19,7 +19,7 @@ from wizard.engine.grants import (
     tier_of,
 )
 from wizard.engine.look import tell_remarks
-from wizard.engine.rights import at_work, objects, rights_of
+from wizard.engine.rights import LOOKS, at_work, objects, rights_of
 from wizard.problems import Exit
 from wizard.record import replace
 from wizard.safe import safe
@@ -94,7 +94,7 @@ def _subject(args: argparse.Namespace, namespace: str) -> dict[str, str]:
 
 def _from_release(systems: Systems, tier: Tier) -> list[Right]:
     """What the walk needs for this release, and helm for its objects, hooks and history."""
-    walk, changes = tier.walk, tier.walk not in ("check", "plan")
+    walk, changes = tier.walk, tier.walk not in (*LOOKS, "plan")
     here, release = systems.installation, systems.release.namespace
     kind, database = here.backend.kind, systems.target.database
     rights = list(rights_of(walk, here.namespace, database=database, kind=kind, helm=False))
@@ -102,7 +102,7 @@ def _from_release(systems: Systems, tier: Tier) -> list[Right]:
         rights += [replace(it, namespace=release) for it in rights if it.what == "secrets"]
         rights += [replace(it, namespace=release) for it in rights if it.what == "leases"]
     old = objects(systems, systems.manifest)
-    if walk != "check":
+    if walk not in LOOKS:
         found = helm_rights(at_work(systems, "upgrade"), old, old)
         rights += [it for it in found if it.verb == "get"]  # compared with what is live
     if changes:

@@ -17,7 +17,7 @@ from wizard.problems import Problem
 from wizard.record import replace
 from wizard.records.changes import Change
 from wizard.steps.procedure import STEPS, the_step
-from wizard.steps.rights import HELM, IDENTITY, LEASE, PROOF, TRIED
+from wizard.steps.rights import HELM, IDENTITY, LEASE, LOG, PROOF, TRIED
 from wizard.steps.step import Access
 from wizard.systems.access import Systems
 from wizard.systems.helm.records import Rollback
@@ -214,6 +214,7 @@ Jobs, which are gone when they are done."""
 
 NEEDS: Mapping[str, tuple[Access, ...]] = {
     "check": (*_CHECKING, *PROOF),
+    "events": LOG,
     "plan": (*_LOOKING, *_ASKING, *_COMPARED, *TRIED, *IDENTITY),
     "run": (*_STEPS, *LEASE, *IDENTITY),
     "apply": (*_STEPS, *LEASE, *IDENTITY),
@@ -224,6 +225,8 @@ NEEDS: Mapping[str, tuple[Access, ...]] = {
 Where `system` is `helm`, it is what helm does by itself to a release of the usual kinds.
 """
 
+LOOKS = ("check", "events")
+"""The walks that look at the release, and compare nothing of it with what is live."""
 READING = ("get", "list", "watch")
 NOT_OF_A_ROLE = (("create", "selfsubjectaccessreviews"), ("list", "namespaces"))
 """Every user of a cluster may ask for rights already (`system:basic-user`); and no Role of one

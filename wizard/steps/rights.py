@@ -143,6 +143,20 @@ IDENTITY = (Access("kubernetes", "get", "namespaces", optional=True),)
 """What tells the target of a plan, and of a run's lock; without it the server's address does."""
 
 
+LOG = (
+    RELEASES,
+    RELEASE,
+    *DISCOVERY,
+    *BACKEND,
+    *DATABASE,
+    Access("url", "GET", "/api/v1/audit-logs"),
+    Access("url", "GET", "/api/v1/audit-logs/operations"),
+    Access("url", "GET", "/api/v1/orgs/current/info"),
+    Access("sql", "select", "audit_logs"),
+)
+"""What reading the log takes (`events`), from the API or from the table."""
+
+
 PROOF = (
     Access("url", "GET", "/api/v1/workspaces", way="proof"),
     Access("url", "GET", "/api/v1/workspaces/current/tag-keys", way="proof"),
