@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -53,6 +54,25 @@ EXAMPLES = {
 """The first line of each command's help."""
 
 
+def _width() -> int:
+    """As `shutil.get_terminal_size` tells it, less what argparse leaves free."""
+    try:
+        return int(os.environ.get("COLUMNS", "")) - 2
+    except ValueError:
+        pass
+    try:
+        return (os.get_terminal_size(sys.__stdout__.fileno()).columns or 80) - 2  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 78
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """It knows its width: argparse makes one an option, and each would import shutil for it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_width())
+
+
 class Parser(argparse.ArgumentParser):
     """A command's arguments, with the short help, and errors of three lines."""
 
@@ -60,7 +80,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=f"langsmith-audit {command}",
             description=help,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
             allow_abbrev=False,
             add_help=False,
             conflict_handler="resolve",  # a command may take a shared flag for its own

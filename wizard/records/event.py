@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from wizard.safe import safe_json
@@ -39,6 +38,11 @@ class Event(NamedTuple):
         return found
 
 
+def received(event: Event) -> str:
+    """The event as it came: the shape that nothing is changed for."""
+    return event.text
+
+
 class Bundle(Collection[Event]):
     """Many events whose texts can be had without them."""
 
@@ -51,8 +55,14 @@ def event_of(data: Mapping[str, Any]) -> Event:
     """The event of what the API gave; one without `metadata.uid` has a hash of its own as id."""
     text = safe_json(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
     uid = at(data, "metadata", "uid")
-    known = uid if isinstance(uid, str) and uid else sha256(text.encode()).hexdigest()
+    known = uid if isinstance(uid, str) and uid else _hash(text)
     return Event(moment_of(data), known, text)
+
+
+def _hash(text: str) -> str:
+    from hashlib import sha256
+
+    return sha256(text.encode()).hexdigest()
 
 
 def moment_of(data: Mapping[str, Any]) -> datetime:

@@ -8,16 +8,11 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from wizard.console.output import for_programs
-from wizard.records.event import NAMES, Bundle, Event, record_of
+from wizard.records.event import NAMES, Bundle, Event, received, record_of
 from wizard.safe import safe, safe_json
 
 Shape = Callable[[Event], str]
 """What is written of an event by the formats that write it whole."""
-
-
-def received(event: Event) -> str:
-    """The event as it came."""
-    return event.text
 
 
 class Lines:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wizard.records.event import EPOCH, SECONDS_BELOW, Event
+from wizard.records.event import EPOCH, SECONDS_BELOW, Event, received
 from wizard.safe import safe_json
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ ADDED = (
 def shape(*, strictly: bool, hec: bool) -> Shape:
     """What is written of an event: as it was received, or strict; bare, or in HEC's envelope."""
     if not strictly and not hec:
-        from wizard.formats.events.machine import received
-
         return received
 
     def written(event: Event) -> str:
