@@ -12,6 +12,7 @@ import pytest
 from junit_schema import read
 from prometheus_client.parser import text_string_to_metric_families
 from sample_reports import HOSTILE, MEASURES, sample, well
+from xmlschema import XMLSchemaValidationError
 
 from wizard import __version__
 from wizard.formats import OF_CHECKS, github, junit, nagios, prometheus, show
@@ -183,6 +184,25 @@ def test_junit_is_as_its_schema_wants_it(text: str) -> None:
     ]  # fmt: skip
     for outcome in (*document.iter("failure"), *document.iter("error")):
         assert outcome.get("message") in outcome.text.replace("\r", "")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("<testsuites ", '<testsuites skipped="1" '),
+        (r' time="(\d+)\.\d+"', r' time="\1.1234"'),
+        ("<system-out>", "<properties/><system-out>"),
+        (r'type="LSA\d+"', ""),
+        (r'("langsmith.api") name="LSA[^"]*"', r'\1 name="LSA101"'),
+    ],
+)
+def test_junit_that_a_strict_reader_refuses_is_refused(written: str, instead: str) -> None:
+    told = drawn("junit", sample())
+    read(told)
+    broken = re.sub(written, instead, told)
+    assert broken != told
+    with pytest.raises(XMLSchemaValidationError):
+        read(broken)
 
 
 def test_junit_lets_a_warning_pass_unless_it_counts() -> None:
