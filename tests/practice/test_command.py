@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from wizard.practice import command
+from wizard.practice.scenarios.tools import GROUPS, SCENARIOS, listing
 from wizard.practice.serve import MARK, write_env
 from wizard.problems import Problem
 
@@ -205,10 +207,26 @@ def test_the_env_file_survives_any_value(tmp_path):
     assert json.loads(answer.stdout) == [odd, f"/a b:{os.environ['PATH']}"]
 
 
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_list_is_folded_and_has_every_scenario_under_a_heading(columns):
+    lines = listing(columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert {line.split()[0] for line in lines if re.match(r"  \S", line)} == {*SCENARIOS}
+    assert [line for line in lines if re.match(r"\S", line)] == [*GROUPS.values()]
+    assert lines[0] in GROUPS.values()
+
+
+def test_a_run_that_fails_says_how_its_evidence_is_kept(place):
+    failed = practice(place, "--scenario", "missing-right", "--yes")
+    assert failed.returncode == 5
+    assert "The wizard ended with 5; with --keep its pods, logs and journal stay" in failed.stderr
+    assert left(place) == []
+
+
 def test_scenarios_are_listed_and_a_wrong_name_is_told(place):
     listed = practice(place, "--list")
     assert listed.returncode == 0
-    assert "\npending-upgrade " in listed.stdout
+    assert "\n\nhelm was cut short, or is at work\n  pending-install  " in listed.stdout
     wrong = practice(place, "--scenario", "pending-upgade")
     assert wrong.returncode == 2
     assert "LSA958" in wrong.stderr
