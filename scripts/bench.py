@@ -2,6 +2,7 @@
 
 scripts/bench             all of them
 scripts/bench start       --help and --version against `helm version`; what each command imports
+scripts/bench words       how long each command is silent in a terminal after it was typed
 scripts/bench check       `check` against the article's three read-only commands
 scripts/bench run         what a run asks for: requests and helm processes, by kind; and its seconds
 scripts/bench practice    the practice cluster: seconds until ready, memory
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import re
 import resource
 import shutil
@@ -70,6 +72,51 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
     for name, command in COMMANDS.items():
         seconds = median([sys.executable, "-c", f"import wizard.cli, {command.module}"]) - bare
         print(f"imports of {name:<29} {seconds * 1000:7.1f} ms")
+
+
+SAID = {
+    "run": "run", "plan": "plan --all", "check": "check", "undo": "undo --no-input", "orgs": "orgs",
+    "events": "events --url {url}", "values": "values {values}", "runs": "runs", "rbac": "rbac",
+    "cronjob": "cronjob", "image": "image", "explain": "explain 812", "show": "show {plan}",
+    "apply": "apply {plan}", "completion": "completion bash", "practice": "practice --list",
+    "--help": "--help", "--version": "--version",
+}  # fmt: skip
+"""Each command as it is typed for its first words."""
+
+
+def words() -> None:
+    """Seconds until the first byte in a terminal: the median of five."""
+    with _home() as home:
+        cluster = PracticeCluster(home, helm=helm_binary(), pod_ready_after=0.05)
+        cluster.up()
+        try:
+            plan = home / "plan.json"
+            env = cluster.environment()
+            subprocess.run(
+                [TOOL, "plan", "--all", "-o", str(plan)], env=env, check=True, capture_output=True
+            )
+            for name, typed in SAID.items():
+                told = typed.format(url=cluster.url, values=cluster.values, plan=plan).split()
+                taken = statistics.median(_until_words([TOOL, *told], env) for _ in range(5))
+                print(f"{name:<12} {taken * 1000:6.0f} ms")
+        finally:
+            cluster.down()
+
+
+def _until_words(argv: Sequence[str], env: Mapping[str, str]) -> float:
+    ours, its = pty.openpty()
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        argv, env={**env, "TERM": "xterm-256color"}, stdin=its, stdout=its, stderr=its
+    )
+    os.close(its)
+    with contextlib.suppress(OSError):
+        os.read(ours, 1)
+    taken = time.perf_counter() - began
+    process.kill()
+    process.wait()
+    os.close(ours)
+    return taken
 
 
 def check() -> None:
@@ -175,6 +222,7 @@ def events() -> None:
 
 PARTS: dict[str, Callable[[], None]] = {
     "start": start,
+    "words": words,
     "check": check,
     "run": run,
     "practice": practice,

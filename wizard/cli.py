@@ -268,6 +268,7 @@ def _run(name: str, arguments: list[str]) -> int:
     import importlib
 
     from wizard import variables
+    from wizard.console.waiting import Waiting
 
     command, parser = COMMANDS[name], parser_of(name)
     variables.take(parser, name, arguments, os.environ)
@@ -277,7 +278,9 @@ def _run(name: str, arguments: list[str]) -> int:
         from wizard.settings import settings_from
 
         parsed.settings = settings_from(vars(parsed), os.environ)
-    return int(importlib.import_module(command.module).main(parsed))
+    with Waiting("starting"):
+        module = importlib.import_module(command.module)
+    return int(module.main(parsed))
 
 
 def _front_page() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from wizard.console import screen
 from wizard.console.interrupts import StopSwitch
 from wizard.console.progress import Progress
+from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.hold import locked, refuse_if_held
 from wizard.engine.look import where
@@ -108,7 +109,9 @@ class Application(Onboarding):
         self._refuse_applied(systems, run.id if run else "")
         ask_for_key(systems, self._answers)
         ask_for_missing(systems, self._answers)
-        self._refuse_moved(systems, all_differences(systems, self._plan, self._left))
+        with Waiting("looking at everything that the plan rests on"):
+            found = all_differences(systems, self._plan, self._left)
+        self._refuse_moved(systems, found)
         for step in STEPS:
             if step.name not in systems.target.skip:
                 step.require(systems)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.arguments import DEFAULT_LIMIT
+from wizard.console.waiting import Waiting
 from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
 from wizard.events.source import FULL_PAGE, FromApi, Source
@@ -275,11 +276,12 @@ def _some(source: Source, wanted: Wanted, args: argparse.Namespace, out: Writer)
     limit = args.limit or DEFAULT_LIMIT
     found: dict[str, Event] = {}
     more = False
-    for page in source.pages(wanted.range, FULL_PAGE if wanted.sifts else limit):
-        found |= {event.uid: event for event in page.events}
-        more = len(found) > limit or page.more
-        if len(found) >= limit:
-            break
+    with Waiting("reading the audit log"):
+        for page in source.pages(wanted.range, FULL_PAGE if wanted.sifts else limit):
+            found |= {event.uid: event for event in page.events}
+            more = len(found) > limit or page.more
+            if len(found) >= limit:
+                break
     events = list(found.values())[:limit]
     out.begin()
     out.write(sorted(events, reverse=args.format == "table"))
@@ -295,7 +297,8 @@ def _every(
 ) -> None:
     count = 0
     reading = iter(windows)
-    window = next(reading, None)  # what stands in the way is told before anything is written
+    with Waiting("reading the audit log"):
+        window = next(reading, None)  # what stands in the way is told before anything is written
     out.begin()
     while window:
         count += len(window.events)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.console.output import for_programs
 from wizard.console.paper import Paper
+from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.look import tell_remarks, where
 from wizard.problems import Exit
@@ -47,7 +48,8 @@ def main(args: argparse.Namespace) -> Exit:
         if args.search and systems.target.selection.ids:
             raise not_understood("--search", "it cannot be combined with --org")
         seen: Counter[str] = Counter()
-        found = _counted(_started(_organizations(systems, args.search)), seen)
+        with Waiting("reading the organizations"):
+            found = _counted(_started(_organizations(systems, args.search)), seen)
         _WRITERS[args.format](found, _about(systems) if args.format in ("json", "yaml") else {})
         sys.stdout.flush()
         login = systems.database.login

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wizard.console.interrupts import StopSwitch
 from wizard.console.screen import talk
+from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers, Declined
 from wizard.engine.consents import with_chart
 from wizard.engine.look import tell_unread_history
@@ -74,7 +75,8 @@ def make_plan(
     """
     proposal = with_chart(systems, answers, lambda: propose_all(systems, answers))
     keyed = Keyed(old.plan.fingerprint_key) if old else None
-    return plan_document(systems, answers.settings, proposal, header, keyed)
+    with Waiting("trying every change on the API server, making none"):
+        return plan_document(systems, answers.settings, proposal, header, keyed)
 
 
 def _to_compare(args: argparse.Namespace) -> Reading | None:

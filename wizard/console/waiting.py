@@ -1,32 +1,41 @@
-"""A spinner for what takes longer than half a second, in a terminal alone; a line in a dumb one."""
+"""What is waited for, in a terminal alone: a spinner, or a line in a dumb one.
+
+It goes without rich, which takes longer to import than the first words may take to come.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import threading
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from rich.status import Status
+from wizard.console.output import encodable
 
-AFTER = 0.5
-"""Seconds of silence: what is done by then needs no spinner, nor its imports."""
+BEGAN = time.monotonic()
+FIRST, AFTER = 0.08, 0.5
+"""Seconds of silence: from the program's start on, and later."""
+LATER = 1.0
+"""Seconds after which it is no start any more."""
+FRAMES, PLAIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+ERASED = "\r\x1b[2K"
 
 
 class Waiting:
-    """For the time of the block: what is waited for, on standard error."""
+    """For the time of the block, which writes nothing else: what is waited for, on stderr."""
 
     def __init__(self, what: str = "") -> None:
         self._what = what
-        self._status: Status | None = None
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(AFTER, self._show)
-        self._timer.daemon = True
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         if sys.stderr and sys.stderr.isatty():
-            self._timer.start()
+            self._thread = threading.Thread(target=self._show, daemon=True)
+            self._thread.start()
         return self
 
     def __exit__(
@@ -35,31 +44,32 @@ class Waiting:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._status:
-                self._status.stop()
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
 
     def on(self, what: str) -> None:
         """What is waited for from now on."""
         self._what = what
-        if self._status:
-            self._status.update(self._line())
 
     def _show(self) -> None:
-        from wizard.console.screen import talk
+        since = time.monotonic() - BEGAN
+        if self._ended.wait(max(FIRST - since, 0) if since < LATER else AFTER):
+            return
+        if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+            self._write(f"  … {self._what}\n")
+            return
+        frames = FRAMES if encodable(FRAMES) else PLAIN
+        width = shutil.get_terminal_size().columns - 4
+        at = 0
+        while not self._ended.wait(0.1 if at else 0):
+            self._write(f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}")
+            at += 1
+        self._write(ERASED)
 
-        console = talk()
-        with self._lock:
-            if self._timer.finished.is_set():
-                return
-            if console.is_dumb_terminal:
-                console.print(f"  … {self._what}", markup=False)
-            else:
-                self._status = console.status(self._line(), spinner="dots")
-                self._status.start()
-
-    def _line(self) -> str:
-        from rich.markup import escape
-
-        return escape(self._what)
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):  # the terminal is gone; who asks next is told
+            self._ended.set()

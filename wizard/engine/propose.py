@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.look import Look, read_ahead
 from wizard.engine.rights import make_sure
@@ -42,13 +43,15 @@ def propose_all(systems: Systems, answers: Answers) -> Proposal:
     looking = Look(systems)
     seen: dict[str, Observation] = {}
     changes: list[Change] = []
-    for step in ordered(one_rollout=systems.target.one_rollout):
-        seen[step.name] = looking.at(step)
-        if step.name in systems.target.skip or stops(seen):
-            continue
-        change = step.propose(systems, tuple(changes))
-        if change:
-            changes.append(change)
+    with Waiting() as waiting:
+        for step in ordered(one_rollout=systems.target.one_rollout):
+            waiting.on(f"{step.title}: looking, and making out the change")
+            seen[step.name] = looking.at(step)
+            if step.name in systems.target.skip or stops(seen):
+                continue
+            change = step.propose(systems, tuple(changes))
+            if change:
+                changes.append(change)
     return Proposal(seen, tuple(changes), _exit(seen, changes))
 
 
@@ -83,18 +86,22 @@ def ask_for_missing(
 
     What is `later` is not asked for now. Gives the names of what was asked for.
     """
-    read_ahead(systems, STEPS)
-    names: list[str] = []
+    with Waiting("reading the release, the pods and the database"):
+        read_ahead(systems, STEPS)
+        names = list(_missing(systems, proofs=proofs))
+    wanted = tuple(name for name in names if name not in later)
+    answers.complete(wanted, systems)
+    return wanted
+
+
+def _missing(systems: Systems, *, proofs: bool) -> Iterator[str]:
     for step in STEPS:
         if step.name in systems.target.skip or (step.proof and not proofs):
             continue
         try:
-            names += step.missing(systems)
+            yield from step.missing(systems)
         except Problem:  # the look that follows reports it at its own step
             continue
-    wanted = tuple(name for name in names if name not in later)
-    answers.complete(wanted, systems)
-    return wanted
 
 
 def stops(seen: Mapping[str, Observation]) -> bool:

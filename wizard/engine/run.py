@@ -24,7 +24,6 @@ from wizard.engine.look import (
     closing,
     look,
     nothing_to_do,
-    read_ahead,
     where,
 )
 from wizard.engine.overview import goes_on, in_the_way, outlook, to_do
@@ -135,8 +134,6 @@ class Onboarding:
             return self._hold(systems, self._journal(systems, left), lock)
 
     def _ask(self, systems: Systems, later: tuple[str, ...] = ()) -> tuple[str, ...]:
-        with Waiting("reading the release, the pods and the database"):
-            read_ahead(systems, STEPS)
         return ask_for_missing(systems, self._answers, later=later)
 
     def _foresee(self, systems: Systems) -> tuple[Change, ...]:
@@ -155,10 +152,8 @@ class Onboarding:
 
     def _look(self, systems: Systems) -> dict[str, Observation]:
         limit = f"each system has {systems.target.connect_limit:.0f} s to answer"
-        with self._console.status("") as status:
-            seen = look(
-                systems, STEPS, lambda step: status.update(f"{step.title}: looking ({limit})")
-            )
+        with Waiting() as waiting:
+            seen = look(systems, STEPS, lambda it: waiting.on(f"{it.title}: looking ({limit})"))
         self._tell(systems, seen)
         return seen
 
