@@ -269,6 +269,7 @@ def _run(name: str, arguments: list[str]) -> int:
 
     from wizard import variables
     from wizard.console.waiting import Waiting
+    from wizard.safe import show_whole_ids
 
     command, parser = COMMANDS[name], parser_of(name)
     variables.take(parser, name, arguments, os.environ)
@@ -278,9 +279,15 @@ def _run(name: str, arguments: list[str]) -> int:
         from wizard.settings import settings_from
 
         parsed.settings = settings_from(vars(parsed), os.environ)
+    show_whole_ids(whole=_in_full(parsed))
     with Waiting("starting"):
         module = importlib.import_module(command.module)
     return int(module.main(parsed))
+
+
+def _in_full(parsed: argparse.Namespace) -> bool:
+    told = getattr(parsed, "verbose", False) or getattr(parsed, "details", False)
+    return bool(told or (hasattr(parsed, "settings") and parsed.settings.get("verbose")))
 
 
 def _front_page() -> str:

@@ -1,6 +1,7 @@
 """Foreign text made safe for a terminal: no control characters, no markup, no endless lines."""
 
 import json
+import re
 import unicodedata
 
 
@@ -30,6 +31,20 @@ def _tamed(line: str) -> str:
     more = len(line) - LONGEST
     shown = safe(line[:LONGEST], lines=True)
     return f"{shown}… ({more:,} characters more)" if more > 0 else shown
+
+
+ID = re.compile(r"\b([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b")
+_whole_ids = [False]
+
+
+def show_whole_ids(*, whole: bool) -> None:
+    """Whether ids are shown as they are (`-v`), or by their beginning."""
+    _whole_ids[0] = whole
+
+
+def brief_id(id: str) -> str:
+    """An id as a terminal shows it: by its beginning, or whole where that is asked for."""
+    return id if _whole_ids[0] else f"{id[:8]}…"
 
 
 def safe_json(document: str) -> str:

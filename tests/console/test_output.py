@@ -130,11 +130,15 @@ def test_a_locale_that_lacks_a_character(cluster: PracticeCluster) -> None:
     assert b"LSA101" in told(("explain",), dict(os.environ))
 
 
-def test_marks_are_written_in_ascii_where_the_encoding_has_none_of_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "locale", [{"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, {"LC_ALL": "C"}]
+)
+def test_marks_are_written_in_ascii_where_the_locale_has_none_of_them(locale) -> None:
     code = (
         "from wizard.console import output; output.prepare(); import sys;"
         "sys.stdout.write('✓ 1 → 2 ○ ● … ü \\u202e 🚀'); assert not output.encodable('●')"
     )
-    env = dict(os.environ) | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    env = {name: text for name, text in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    env |= locale
     told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     assert told.stdout == b"+ 1 -> 2 o * ... \\xfc \\u202e \\U0001f680"

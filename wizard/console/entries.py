@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from wizard.record import dataclass
-from wizard.safe import safe
+from wizard.safe import ID, brief_id, safe
 
 WIDEST = 36
 """Cells that a column takes at most; what is longer is cut."""
@@ -50,13 +50,17 @@ def rows(entries: Sequence[Entry], columns: Sequence[str] = ()) -> list[str]:
     """The entries as aligned lines, the last column uncut; the columns' headings are the first."""
     from rich.cells import cell_len
 
-    table = [[safe(text) for text in (entry.name, *entry.about)] for entry in entries]
+    table = [[_shown(text) for text in (entry.name, *entry.about)] for entry in entries]
     table = [list(columns), *table] if columns else table
     widths = [
         min(max((cell_len(line[at]) for line in table if at < len(line)), default=0), WIDEST)
         for at in range(max(map(len, table), default=0))
     ]
     return [_row(line, widths) for line in table]
+
+
+def _shown(text: str) -> str:
+    return ID.sub(lambda found: brief_id(found[0]), safe(text))
 
 
 def _row(line: Sequence[str], widths: Sequence[int]) -> str:
@@ -116,13 +120,14 @@ class Listed:
         lines = rows(entries, columns)
         self.heading = lines.pop(0) if columns else ""
         self._all, self._lines = tuple(entries), lines
+        self._sought = [" ".join((it.name, *it.about)).casefold() for it in entries]
         self.entries: Sequence[Entry] = self._all
         self.rows: Sequence[str] = self._lines
 
     def narrow(self, search: str) -> None:
         """See `Choices`."""
         wanted = search.casefold()
-        found = [at for at, line in enumerate(self._lines) if wanted in line.casefold()]
+        found = [at for at, text in enumerate(self._sought) if wanted in text]
         self.entries = [self._all[at] for at in found]
         self.rows = [self._lines[at] for at in found]
 

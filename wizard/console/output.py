@@ -43,11 +43,17 @@ def encodable(text: str) -> bool:
 
 
 def prepare() -> None:
-    """Let both streams write what their encoding lacks in ASCII: our marks, the rest escaped."""
+    """Let both streams write what their encoding lacks in ASCII: our marks, the rest escaped.
+
+    So it is where LC_ALL says C, for which Python would write UTF-8.
+    """
     codecs.register_error("in-ascii", _in_ascii)
+    told = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE"))), "")
+    plain = told in ("C", "POSIX") and "PYTHONIOENCODING" not in os.environ
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError, OSError):
-            cast("Any", stream).reconfigure(errors="in-ascii")
+            encoding = "ascii" if plain else None
+            cast("Any", stream).reconfigure(encoding=encoding, errors="in-ascii")
 
 
 def for_programs() -> TextIO:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TextIO, cast
 
 from wizard.records.findings import State
+from wizard.safe import ID, brief_id
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -107,13 +108,30 @@ class Group:
         yield from self._blocks
 
 
-class Hanging:
-    """A text behind a first word; folded lines hang below the text, without trailing blanks."""
+def brief(text: RichText) -> RichText:
+    """The text with its ids quiet, and short where nobody asked for them."""
+    if not ID.search(text.plain):
+        return text
+    from rich.text import Text as RichText
 
-    def __init__(self, first: Text, text: Text, *, indent: int = 6) -> None:
+    whole, at = RichText(), 0
+    for found in ID.finditer(text.plain):
+        whole.append_text(text[at : found.start()]).append(brief_id(found[0]), "dim")
+        at = found.end()
+    return whole.append_text(text[at:])
+
+
+class Hanging:
+    """A text behind a first word; folded lines hang below the text, without trailing blanks.
+
+    With `ids` those in it stay as they are: they are to be typed.
+    """
+
+    def __init__(self, first: Text, text: Text, *, indent: int = 6, ids: bool = False) -> None:
         self._first = first
         self._text = text
         self._indent = indent
+        self._ids = ids
 
     def plain(self) -> Iterator[str]:
         """See `Block`."""
@@ -127,7 +145,8 @@ class Hanging:
 
         first = self._first.rich
         before = RichText(" " * (self._indent - first.cell_len - 1)) + first + " "
-        for line in self._text.rich.wrap(console, max(options.max_width - self._indent, 20)):
+        text = self._text.rich if self._ids or not console.is_terminal else brief(self._text.rich)
+        for line in text.wrap(console, max(options.max_width - self._indent, 20)):
             line.rstrip()
             yield before + line
             before = RichText(" " * self._indent)

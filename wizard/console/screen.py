@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from wizard.aim import aimed
 from wizard.console.output import Talk
-from wizard.console.paper import MARKS, Paper
+from wizard.console.paper import MARKS, Paper, brief
 from wizard.problems import Problem
 from wizard.records.changes import Change, Done, Exact, rendered_diff
 from wizard.records.findings import Finding
@@ -39,16 +39,21 @@ def nowhere() -> Console:
 
 
 class Hanging:
-    """A text behind a first word; wrapped lines hang below the text, without trailing blanks."""
+    """A text behind a first word; wrapped lines hang below the text, without trailing blanks.
 
-    def __init__(self, first: Text, text: Text, *, indent: int) -> None:
+    With `ids` those in it stay as they are: they are to be typed.
+    """
+
+    def __init__(self, first: Text, text: Text, *, indent: int, ids: bool = False) -> None:
         self._first = first
         self._text = text
         self._indent = indent
+        self._ids = ids
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self._text if self._ids or not console.is_terminal else brief(self._text)
         for number, line in enumerate(
-            self._text.wrap(console, max(options.max_width - self._indent, 20))
+            text.wrap(console, max(options.max_width - self._indent, 20))
         ):
             line.rstrip()
             before = Text(" " * self._indent)
@@ -57,9 +62,10 @@ class Hanging:
             yield before + line
 
 
-def hanging(text: Text, first: Text | str = "", *, indent: int = 6) -> Hanging:
+def hanging(text: Text, first: Text | str = "", *, indent: int = 6, ids: bool = False) -> Hanging:
     """One line of a block, indented under its heading."""
-    return Hanging(Text(first) if isinstance(first, str) else first, text, indent=indent)
+    head = Text(first) if isinstance(first, str) else first
+    return Hanging(head, text, indent=indent, ids=ids)
 
 
 def finding_lines(finding: Finding, *, next_step: bool = True) -> RenderableType:
@@ -67,11 +73,17 @@ def finding_lines(finding: Finding, *, next_step: bool = True) -> RenderableType
     mark, style, _ = MARKS[finding.state]
     quiet = f"  {safe(finding.subject)}  {finding.id}"
     head = Text.assemble(safe(finding.message), (quiet, "dim"))
-    lines = [hanging(head, Text(mark, style=f"bold {style}"))]
+    lines: list[RenderableType] = [hanging(head, Text(mark, style=f"bold {style}"))]
     lines += [hanging(Text(safe(line), style="dim")) for line in finding.evidence]
     if finding.next_step and next_step:
-        lines.append(hanging(Text("→ " + safe(finding.next_step), style=ADVICE)))
+        lines.append(_advice(safe(finding.next_step)))
     return Group(*lines)
+
+
+def _advice(text: str) -> RenderableType:
+    if is_command(text):
+        return Command(text, 8, Text("      → ", style=ADVICE), style=ADVICE)
+    return hanging(Text("→ " + text, style=ADVICE), ids=True)
 
 
 def findings_block(findings: Iterable[Finding], *, next_steps: bool = True) -> RenderableType:
@@ -108,23 +120,41 @@ _WORD = r"(?:'[^']*'|\\.|[^\s'\\])+"
 _WORDS = re.compile(rf"--?[a-zA-Z][\w-]*(?: (?!-){_WORD})?(?=\s|$)|{_WORD}")
 
 
+_PROSE = frozenset(
+    {"and", "or", "to", "it", "its", "what", "again", "then", "is", "with"}
+    | {"shows", "tells", "lists", "looks", "goes"}
+)
+"""Words of a sentence that a command stands in."""
+
+
+def is_command(text: str) -> bool:
+    """Whether it is a command and nothing else: no sentence that has one in it."""
+    words = text.split()
+    ours = words[:1] in (["helm"], ["kubectl"], ["langsmith-audit"]) and "\n" not in text
+    return ours and not any(it in _PROSE or it[-1] in ",;:." for it in words[1:])
+
+
 class Command:
     """A command, broken where the terminal is too narrow: as a shell takes it, and never in a word
-    or between an option and its value.
+    or between an option and its value. What stands `before` it is as wide as the indent.
     """
 
-    def __init__(self, text: str, indent: int) -> None:
+    def __init__(
+        self, text: str, indent: int, before: Text | None = None, *, style: str = ""
+    ) -> None:
         self._words, self._indent = _WORDS.findall(text), indent
+        self._before, self._style = before or Text(" " * indent), style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        line, width = " " * self._indent + self._words[0], options.max_width - 2
+        before, line = self._before, self._words[0]
+        width = options.max_width - self._indent - 2
         for word in self._words[1:]:
             if cell_len(line) + 1 + cell_len(word) > width:
-                yield Text(line + " \\")
-                line = " " * (self._indent + 2) + word
+                yield Text.assemble(before, (line + " \\", self._style))
+                before, line = Text(" " * self._indent), f"  {word}"
             else:
                 line += f" {word}"
-        yield Text(line)
+        yield Text.assemble(before, (line, self._style))
 
 
 def end_block(rows: Sequence[tuple[str, str]]) -> RenderableType:
@@ -202,12 +232,39 @@ def items_block(items: Iterable[str]) -> RenderableType:
     return Group(*(hanging(Text(safe(item)), Text("+", style="bold cyan")) for item in items))
 
 
+_PARTS = re.compile(r"(?:'[^']*'|[^\s'])+\s*|'\s*|\s+")
+_SHORTER = re.compile(r"[^./,\[]*[./,\[]|[^./,\[]+")
+
+
+class Folded:
+    """A line of SQL or of a diff, folded between its words, or within a path at its joints."""
+
+    def __init__(self, line: str, style: str, *, indent: int = 8) -> None:
+        self._line, self._style, self._indent = line, style, indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width - self._indent - 4, 20)
+        line = ""
+        before = " " * self._indent
+        for part in self._parts(width):
+            if line.strip() and cell_len((line + part).rstrip()) > width:
+                yield Text(before + line.rstrip(), style=self._style)
+                before, line = " " * (self._indent + 4), part
+            else:
+                line += part
+        yield Text((before + line).rstrip(), style=self._style)
+
+    def _parts(self, width: int) -> Iterator[str]:
+        for part in _PARTS.findall(self._line):
+            yield from [part] if cell_len(part.rstrip()) <= width else _SHORTER.findall(part)
+
+
 def exact_block(exact: Exact) -> RenderableType:
     """The exact command, statement or diff, ready to be copied."""
     lines = safe(exact.text, lines=True).rstrip("\n").split("\n")
     if exact.kind == "argv":
         return Group(Text(), *(Command(line, 8) for line in lines))
-    shown = [Text("        " + line, style=_diff_style(exact, line)) for line in lines]
+    shown: list[RenderableType] = [Folded(line, _diff_style(exact, line)) for line in lines]
     shown += [Text(f"        parameter: {safe(it)}", style="dim") for it in exact.parameters]
     return Group(Text(), *shown)
 
@@ -219,7 +276,10 @@ def _diff_style(exact: Exact, line: str) -> str:
 
 
 def _fact(name: str, value: str) -> RenderableType:
-    return hanging(Text(safe(value)), Text(f"{name}:" if name else "", style="dim"), indent=16)
+    told, head = safe(value), f"{name}:" if name else ""
+    if is_command(told):
+        return Command(told, 16, Text(f"{head:>15} ", style="dim"))
+    return hanging(Text(told), Text(head, style="dim"), indent=16, ids=True)
 
 
 def _facts(name: str, values: Sequence[str]) -> list[RenderableType]:

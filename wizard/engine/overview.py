@@ -79,8 +79,8 @@ def outlook(systems: Systems, todo: Sequence[str]) -> str:
     if known:
         seconds = sum(it.seconds for _, it in known)
         lacking = len(known) < rollouts
-        least = "at least " if lacking else ""
-        text += f", {least}about {in_words(seconds)} ({known[0][1].source})"
+        how = "at least" if lacking else "about"
+        text += f", {how} {in_words(seconds)} ({known[0][1].source})"
     return text + "."
 
 

@@ -80,5 +80,5 @@ def _finding(finding: Finding) -> Block:
     quiet = [finding.subject, *blocks.told(finding)]
     lines += [Hanging(Text(), Text(safe(line), "dim")) for line in quiet]
     if finding.next_step:
-        lines.append(Hanging(Text(), Text("→ " + safe(finding.next_step), "cyan")))
+        lines.append(Hanging(Text(), Text("→ " + safe(finding.next_step), "cyan"), ids=True))
     return Group(*lines, Text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from wizard.console.stages import in_words
 from wizard.formats import blocks
 from wizard.options import BY_NAME
 from wizard.problems import Exit
@@ -185,7 +186,7 @@ def change_rows(plan: Plan, change: PlannedChange) -> list[tuple[str, str]]:
     """What a change means, a row each."""
     rows = [("effect", change.effect), ("risk", change.risk)]
     if change.duration:
-        took = f"about {change.duration.seconds} s ({change.duration.source})"
+        took = f"about {in_words(max(change.duration.seconds, 1))} ({change.duration.source})"
         rows.append(("duration", took))
     rows.append(("reversible", f"{change.reversible.value}: {change.because}"))
     rows.append(("undo", change.undo))
