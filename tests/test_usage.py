@@ -33,8 +33,9 @@ def test_help_fits_a_screen_and_begins_with_an_example_that_is_understood(comman
          "port-forward, exec, direct, pod, manual", "  did you mean direct?"]),
         (["show", "x", "--format", "hmtl"], ["✗ --format/-o cannot be hmtl: it is one of text, "
          "markdown, html, json, yaml", "  did you mean html?"]),
-        (["run", "--patience", "soon"], ["✗ --patience cannot be soon"]),
-        (["run", "--values"], ["✗ argument -f/--values: expected one argument"]),
+        (["run", "--patience", "soon"], ["✗ --patience cannot be soon: it is a time above zero and "
+         "below a day, such as 90s, 10m or 1h30m"]),
+        (["run", "--values"], ["✗ -f/--values needs a value after it"]),
         (["zzz"], ["✗ There is no command zzz"]),
         (["values", "x", "\x1b[2J"], []),
     ],

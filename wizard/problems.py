@@ -134,4 +134,5 @@ def catalogue() -> dict[str, Entry]:
 
 def next_step_of(id: str) -> str:
     """What the catalogue says to do next, as a message says it: a command at its end is bare."""
-    return catalogue()[id].next_step.removesuffix(".")
+    text = catalogue()[id].next_step.removesuffix(".")
+    return text[:1].lower() + text[1:] if text.partition(" ")[0].istitle() else text

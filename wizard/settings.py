@@ -364,9 +364,17 @@ def organization_id(text: str) -> UUID:
         f"not an organization id: {_shown(text)}",
         on="organization id",
         next_step="give the UUID, or the address of the organization's page in LangSmith; "
-        "langsmith-audit orgs lists the ids",
+        f"{_finds(text)}",
         exit=Exit.USAGE,
     )
+
+
+def _finds(text: str) -> str:
+    """What finds the id by a name, or by the beginning that a terminal shows of it."""
+    word = text.removesuffix("…")
+    if "/" in word or not word.isprintable() or len(word) > _SHOWN:
+        return "langsmith-audit orgs lists the ids"
+    return f"langsmith-audit orgs --search {quote(word)} may find it"
 
 
 def _in_path(text: str) -> UUID | None:

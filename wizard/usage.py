@@ -23,6 +23,14 @@ WIDTH = 96
 MOST = 12
 """A command's own options up to which all of them are shown."""
 
+MEANT = {
+    "positive_seconds": "a time above zero and below a day, such as 90s, 10m or 1h30m",
+    "waited": "0, or a time below a day, such as 90s, 10m or 1h30m",
+    "lasting": "a time up to a year, such as 90m, 12h or 7d",
+    "int": "a whole number",
+}
+"""What a value is, by the name of what reads it."""
+
 EXIT_CODES = """exit codes:
   0 fine, done, nothing to do        6 changes pending (plan --detailed-exitcode)
   1 unexpected error                 7 plan refused (apply)
@@ -104,7 +112,7 @@ class Parser(argparse.ArgumentParser):
             word = unknown[1].partition("=")[0]
             flags = [it for action in self._actions for it in action.option_strings]
             what = "option" if word.startswith("-") else "argument"
-            return f"{self.command} has no {what} {word}{unknown[2]}", meant(word, flags)
+            return f"{self.command} has no {what} {word}", meant(word, flags)
         chosen = re.fullmatch(
             r"argument (\S+): invalid choice: '?(.*?)'? \(choose from (.*)\)", message, re.DOTALL
         )
@@ -112,8 +120,15 @@ class Parser(argparse.ArgumentParser):
             among = [it.strip(" '") for it in chosen[3].split(",")]
             told = f"{chosen[1]} cannot be {chosen[2]}: it is one of {', '.join(among)}"
             return told, meant(chosen[2], among)
-        value = re.fullmatch(r"argument (\S+): invalid \w+ value: '?(.*?)'?", message, re.DOTALL)
-        return (f"{value[1]} cannot be {value[2]}", "") if value else (message, "")
+        value = re.fullmatch(r"argument (\S+): invalid (\w+) value: '?(.*?)'?", message, re.DOTALL)
+        if value:
+            told = f": it is {MEANT[value[2]]}" if value[2] in MEANT else ""
+            return f"{value[1]} cannot be {value[3]}{told}", ""
+        alone = re.fullmatch(r"argument (\S+): expected (?:one|at least one) argument", message)
+        if alone:
+            return f"{alone[1]} needs a value after it", ""
+        lacking = re.fullmatch(r"the following arguments are required: (.*)", message)
+        return (f"{self.command} needs {lacking[1]}" if lacking else message), ""
 
     def short_help(self) -> str:
         """The page that fits a screen: an example, then the options that most need."""
@@ -163,6 +178,12 @@ def _lines(actions: Iterable[argparse.Action]) -> list[str]:
         line = f"  {'' if long else head:<{width}}  {text}"
         found.append(line if len(line) <= WIDTH else line[: WIDTH - 1].rstrip() + "…")
     return [it.rstrip() for it in found]
+
+
+def perhaps(word: str, known: Collection[str]) -> str:
+    """The same for a sentence that goes on: `perhaps values; `."""
+    near = meant(word, known) or meant(word, {it.lower(): it for it in known})
+    return f"perhaps {near}; " if near else ""
 
 
 def meant(word: str, known: Collection[str]) -> str:

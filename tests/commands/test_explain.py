@@ -29,7 +29,7 @@ def test_one_that_is_not_there_is_told_with_where_they_are() -> None:
     answer = forked.call(("explain", "LSA000"), os.environ)
     assert (answer.returncode, answer.stdout) == (Exit.USAGE, "")
     assert "LSA000" in answer.stderr
-    assert "next: langsmith-audit explain\n" in answer.stderr
+    assert "next: langsmith-audit explain lists them all\n" in answer.stderr
 
 
 def test_the_operations_by_category_and_version() -> None:

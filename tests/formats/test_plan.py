@@ -85,7 +85,7 @@ def test_every_face_tells_all_that_matters_and_no_secret(
         "pod template of Deployment langsmith-backend", "the prior state of each row",
     ):  # fmt: skip
         assert words in text, words
-    assert ("after step 3" in text) == (face != "json")
+    assert ("after step 3" in text) == (face not in ("json", "yaml"))
     assert told_secrets(secrets, [text]) == set()
 
 
@@ -210,7 +210,7 @@ def test_a_check_tells_every_finding_in_every_format(face, capfdbinary) -> None:
     places = [out.index(word) for it in found for word in (it.id, it.evidence[0], it.next_step)]
     assert places == sorted(places)
     assert out.index("The first area") < out.index("LSA102") < out.index("LSA103")
-    assert HOSTILE[0] not in out or face in ("text", "json")
+    assert HOSTILE[0] not in out or face in ("text", "json", "yaml")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", out)
 
 

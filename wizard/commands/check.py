@@ -153,11 +153,13 @@ def _chosen(only: Sequence[str]) -> tuple[Area, ...]:
     known = {name for area in AREAS for name in (area.name, *(it.id for it in area.checks))}
     for name in only:
         if name not in known:
+            from wizard.usage import perhaps
+
             raise Problem(
                 "LSA901",
                 f"--only {name}: there is no such area or check",
                 on="option --only",
-                next_step="langsmith-audit check --list tells them",
+                next_step=f"{perhaps(name, known)}langsmith-audit check --list tells them",
                 exit=Exit.USAGE,
             )
     if not only:

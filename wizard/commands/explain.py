@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> int:
             "LSA905",
             f"The catalogue has no finding {args.id!r}",
             on="the catalogue of findings",
-            next_step="langsmith-audit explain",
+            next_step="langsmith-audit explain lists them all",
             exit=Exit.USAGE,
         )
     if args.format == "html":

@@ -6,7 +6,6 @@ It goes without rich, which takes longer to import than the first words may take
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -60,7 +59,10 @@ class Waiting:
             self._write(f"  … {self._what}\n")
             return
         frames = FRAMES if encodable(FRAMES) else PLAIN
-        width = shutil.get_terminal_size().columns - 4
+        try:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns - 4
+        except (OSError, ValueError):
+            width = 76
         at = 0
         while not self._ended.wait(0.1 if at else 0):
             self._write(f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}")

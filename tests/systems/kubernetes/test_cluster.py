@@ -546,7 +546,7 @@ def test_a_policy_refuses_with_422(tmp_path: Path, serve: Callable[..., str]) ->
     problem = refused(lambda: Cluster.connect(path, None).patch(DEPLOYMENTS, "x", "ls", {}))
     assert (problem.id, problem.detail, refuses(problem)) == ("LSA210", (words,), True)
     assert "(422 Invalid), though not for want of a right" in problem.what
-    assert problem.next_step.startswith("Meet the policy")
+    assert problem.next_step.startswith("meet the policy")
 
 
 TYPED = "failed to create typed patch object (/x; apps/v1, Kind=Deployment): "

@@ -101,7 +101,7 @@ class Helm(HelmReads):
                 "LSA120",
                 f"{chart} is the chart in version {found.version or '?'}, not {version}",
                 on=call.on,
-                next_step=f"Name a chart of version {version} with --chart",
+                next_step=f"name a chart of version {version} with --chart",
                 exit=Exit.FAILED,
             )
         return found

@@ -67,7 +67,7 @@ def other_driver() -> str:
     told = os.environ.get("HELM_DRIVER", "")
     if told.lower() in ("", "secret", "secrets"):
         return ""
-    return f"See whether HELM_DRIVER={told[:20]} is right: helm looks for releases there alone. "
+    return f"see whether HELM_DRIVER={told[:20]} is right: helm looks for releases there alone; "
 
 
 def helm_problem(call: Call, stderr: str) -> Problem:
@@ -84,7 +84,7 @@ def helm_problem(call: Call, stderr: str) -> Problem:
         "LSA131",
         f"{call.did} ended with an error",
         on=call.on,
-        next_step=f"{other_driver()}Read helm's own words above, then run the same command by hand",
+        next_step=f"{other_driver()}read helm's own words above, then run the same command by hand",
         detail=detail,
     )
 
@@ -122,7 +122,7 @@ def _forbidden(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pro
         "LSA117",
         f"{call.did} needs a right that you do not have: {'; '.join(told)}",
         on=call.on,
-        next_step=f"Ask for a Role with {'; and '.join(rules)}.",
+        next_step=f"ask for a Role with {'; and '.join(rules)}.",
         detail=detail,
     )
 
@@ -158,7 +158,7 @@ def _duplicates(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Pr
         "LSA126",
         f"The chart refuses an environment variable that is set twice: {names}",
         on=call.on,
-        next_step="Keep each variable in one place only: commonEnv or backend.deployment.extraEnv",
+        next_step="keep each variable in one place only: commonEnv or backend.deployment.extraEnv",
         exit=Exit.FAILED,
         detail=detail,
     )

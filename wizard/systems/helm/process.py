@@ -54,7 +54,7 @@ def read(argv: Sequence[str], call: Call, *, limit: float, stdin: bytes = b"") -
             "LSA114",
             f"{call.did} did not answer within {limit:g} seconds",
             on=call.on,
-            next_step="See whether the API server answers: kubectl get --raw /readyz",
+            next_step="see whether the API server answers: kubectl get --raw /readyz",
         ) from None
     except OSError as error:
         raise cannot_run(argv[0], error) from None

@@ -183,7 +183,7 @@ def unreadable(call: Call) -> Problem:
         "LSA129",
         f"{call.did} gave an answer that cannot be read",
         on=call.on,
-        next_step="Run the command by hand; a helm plugin or wrapper may have changed its output",
+        next_step="run the command by hand; a helm plugin or wrapper may have changed its output",
     )
 
 
@@ -199,7 +199,7 @@ def no_release(name: str, namespace: str, there: str = "") -> Problem:
         "LSA118",
         f"There is no release {name} in namespace {namespace}{others}",
         on=f"release {name} in namespace {namespace}",
-        next_step=f"{other_driver()}Name it with --release and --namespace; helm list "
+        next_step=f"{other_driver()}name it with --release and --namespace; helm list "
         "--all-namespaces shows the releases of the cluster",
         exit=Exit.FAILED,
     )

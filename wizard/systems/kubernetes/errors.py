@@ -138,7 +138,7 @@ def answer_problem(
             "LSA216",
             f"The API server {info.server} answered {told}",
             on=call.on,
-            next_step="Try again in a moment; then look at the API server itself",
+            next_step="try again in a moment; then look at the API server itself",
             detail=detail,
         )
     if status == GONE:
@@ -146,7 +146,7 @@ def answer_problem(
             "LSA218",
             f"The list of {call.resource} changed too much while it was read",
             on=call.on,
-            next_step="Try again",
+            next_step="try again",
             detail=detail,
         )
     if status == NOT_FOUND:
@@ -230,7 +230,7 @@ def _not_there(call: Call, what: str, detail: tuple[str, ...]) -> Problem:
         "LSA217",
         what,
         on=call.on,
-        next_step=f"Look at it: kubectl get {call.resource.split('/')[0]}",
+        next_step=f"look at it: kubectl get {call.resource.split('/')[0]}",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -242,7 +242,7 @@ def _not_admitted(call: Call, told: str, detail: tuple[str, ...]) -> Problem:
         "LSA210",
         f"{call.verb} {call.on} was refused ({told}), though not for want of a right",
         on=call.on,
-        next_step="Meet the policy, webhook or quota that the server names, or ask to be exempted",
+        next_step="meet the policy, webhook or quota that the server names, or ask to be exempted",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -302,7 +302,7 @@ def _credentials(info: ContextInfo, detail: tuple[str, ...]) -> Problem:
         f"The API server {info.server} refused the credentials of user {info.user or '?'}{how}; "
         "they may have expired",
         on=_context_on(info),
-        next_step="Log in again, then try: kubectl auth whoami",
+        next_step="log in again, then try: kubectl auth whoami",
         detail=detail,
     )
 

@@ -74,7 +74,7 @@ class LocalForward:
                 "LSA215",
                 f"No local socket can be opened for the port-forward: {error.strerror or error}",
                 on=self._call.on,
-                next_step="Check the temporary folder (TMPDIR): space, permissions, a short path",
+                next_step="check the temporary folder (TMPDIR): space, permissions, a short path",
             ) from None
         return self
 
@@ -156,7 +156,7 @@ class LocalForward:
             "LSA215",
             f"The pod does not take connections on port {self._remote}",
             on=self._call.on,
-            next_step=f"See whether it is ready: kubectl get pod {self._call.name} "
+            next_step=f"see whether it is ready: kubectl get pod {self._call.name} "
             f"-n {self._call.namespace}",
             detail=(redact(words),),
         )

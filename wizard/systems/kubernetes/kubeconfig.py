@@ -173,7 +173,7 @@ def choose(config: Kubeconfig, context: str | None) -> ContextInfo:
             "LSA211",
             f"The kubeconfig has no current context (contexts there: {there})",
             on=files,
-            next_step="Name one with --context, or: kubectl config use-context NAME",
+            next_step="name one with --context, or: kubectl config use-context NAME",
             exit=Exit.USAGE,
         )
     for info in config.contexts:
@@ -186,7 +186,7 @@ def choose(config: Kubeconfig, context: str | None) -> ContextInfo:
         if known
         else f"There is no context {name} (contexts there: {there})",
         on=files,
-        next_step="Name another with --context; kubectl config get-contexts lists them",
+        next_step="name another with --context; kubectl config get-contexts lists them",
         exit=Exit.USAGE,
     )
 
@@ -199,7 +199,7 @@ def no_kubeconfig(path: Path | None) -> Problem:
         "LSA201",
         f"There is no kubeconfig at {looked} ({how}), and this is not a pod of a cluster",
         on=looked,
-        next_step="Name the file with --kubeconfig or KUBECONFIG",
+        next_step="name the file with --kubeconfig or KUBECONFIG",
         exit=Exit.USAGE,
     )
 
@@ -243,7 +243,7 @@ def _unreadable(path: Path, why: str) -> Problem:
         "LSA202",
         f"The kubeconfig cannot be read: {why}",
         on=str(path),
-        next_step="Mend the file or name another with --kubeconfig; try: kubectl config view",
+        next_step="mend the file or name another with --kubeconfig; try: kubectl config view",
         exit=Exit.USAGE,
     )
 

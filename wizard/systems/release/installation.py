@@ -130,7 +130,7 @@ def read_installation(
             "LSA140",
             f"The release {release.name} is of the chart {release.chart}, not LangSmith",
             on=release.on,
-            next_step="Name the LangSmith release with --release and --namespace",
+            next_step="name the LangSmith release with --release and --namespace",
             exit=Exit.FAILED,
         )
     found = wanted_objects(manifest, release)
@@ -178,7 +178,7 @@ def _no_backend(release: Release, what: str) -> Problem:
         "LSA141",
         what,
         on=release.on,
-        next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}; report "
+        next_step=f"look at it: helm get manifest {release.name} -n {release.namespace}; report "
         "the chart version if this is LangSmith's own chart",
         exit=Exit.FAILED,
     )

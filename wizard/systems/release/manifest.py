@@ -116,7 +116,7 @@ def parsed(text: str, release: Release) -> dict[str, Any]:
             "LSA142",
             "The release's manifest cannot be read",
             on=release.on,
-            next_step=f"Look at it: helm get manifest {release.name} -n {release.namespace}",
+            next_step=f"look at it: helm get manifest {release.name} -n {release.namespace}",
         ) from None
 
 

@@ -393,7 +393,7 @@ def ready_pod(workload: Workload) -> Pod:
         "LSA606",
         "No pod of the backend is ready",
         on=workload.on,
-        next_step="Look at the pods: kubectl get pods, kubectl describe pod NAME",
+        next_step="look at the pods: kubectl get pods, kubectl describe pod NAME",
         exit=Exit.FAILED,
         detail=tuple(f"pod {pod.name}: {pod.words}" for pod in pods),
     )
