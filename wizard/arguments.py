@@ -165,6 +165,11 @@ def _how_it_is_checked(parser: argparse.ArgumentParser) -> None:
         help="end a check after this, and tell what was not run (for nagios: 30)",
     )
     add(
+        "--with-helm",
+        action="store_true",
+        help="also see whether the helm on PATH goes with the cluster; else none is run",
+    )
+    add(
         "--events-state",
         type=Path,
         metavar="FILE",

@@ -88,3 +88,32 @@ class TestTheServersWord:
         with AlteredApi(cluster.url) as api:
             api.alter["/api/v1/orgs/current/info"] = lambda *_: (500, {})
             assert sees("LSA564", *ONLY, "--url", api.url) == [("LSA908", "not-run")]
+
+
+class TestHowMany:
+    @pytest.fixture
+    def env(self, tmp_path) -> dict[str, str]:
+        """A state folder of its own: nothing was counted before."""
+        return {"LANGSMITH_AUDIT_STATE_DIR": str(tmp_path / "state")}
+
+    def test_is_compared_with_the_check_before(self, cluster, found, env) -> None:
+        (told,) = found("LSA565", *ONLY, env=env)
+        assert (told["state"], "no earlier check" in told["message"]) == ("pass", True)
+        (told,) = found("LSA565", *ONLY, env=env)
+        assert (told["state"], "no more than at the check of" in told["message"]) == ("pass", True)
+        with cluster.connect() as database:
+            database.execute(
+                "INSERT INTO organizations SELECT gen_random_uuid(), 'New', false, NULL"
+            )
+        found("LSA859", "--only", "LSA859", env=env)  # counts none, and is no check to compare with
+        (told,) = found("LSA565", *ONLY, env=env)
+        with cluster.connect() as database:
+            database.execute("DELETE FROM organizations WHERE display_name = 'New'")
+        assert told["state"] == "info"
+        assert told["message"].startswith("1 shared organization more than at the check of")
+        assert "1 default" in told["evidence"][0]
+
+    def test_is_not_known_without_the_database(self, cluster, sees, env) -> None:
+        for verb, what, sub in (("get", "pods", "portforward"), ("*", "pods", "exec")):
+            cluster.kubernetes.faults.forbid(verb, what, sub)
+        assert sees("LSA565", *ONLY, env=env) == [("LSA908", "not-run")]

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from wizard.checks import target
+from wizard.checks.check import Besides
 from wizard.records.findings import Finding
 from wizard.systems.kubernetes.ending import certificate_ends, token_ends
 
@@ -120,3 +121,32 @@ def test_the_login_of_a_service_account_says_when_it_ends(cluster, found) -> Non
     assert config["users"][0]["user"].get("token")
     (told,) = found("LSA233", *ONLY)
     assert told["state"] == "skip"
+
+
+class TestTheHelmOnPath:
+    def test_goes_with_the_cluster(self, cluster, sees, found) -> None:
+        assert sees("LSA235", *ONLY) == [("LSA235", "skip")]
+        (told,) = found("LSA235", *ONLY, "--with-helm")
+        assert told["state"] == "pass", told
+
+    @pytest.mark.parametrize(
+        ("helm", "cluster", "state"),
+        [
+            ("3.19.0", "v1.34.1", "pass"),
+            ("3.19.0", "v1.31.0", "pass"),
+            ("3.19.0", "v1.30.9-gke.1", "warn"),
+            ("3.19.0", "v1.35.0", "warn"),
+            ("4.3.1", "v1.37.0", "pass"),
+            ("4.3.1", "v1.33.0", "warn"),
+        ],
+    )
+    def test_was_made_for_four_versions(self, helm, cluster, state) -> None:
+        own = SimpleNamespace(version=helm, major=int(helm[0]), binary="/bin/helm")
+        looked = sight(helm=own, server_version=cluster)
+        looked.besides = Besides(helm=True)
+        assert target.helm(looked).state == state
+
+    def test_is_not_there(self, cluster, sees, tmp_path) -> None:
+        (tmp_path / "none").mkdir()
+        env = {"PATH": str(tmp_path / "none")}
+        assert sees("LSA235", *ONLY, "--with-helm", env=env) == [("LSA111", "unknown")]

@@ -370,11 +370,11 @@ def _url(path: str) -> tuple[Access, ...]:
 
 def exported(sight: Sight) -> Finding:
     """The export of the log keeps up."""
-    if not sight.export:
+    if not sight.besides.export:
         return Finding("LSA876", State.SKIP, "the export", "Not asked for: no --events-state")
     from wizard.records.checkpoint import reached as came_to
 
-    state, within = sight.export
+    state, within = sight.besides.export
     try:
         through = came_to(state)
     except (OSError, ValueError) as error:

@@ -26,6 +26,13 @@ class Export(NamedTuple):
     within: timedelta
 
 
+class Besides(NamedTuple):
+    """What is looked at where it is asked for alone: an export, and the helm on PATH."""
+
+    export: Export | None = None
+    helm: bool = False
+
+
 class Sight:
     """What one health check looks with; what was read is kept for all of its checks.
 
@@ -33,12 +40,12 @@ class Sight:
         now: when it began (UTC).
         remarks: what its last line must say, a part of a sentence each.
         measures: what was measured, in base units, by the names in `wizard.records.report`.
-        export: the export of the log that is to keep up, where one is told.
+        besides: what is asked for besides.
     """
 
-    def __init__(self, systems: Systems, export: Export | None = None) -> None:
+    def __init__(self, systems: Systems, besides: Besides | None = None) -> None:
         self.systems = systems
-        self.export = export
+        self.besides = besides or Besides()
         self.now = datetime.now(UTC)
         self.remarks: list[str] = []
         self.measures: dict[str, float] = {}

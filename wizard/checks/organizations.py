@@ -74,6 +74,28 @@ def by_default(sight: Sight) -> Finding:
     return Finding("LSA563", State.INFO, _all(sight), goes, (), step)
 
 
+def more(sight: Sight) -> Finding:
+    """No organization was made since the check before that nobody has looked at."""
+    from wizard.records.history import measured_last
+
+    systems, counts = sight.systems, _counts(sight)
+    have = sum(counts.values())
+    sight.measures["shared_organizations"] = have
+    place = (systems.cluster.server, systems.target.namespace, systems.target.release)
+    before, at = measured_last(place, "shared_organizations")
+    if before is None:
+        message = f"{counted(have, 'shared organization')}, which no earlier check here has counted"
+        return passed("LSA565", _all(sight), message)
+    when = f"at the check of {at:%Y-%m-%d %H:%M} UTC"
+    if have <= before:
+        message = f"{counted(have, 'shared organization')}, no more than {when}"
+        return passed("LSA565", _all(sight), message)
+    message = f"{counted(have - int(before), 'shared organization')} more than {when}"
+    evidence = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    step = "langsmith-audit orgs lists them: see whether audit logs are wanted for the new ones"
+    return Finding("LSA565", State.INFO, _all(sight), message, (f"now: {evidence}",), step)
+
+
 def agrees(sight: Sight) -> Finding:
     """The server's own word is what the table has."""
     systems = sight.systems
@@ -127,5 +149,6 @@ CHECKS = (
     Check("LSA561", "no organization has a stored false", none_off, (), TABLE, ROWS.name),
     Check("LSA562", "every config is an object", shapes, (), TABLE, ROWS.name),
     Check("LSA563", "those without a value have them on", by_default, (), TABLE, ROWS.name),
+    Check("LSA565", "no more organizations than before", more, (), TABLE, ROWS.name),
     Check("LSA564", "the server's word is what is stored", agrees, (), TABLE, API.name),
 )

@@ -20,6 +20,12 @@ SOON = 14
 """Days before its end from which a login or a certificate is warned of."""
 SKEW = 60.0
 """Seconds by which two clocks may differ: times of events are compared across machines."""
+MADE_FOR = {3: 15, 4: 34}
+"""By how much the minor version of the Kubernetes that a helm is made for is larger than its own,
+by its major: 3.19 and 4.0 are made for 1.34."""
+BEHIND = 3
+"""Minor versions before that one which a helm takes, too."""
+SUPPORT = "https://helm.sh/docs/topics/version_skew/"
 _CONSTRAINT = re.compile(r">=?\s*v?(\d+)\.(\d+)[^\s,|]*")
 
 
@@ -93,6 +99,22 @@ def clocks(sight: Sight) -> Finding:
     return Finding("LSA234", State.WARN, subject, message, (), step)
 
 
+def helm(sight: Sight) -> Finding:
+    """The helm on PATH goes with the cluster."""
+    if not sight.besides.helm:
+        message = "Not asked for: --with-helm looks, a check itself runs no helm"
+        return Finding("LSA235", State.SKIP, "helm", message)
+    own, told = sight.systems.helm, sight.systems.server_version
+    have, subject = re.match(r"v?1\.(\d+)", told), f"helm {own.version} ({own.binary})"
+    made = int(own.version.split(".")[1]) + MADE_FOR[own.major]
+    evidence = f"helm {own.version} was made for Kubernetes 1.{made}, and the {BEHIND} before it"
+    if have and made - BEHIND <= int(have[1]) <= made:
+        return passed("LSA235", subject, f"It goes with Kubernetes {told}", evidence)
+    message = f"It was not made for Kubernetes {told}"
+    step = f"take the helm that is made for it: {SUPPORT}"
+    return Finding("LSA235", State.WARN, subject, message, (evidence,), step)
+
+
 def ending(id: str, subject: str, what: str, ends: datetime, step: str) -> Finding:
     """Whether something ends soon, or has ended."""
     left = (ends - datetime.now(UTC)).total_seconds()
@@ -115,4 +137,5 @@ CHECKS = (
     Check("LSA232", "the cluster is of a version that the chart takes", version, needs=UP),
     Check("LSA233", "the login does not end soon", lasting, needs=UP),
     Check("LSA234", "this machine's clock is right", clocks, needs=UP),
+    Check("LSA235", "the helm on PATH goes with the cluster", helm, needs=UP),
 )

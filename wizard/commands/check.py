@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from wizard.checks.areas import AREAS
-from wizard.checks.check import Area, Export
+from wizard.checks.check import Area, Besides, Export
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
 from wizard.engine.checking import DAY, Checked, Terms, Wish, checked
@@ -65,7 +65,10 @@ def main(args: argparse.Namespace) -> Exit:
         suppressions(path, args.skip_finding),
         _wish(args) if args.prove else None,
         pictures=args.format == "html",
-        export=Export(args.events_state, args.events_within) if args.events_state else None,
+        besides=Besides(
+            Export(args.events_state, args.events_within) if args.events_state else None,
+            args.with_helm,
+        ),
     )
     if args.targets or len(args.contexts) > 1:
         return _several(args, terms)
@@ -121,6 +124,7 @@ def _several(args: argparse.Namespace, terms: Terms) -> Exit:
     return page.exit
 
 
+SWITCHES = ("with_helm",)
 AGAIN = ("only", "suppressions", "skip_finding", "workspace")
 """Our own options that each of several checks is given as they were typed."""
 
@@ -136,6 +140,7 @@ def _said_again(args: argparse.Namespace) -> Iterator[str]:
             yield option.flags[-1]
             if option.kind is not Kind.SWITCH:
                 yield str(text)
+    yield from ("--" + it.replace("_", "-") for it in SWITCHES if getattr(args, it))
     for name in AGAIN:
         value = getattr(args, name) or []
         for text in value if isinstance(value, list) else [value]:

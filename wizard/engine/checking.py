@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from wizard.checks.check import Area, Check, Export, Sight
+from wizard.checks.check import Area, Besides, Check, Sight
 from wizard.engine.activity import activity, measured
 from wizard.engine.look import where
 from wizard.engine.rights import all_lacking
@@ -65,7 +65,7 @@ class Terms(NamedTuple):
         suppressions: what does not count.
         proof: whether an operation is made and looked for as well.
         pictures: whether the events of the last day are counted.
-        export: the export of the log that is to keep up.
+        besides: what is looked at where it is asked for alone.
     """
 
     areas: Sequence[Area]
@@ -75,7 +75,7 @@ class Terms(NamedTuple):
     suppressions: tuple[Suppression, ...] = ()
     proof: Wish | None = None
     pictures: bool = False
-    export: Export | None = None
+    besides: Besides = Besides()
 
 
 class Checked(NamedTuple):
@@ -101,7 +101,7 @@ def checked(
         target = locate()
         facts = {"namespace": target.namespace, "release": target.release}
         with Systems(target, by_labels=True) as systems:
-            walk.run(Sight(systems, terms.export), terms.limit, say)
+            walk.run(Sight(systems, terms.besides), terms.limit, say)
             walk.measures.update(measured(systems))
             if terms.pictures and not walk.ended:
                 say("the events of the last day are counted")

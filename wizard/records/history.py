@@ -11,8 +11,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,13 @@ from wizard.problems import Exit, Problem
 from wizard.record import dataclass, replace
 from wizard.records.findings import Finding, State
 from wizard.records.report import Area, Report
-from wizard.records.state import Lock, made_private, refuse_foreign, told_as_problem
+from wizard.records.state import (
+    Lock,
+    made_private,
+    refuse_foreign,
+    state_folder,
+    told_as_problem,
+)
 
 LEFT = (State.SKIP, State.NOT_RUN)
 KEPT, ROOM = 2_000, 200
@@ -75,8 +81,7 @@ def remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
     if report.ended or not report.target.get("api_server"):
         return report, Past()
     folder = made_private("checks")
-    told = [report.target.get(name, "") for name in ("api_server", "namespace", "release")]
-    name = sha256("\n".join(told).encode()).hexdigest()[:24]
+    name = _name([report.target.get(name, "") for name in ("api_server", "namespace", "release")])
     with told_as_problem(folder), _held(f"check-{name}"):
         last = _read(folder / f"{name}.json")
         dated = _dated(report, last.get("states") or {})
@@ -98,6 +103,19 @@ def remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
     return replace(dated, remarks=(*dated.remarks, *_remark(dated, past))), past
 
 
+def measured_last(place: Iterable[str], measure: str) -> tuple[float | None, datetime]:
+    """What was measured last of a target (API server, namespace, release), and when.
+
+    None where it is not known, or cannot be read: who keeps the check says why.
+    """
+    log = state_folder() / "checks" / f"{_name(place)}.ndjson"
+    with contextlib.suppress(OSError, Problem):
+        for seen in reversed([*_lines(log)]):
+            if measure in seen.measures:
+                return seen.measures[measure], datetime.fromisoformat(seen.at)
+    return None, datetime.now(UTC)
+
+
 def changed(report: Report) -> Report:
     """The report with those findings alone that were otherwise, or not there, a check before.
 
@@ -117,6 +135,11 @@ def _remark(report: Report, past: Past) -> Iterator[str]:
     if report.exit != Exit.OK and past.well:
         at = datetime.fromisoformat(past.well)
         yield f"All was well last on {at:%A, %Y-%m-%d %H:%M} UTC"
+
+
+def _name(place: Iterable[str]) -> str:
+    """What the files of a target are called."""
+    return sha256("\n".join(place).encode()).hexdigest()[:24]
 
 
 def _key(finding: Finding) -> str:

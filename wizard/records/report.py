@@ -30,6 +30,7 @@ ORDER = (State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN, State.INFO, State
 
 MEASURES = {
     "newest_event_timestamp_seconds": "When the newest event of the audit log was recorded",
+    "shared_organizations": "Shared organizations",
     "table_rows": "Rows of audit_logs, by the planner's estimate",
     "export_timestamp_seconds": "Through when the export of the log has come (--events-state)",
     "certificate_expiry_timestamp_seconds": "When the certificate of LangSmith's address ends",
