@@ -198,7 +198,7 @@ COVERED = {
         systems/postgres/put_back systems/postgres/row_changes""",
     "journeys/test_failures.py": "engine/hold",
     "journeys/test_terminal.py": """
-        console/entries console/progress console/prompts console/screen safe
+        console/entries console/progress console/prompts safe
         engine/answers""",
     "journeys/test_terminal_stop.py": "console/interrupts",
     "engine/test_several.py": "formats/several",

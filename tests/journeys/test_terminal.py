@@ -14,6 +14,7 @@ from terminal import (
     ENTER,
     SPACE,
     TAB,
+    UP,
     YES,
     Terminal,
     bare,
@@ -223,8 +224,8 @@ def test_heartbeats_without_a_terminal_are_few_and_plain(cluster, run):
     assert answer.stdout.startswith("\nDone: audit logs are on, and confirmed.\n   changed: ")
 
 
-@pytest.mark.parametrize("columns", [40, 60])
-def test_a_narrow_terminal(cluster, columns):
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_a_terminal_of_any_width(cluster, columns):
     with Terminal(env=bare(cluster), cwd=cluster.home, columns=columns) as terminal:
         for prompt, keys in prompts(cluster):
             terminal.answer(prompt[:20], keys)
@@ -233,6 +234,24 @@ def test_a_narrow_terminal(cluster, columns):
         assert "AUDIT_LOGS_ENABLED" in shown
         assert max(map(len, shown.splitlines())) <= columns
         terminal.send("\x03")
+        assert terminal.end() == 8
+        assert terminal.left_behind() == []
+
+
+def test_the_picker_goes_on_in_a_terminal_that_was_resized(cluster):
+    with Terminal(env=told(cluster) | {"LANGSMITH_AUDIT_ORG": ""}) as terminal:
+        terminal.see("0 picked · 2 of 5")
+        for columns in (60, 200, 80):
+            terminal.resize(columns)
+            terminal.send(DOWN)
+            terminal.see("0 picked · ")
+            terminal.send(UP)
+            terminal.see("0 picked · 2 of 5")
+        terminal.send(SPACE + ENTER)
+        shown = terminal.wait_for(CONFIRM)
+        assert "For which organizations? Meridian Freight" in shown
+        assert "  » 2 values file  " in shown
+        terminal.send("n" + ENTER)
         assert terminal.end() == 8
         assert terminal.left_behind() == []
 

@@ -148,7 +148,8 @@ def test_a_signal_while_it_looks(cluster, number, code):
     with Terminal(env=told(cluster)) as terminal:
         terminal.wait_for("helm is asked")
         terminal.signal(number)
-        terminal.wait_for("Interrupted.")
+        shown = terminal.wait_for("Interrupted.")
+        assert "looking" not in shown  # the spinner's line is gone, and not doubled
         terminal.wait_for("changed: nothing")
         assert terminal.end() == code
         assert terminal.left_behind() == []
@@ -182,6 +183,21 @@ def test_the_first_signal_lets_helm_finish(rolling, stop):
     assert status_of(rolling) == [("1", "superseded"), ("2", "deployed")]
     (run,) = journals(rolling)
     assert [entry["event"] for entry in run.entries][-1] == "done"
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_terminal_that_is_resized_while_helm_is_waited_for(rolling, columns):
+    with Terminal(env=told(rolling)) as terminal:
+        confirm(terminal, 1)
+        terminal.send(YES)
+        terminal.see("  Running")
+        terminal.resize(columns)
+        terminal.see("helm upgrade is running")
+        rolling.kubernetes.faults.clear()
+        terminal.wait_for("✓ Revision 1 → 2")
+        terminal.answer(CONFIRM, "n" + ENTER)
+        assert terminal.end() == 9
+        assert terminal.left_behind() == []
 
 
 def test_a_terminal_that_is_closed_lets_helm_finish(rolling):

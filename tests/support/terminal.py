@@ -142,6 +142,13 @@ class Terminal:
         self.wait_for(prompt)
         self.send(keys)
 
+    def resize(self, columns: int) -> None:
+        """Make it as wide as this, which a signal tells the wizard; searches begin anew."""
+        size = struct.pack("HHHH", ROWS, columns, 0, 0)
+        fcntl.ioctl(self._child.child_fd, termios.TIOCSWINSZ, size)
+        self.screen.resize(ROWS, columns)
+        self._columns, self._before = columns, 0
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the wizard's process."""
         os.kill(self.pid, number)
