@@ -390,6 +390,21 @@ def test_another_target_tool_or_chart_is_named(
     assert trace(cluster).values == before.values
 
 
+def test_what_does_not_answer_is_not_told_as_moved(cluster, planned, apply, tmp_path) -> None:
+    plan = written(planned, tmp_path / "plan.json")
+    before = trace(cluster)
+    cluster.postgres.stop()
+    cluster.kubernetes.requests.clear()
+    try:
+        answer = apply(str(plan))
+    finally:
+        cluster.postgres.start()
+    refused(cluster, answer, 5, "LSA918", "cannot be read", "same plan again", "changed: +nothing")
+    assert "another target" not in answer.stdout + answer.stderr
+    assert writes(cluster) == []
+    assert trace(cluster) == before
+
+
 def test_without_the_uids_another_address_is_another_target(cluster, run, apply, tmp_path) -> None:
     cluster.kubernetes.faults.forbid("get", "namespaces")
     plan = tmp_path / "plan.json"

@@ -213,7 +213,8 @@ class Application(Onboarding):
             names = [name for name in names if name != "cluster_uid"]
         found = [
             Difference(name.replace("_", " "), str(getattr(planned, name)),
-                       str(getattr(now, name)) or "not read: " + "; ".join(now.unread))
+                       str(getattr(now, name)) or "not read: " + "; ".join(now.unread),
+                       unread=not getattr(now, name))
             for name in names
             if getattr(planned, name) != getattr(now, name)
         ]  # fmt: skip

@@ -40,7 +40,7 @@ class Difference:
     """One thing that is not as planned; `who` is empty where nothing tells.
 
     A `right` is one that whoever applies the plan lacks, whoever made it; `kind` is that of the
-    precondition, where it is about one.
+    precondition, where it is about one. With `unread` it is not known whether anything moved.
     """
 
     what: str
@@ -49,6 +49,7 @@ class Difference:
     who: str = ""
     right: Right | None = None
     kind: str = ""
+    unread: bool = False
 
 
 def all_differences(
@@ -361,7 +362,7 @@ def _value(one: Precondition | None) -> str:
 def _refused(step: Step, planned: PlannedChange | None, problem: Problem) -> Difference:
     what = "; ".join(planned.items) if planned else NOT_MADE
     told = "; ".join((f"{problem.what} ({problem.id})", *problem.detail))
-    return Difference(step.title, what, told)
+    return Difference(step.title, what, told, unread=problem.exit == Exit.UNKNOWN)
 
 
 def attributed(
@@ -416,6 +417,7 @@ def _written(path: Path) -> str:
     return f"written at {written:%Y-%m-%d %H:%M:%S} UTC"
 
 
+UNREAD = "What the plan rests on cannot be read, so nobody knows whether it is as planned"
 WIDEST = (90, 60, 60)
 """Characters that the columns of the table of what moved are aligned to."""
 
@@ -433,12 +435,15 @@ def moved(differences: Sequence[Difference], id: str, title: str, subject: str) 
     step = "langsmith-audit plan makes a new plan; plan --compare shows what differs"
     if len(rights) == len(differences):
         step = "apply the same plan again, once you have the Role above (kubectl apply -f -)"
+    unread = all(it.unread for it in differences)
+    if unread:
+        step = "see to what does not answer, then apply the same plan again"
     return Problem(
         id,
-        title,
+        UNREAD if unread else title,
         on=subject,
         next_step=step,
-        exit=Exit.REFUSED,
+        exit=Exit.UNKNOWN if unread else Exit.REFUSED,
         detail=tuple(lines),
         paste=roles_text(rights, ROLE) if rights else "",
     )
