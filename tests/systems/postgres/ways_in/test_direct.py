@@ -143,6 +143,18 @@ def test_a_private_authority_and_a_client_certificate(
             pass
 
 
+def test_another_process_can_read_the_certificates(systems, tmp_path) -> None:
+    """As that of a check's connection is, see `driver`."""
+    own, _ = certificate(tmp_path / "server")
+    secret(systems, "ca", ca_pem=own.read_bytes())
+    authority = SecretKeys("ca", ("ca.pem",))
+    installation = external(systems, "u:p@db.example.com/x", authority=authority)
+    with choose.login(systems.target, systems.cluster, installation) as way:
+        path = way.options["sslrootcert"]
+        read = subprocess.run(["cat", path], capture_output=True, check=False)
+    assert read.stdout == own.read_bytes(), read.stderr
+
+
 def test_what_a_killed_process_left_is_swept(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     dead = subprocess.Popen(["true"])

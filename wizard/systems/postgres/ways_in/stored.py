@@ -376,7 +376,7 @@ def _file(stack: contextlib.ExitStack, data: bytes) -> str:
         stack.callback(os.close, handle)
         os.fchmod(handle, PRIVATE)
         os.write(handle, data)
-        return f"/proc/self/fd/{handle}"
+        return f"/proc/{os.getpid()}/fd/{handle}"  # not self: the driver may be a child
     sweep()
     folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
     path = Path(stack.enter_context(folder), "pem")
