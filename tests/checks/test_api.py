@@ -324,3 +324,9 @@ class TestTheExport:
         options = ("--events-state", str(tmp_path / "state"))
         assert sees("LSA876", "--only", "LSA876", *options) == [("LSA876", "unknown")]
         assert sees("LSA876", "--only", "LSA876") == [("LSA876", "skip")]
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(403, "fail"), (404, "fail"), (500, "unknown")])
+def test_a_log_that_does_not_answer(api, state, answer, expected) -> None:
+    api.alter[LOGS] = lambda *_: (answer, {"detail": "no"})
+    assert state("LSA891")[0] == expected

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from wizard.article import WANTED
+from wizard.article import LINES, WANTED
+from wizard.checks.release import supported
 from wizard.practice.scenarios import SCENARIOS, stage
 
 ONLY = ("--only", "target", "--only", "release")
@@ -81,3 +84,24 @@ class TestOfANewerLine:
     def test_it_is_out_of_support_too(self, found) -> None:
         (told,) = found("LSA182", *ONLY)
         assert (told["state"], "0.13" in told["message"]) == ("info", True)
+
+
+class TestOfAnOlderChart:
+    @pytest.fixture
+    def cluster(self, shared_cluster):
+        cluster, snapshot = shared_cluster
+        cluster.restore(snapshot)
+        return cluster
+
+    def test_it_has_no_audit_logs(self, cluster, sees) -> None:
+        stage(cluster, SCENARIOS["too-old-chart"])
+        assert sees("LSA101", *ONLY) == [("LSA102", "fail")]
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [(f"{LINES[0]}.7", "pass"), ("0.12.33", "info"), ("99.0.0", "pass")]
+)
+def test_the_lines_that_are_supported(version, state) -> None:
+    release = SimpleNamespace(chart_version=version, on="release langsmith")
+    looked = SimpleNamespace(systems=SimpleNamespace(release=release))
+    assert supported(looked).state == state

@@ -155,3 +155,13 @@ def test_how_far_back_it_goes(cluster, found) -> None:
     entry(cluster, "create_api_key", 500 * 86_400)
     (told,) = found("LSA709", *ONLY)
     assert (told["state"], "500 days" in told["message"]) == ("info", True)
+
+
+def test_the_table_itself(cluster, sees) -> None:
+    assert sees("LSA791", *ONLY) == [("LSA791", "pass")]
+    sql(cluster, "ALTER TABLE audit_logs RENAME TO gone")
+    assert sees("LSA791", *ONLY) == [("LSA792", "fail")]
+    sql(cluster, "ALTER TABLE gone RENAME TO audit_logs")
+    for verb, what, sub in (("get", "pods", "portforward"), ("*", "pods", "exec")):
+        cluster.kubernetes.faults.forbid(verb, what, sub)
+    assert [state for _, state in sees("LSA791", *ONLY)] == ["unknown"]

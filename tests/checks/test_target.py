@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
 
 from wizard.checks import target
 from wizard.checks.check import Besides
+from wizard.practice.kubernetes import discovery
 from wizard.records.findings import Finding
+from wizard.resources import templates
 from wizard.systems.kubernetes.ending import certificate_ends, token_ends
 
 ONLY = ("--only", "target")
@@ -150,3 +155,40 @@ class TestTheHelmOnPath:
         (tmp_path / "none").mkdir()
         env = {"PATH": str(tmp_path / "none")}
         assert sees("LSA235", *ONLY, "--with-helm", env=env) == [("LSA111", "unknown")]
+
+
+def test_a_cluster_that_the_chart_does_not_take(cluster, found, tmp_path, monkeypatch) -> None:
+    chart = tmp_path / "langsmith"
+    shutil.copytree(templates() / "practice" / "chart", chart)
+    with (chart / "Chart.yaml").open("a") as file:
+        file.write('kubeVersion: ">=1.25.0-0"\n')
+    words = ("upgrade", "langsmith", str(chart), "-n", "langsmith", "-f", str(cluster.values))
+    cluster.must(cluster.run_helm(*words), "helm upgrade")
+    (told,) = found("LSA232", *ONLY)
+    assert (told["state"], ">=1.25.0-0" in told["message"]) == ("pass", True)
+    monkeypatch.setitem(discovery.VERSION, "gitVersion", "v1.24.9")
+    (told,) = found("LSA232", *ONLY)
+    assert (told["state"], "1.24.9" in told["message"]) == ("fail", True)
+
+
+def test_a_login_that_ends_soon(cluster, found, tmp_path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days",
+         "10", "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "pem")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    config = json.loads(cluster.kubeconfig.read_text())
+    coded = {it: base64.b64encode((tmp_path / it).read_bytes()).decode() for it in ("key", "pem")}
+    user = config["users"][0]["user"]
+    user |= {"client-certificate-data": coded["pem"], "client-key-data": coded["key"]}
+    cluster.kubeconfig.write_text(json.dumps(config))
+    (told,) = found("LSA233", *ONLY)
+    assert (told["state"], "days" in told["message"]) == ("warn", True)
+
+
+def test_a_clock_that_is_another_than_the_api_servers(cluster, found, monkeypatch) -> None:
+    late = formatdate(time.time() - 300, usegmt=True)
+    monkeypatch.setattr("aiohttp.web_response.rfc822_formatted_time", lambda: late)
+    (told,) = found("LSA234", *ONLY)
+    assert told["state"] == "warn"
+    assert told["message"] == "This machine's clock is 5 minutes ahead of the API server's"

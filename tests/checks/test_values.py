@@ -8,6 +8,7 @@ import yaml
 from reports import found_by
 
 from wizard.article import WANTED
+from wizard.practice.scenarios.tools import set_env
 
 ONLY = ("--only", "target", "--only", "values")
 IDS = [f"LSA{number}" for number in (391, 381, 382, 383, 384, 385)]
@@ -92,3 +93,17 @@ def test_the_release_lacks_them(shared_cluster) -> None:
     (told,) = found_by(answer.stdout, "LSA381")
     assert (told["state"], "LSA402" in told["message"]) == ("not-run", True)
     assert found_by(answer.stdout, "LSA391")[0]["id"] == "LSA392"
+
+
+class TestOnAFreshInstallation:
+    @pytest.fixture
+    def cluster(self, shared_cluster):
+        cluster, snapshot = shared_cluster
+        cluster.restore(snapshot)
+        return cluster
+
+    @pytest.mark.parametrize(("names", "state"), [(WANTED, "warn"), (WANTED[:1], "fail")])
+    def test_variables_that_the_live_backend_has_alone(self, cluster, found, names, state) -> None:
+        set_env(cluster, "kubectl-set", **dict.fromkeys(names, "true"))
+        (told,) = found("LSA381", *ONLY)
+        assert (told["id"], told["state"]) == ("LSA381", state), told

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+import forked
 import pytest
 
 from wizard.article import WANTED
 from wizard.checks.workload import _tag
+from wizard.practice.scenarios import SCENARIOS, stage
 
 ONLY = ("--only", "workload")
 NAMESPACE, NAME = "langsmith", "langsmith-backend"
@@ -174,3 +176,32 @@ def test_the_template_lacks_them(cluster, sees) -> None:
     )
     assert sees("LSA401", *ONLY)[0] == ("LSA402", "fail")
     assert sees("LSA610", *ONLY) == [("LSA908", "not-run")]
+
+
+class TestOnAFreshInstallation:
+    @pytest.fixture
+    def cluster(self, shared_cluster):
+        cluster, snapshot = shared_cluster
+        cluster.restore(snapshot)
+        return cluster
+
+    def test_a_budget_that_lets_no_rollout_evict(self, cluster, found) -> None:
+        stage(cluster, SCENARIOS["budget-blocks"])
+        (told,) = found("LSA615", *ONLY)
+        assert told["state"] == "warn"
+        assert told["message"].startswith("A restart would never end: it evicts, and ")
+        cluster.kubernetes.faults.forbid("list", "poddisruptionbudgets")
+        (told,) = found("LSA615", *ONLY)
+        assert (told["id"], told["state"]) == ("LSA207", "unknown")
+
+
+def test_pods_that_are_older_than_the_last_update(cluster, found) -> None:
+    id = str(cluster.organizations["off"])
+    with cluster.connect() as database:
+        query = "UPDATE organizations SET config = '{\"can_use_audit_logs\": false}' WHERE id = %s"
+        database.execute(query, (id,))
+    words = ("run", "--yes", "--no-input", "--org", id, "--skip", "backend_restart")
+    answer = forked.call(words, cluster.environment(), 120)
+    (told,) = found("LSA691", *ONLY, "--org", id)
+    assert told["state"] in ("warn", "fail"), (told, answer.stderr)
+    assert "older than the update of" in told["message"]

@@ -161,7 +161,7 @@ def budget(sight: Sight) -> Finding:
     workload, subject = sight.systems.workload, _subject(sight)
     if sight.systems.installation.backend.kind != "Rollout":
         return passed("LSA615", subject, "Its rollout evicts no pod, so that no budget stops it")
-    why = workload.unmoved_by()
+    why = workload.budget_in_the_way(workload.live())
     if not why:
         return passed("LSA615", subject, "No disruption budget stops a restart")
     message = f"A restart would never end: it evicts, and {why}"

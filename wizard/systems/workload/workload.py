@@ -211,11 +211,19 @@ class Workload:
 
     def _budget(self, live: Mapping[str, Any]) -> str:
         try:
-            budgets = self._cluster.list(BUDGETS, self._namespace)
-            pods = self._cluster.list(PODS, self._namespace) if budgets else []
-            return blocking(budgets, pods, live["spec"]["template"])
+            return self.budget_in_the_way(live)
         except Problem:
             return ""
+
+    def budget_in_the_way(self, live: Mapping[str, Any]) -> str:
+        """The disruption budget that lets no pod be evicted, in words; or nothing.
+
+        Raises:
+            Problem: budgets may not be listed.
+        """
+        budgets = self._cluster.list(BUDGETS, self._namespace)
+        pods = self._cluster.list(PODS, self._namespace) if budgets else []
+        return blocking(budgets, pods, live["spec"]["template"])
 
     def annotate(self, name: str, text: str) -> None:
         """Sets an annotation of the workload itself, which replaces no pod.
