@@ -1,15 +1,21 @@
-"""The README's commands: each is one that the program takes, and the recipes run."""
+"""The README and its pages: each command is one that the program takes, the recipes run, and what
+is generated is what it would be now."""
 
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from pages import DOCS, PARTS, renewed
 
 from wizard.cli import COMMANDS, parser_of
+from wizard.problems import Exit
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+WHOLE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+BLOCKS = re.findall(r"^```\n(.*?)^```", WHOLE, re.MULTILINE | re.DOTALL)
 LINES = [
     line.partition("  #")[0].removeprefix("$ ").strip()
     for block in BLOCKS
@@ -34,18 +40,34 @@ def test_each_command_is_one_that_the_program_takes(line: str) -> None:
 
 
 def test_every_command_is_named_in_it() -> None:
-    assert [name for name in COMMANDS if f"langsmith-audit {name}" not in README] == []
+    assert [name for name in COMMANDS if f"langsmith-audit {name}" not in WHOLE] == []
 
 
-def test_every_page_that_it_leads_to_is_there() -> None:
-    folder = Path(__file__).parent.parent
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES, ids=lambda it: it.name)
+def test_every_page_that_it_leads_to_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", it).lower().replace(" ", "-") for it in headings}
-    for target in re.findall(r"\]\(([^)]+)\)", README):
+    for target in re.findall(r"\]\(([^)]+)\)", text):
         if target.startswith("#"):
             assert target[1:] in anchors, target
         elif not target.startswith("http"):
-            assert (folder / target).exists(), target
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(README.encode()) < 10_000
+    assert [it.name for it in PAGES[1:] if f"templates/docs/{it.name}" not in README] == []
+
+
+@pytest.mark.parametrize("page", PARTS)
+def test_what_is_generated_is_as_scripts_docs_writes_it(page: str) -> None:
+    assert (DOCS / page).read_text(encoding="utf-8") == renewed(page), "run scripts/docs"
+
+
+def test_the_exit_codes_are_told() -> None:
+    told = re.findall(r"^\| ([\d, ]+) \|", (DOCS / "exit-codes.md").read_text(), re.MULTILINE)
+    assert sorted(int(it) for cell in told for it in cell.split(", ")) == sorted(map(int, Exit))
 
 
 def test_the_recipes_run(cluster, run, tmp_path) -> None:

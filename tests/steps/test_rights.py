@@ -19,7 +19,6 @@ from wizard.practice.kubernetes.routes import Request
 from wizard.steps.procedure import STEPS
 from wizard.steps.rights import IDENTITY, LEASE, TRIED
 from wizard.steps.step import Access
-from wizard.systems.kubernetes.rbac import VERBS
 
 DECLARED = sorted(
     {
@@ -231,38 +230,6 @@ def test_plan_apply_and_undo_ask_for_what_is_declared_and_nothing_else(
         own = {right(access) for access in IDENTITY}
         own |= {right(it) for it in TRIED if not it.kind}
         assert own <= ours
-
-
-def cell(walk: str, group: str, what: str) -> str:
-    """The verbs, in the order of RBAC; those in parentheses are done without."""
-    walks = ("run", "apply", "undo") if walk == "run" else (walk,)
-    mine = [
-        it
-        for each in walks
-        for it in NEEDS[each]
-        if it.system in ("kubernetes", "helm") and (it.group, it.what) == (group, what)
-    ]
-    firm = {it.verb for it in mine if not it.optional}
-    verbs = sorted({it.verb for it in mine}, key=VERBS.index)
-    return ", ".join(verb if verb in firm else f"({verb})" for verb in verbs)
-
-
-def test_the_readme_lists_every_right() -> None:
-    resources = {
-        (it.group, it.what)
-        for needs in NEEDS.values()
-        for it in needs
-        if it.system in ("kubernetes", "helm")
-    }
-    rows = [
-        f"| `{what}` | {group or 'core'} | "
-        + " | ".join(cell(walk, group, what) for walk in ("check", "plan", "run"))
-        + " |"
-        for group, what in sorted(resources)
-    ]
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    told = readme[readme.index("### Rights in the cluster") :].split("\n## ")[0]
-    assert [line for line in told.splitlines() if line.startswith("| `")] == rows, "\n".join(rows)
 
 
 def test_every_step_says_what_it_touches() -> None:

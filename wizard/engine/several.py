@@ -120,7 +120,7 @@ def _unusable(path: Path, why: str) -> Problem:
         "LSA901",
         f"The file of targets cannot be used: {why}",
         on=str(path),
-        next_step="mend it; README has an example (--targets)",
+        next_step="mend it: a table [[target]] for each, with options by their names",
         exit=Exit.USAGE,
     )
 
