@@ -4,6 +4,7 @@ scripts/bench             all of them
 scripts/bench start       --help and --version against `helm version`; what each command imports
 scripts/bench words       how long each command is silent in a terminal after it was typed
 scripts/bench check       `check` against the article's three read-only commands
+scripts/bench several     `check` of 1, 5 and 20 installations: seconds, and memory of all processes
 scripts/bench run         what a run asks for: requests and helm processes, by kind; and its seconds
 scripts/bench practice    the practice cluster: seconds until ready, memory
 scripts/bench values      the values file editor
@@ -14,6 +15,7 @@ scripts/bench orgs        list, search and change organizations, against psql; w
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -154,6 +156,54 @@ def _article(cluster: PracticeCluster, kubectl: str) -> list[list[str]]:
     ]
 
 
+def several() -> None:
+    """The health check of several installations: the practice cluster under so many contexts."""
+    with _home() as home:
+        cluster = PracticeCluster(home, helm=helm_binary(), pod_ready_after=0.05)
+        cluster.up()
+        try:
+            env = cluster.environment()
+            subprocess.run(
+                [TOOL, "run", "--yes", "--all"], env=env, capture_output=True, check=True
+            )
+            config = json.loads(cluster.kubeconfig.read_text())
+            (one,) = config["contexts"]
+            config["contexts"] = [one | {"name": f"installation-{n}"} for n in range(20)]
+            file = home / "twenty"
+            file.write_text(json.dumps(config))
+            for number in (1, 5, 20):
+                contexts = [f"--context=installation-{n}" for n in range(number)]
+                argv = [TOOL, "check", "--kubeconfig", str(file), *contexts, "--skip", "audit_api"]
+                seconds, largest = _with_memory(argv, env)
+                print(f"{number:3} installations, 4 at a time {seconds:7.2f} s   {largest:5.0f} MB")
+        finally:
+            cluster.down()
+
+
+def _with_memory(argv: Sequence[str], env: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds, and the most megabytes that the process and all below it had together (Linux)."""
+    began, largest = time.perf_counter(), 0.0
+    with subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as it:
+        while it.poll() is None:
+            largest = max(largest, _proportional(it.pid))
+            time.sleep(0.02)
+        told = it.stderr.read().decode() if it.stderr else ""
+    if it.returncode:
+        sys.exit(f"{' '.join(argv[:2])} ended with {it.returncode}: {told}")
+    return time.perf_counter() - began, largest
+
+
+def _proportional(pid: int) -> float:
+    """Megabytes of a process and all below it; pages that several share are counted once."""
+    total = 0.0
+    with contextlib.suppress(OSError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        total = int(re.findall(r"^Pss: +(\d+)", rollup, re.MULTILINE)[0]) / 1024
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            total += sum(map(_proportional, map(int, (task / "children").read_text().split())))
+    return total
+
+
 def run() -> None:
     """What a run asks for; the seconds are mostly those of the practice pods and hook Jobs."""
     for options in ((), ("--one-rollout",)):
@@ -224,6 +274,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "start": start,
     "words": words,
     "check": check,
+    "several": several,
     "run": run,
     "practice": practice,
     "values": values,

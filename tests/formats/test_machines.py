@@ -45,11 +45,31 @@ def page(*reports: Report) -> Page:
 @pytest.mark.parametrize("format", MACHINES)
 def test_as_it_was_agreed_on(format: str) -> None:
     """`LSA_GOLDEN=1 pytest` writes them anew; whoever does reads the difference."""
-    told = drawn(format, sample()).replace(__version__, "VERSION")
-    file = GOLDEN / format
+    agreed_on(format, drawn(format, sample()))
+
+
+def agreed_on(name: str, told: str) -> None:
+    told = told.replace(__version__, "VERSION")
+    file = GOLDEN / name
     if os.environ.get("LSA_GOLDEN"):
         file.write_text(told, encoding="utf-8")
     assert told == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "html"])
+@pytest.mark.parametrize("reports", [(sample(),), (well(),)], ids=["sample", "well"])
+def test_as_people_see_it(
+    format: str,
+    reports: tuple[Report, ...],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Not in a terminal, where it fits any width; the style sheet is left out."""
+    monkeypatch.setenv("COLUMNS", "100")
+    show(page(*reports), format)
+    told = re.sub(r"(?s)<style>.*?</style>", "<style/>", capfd.readouterr().out)
+    agreed_on(f"{format}-{request.node.callspec.id.split('-')[0]}", told)
 
 
 # Nagios

@@ -69,7 +69,8 @@ def closing(report: Report) -> str:
     hidden = [f"{suppressed} suppressed"] if suppressed else []
     besides = "".join(f" {one}." for one in (*report.remarks, *left, *hidden))
     if report.exit == Exit.OK and states[State.PASS] == number:
-        return f"All {number} checks passed {took}.{besides}"
+        all_of_them = f"All {number} checks" if number > 1 else "The one check"
+        return f"{all_of_them} passed {took}.{besides}"
     worst = [it for it in report.counted if it.state in WORDS]
     told = [f"{states[state]} {word}" for state, word in TOLD.items() if states[state]]
     ids = list(dict.fromkeys(it.id for state in WORDS for it in worst if it.state is state))
