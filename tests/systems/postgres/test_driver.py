@@ -1,5 +1,6 @@
 """A connection in a process of its own answers as one of this process does, and ends with it."""
 
+import errno
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ from wizard.problems import Problem
 from wizard.systems.postgres import driver as drivers
 from wizard.systems.postgres.apart import ApartSession
 from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.libpq import LibpqSession
 
 
 @pytest.fixture
@@ -102,3 +104,13 @@ def test_it_ends_with_this_process_however_that_ends(world: World) -> None:
     os.waitpid(child, 0)
     while not ended(pid):
         time.sleep(0.01)
+
+
+def test_where_no_process_can_be_made_the_connection_is_our_own(world: World, monkeypatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refused)
+    with drivers.ahead(), world.open() as database:
+        assert isinstance(database._session, LibpqSession)
+        assert database.organization_counts().shared

@@ -78,9 +78,10 @@ _ready: list[Driver] = []
 
 @contextlib.contextmanager
 def ahead() -> Iterator[None]:
-    """The process for the first login within the block, where a fork is safe."""
+    """The process for the first login within the block, where a fork is safe and can be had."""
     if hasattr(os, "fork") and threading.active_count() == 1:
-        _ready.append(Driver())
+        with contextlib.suppress(OSError):  # too many processes: it is done in this one, then
+            _ready.append(Driver())
     try:
         yield
     finally:
