@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from pages import DOCS, PARTS, renewed
+from pages import DOCS
 
 from wizard.cli import COMMANDS, parser_of
 from wizard.problems import Exit
@@ -58,11 +58,6 @@ def test_every_page_that_it_leads_to_is_there(page: Path) -> None:
 def test_the_readme_is_short_and_leads_to_every_page() -> None:
     assert len(README.encode()) < 10_000
     assert [it.name for it in PAGES[1:] if f"templates/docs/{it.name}" not in README] == []
-
-
-@pytest.mark.parametrize("page", PARTS)
-def test_what_is_generated_is_as_scripts_docs_writes_it(page: str) -> None:
-    assert (DOCS / page).read_text(encoding="utf-8") == renewed(page), "run scripts/docs"
 
 
 def test_the_exit_codes_are_told() -> None:

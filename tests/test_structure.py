@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import DOCS, PARTS, renewed
 
 from wizard.options import OPTIONS, STEP_NAMES, Kind
 from wizard.problems import catalogue
@@ -322,3 +323,8 @@ def test_the_contract_of_the_prompts() -> None:
         if option.ask
     }
     assert asked == ASKED
+
+
+@pytest.mark.parametrize("page", PARTS)
+def test_what_is_generated_is_as_scripts_docs_writes_it(page: str) -> None:
+    assert (DOCS / page).read_text(encoding="utf-8") == renewed(page), "run scripts/docs"
