@@ -297,8 +297,9 @@ def _front_page() -> str:
         "Turn on audit logs in a self-hosted LangSmith, and keep checking that they work.\n\n"
         "  langsmith-audit -n langsmith -f values.yaml\n\n"
         f"commands (without one: run):\n{commands}\n\n"
-        "langsmith-audit COMMAND --help: its options. langsmith-audit help exit-codes: its end.\n"
-        "langsmith-audit explain LSA812: what a message means.\n"
+        "langsmith-audit COMMAND --help   its options\n"
+        "langsmith-audit help exit-codes  how a command ends\n"
+        "langsmith-audit explain LSA812   what a message means\n"
     )
 
 
@@ -356,15 +357,19 @@ def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> Non
 
 
 def _report(problem: Problem) -> int:
+    from wizard.console.output import folded
     from wizard.safe import safe
+
+    def told(lines: Sequence[str]) -> str:
+        return "".join(folded(safe(line), sys.stderr) + "\n" for line in lines)
 
     lines = [f"✗ {problem.what}  {problem.id}", f"  on: {problem.on}"]
     lines += [f"  | {line}" for line in problem.detail]
     ends = ["  changed: nothing", f"  next: {problem.next_step}"]
     if sys.stderr:
-        sys.stderr.write("".join(safe(line) + "\n" for line in lines))
+        sys.stderr.write(told(lines))
         sys.stderr.write(safe(problem.paste, lines=True))
-        sys.stderr.write("".join(safe(line) + "\n" for line in ends))
+        sys.stderr.write(told(ends))
     return int(problem.exit)
 
 

@@ -20,6 +20,8 @@ PLACE = ("help", "context", "namespace", "release", "values", "org", "all")
 """Those of a command that has many of its own."""
 WIDTH = 96
 """Columns that a line of the short help takes at most."""
+HEADS = 27
+"""Columns of an option and its value up to which its text stands beside it."""
 MOST = 12
 """A command's own options up to which all of them are shown."""
 
@@ -144,9 +146,8 @@ class Parser(argparse.ArgumentParser):
         lines += _lines([*own[:MOST], *shown])
         more = len(shared) - len(shown) + len(own[MOST:])
         lines += ["", f"{more} more options: {self.prog} --help-all"] if more else [""]
-        lines.append(
-            "Every option has a variable (--help-all). Exit codes: langsmith-audit help exit-codes"
-        )
+        lines.append("Every option has a variable (--help-all).")
+        lines.append("Exit codes: langsmith-audit help exit-codes")
         return "\n".join(lines) + "\n"
 
 
@@ -159,6 +160,14 @@ class _Short(argparse.Action):
         parser.exit()
 
 
+def _widest() -> int:
+    """Columns of a line: those of the terminal, where it is narrower than the page may be."""
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns, WIDTH)
+    except (OSError, ValueError, AttributeError):
+        return WIDTH
+
+
 def _lines(actions: Iterable[argparse.Action]) -> list[str]:
     """A line an option, cut where it is longer than a terminal is wide."""
     rows = []
@@ -166,17 +175,17 @@ def _lines(actions: Iterable[argparse.Action]) -> list[str]:
         value = "" if it.nargs == 0 else it.metavar or "|".join(map(str, it.choices or [it.dest]))
         flags = ", ".join(it.option_strings) or str(value)
         head = f"{flags} {value}".rstrip() if it.option_strings else flags
-        text = re.sub(
-            r" \[\w+\]$", "", it.help or ("how it is shown" if it.dest == "format" else "")
-        )
+        text = re.sub(r" ?\[\w+\]$", "", it.help or "")
+        text = text or ("how it is shown" if it.dest == "format" else "")
         rows.append((head, text % vars(it) if "%" in text else text))
-    width = min(max((len(head) for head, _ in rows), default=0), 34)
+    width = max((len(head) for head, _ in rows if len(head) <= HEADS), default=0)
+    widest = _widest()
     found = []
     for head, text in rows:
         long = len(head) > width
         found += [f"  {head}"] if long else []
         line = f"  {'' if long else head:<{width}}  {text}"
-        found.append(line if len(line) <= WIDTH else line[: WIDTH - 1].rstrip() + "…")
+        found.append(line if len(line) <= widest else line[: widest - 1].rstrip() + "…")
     return [it.rstrip() for it in found]
 
 

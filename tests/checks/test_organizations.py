@@ -71,7 +71,7 @@ class TestTheServersWord:
         store(cluster, "off", '{"can_use_audit_logs": false}')
         (told,) = found("LSA564", *ONLY)
         assert told["state"] == "fail"
-        assert told["evidence"] == ["stored: off", "the server says: True"]
+        assert told["evidence"] == ["stored: off", "the server says: yes"]
 
     def test_is_of_another_installation(self, cluster, found) -> None:
         other = "00000000-0000-4000-8000-000000000000"

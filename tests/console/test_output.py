@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import forked
 import pytest
 from leftovers import entries, in_background, trace
 
+from wizard.console.output import folded
 from wizard.practice.cluster import PracticeCluster
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
@@ -142,3 +146,19 @@ def test_marks_are_written_in_ascii_where_the_locale_has_none_of_them(locale) ->
     env |= locale
     told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     assert told.stdout == b"+ 1 -> 2 o * ... \\xfc \\u202e \\U0001f680"
+
+
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_line_is_folded_between_words_in_a_terminal_alone(width: int) -> None:
+    line = "  next: " + "name-it with-- --values and so on " * 4 + "x" * 100
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with os.fdopen(its, "w") as terminal:
+        lines = folded(line, terminal).split("\n")
+        assert " ".join(it.strip() for it in lines) == line.strip()
+        assert max(map(len, lines[:-1])) < width
+        assert all(it.startswith("    ") for it in lines[1:])
+        assert folded("short", terminal) == "short"
+    os.close(ours)
+    assert folded(line, io.StringIO()) == line
+    assert folded(line, None) == line

@@ -132,7 +132,7 @@ def word(sight: Sight) -> Finding:
     """The server's own word is that audit logs are on."""
     served = _served(sight)
     on = served.organization.can_use_audit_logs
-    says = f"can_use_audit_logs: {on}"
+    says = f"can_use_audit_logs: {served.organization.said}"
     if on:
         return passed("LSA866", _of(served), "The server itself says that audit logs are on", says)
     state = State.FAIL if on is False else State.SKIP if served.page else State.UNKNOWN

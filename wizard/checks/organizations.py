@@ -121,9 +121,9 @@ def agrees(sight: Sight) -> Finding:
             "see whether the URL, the key and the database are of one installation",
         )
     state, says = rows[0].state.value, own.can_use_audit_logs
-    evidence = (f"stored: {state}", f"the server says: {says}")
+    evidence = (f"stored: {state}", f"the server says: {own.said}")
     if says is None or state not in ("on", "off"):
-        message = f"Stored is {state}, and the server says {says}: nothing contradicts"
+        message = f"Stored is {state}, and the server says {own.said}: nothing contradicts"
         return Finding("LSA564", State.INFO, subject, message, evidence)
     if (state == "on") == says:
         return passed("LSA564", subject, "The server's own word is what is stored", *evidence)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.arguments import DEFAULT_LIMIT
+from wizard.console.output import folded
 from wizard.console.waiting import Waiting
 from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
@@ -379,11 +379,5 @@ def _show(text: str) -> None:
 
 def say(text: str) -> None:
     """A line on standard error, which the events are not on."""
-    shown = safe(text)
-    if sys.stderr.isatty():
-        import textwrap
-
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
-        shown = textwrap.fill(shown, max(width - 1, 20)) or shown
-    sys.stderr.write(shown + "\n")
+    sys.stderr.write(folded(safe(text), sys.stderr, "") + "\n")
     sys.stderr.flush()

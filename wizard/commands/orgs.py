@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from wizard.console.output import for_programs
+from wizard.console.output import folded, for_programs
 from wizard.console.paper import Paper
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> Exit:
         told = [f"{_summary(seen)}; {safe(login.subject)}", safe(login.evidence)]
         if not systems.target.selection.ids and (order := systems.database.order(args.search)):
             told.append(order)
-        sys.stderr.write("".join(f"{line}\n" for line in told))
+        sys.stderr.write("".join(f"{folded(line, sys.stderr)}\n" for line in told))
         tell_remarks(systems)
     return Exit.OK
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from wizard.console.output import for_programs
+from wizard.console.output import folded, for_programs
 from wizard.formats.yaml import as_yaml
 from wizard.problems import Exit
 from wizard.records.journal import Run, runs
@@ -30,7 +30,8 @@ def main(args: argparse.Namespace) -> int:
         for_programs().write(as_text(document))
         return Exit.OK
     lines = _one(told[0]) if args.run else _table(told, wide=args.format == "wide")
-    sys.stdout.write("".join(safe(line) + "\n" for line in lines))
+    at = lines[0].find(HEAD[-1]) if lines and not args.run else 4
+    sys.stdout.write("".join(folded(safe(it), sys.stdout, " " * at) + "\n" for it in lines))
     if not told:
         sys.stdout.write("No runs were made from here.\n")
     return Exit.OK

@@ -63,6 +63,24 @@ def for_programs() -> TextIO:
     return sys.stdout
 
 
+def folded(text: str, stream: TextIO | None, hang: str = "  ") -> str:
+    """A line as it fits the stream's terminal, folded between words; elsewhere as it is."""
+    try:
+        if stream is None or not stream.isatty():
+            return text
+        width = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return text
+    if len(text) < width:
+        return text
+    import textwrap
+
+    lead = text[: len(text) - len(text.lstrip())]
+    fold = textwrap.TextWrapper(max(width - 1, 20), subsequent_indent=lead + hang)
+    fold.break_long_words = fold.break_on_hyphens = False
+    return fold.fill(text)
+
+
 def appends() -> bool:
     """Whether standard output goes on in a file with something in it.
 

@@ -62,7 +62,7 @@ def _told(blocking: list[Pod], logs: dict[str, str], events: list[str]) -> Itera
     """The pod that blocks, its node, the end of its log, and the events about it."""
     for pod in blocking[:1]:
         node = f"on node {pod.node}" if pod.node else "on no node yet"
-        yield f"blocking: pod {pod.name} {node}: {pod.words}, restarted {pod.restarts} times"
+        yield f"blocking: pod {pod.name} {node}: {pod.words}, {pod.restarted}"
         for line in logs[pod.name].splitlines()[-SHOWN_LINES:]:
             yield f"  log: {line}"
         for event in [it for it in events if pod.name in it][-EVENTS_SHOWN:]:

@@ -91,7 +91,8 @@ def _make_sure_it_stayed(systems: Systems) -> None:
     who = found.words if found else "Somebody"
     raise Problem(
         "LSA441",
-        f"{who} took back what helm had set: {' and '.join(gone)} is not live any more",
+        f"{who} took back what helm had set: {' and '.join(gone)} "
+        f"{'are' if len(gone) > 1 else 'is'} not live any more",
         on=systems.workload.on,
         next_step="find out who writes it (kubectl get --show-managed-fields -o yaml, the audit "
         "log of the API server), change it at its source, and go on: langsmith-audit run --gitops",

@@ -41,7 +41,13 @@ class CurrentOrganization:
     display_name: str
     permissions: tuple[str, ...] | None
     can_use_audit_logs: bool | None
+
     bars: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """What the server says of audit logs, in a word."""
+        return {True: "yes", False: "no", None: "nothing"}[self.can_use_audit_logs]
 
     @property
     def may_manage(self) -> bool | None:
@@ -284,7 +290,7 @@ def _refused(problem: Problem, organization: CurrentOrganization) -> Problem:
             "turn them on in the database, then restart the backend: it keeps what it read "
             "when it started",
         )  # fmt: skip
-    says = f"orgs/current/info says can_use_audit_logs: {organization.can_use_audit_logs}"
+    says = f"orgs/current/info says can_use_audit_logs: {organization.said}"
     return _told(
         problem, "LSA823", f"LangSmith refuses the audit log of {name} (403)",
         "check the key's role, that --org is the key's organization, and the licence (Enterprise)",

@@ -79,6 +79,12 @@ class Pod:
         )
 
     @property
+    def restarted(self) -> str:
+        """How often it was started again, in words."""
+        often = {0: "not restarted", 1: "restarted once", 2: "restarted twice"}
+        return often.get(self.restarts, f"restarted {self.restarts} times")
+
+    @property
     def unready(self) -> bool:
         """Whether it runs, and its probes do not say that it is ready."""
         running = self.phase == "Running" and not self.reason
@@ -137,7 +143,7 @@ def cause_of(pods: Iterable[Pod], newest: str) -> str:
         if pod.reason in HOPELESS:
             return f"pod {pod.name}: {pod.reason}"
         if pod.restarts >= MANY_RESTARTS:
-            return f"pod {pod.name}: restarted {pod.restarts} times"
+            return f"pod {pod.name}: {pod.restarted}"
     return ""
 
 
