@@ -14,7 +14,6 @@ import pytest
 from printed_roles import role, without
 
 from wizard.article import WANTED
-from wizard.practice.cluster import PracticeCluster
 from wizard.practice.scenarios.tools import BACKEND, backend_env, backend_of, patch_backend, settled
 from wizard.systems.kubernetes.rbac import Right
 
@@ -27,14 +26,17 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
-def mine(request: pytest.FixtureRequest, cluster: Any) -> Any:
+def mine(request: pytest.FixtureRequest) -> Any:
     """The cluster with each helm; on a live one with the helm that it was told."""
     major = request.param
-    if isinstance(cluster, PracticeCluster):
-        cluster.use_helm(request.getfixturevalue(f"helm{major}"))
-    elif cluster.helm_major != major:
-        pytest.skip(f"--live-helm is helm {cluster.helm_major}")
-    return cluster
+    if request.config.getoption("--live"):
+        told = request.getfixturevalue("live_cluster").helm_major
+        if told != major:  # before a release is installed in vain
+            pytest.skip(f"--live-helm is helm {told}")
+        return request.getfixturevalue("cluster")
+    practice = request.getfixturevalue("cluster")
+    practice.use_helm(request.getfixturevalue(f"helm{major}"))
+    return practice
 
 
 def planned(run: Run, path: Path) -> dict[str, Any]:
