@@ -9,7 +9,6 @@ import pytest
 from databases import World, fresh
 from event_log import KEY, ORGANIZATION, copied, rows, serving
 
-from wizard.events import table as module
 from wizard.events.compare import compare
 from wizard.events.patience import Patience
 from wizard.events.range import Range
@@ -18,12 +17,21 @@ from wizard.events.table import FromTable
 from wizard.events.wanted import Wanted
 from wizard.events.windows import Windows
 from wizard.practice.postgres import PracticePostgres
+from wizard.records.event import Bundle
 from wizard.resources import template
 from wizard.systems.langsmith.api import LangSmithApi
+from wizard.systems.postgres.audit_event import FEW
+from wizard.systems.postgres.audit_log import Asked
+from wizard.systems.postgres.libpq import LibpqSession
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 RANGE = Range(END - timedelta(days=4), END)
 GIVEN = sorted(rows(1000, RANGE.start, END), key=lambda row: (row["request_time"], row["id"]))
+
+ENDED = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+    "'langsmith-audit' AND datname = current_database()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +47,37 @@ def world(postgres: PracticePostgres) -> Iterator[World]:
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_batches(world: World, monkeypatch: pytest.MonkeyPatch, backwards: bool) -> None:
-    monkeypatch.setattr(module, "BATCH", 300)
+    monkeypatch.setattr(LibpqSession, "many", 300)
     with world.open() as database:
         source = FromTable(database, Wanted(RANGE))
         found = list(source.batches(RANGE, backwards=backwards))
-    assert [len(it.events) for it in found] == [300, 300, 300, 100]
+    assert max(len(it.events) for it in found) <= FEW
     uids = [event.uid for it in found for event in it.events]
     assert uids == [row["id"] for row in (GIVEN[::-1] if backwards else GIVEN)]
+
+
+@pytest.mark.parametrize("many", [10, 50_000])
+def test_a_connection_that_is_lost_on_the_way_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(LibpqSession, "many", many)
+    uids: list[str] = []
+    ended = 0
+    with world.open() as database:
+        for number, batch in enumerate(FromTable(database, Wanted(RANGE)).batches(RANGE)):
+            uids += [event.uid for event in batch.events]
+            if number in (0, 3):
+                ended += len(world.sql(ENDED))
+    assert ended >= 1  # what was on its way already comes without it
+    assert uids == [row["id"] for row in GIVEN]
+
+
+def test_whoever_has_enough_leaves_the_connection_as_it_was(world: World) -> None:
+    with world.open() as database:
+        batches = FromTable(database, Wanted(RANGE)).batches(RANGE)
+        assert next(batches).events
+        batches.close()
+        assert len(database.audit_log(Asked(RANGE.start, RANGE.end), limit=7)) == 7
 
 
 def test_pages_are_filtered_here_too(world: World) -> None:
@@ -101,6 +133,7 @@ def test_texts_are_those_of_the_events_whatever_is_in_them(world: World) -> None
         )  # fmt: skip
     with world.open() as database:
         (found,) = FromTable(database, Wanted(Range(at, at))).batches(Range(at, at))
+        assert isinstance(found.events, Bundle)
         texts = "".join(found.events.texts())
         assert texts == "".join(f"{event.text}\n" for event in found.events)
     world.sql("DELETE FROM audit_logs WHERE request_time = %s", at)

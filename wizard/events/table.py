@@ -1,10 +1,9 @@
-"""Events from the table audit_logs, by (request_time, id); the next page is read ahead."""
+"""Events from the table audit_logs, by (request_time, id)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from wizard.events.range import Range
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from wizard.systems.postgres.audit_event import Entries
+    from wizard.systems.postgres.audit_log import Asked
     from wizard.systems.postgres.database import Database
-
-BATCH = 10_000
-"""Entries that are read at once."""
 
 
 class Read(Bundle):
@@ -37,7 +34,7 @@ class Read(Bundle):
     def __iter__(self) -> Iterator[Event]:
         """Each."""
         for at, uid, text in self._entries:
-            yield Event(*_place(at, uid), safe_json(text))
+            yield Event(EPOCH + timedelta(microseconds=at), uid, safe_json(text))
 
     def __contains__(self, event: object) -> bool:
         """By looking at each."""
@@ -47,10 +44,6 @@ class Read(Bundle):
         """See `Bundle`."""
         for some in self._entries.texts():
             yield safe_json("\n".join((*some, "")))
-
-
-def _place(at: int, uid: str) -> tuple[datetime, str]:
-    return EPOCH + timedelta(microseconds=at), uid
 
 
 class FromTable:
@@ -70,7 +63,14 @@ class FromTable:
         Raises:
             Problem: the table is not as documented, or cannot be read.
         """
-        yield from self._pages(window, size, newest_first=True)
+        asked, after = self._asked(window, newest_first=True), None
+        while True:
+            found = self._database.audit_log(asked, after, limit=size)
+            more = len(found) == size
+            after = found.last if found else after
+            yield Page(self._taken(found), more)
+            if not more:
+                return
 
     def batches(self, window: Range, *, backwards: bool = False) -> Iterator[Window]:
         """All of a range in batches, oldest first, or newest first when `backwards`.
@@ -78,17 +78,13 @@ class FromTable:
         Raises:
             Problem: see `pages`.
         """
-        pages = self._pages(window, BATCH, newest_first=backwards)
-        with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(next, pages, None)
-            while page := following.result():
-                following = ahead.submit(next, pages, None)
-                yield Window(window, page.events)
+        for found in self._database.whole_audit_log(self._asked(window, newest_first=backwards)):
+            yield Window(window, self._taken(found))
 
-    def _pages(self, window: Range, size: int, *, newest_first: bool) -> Iterator[Page]:
+    def _asked(self, window: Range, *, newest_first: bool) -> Asked:
         from wizard.systems.postgres.audit_log import Asked
 
-        asked = Asked(
+        return Asked(
             window.start,
             window.end,
             self._organizations,
@@ -96,14 +92,7 @@ class FromTable:
             self._wanted.workspace,
             newest_first,
         )
-        after = None
-        while True:
-            found = self._database.audit_log(asked, after, limit=size)
-            more = len(found) == size
-            after = _place(*found.last) if found else after
-            events: Collection[Event] = Read(found)
-            if self._wanted.sifts:
-                events = [it for it in events if self._wanted.takes(it.data)]
-            yield Page(events, more)
-            if not more:
-                return
+
+    def _taken(self, found: Entries) -> Collection[Event]:
+        read = Read(found)
+        return [it for it in read if self._wanted.takes(it.data)] if self._wanted.sifts else read

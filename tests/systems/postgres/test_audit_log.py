@@ -37,8 +37,7 @@ def read(world: World, size: int = 3_000, **filters: object) -> list[dict]:
         after = None
         while page := database.audit_log(asked, after, limit=size):
             found += [json.loads(text) for _, _, text in page]
-            at, uid = page.last
-            after = (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at), uid)
+            after = page.last
     return found
 
 

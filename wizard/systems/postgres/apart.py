@@ -68,13 +68,6 @@ class ApartSession(Session):
             asked.ended = f"{len(found)} rows"
         return found
 
-    def lines(self, query: Statement, **values: Any) -> list[str]:
-        """See `Session.lines`."""
-        with logged("sql", query.label) as asked:
-            found: list[str] = self._ask("lines", query, **values)
-            asked.ended = f"{len(found)} rows"
-        return found
-
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""
         with logged("sql", query.label) as asked:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Entry = tuple[int, str, str]
 """Microseconds since 1970, the entry's id, and its event as JSON."""
 
@@ -36,7 +38,7 @@ FEW = 100
 
 
 class _Once(dict[Any, Any]):
-    """What is made of a value, made once: a log has few operations and few addresses."""
+    """What is made of a value, made once: a log has few operations, addresses and people."""
 
     def __init__(self, make: Callable[[Any], Any]) -> None:
         self._make = make
@@ -75,6 +77,9 @@ def _id(text: str) -> str:
     return f'"{text}"' if text else "null"
 
 
+KINDS, NAMES, HOPS, IDS = _Once(_kind), _Once(json.dumps), _Once(_hops), _Once(_id)
+
+
 class Entries:
     """Some entries in their order, each a line of the columns of templates/sql/audit_log_page.sql.
 
@@ -83,12 +88,11 @@ class Entries:
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = lines
-        self._kind, self._name, self._hops = _Once(_kind), _Once(json.dumps), _Once(_hops)
+        self.lines = lines
 
     def __len__(self) -> int:
         """How many."""
-        return len(self._lines)
+        return len(self.lines)
 
     def __iter__(self) -> Iterator[Entry]:
         """Each with its place and its event."""
@@ -102,18 +106,18 @@ class Entries:
         return (texts for _, texts in self._made())
 
     @property
-    def last(self) -> tuple[int, str]:
-        """The place of the last one: microseconds and id."""
-        moment, id, _ = self._lines[-1].split("\t", 2)
-        return int(moment), id
+    def last(self) -> tuple[datetime, str]:
+        """The place of the last one: its moment and its id."""
+        moment, id, _ = self.lines[-1].split("\t", 2)
+        return EPOCH + timedelta(microseconds=int(moment)), id
 
     def _made(self) -> Iterator[tuple[Sequence[str], list[str]]]:
-        for at in range(0, len(self._lines), FEW):
-            lines = self._lines[at : at + FEW]
+        for at in range(0, len(self.lines), FEW):
+            lines = self.lines[at : at + FEW]
             yield lines, self._texts(lines)
 
     def _texts(self, lines: Sequence[str]) -> list[str]:
-        kind, name, hops = self._kind, self._name, self._hops
+        kind, name, hops, ids = KINDS, NAMES, HOPS, IDS
         return [
             f'{kind[operation]}{_STATUS[succeeded]},"time": {int(moment) // 1_000_000},'
             f'"metadata": {{"uid": "{id}",'
@@ -121,14 +125,14 @@ class Entries:
             f'"api": {{"operation": {name[operation]}}},'
             f'"http_request": {{"http_method": {method or "null"},'
             f'"url": {{"path": {path or "null"}}}}},"http_response": {{"code": {code or "null"}}},'
-            f'"actor": {{"user": {{"uid": {_id(ls_user or user)},"credential_uid": {_id(key)}}}}},'
+            f'"actor": {{"user": {{"uid": {ids[ls_user or user]},"credential_uid": {ids[key]}}}}},'
             f'"src_endpoint": {{"ip": {hops[forwarded][0] or host or "null"},'
             f'"port": {port or "null"},"intermediate_ips": {hops[forwarded][1]}}},'
             f'"resources": {_about(about)},"unmapped": {{"original_audit_log": {{"id": "{id}",'
             f'"operation_name": {name[operation]},"operation_succeeded": {_SUCCEEDED[succeeded]},'
-            f'"request_time": "{at.removesuffix(".000000")}Z","api_key_id": {_id(key)},'
-            f'"user_id": {_id(user)},"ls_user_id": {_id(ls_user)},'
-            f'"organization_id": {_id(organization)},"workspace_id": {_id(workspace)},'
+            f'"request_time": "{at.removesuffix(".000000")}Z","api_key_id": {ids[key]},'
+            f'"user_id": {ids[user]},"ls_user_id": {ids[ls_user]},'
+            f'"organization_id": {ids[organization]},"workspace_id": {ids[workspace]},'
             f'"enrichments": {enrichments or "null"}}}}}}}'
             for line in lines
             for (

@@ -5,7 +5,7 @@ Keyset on (request_time, id). Source of the columns: the API's own schema, `Audi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -81,8 +81,8 @@ def check_table(table: AuditTable | None, login: Login) -> AuditTable:
 
 def page(
     session: Session, schema: str, asked: Asked, after: tuple[datetime, str] | None, limit: int
-) -> Entries:
-    """Entries after a place (moment and id of the last one), or the first ones.
+) -> Iterator[Entries]:
+    """Entries after a place (moment and id of the last one), or the first ones, as they come.
 
     Raises:
         Problem: the server refuses it.
@@ -94,7 +94,7 @@ def page(
     )
     edge = (asked.end, str(_LAST)) if asked.newest_first else (asked.start, str(_FIRST))
     moment, id = after or edge
-    found = session.lines(
+    lines = session.lines(
         query,
         start=asked.start.isoformat(),
         end=asked.end.isoformat(),
@@ -105,7 +105,7 @@ def page(
         workspace=str(asked.workspace or ""),
         limit=limit,
     )
-    return Entries(found)
+    yield from map(Entries, lines)
 
 
 def _array(values: Sequence[object]) -> str:

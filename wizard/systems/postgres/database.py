@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
+from wizard.problems import Problem
 from wizard.systems.postgres import audit_log, organizations, tables
 from wizard.systems.postgres.audit_event import Entries
 from wizard.systems.postgres.audit_log import Asked
@@ -236,9 +237,38 @@ class Database:
         Raises:
             Problem: LSA792, LSA794, LSA795, see `audit_log.check_table`; the server refuses it.
         """
+        parts = self._audit_log(asked, after, limit)
+        return Entries([line for part in parts for line in part.lines])
+
+    def whole_audit_log(self, asked: Asked) -> Iterator[Entries]:
+        """All of it in memory that does not grow, some entries at a time as they come.
+
+        Where the connection is lost on the way, or whoever takes them takes longer than a
+        statement may, it goes on from the last one.
+
+        Raises:
+            Problem: as `audit_log`.
+        """
+        after: tuple[datetime, str] | None = None
+        while True:
+            before = after
+            try:
+                for entries in self._audit_log(asked, after):
+                    after = entries.last
+                    yield entries
+            except Problem:
+                if after == before:
+                    raise
+            else:
+                if after == before:
+                    return
+
+    def _audit_log(
+        self, asked: Asked, after: tuple[datetime, str] | None, limit: int = 0
+    ) -> Iterator[Entries]:
         schema = self._audit_table.schema
         with self._live.reading(audit_log.SECONDS) as session:
-            return audit_log.page(session, schema, asked, after, limit)
+            yield from audit_log.page(session, schema, asked, after, limit or session.many)
 
     @cached_property
     def _audit_table(self) -> AuditTable:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -37,10 +38,14 @@ if TYPE_CHECKING:
 
 
 R = TypeVar("R")
+SOME = 60
+"""Lines that are taken at a time: what is made of them is done while the processor has them."""
 
 
 class LibpqSession(Session):
     """A connection of this process."""
+
+    many = 50_000
 
     def __init__(self, login: Login, connection: psycopg.Connection[Row]) -> None:
         super().__init__(login)
@@ -113,15 +118,15 @@ class LibpqSession(Session):
             asked.ended = f"{len(found)} rows"
         return found
 
-    def lines(self, query: Statement, **values: Any) -> list[str]:
+    def lines(self, query: Statement, **values: Any) -> Iterator[list[str]]:
         """See `Session.lines`."""
         before, source, after = copying(composed(query))
         asks = sql.SQL(before) + source + sql.SQL(after)
-        with logged("sql", query.label) as asked, self._limited():
-            with self._connection.cursor().copy(asks, values) as copy:
-                found = b"".join(copy).decode().split("\n")[:-1]
-            asked.ended = f"{len(found)} rows"
-        return found
+        copying_out = self._connection.cursor().copy(asks, values)
+        with logged("sql", query.label), self._limited(), copying_out as copy:
+            rows = iter(copy)
+            while some := b"".join(islice(rows, SOME)):
+                yield some.decode().split("\n")[:-1]
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""

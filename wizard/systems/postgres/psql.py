@@ -15,7 +15,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from wizard.problems import Problem
@@ -95,12 +95,13 @@ class PsqlSession(Session):
         """See `Session.tuples`."""
         return [tuple(row.values()) for row in self.rows(query, **values)]
 
-    def lines(self, query: Statement, **values: Any) -> list[str]:
+    def lines(self, query: Statement, **values: Any) -> Iterator[list[str]]:
         """See `Session.lines`."""
         with logged("sql (psql)", query.label) as asked:
             lines, _ = self._must(psql_text(query, values, "\n".join(copying(query.source))))
             asked.ended = f"{len(lines)} rows"
-        return lines
+        if lines:
+            yield lines
 
     def run(self, query: Statement, **values: Any) -> int:
         """See `Session.run`."""

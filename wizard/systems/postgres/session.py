@@ -32,7 +32,10 @@ class Session(ABC):
     Attributes:
         login: the login; for messages, and for the schema.
         limits: those of the transaction under way.
+        many: so many lines are well asked for at once.
     """
+
+    many = 10_000
 
     def __init__(self, login: Login) -> None:
         self.login = login
@@ -65,9 +68,13 @@ class Session(ABC):
     def tuples(self, query: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """As `rows`, for many of them: the values in the order of their columns, ids as text."""
 
-    @abstractmethod
-    def lines(self, query: Statement, **values: Any) -> list[str]:
-        """As `rows`, for very many: a line each in COPY's text form, nothing where null is."""
+    def lines(self, query: Statement, **values: Any) -> Iterator[list[str]]:
+        """As `rows`, for very many, some at a time as they come, until the limit is over.
+
+        A line each in COPY's text form, nothing where null is. Not of the session of a check,
+        which reads little.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def run(self, query: Statement, **values: Any) -> int:
