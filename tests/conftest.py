@@ -3,7 +3,6 @@
 With `--live KUBECONFIG` the tests that are marked `live`, and no others, run on that cluster.
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -37,17 +36,18 @@ if TYPE_CHECKING:
 
     from wizard.systems.access import Systems
 
-os.environ.setdefault("GOGC", "off")  # helm and kubectl live too short to collect garbage
+os.environ.setdefault("GOGC", "800")  # helm and kubectl live too short to collect much garbage
 
 settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )  # other tests run on the same processors
 settings.load_profile("shared")
 plans.cheapen()
-measured.spare_practice()
 
 
-PRACTICE = Path(__file__).parent / "practice"
+HERE = Path(__file__).parent
+APART = {HERE / "practice", HERE / "test_structure.py"}
+"""What says nothing of the product while it runs."""
 
 LIVE = (
     ("--live", "KUBECONFIG", "run the tests marked live on this cluster; it should be disposable"),
@@ -73,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "live: also runs on any cluster, with --live KUBECONFIG")
     config.addinivalue_line("markers", "live_only: runs with --live KUBECONFIG alone")
+    config.addinivalue_line("markers", "repeats: goes over lines that others have measured")
     if config.getoption("--live"):
         from live_cluster import problem_of
 
@@ -100,17 +101,36 @@ def _live_options(config: pytest.Config) -> "LiveOptions":
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Collect without measuring: the product's modules are measured where `forked` loads them."""
-    with measured.spared():
+    with measured.measuring(False):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Not measured: the practice cluster, and what hypothesis sends over the same lines again."""
-    apart = PRACTICE in item.path.parents
-    generated = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
-    with measured.spared() if apart or generated else contextlib.nullcontext():
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Run a test without measuring pytest itself."""
+    with measured.measuring(False):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Measure what a test begins with."""
+    with measured.measuring(_counts(request._pyfuncitem)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Measure the test."""
+    with measured.measuring(_counts(pyfuncitem)):
+        return (yield)
+
+
+def _counts(item: pytest.Function) -> bool:
+    """Not the practice cluster, nor what is sent over the same lines again and again."""
+    again = getattr(item.function, "is_hypothesis_test", False)
+    again = again or item.get_closest_marker("repeats") is not None
+    return not again and APART.isdisjoint((item.path, *item.path.parents))
 
 
 def pytest_sessionfinish() -> None:

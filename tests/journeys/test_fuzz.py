@@ -139,6 +139,7 @@ def ends(words: list[str], env: dict[str, str], cwd: Path) -> tuple[int, str]:
     return code, f"{words!r} with {env!r} ended with {code}: {told[-500:]}"
 
 
+@pytest.mark.repeats
 def test_whatever_is_typed_or_set(nowhere: dict[str, str], tmp_path: Path) -> None:
     chance = random.Random(SEED)
     cases = [(typed(chance), nowhere | around(chance)) for _ in range(LINES)]
@@ -155,6 +156,7 @@ def all_end(cases: list[tuple[list[str], dict[str, str]]], cwd: Path) -> tuple[l
     return [wrong for _, wrong in found if wrong], Counter(code for code, _ in found)
 
 
+@pytest.mark.repeats
 def test_whatever_is_typed_where_a_cluster_answers(
     cluster: PracticeCluster, tmp_path: Path
 ) -> None:
@@ -248,6 +250,7 @@ def changed(chance: random.Random, entry: Any) -> Any:
             return entry
 
 
+@pytest.mark.repeats
 def test_whatever_is_left_of_a_journal(
     cluster: PracticeCluster, run, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

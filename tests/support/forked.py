@@ -32,6 +32,8 @@ import helm_answers
 import measured
 import plans
 
+from wizard.systems.redact import redact
+
 T = TypeVar("T")
 
 HEAVY = ("psycopg", "rich.console", "rich.status", "rich._emoji_codes", "ruamel.yaml", "websocket")
@@ -257,13 +259,7 @@ def _load() -> None:
                     getattr(one, "__dataclass_fields__", None)
     for name in HEAVY:
         importlib.import_module(name)
-
-
-def _write_coverage() -> None:
-    """What the imports have run, once: each fork would write it again."""
-    coverage = sys.modules.get("coverage")
-    if coverage and coverage.Coverage.current():
-        coverage.Coverage.current().save()
+    redact("a: b")  # compiles its patterns
 
 
 def _become(request: Mapping[str, object], streams: Sequence[int]) -> int:
@@ -339,7 +335,7 @@ if __name__ == "__main__":
     _load()
     helm_answers.remember(Path(sys.argv[2]))
     plans.cheapen()
-    _write_coverage()
+    measured.save_once()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_serve(socket.socket(fileno=int(sys.argv[1]))))

@@ -1,10 +1,10 @@
 """What the real helm answered before, for the runs of `forked`: one rendering serves many tests.
 
-Only what its inputs settle is remembered: the version, what is shown of a repository's chart, and
-that chart rendered; under a hash of the command line, of the environment and the files that helm
-reads, and of its standard input. Everything that a cluster answers, every error and every other
-helm than the fetched ones is asked each time; so is all of tests/systems/helm/test_client.py, which
-runs no fork.
+Only what its inputs settle is remembered: the version, what is shown of a repository's chart, that
+chart itself, and it rendered; under a hash of the command line, of the environment and the files
+that helm reads, and of its standard input. Everything that a cluster answers, every error and
+every other helm than the fetched ones is asked each time; so is all of
+tests/systems/helm/test_client.py, which runs no fork.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from wizard.systems.helm import process
 
 Answer = subprocess.CompletedProcess[bytes]
-SETTLED = (["version"], ["show", "chart"], ["show", "values"], ["template"])
+SETTLED = (["version"], ["show", "chart"], ["show", "values"], ["template"], ["pull"])
 
 HELM_READS = ("HELM_", "HOME", "XDG_", "HTTP", "NO_PROXY", "SSL_")
 """How the variables begin that helm reads for these."""
@@ -33,12 +33,17 @@ def remember(folder: Path) -> None:
         if key is None:
             return ask(argv, stdin, limit)
         kept = folder / key
+        into = _destination(list(argv))
         if kept.exists():
-            return pickle.loads(kept.read_bytes())
+            answer, files = pickle.loads(kept.read_bytes())
+            for name, content in files.items():
+                (into / name).write_bytes(content)
+            return answer
         answer = ask(argv, stdin, limit)
         if answer.returncode == 0:
             new = folder / f"{key}.{os.getpid()}.{threading.get_ident()}"
-            new.write_bytes(pickle.dumps(answer))
+            files = {file.name: file.read_bytes() for file in into.iterdir()} if into else {}
+            new.write_bytes(pickle.dumps((answer, files)))
             new.rename(kept)
         return answer
 
@@ -51,13 +56,20 @@ def _key(argv: list[str], stdin: bytes) -> str | None:
     verb = next((verb for verb in SETTLED if words[: len(verb)] == verb), None)
     if verb is None or binary.parts[-4:-2] != ("langsmith-audit", "helm"):
         return None
-    if verb != ["version"] and not _of_repository(words[2]):
+    if verb != ["version"] and not _of_repository(words[1 if verb == ["pull"] else 2]):
         return None
     read = {name: text for name, text in os.environ.items() if name.upper().startswith(HELM_READS)}
-    inputs = [str(binary), words, stdin, sorted(read.items())]
+    into = str(_destination(words))
+    inputs = [str(binary), [word for word in words if word != into], stdin, sorted(read.items())]
     inputs += [path.read_bytes() if path.is_file() else None for path in _files(words)]
     inputs += [(path.name, path.stat().st_mtime_ns) for path in _charts()]
     return hashlib.sha256(pickle.dumps(inputs)).hexdigest()
+
+
+def _destination(words: list[str]) -> Path | None:
+    """The folder that the chart is written into."""
+    at = words.index("--destination") + 1 if "--destination" in words else None
+    return Path(words[at]) if at else None
 
 
 def _of_repository(chart: str) -> bool:

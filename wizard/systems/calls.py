@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from wizard.record import dataclass
 from wizard.safe import safe
@@ -51,7 +52,9 @@ def under_way() -> list[str]:
     return [f"{_redacted(what)}, for {now - began:.1f} s" for what, began in told]
 
 
+@lru_cache(maxsize=1024)
 def _redacted(text: str) -> str:
+    """A run asks for the same path again and again."""
     from wizard.systems.redact import redact  # its patterns take longer than a request
 
     return safe(redact(text[:_LONGEST]))

@@ -186,6 +186,7 @@ VALUES: tuple[object, ...] = (None, 7, "x", [], {}, [None], [7], {"a": 7}, True)
 MOST = 40
 
 
+@pytest.mark.repeats
 def test_no_answer_makes_a_check_end_unexpectedly(
     systems: Systems, monkeypatch: pytest.MonkeyPatch
 ) -> None:

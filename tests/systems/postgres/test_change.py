@@ -412,6 +412,7 @@ def test_put_back_leaves_what_somebody_changed_since(world: World) -> None:
     assert world.config(ids[0]) == touched
 
 
+@pytest.mark.repeats
 def test_ten_thousand_rows_at_once(world: World) -> None:
     world.sql(
         "INSERT INTO organizations SELECT gen_random_uuid(), 'n', false, '{\"a\": 1}' "

@@ -215,6 +215,7 @@ def test_filters(world: World) -> None:
         assert database.organizations_by_id([uuid4()]) == []
 
 
+@pytest.mark.repeats
 def test_a_page_of_100_000_sorts_no_more_than_a_page(world: World) -> None:
     world.sql(
         "INSERT INTO organizations SELECT gen_random_uuid(), md5(n::text), n %% 9 = 0, '{}' "

@@ -108,6 +108,7 @@ def taken() -> int:
     return sum(one.size for one in found.traces)
 
 
+@pytest.mark.repeats
 def test_memory_does_not_grow_with_what_is_put_back(world, tmp_path, monkeypatch) -> None:
     for name, size in (("BLOCK", 100), ("IN_MEMORY", 1 << 14)):
         monkeypatch.setattr(row_changes, name, size)

@@ -281,6 +281,7 @@ HIDDEN = ("JSON lacks", "null as a key", "very large number as a key")
 """Helm reads a file with these where a later key hides them; here it is refused."""
 
 
+@pytest.mark.repeats
 def test_thousands_of_generated_files(reader: Helm) -> None:
     seed = int(os.environ.get("HELM_SEED", "") or random.randrange(10**9))
     writer = Writer(random.Random(seed))

@@ -52,6 +52,7 @@ ENTERED = MAPPINGS | LISTS.keys() | frozenset(
     ("status", "resources", "readinessProbe", "livenessProbe", "startupProbe")
 )  # fmt: skip
 """What alone is looked into: elsewhere the same name may mean something else (a uid of Linux)."""
+_LOOKED_AT = TEXTS | NUMBERS | ENTERED
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "Lease": ("strategy",),
     "LimitRange": ("limits",),
@@ -146,6 +147,8 @@ def _within(body: dict[str, Any], place: str, other: tuple[str, ...] = ()) -> st
         for key in [key for key, value in node.items() if value is None]:
             del node[key]
         for key, value in node.items():
+            if key not in _LOOKED_AT:
+                continue
             wrong = "" if key in other else _wrong(key, value)
             if wrong:
                 return f"{at}{key} {wrong}"

@@ -158,10 +158,13 @@ def _reordered(path: Path, old: Leaves, new: Leaves) -> bool:
 
 def leaves_of(node: Any, path: Path = ()) -> Iterable[tuple[Path, Any]]:
     """Each place with a value; nulls and empty maps are none."""
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         for key, value in node.items():
-            yield from leaves_of(value, (*path, str(key)))
-    elif isinstance(node, list) and node and all(isinstance(it, Mapping) for it in node):
+            if isinstance(value, dict | list):
+                yield from leaves_of(value, (*path, str(key)))
+            elif value is not None:
+                yield (*path, str(key)), value
+    elif isinstance(node, list) and node and all(isinstance(it, dict) for it in node):
         yield from _entries(node, path)
     elif node is not None:
         yield path, node
