@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 from leftovers import kept_texts, secrets_of, told_secrets
+from scenario_looks import LOOKS
 
 from wizard.article import WANTED
 from wizard.practice.cluster import PracticeCluster
@@ -182,16 +183,27 @@ def pytest_generate_tests(metafunc):
         return
     live = metafunc.config.getoption("--live")
     each = [
-        pytest.param(name, answer, major, id=f"{name}-helm{major}")
+        (name, answer, major)
         for number, (name, answer) in enumerate(ANSWERS)
         for major in (answer.helms if live else helms_of(number, answer))
     ]
-    metafunc.parametrize(("name", "answer", "major"), each)
+    first = {name: (answer, major) for name, answer, major in reversed(each)}
+    metafunc.parametrize(
+        ("name", "answer", "major", "look"),
+        [pytest.param(*it, LOOKS.get(it[0]) if first[it[0]] == it[1:] else None) for it in each],
+        ids=[f"{name}-helm{major}" for name, _, major in each],
+    )
 
 
-def test_the_answer(cluster, run, staged, name, answer, major):
+def test_each_scenario_has_an_answer():
+    assert {name for name, _ in ANSWERS} == set(SCENARIOS)
+
+
+def test_the_answer(cluster, run, staged, name, answer, major, look):
     staged(name, major, answer.ids)
     practice = isinstance(cluster, PracticeCluster)
+    if practice and look:
+        look(cluster)
     secrets = secrets_of(cluster) if practice else {}
     told = run(*answer.walk)
     kept = kept_texts(cluster) if practice else []

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
@@ -177,6 +179,23 @@ def _handled(
     finally:
         for number, each in before.items():
             signal.signal(number, each)
+
+
+HANGUP_LIMIT = 1.0
+"""Seconds after the end of a closed terminal until its SIGHUP must be here; ignored, it is not."""
+
+
+def wait_for_hangup() -> None:
+    """Let SIGHUP come where the terminal was closed: it is at its end a moment before that.
+
+    Raises:
+        Interrupted: it came, and is handled so.
+    """
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        waiting = select.poll()
+        waiting.register(sys.stdin.fileno(), 0)
+        if any(event & select.POLLHUP for _, event in waiting.poll(0)):
+            time.sleep(HANGUP_LIMIT)
 
 
 def let_go_of_the_terminal() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wizard.console.entries import PAGE, Choices, Entry, Find, Legend, Listed, Paged, rows
-from wizard.console.interrupts import Back, Interrupted, asking
+from wizard.console.interrupts import Back, Interrupted, asking, wait_for_hangup
 from wizard.options import BY_NAME
 
 if TYPE_CHECKING:
@@ -284,8 +284,14 @@ def _run(application: Application[Any]) -> Any:
         application.loop.call_soon_threadsafe(end, interrupted)
         return True
 
-    with asking(leave):
-        answer = application.run()
+    answer = None
+    try:
+        with asking(leave):
+            answer = application.run()
+    except EOFError:
+        if not came:
+            wait_for_hangup()
+            raise
     if came:
         raise came[0]
     return answer
@@ -345,6 +351,7 @@ def _plain_line(question: str, default: str = "", aside: Aside = NO_ASIDE) -> st
         sys.stderr.flush()
         line = sys.stdin.readline()
         if not line:
+            wait_for_hangup()
             raise EOFError
         return line.strip() or default
 
