@@ -139,11 +139,15 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On a live cluster only what is marked for it runs; elsewhere not what is for it alone."""
+    """On a live cluster only what is marked for it runs; elsewhere not what is for it alone.
+
+    What repeats takes long: it begins first, so that no worker is alone with it in the end.
+    """
     live = bool(config.getoption("--live"))
     wanted = "live" if live else "live_only"
     others = [item for item in items if (item.get_closest_marker(wanted) is None) is live]
     items[:] = [item for item in items if item not in others]
+    items.sort(key=lambda item: item.get_closest_marker("repeats") is None)
     config.hook.pytest_deselected(items=others)
 
 

@@ -1,11 +1,14 @@
 """Leaving the wizard: at every prompt, at every confirmation, under way, and by force."""
 
+import os
 import re
 import signal
+import threading
 
 import pytest
 from terminal import CONFIRM, CTRL_C, CTRL_D, DOWN, ENTER, YES, Terminal, bare, prompts, told
 
+from wizard.console import interrupts
 from wizard.practice.cluster import PracticeCluster
 from wizard.records.entries import entries_of
 from wizard.records.journal import Run
@@ -127,6 +130,19 @@ def test_a_terminal_that_is_closed_at_a_prompt_ends_it(cluster):
         terminal.hang_up()
         assert terminal.ended() == 143
     assert state(cluster) == before
+
+
+def test_the_end_of_a_closed_terminal_waits_for_its_signal(monkeypatch):
+    monkeypatch.setattr(interrupts, "HANGUP_LIMIT", 60)
+    ours, its = os.openpty()
+    os.close(ours)
+    hang_up = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGHUP))
+    with os.fdopen(its) as stream, interrupts.StopSwitch().installed():
+        monkeypatch.setattr("sys.stdin", stream)
+        hang_up.start()
+        with pytest.raises(interrupts.Interrupted) as caught:
+            interrupts.wait_for_hangup()
+    assert caught.value.signum == signal.SIGHUP
 
 
 def test_terminated_at_a_confirmation_after_a_change(cluster):

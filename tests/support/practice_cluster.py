@@ -57,9 +57,10 @@ class TestedCluster(PracticeCluster):
 
     def snapshot(self, *name: str) -> Any:
         """As it is, but that the first reader of a copy will find nothing to note in its pages."""
-        with self.connect() as connection:
-            connection.execute("ANALYZE")
-            connection.execute("VACUUM (FREEZE)")
+        if not name:
+            with self.connect() as connection:
+                connection.execute("ANALYZE")
+                connection.execute("VACUUM (FREEZE)")
         return super().snapshot(*name)
 
 

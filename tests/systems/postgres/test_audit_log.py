@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID, uuid4
 
 import pytest
 from databases import World, fresh, refused, told
-from event_log import ORGANIZATION, copied, ocsf, rows
+from event_log import ORGANIZATION, Row, copied, ocsf, rows
 
 from wizard.practice.postgres import PracticePostgres
 from wizard.resources import template
@@ -15,7 +16,13 @@ from wizard.systems.postgres.audit_log import COLUMNS, Asked
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 START = END - timedelta(days=20)
-GIVEN = sorted(rows(10_000, START, END), key=lambda row: (row["request_time"], row["id"]))
+
+
+@cache
+def given() -> list[Row]:
+    """Made when a test wants it: each worker collects this file."""
+    found = rows(10_000, START, END)
+    return sorted(found, key=lambda row: (row["request_time"], row["id"]))
 
 
 @pytest.fixture(scope="module", params=["libpq", "psql"])
@@ -25,7 +32,7 @@ def world(postgres: PracticePostgres, request: pytest.FixtureRequest) -> Iterato
         world.sql("INSERT INTO organizations VALUES (%s, 'Acme', false, '{}')", UUID(ORGANIZATION))
         world.sql(template("practice/sql/audit_logs.sql"))
         with world.connect() as connection:
-            copied(connection, GIVEN)
+            copied(connection, given())
         world.via = request.param
         yield world
 
@@ -43,19 +50,19 @@ def read(world: World, size: int = 3_000, **filters: object) -> list[dict]:
 
 def test_each_is_the_event_of_the_api_field_by_field(world: World) -> None:
     found = read(world)
-    assert len(found) == len(GIVEN)
-    for event, row in zip(found, GIVEN, strict=True):
+    assert len(found) == len(given())
+    for event, row in zip(found, given(), strict=True):
         assert event == ocsf(row)
 
 
 def test_newest_first_and_filtered(world: World) -> None:
-    names, workspace = ("create_role", "get_audit_logs"), GIVEN[0]["workspace_id"]
-    workspace = next(row["workspace_id"] for row in GIVEN if row["workspace_id"])
+    names, workspace = ("create_role", "get_audit_logs"), given()[0]["workspace_id"]
+    workspace = next(row["workspace_id"] for row in given() if row["workspace_id"])
     more = {"operations": names, "workspace": UUID(workspace), "newest_first": True}
     found = read(world, 100, organizations=(UUID(ORGANIZATION), uuid4()), **more)
     assert [it["metadata"]["uid"] for it in found] == [
         row["id"]
-        for row in reversed(GIVEN)
+        for row in reversed(given())
         if row["operation_name"] in names and row["workspace_id"] == workspace
     ]
     assert read(world, organizations=(uuid4(),)) == []
@@ -63,10 +70,10 @@ def test_newest_first_and_filtered(world: World) -> None:
 
 
 def test_both_ends_are_in_the_range(world: World) -> None:
-    first, last = GIVEN[10]["request_time"], GIVEN[20]["request_time"]
+    first, last = given()[10]["request_time"], given()[20]["request_time"]
     with world.open() as database:
         found = database.audit_log(Asked(first, last), limit=100)
-    assert {GIVEN[10]["id"], GIVEN[20]["id"]} <= {uid for _, uid, _ in found}
+    assert {given()[10]["id"], given()[20]["id"]} <= {uid for _, uid, _ in found}
 
 
 def test_rows_of_other_shapes_make_events_too(world: World) -> None:
