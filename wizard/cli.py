@@ -150,10 +150,10 @@ def _nagios_code(code: int) -> int:
 
 def _ended(arguments: list[str]) -> int:
     from wizard.console import output
-    from wizard.console.interrupts import unwinding
+    from wizard.console.interrupts import until_hangup, unwinding
 
     try:
-        with unwinding():
+        with unwinding(), until_hangup():
             return int(_dispatch(arguments))
     except Problem as problem:
         _tell_nagios(arguments, problem.what)

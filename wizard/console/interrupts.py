@@ -198,6 +198,21 @@ def wait_for_hangup() -> None:
             time.sleep(HANGUP_LIMIT)
 
 
+@contextlib.contextmanager
+def until_hangup() -> Iterator[None]:
+    """What cannot be written in the block to a terminal that was closed is its SIGHUP's doing.
+
+    Raises:
+        Interrupted: it came.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EIO:
+            wait_for_hangup()
+        raise
+
+
 def let_go_of_the_terminal() -> None:
     """Let the standard streams lead nowhere where they lead to a terminal that is gone."""
     import termios
