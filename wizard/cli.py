@@ -358,18 +358,23 @@ def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> Non
 
 def _report(problem: Problem) -> int:
     from wizard.console.output import folded
-    from wizard.safe import safe
+    from wizard.safe import ID, brief_id, safe
 
-    def told(lines: Sequence[str]) -> str:
-        return "".join(folded(safe(line), sys.stderr) + "\n" for line in lines)
+    if not sys.stderr:
+        return int(problem.exit)
+    seen = sys.stderr.isatty()
 
-    lines = [f"✗ {problem.what}  {problem.id}", f"  on: {problem.on}"]
-    lines += [f"  | {line}" for line in problem.detail]
-    ends = ["  changed: nothing", f"  next: {problem.next_step}"]
-    if sys.stderr:
-        sys.stderr.write(told(lines))
-        sys.stderr.write(safe(problem.paste, lines=True))
-        sys.stderr.write(told(ends))
+    def told(text: str, *, ids: bool = False) -> None:
+        shown = ID.sub(lambda it: brief_id(it[0]), text) if seen and not ids else text
+        sys.stderr.write(folded(safe(shown), sys.stderr) + "\n")
+
+    told(f"✗ {problem.what}  {problem.id}")
+    told(f"  on: {problem.on}")
+    for line in problem.detail:
+        told(f"  | {line}")
+    sys.stderr.write(safe(problem.paste, lines=True))
+    told("  changed: nothing")
+    told(f"  next: {problem.next_step}", ids=True)
     return int(problem.exit)
 
 

@@ -27,6 +27,8 @@ def test_each_cause_is_told_once_and_no_consequence():
         "replicas 2 → 3 by kubectl at 16:44 · Tidewater Research needs no change now"
     )
     assert cause(PLAN, FOUND[4:]) == "2 things are not as planned"
+    done = Difference("step 4", "UPDATE organizations", "nothing to do")
+    assert cause(PLAN, [done]) == "1 thing is not as planned: step 4 has nothing left to do"
 
 
 def test_more_causes_than_a_line_has_room_for_are_counted():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wizard.planning.differences import Difference
+from wizard.planning.differences import NOT_MADE, Difference
 from wizard.record import replace
 from wizard.records.changes import FactKind
 from wizard.records.plan import Plan
@@ -59,6 +59,8 @@ def _causes(names: Mapping[str, str], differences: Iterable[Difference]) -> Iter
             id = it.what.removeprefix("row ")
             gone = it.now.startswith("not among")
             yield f"{names.get(id, id)} {'needs no change now' if gone else 'was changed'}"
+        elif it.now == NOT_MADE:
+            yield f"{it.what} has nothing left to do"
 
 
 def _named(what: str, names: Mapping[str, str]) -> str:
