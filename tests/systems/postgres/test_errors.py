@@ -58,6 +58,7 @@ def test_no_such_name(world: World) -> None:
     with refused("LSA522") as caught:
         world.open(host="db.invalid")
     assert "host db.invalid cannot be resolved" in caught.value.what
+    assert "--database pod for an external one" in caught.value.next_step
 
 
 def test_no_such_socket(world: World, tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 SYSTEM_CERTIFICATES = 160000
 """The libpq that first knew sslrootcert=system."""
 
+INSIDE = (
+    "what the cluster alone reaches: --database port-forward for its own PostgreSQL, "
+    "--database pod for an external one"
+)
+
 _LOOK_THERE = "check the Secret that the backend reads its PostgreSQL URL from"
 
 
@@ -166,8 +171,7 @@ def _name(login: Login, words: tuple[str, ...]) -> Problem:
         "LSA522",
         f"the name of {host} cannot be resolved from here",
         on=login.subject,
-        next_step="check the host; a name inside the cluster is reached with "
-        "--database port-forward",
+        next_step=f"check the host; {INSIDE}",
         detail=words,
     )
 
@@ -186,8 +190,9 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         _simple(
             "LSA527",
             "the server's pg_hba.conf does not let this login in from here",
-            "connect from where LangSmith does (--database port-forward), with TLS if the "
-            "server wants it (sslmode=require), or ask the DBA for an entry",
+            "connect from where LangSmith does (--database port-forward, or pod to an external "
+            "database), with TLS if the server wants it (sslmode=require), or ask the DBA for "
+            "an entry",
         ),
     ),
     (
@@ -220,7 +225,7 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         _simple(
             "LSA522",
             "the server cannot be reached",
-            "check host and port, and that PostgreSQL is running",
+            f"check host and port, and that PostgreSQL is running; {INSIDE}",
         ),
     ),
     (r"ssl|tls|certificate", _tls),
