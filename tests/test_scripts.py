@@ -158,3 +158,23 @@ def test_the_lock_has_all_that_pyproject_asks_for(name):
         if requirement.name != project["project"]["name"]:
             found = versions[canonicalize_name(requirement.name)]
             assert all(map(requirement.specifier.contains, found)), requirement
+
+
+def test_the_wheel_has_every_template_and_no_page_for_readers():
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    included = build["targets"]["wheel"]["force-include"]
+    there = {it.name for it in (ROOT / "templates").iterdir()} - {"docs"}
+    assert included == {f"templates/{it}": f"wizard/_templates/{it}" for it in there}
+
+
+def test_a_release_is_made_of_what_is_committed_alone(checkout):
+    subprocess.run(["git", "init", "--quiet", checkout], check=True)
+    release = [str(checkout / "scripts" / "release")]
+    for arguments, told in (
+        ([], "Commit first: a release is made of what is committed."),
+        (["--upload"], "--no-audit]"),
+    ):
+        done = subprocess.run(release + arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert told in done.stderr
+    assert not (checkout / "dist").exists()
