@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from wizard.options import PREFIX, positive_seconds
 
 if TYPE_CHECKING:
     import argparse
+    from datetime import timedelta
 
 LISTS = ("text", "wide", "json", "yaml")
 """The formats of a list for people and programs."""
@@ -39,7 +39,7 @@ CHARTS = ("0.12.32", "0.12.33", "0.13.37", "0.16.5")
 LASTING = "7d"
 """How long a plan may be applied: a week has one change window in most houses."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_LONGEST = timedelta(days=366)
+_LONGEST = 366
 
 
 def lasting(text: str) -> timedelta:
@@ -47,8 +47,10 @@ def lasting(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
     if not match:
         raise ValueError(text)
+    from datetime import timedelta
+
     found = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if not timedelta(0) < found <= _LONGEST:
+    if not timedelta(0) < found <= timedelta(days=_LONGEST):
         raise ValueError(text)
     return found
 
@@ -67,7 +69,7 @@ def _of_plan(parser: argparse.ArgumentParser) -> None:
     add(
         "--expires",
         type=lasting,
-        default=lasting(LASTING),
+        default=LASTING,
         metavar="TIME",
         help=f"how long it may be applied: 90m, 12h, 7d (default: {LASTING})",
     )
@@ -178,7 +180,7 @@ def _how_it_is_checked(parser: argparse.ArgumentParser) -> None:
     add(
         "--events-within",
         type=lasting,
-        default=lasting("1h"),
+        default="1h",
         metavar="TIME",
         help="how old that place may be: 90m, 26h, 7d (default: 1h)",
     )
