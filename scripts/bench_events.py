@@ -143,6 +143,8 @@ def _child(what: str) -> None:
     """Log in as the tool does, and write every event of the table."""
     from wizard.events.table import FromTable
     from wizard.events.wanted import Wanted
+    from wizard.formats.events import writer
+    from wizard.formats.events.strict import shape
     from wizard.systems.postgres.database import Database
     from wizard.systems.postgres.model import Login
 
@@ -150,8 +152,9 @@ def _child(what: str) -> None:
     login = Login(env["PGHOST"], int(env["PGPORT"]), env["PGUSER"], env["PGPASSWORD"], "postgres")
     with Database.open(login) as database:
         if what == "read":
+            out = writer("ndjson", shape(strictly=False, hec=False), {})
             for batch in FromTable(database, Wanted(RANGE)).batches(RANGE):
-                sys.stdout.writelines(event.text + "\n" for event in batch.events)
+                out.write(batch.events)
 
 
 def _least(env: dict[str, str], *commands: Sequence[str], pairs: int = PAIRS) -> list[float]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from junit_schema import read
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,6 +38,8 @@ def of_document(format: str, text: str) -> int | None:
         document = json.loads(text)
         SCHEMA.validate(document)
         return int(document["exit_code"])
+    if format == "yaml":
+        return int(yaml.safe_load(text)["exit_code"])
     if format == "prometheus":
         values = {it.name: it.samples[-1].value for it in text_string_to_metric_families(text)}
         return int(values["langsmith_audit_check_exit_code"])
