@@ -195,13 +195,14 @@ class TestOnAFreshInstallation:
         assert (told["id"], told["state"]) == ("LSA207", "unknown")
 
 
-def test_pods_that_are_older_than_the_last_update(cluster, found) -> None:
+def test_pods_that_are_older_than_the_last_update(cluster, found, tmp_path) -> None:
+    env = {"LANGSMITH_AUDIT_STATE_DIR": str(tmp_path / "state")}  # no other test sees this run
     id = str(cluster.organizations["off"])
     with cluster.connect() as database:
         query = "UPDATE organizations SET config = '{\"can_use_audit_logs\": false}' WHERE id = %s"
         database.execute(query, (id,))
     words = ("run", "--yes", "--no-input", "--org", id, "--skip", "backend_restart")
-    answer = forked.call(words, cluster.environment(), 120)
-    (told,) = found("LSA691", *ONLY, "--org", id)
+    answer = forked.call(words, cluster.environment() | env, 120)
+    (told,) = found("LSA691", *ONLY, "--org", id, env=env)
     assert told["state"] in ("warn", "fail"), (told, answer.stderr)
     assert "older than the update of" in told["message"]

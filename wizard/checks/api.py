@@ -435,5 +435,5 @@ CHECKS = (
     Check("LSA873", "the age of the newest event", newest, (), LOG, NAME),
     Check("LSA874", "the log answers in good time", latency, (), LOG, NAME),
     Check("LSA875", "API and table have the same last events", same, (), LOG, NAME),
-    Check("LSA876", "the export of the log keeps up", exported),
+    Check("LSA876", "the export of the log keeps up", exported, besides="export"),
 )

@@ -82,6 +82,7 @@ class Check:
         needs: earlier checks without which this one has nothing to look at.
         step: the step of the procedure that it belongs to, with which it is left out (`--skip`).
         limit: seconds that it may take.
+        besides: what of `Besides` has to be asked for; without, it is none of a check's.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Check:
     needs: tuple[str, ...] = ()
     step: str = ""
     limit: float = LIMIT
+    besides: str = ""
 
 
 @dataclass(frozen=True)

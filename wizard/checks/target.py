@@ -137,5 +137,5 @@ CHECKS = (
     Check("LSA232", "the cluster is of a version that the chart takes", version, needs=UP),
     Check("LSA233", "the login does not end soon", lasting, needs=UP),
     Check("LSA234", "this machine's clock is right", clocks, needs=UP),
-    Check("LSA235", "the helm on PATH goes with the cluster", helm, needs=UP),
+    Check("LSA235", "the helm on PATH goes with the cluster", helm, needs=UP, besides="helm"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -21,6 +21,7 @@ from wizard.formats.blocks import TOLD, View
 from wizard.formats.check import check_page, tell_verdict
 from wizard.options import OPTIONS, Kind
 from wizard.problems import Exit, Problem
+from wizard.record import replace
 from wizard.records.findings import State
 from wizard.records.history import Past, remembered
 from wizard.records.report import Report
@@ -56,6 +57,11 @@ def main(args: argparse.Namespace) -> Exit:
     areas = _chosen(args.only or [])
     if args.list:
         return _listed(areas)
+    besides = Besides(
+        Export(args.events_state, args.events_within) if args.events_state else None,
+        args.with_helm,
+    )
+    areas = _asked_for(areas, besides, args.only or [])
     path = Path(args.suppressions) if args.suppressions else None
     terms = Terms(
         areas,
@@ -65,10 +71,7 @@ def main(args: argparse.Namespace) -> Exit:
         suppressions(path, args.skip_finding),
         _wish(args) if args.prove else None,
         pictures=args.format == "html",
-        besides=Besides(
-            Export(args.events_state, args.events_within) if args.events_state else None,
-            args.with_helm,
-        ),
+        besides=besides,
     )
     if args.targets or len(args.contexts) > 1:
         return _several(args, terms)
@@ -179,6 +182,17 @@ def _chosen(only: Sequence[str]) -> tuple[Area, ...]:
         for area in AREAS
     )
     return tuple(area for area in found if area.checks)
+
+
+def _asked_for(areas: Iterable[Area], besides: Besides, only: Sequence[str]) -> tuple[Area, ...]:
+    """Without the checks that have to be asked for, and were not."""
+    return tuple(
+        replace(area, checks=tuple(
+            it for it in area.checks
+            if not it.besides or getattr(besides, it.besides) or it.id in only
+        ))
+        for area in areas
+    )  # fmt: skip
 
 
 def _wish(args: argparse.Namespace) -> Wish:
