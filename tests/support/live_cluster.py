@@ -257,12 +257,12 @@ class LiveCluster:
         return dict(row.split("|", 1) for row in rows.splitlines())
 
     def trace(self):
-        """What a walk that is refused must leave as it was."""
+        """What a walk that is refused must leave as it was; a status goes on by itself."""
         backend = self.kubernetes.get("Deployment", self.namespace, "langsmith-backend")
         releases = self.kubernetes.list("Secret", self.namespace, {"owner": "helm"})
         return (
             self.values.read_bytes(),
-            backend["metadata"]["resourceVersion"],
+            _marks(backend["metadata"]),
             {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in releases},
             self.stored(),
         )
