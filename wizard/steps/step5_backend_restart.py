@@ -142,6 +142,7 @@ class BackendRestart(Step):
         """Wait for a rollout that is still under way, and look again."""
         if not systems.workload.status().done:
             _wait(systems, watch)
+            systems.forget()  # the server's word may be that of a pod that is gone
         return self.observe(systems)
 
     def _stale(self, systems: Systems, status: RolloutStatus) -> str:
