@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -309,10 +310,10 @@ def test_a_context_needs_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"a: [1\nb: 2\n", "not YAML (line 2)"),
+        (b"a: [1\nb: 2\n", r"not YAML \(line 2\)"),
         (b"- a list\n", "no kubeconfig"),
         (b"\xff\xfe\x00", "not UTF-8"),
-        (b"- " * 5_000 + b"x\n", "not YAML"),
+        (b"- " * 5_000 + b"x\n", "not YAML|no kubeconfig"),  # older libyaml reads any depth
     ],
 )
 def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: bytes, words: str) -> None:
@@ -320,7 +321,7 @@ def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: bytes, words: str) -
     path.write_bytes(text)
     problem = refused(lambda: Cluster.connect(path, None))
     assert (problem.id, problem.exit) == ("LSA202", Exit.USAGE)
-    assert words in problem.what
+    assert re.search(words, problem.what)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kinds of files of POSIX")

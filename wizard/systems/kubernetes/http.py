@@ -29,7 +29,7 @@ from wizard.systems.kubernetes.errors import (
 )
 from wizard.systems.kubernetes.kubeconfig import ContextInfo
 from wizard.systems.kubernetes.server import Server
-from wizard.systems.reach.failures import Failure
+from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.reach.http import Answer, Wire
 
 if TYPE_CHECKING:
@@ -290,6 +290,8 @@ def _upgraded(
         if socket.handshake_response is None:
             raise
         status, body = int(socket.handshake_response.status), b""
+    except (IndexError, ValueError):  # what older versions make of it
+        raise Failure(Kind.STRANGE, "no answer in HTTP") from None
     if status != UPGRADED:
         way.close()
         place = (socket.getheaders() or {}).get("location")
