@@ -1,5 +1,6 @@
 """Behind PgBouncer in transaction mode, and on a real standby."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -16,13 +17,35 @@ from databases import World, every, fresh, refused
 from wizard.practice.postgres import PracticePostgres, free_port
 
 
-@pytest.fixture
-def world(postgres: PracticePostgres) -> Iterator[Any]:
+@contextlib.contextmanager
+def three_rows(postgres: PracticePostgres) -> Iterator[World]:
     with fresh(postgres) as world:
         world.table()
         for config in (None, "{}", '{"can_use_audit_logs": false}'):
             world.add(config)
         yield world
+
+
+@pytest.fixture
+def world(postgres: PracticePostgres) -> Iterator[World]:
+    with three_rows(postgres) as world:
+        yield world
+
+
+@pytest.fixture
+def followed(open_folder: Path) -> Iterator[World]:
+    """A server that may be followed; the practice cluster's own writes as little as it can."""
+    server = PracticePostgres(open_folder / "primary")
+    server.start()
+    server.stop()
+    with (server.data / "postgresql.conf").open("a") as config:
+        config.write("wal_level = replica\nmax_wal_senders = 4\n")
+    server.start()
+    try:
+        with three_rows(server) as world:
+            yield world
+    finally:
+        server.stop()
 
 
 @pytest.fixture
@@ -86,12 +109,12 @@ def test_no_setting_leaks_into_the_pool(world: World, pooler: int) -> None:
     assert shown == [("0",)] * 3
 
 
-def test_a_standby_is_read_and_not_written(world: World, open_folder: Path) -> None:
-    standby = _standby(world, open_folder / "standby")
+def test_a_standby_is_read_and_not_written(followed: World, open_folder: Path) -> None:
+    standby = _standby(followed, open_folder / "standby")
     standby.start()
     try:
-        login = world.login(host=standby.host, port=standby.port)
-        replica = World(standby, world.name)
+        login = followed.login(host=standby.host, port=standby.port)
+        replica = World(standby, followed.name)
         _await_rows(replica, 3)
         with replica.open(password=login.password) as database:
             shown = database.organizations()
@@ -107,7 +130,7 @@ def test_a_standby_is_read_and_not_written(world: World, open_folder: Path) -> N
 
 
 def _standby(world: World, home: Any) -> PracticePostgres:
-    """A copy of the worker's server that follows it."""
+    """A copy of the server that follows it."""
     primary = world.server
     program = primary.bin_dir / "pg_basebackup"
     if not program.exists():
