@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from wizard.systems.access import Systems
 
 os.environ.setdefault("GOGC", "800")  # helm and kubectl live too short to collect much garbage
+if hasattr(signal, "SIGHUP"):  # `nohup` hands on that it is ignored, as a person would want it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
