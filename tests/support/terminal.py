@@ -77,7 +77,7 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, ROWS, history=10_000, ratio=1)
         self._columns = columns
         self._stream = pyte.ByteStream(self.screen)
-        self._before = 0
+        self._before, self._seen = 0, ""
         self._above: list[str] = []
         self._shown = [""] * ROWS
         self.raw = b""
@@ -122,6 +122,7 @@ class Terminal:
     def wait_for(self, words: str) -> str:
         """Read until these words are shown anew (after the last match); the whole text."""
         text, self._before = self._find(words)
+        self._seen = text[: self._before]
         return text
 
     def see(self, words: str) -> str:
@@ -147,7 +148,7 @@ class Terminal:
         size = struct.pack("HHHH", ROWS, columns, 0, 0)
         fcntl.ioctl(self._child.child_fd, termios.TIOCSWINSZ, size)
         self.screen.resize(ROWS, columns)
-        self._columns, self._before = columns, 0
+        self._columns, self._before, self._seen = columns, 0, ""
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the wizard's process."""
@@ -186,9 +187,18 @@ class Terminal:
             at = text.find(words, self._before)
             if at >= 0:
                 return text, at + len(words)
-            self._must_read(f"{words!r} was not shown")
-            if time.monotonic() > until:
-                raise AssertionError(f"{words!r} was not shown; shown was:\n{text}")
+            if not self._read() or time.monotonic() > until:
+                return self._find_redrawn(words)
+
+    def _find_redrawn(self, words: str) -> tuple[str, int]:
+        """From where lines were erased, when some were that the last match had before it."""
+        text = self.text()
+        both = enumerate(zip(text, self._seen, strict=False))
+        alike = next((at for at, (now, then) in both if now != then), len(self._seen))
+        at = text.find(words, alike)
+        if at < 0:
+            raise AssertionError(f"{words!r} was not shown; shown was:\n{text}")
+        return text, at + len(words)
 
     def _must_read(self, why: str) -> None:
         if not self._read():
