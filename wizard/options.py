@@ -289,3 +289,8 @@ NOT_AGAIN = ("kubeconfig", "context", "namespace", "release", "yes", "no_input",
 """What a command that goes on says otherwise, or must not say by itself."""
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
+
+
+SWITCHES = {"1": True, "true": True, "yes": True, "on": True}
+SWITCHES |= {"0": False, "false": False, "no": False, "off": False}
+"""What a variable may say of a switch."""

@@ -136,3 +136,14 @@ def next_step_of(id: str) -> str:
     """What the catalogue says to do next, as a message says it: a command at its end is bare."""
     text = catalogue()[id].next_step.removesuffix(".")
     return text[:1].lower() + text[1:] if text.partition(" ")[0].istitle() else text
+
+
+def unusable(variable: str, wanted: str, to: str) -> Problem:
+    """The Problem of a variable that cannot be read; `to` is what it may be set to."""
+    return Problem(
+        "LSA901",
+        f"{variable} is not {wanted}",
+        on=f"environment variable {variable}",
+        next_step=f"unset {variable}, or set it to {to}",
+        exit=Exit.USAGE,
+    )

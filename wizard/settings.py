@@ -21,11 +21,12 @@ from wizard.options import (
     NOT_AGAIN,
     OPTIONS,
     SELECTING,
+    SWITCHES,
     Kind,
     Option,
     positive_seconds,
 )
-from wizard.problems import Exit, Problem
+from wizard.problems import Exit, Problem, unusable
 from wizard.record import dataclass, field
 from wizard.safe import is_text
 
@@ -133,11 +134,9 @@ def _from_home(option: Option, value: Any) -> Any:
 
 
 def _switch(option: Option, text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True}
-    words |= {"0": False, "false": False, "no": False, "off": False}
-    if text.strip().lower() not in words:
+    if text.strip().lower() not in SWITCHES:
         raise _unusable(option, "true or false")
-    return words[text.strip().lower()]
+    return SWITCHES[text.strip().lower()]
 
 
 def _seconds(option: Option, text: str) -> float:
@@ -148,13 +147,7 @@ def _seconds(option: Option, text: str) -> float:
 
 
 def _unusable(option: Option, wanted: str) -> Problem:
-    return Problem(
-        "LSA901",
-        f"{option.variable} is not {wanted}",
-        on=f"environment variable {option.variable}",
-        next_step=f"unset {option.variable}, or set it to {wanted}",
-        exit=Exit.USAGE,
-    )
+    return unusable(option.variable, wanted, wanted)
 
 
 STORED = "stored"

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wizard.options import PREFIX
-from wizard.problems import Exit, Problem
+from wizard.options import PREFIX, SWITCHES
+from wizard.problems import unusable
 
-WORDS = {"1": True, "true": True, "yes": True, "on": True}
-WORDS |= {"0": False, "false": False, "no": False, "off": False}
+OTHERWISE = "what the option takes"
 _TOLD = re.compile(r"\[[A-Z_]+\]$")
 
 
@@ -64,16 +63,17 @@ def _value(
     parser: argparse.ArgumentParser, action: argparse.Action, variable: str, text: str
 ) -> Any:
     if action.nargs == 0:
-        if text.strip().lower() not in WORDS:
-            raise _unusable(variable, "true or false")
-        return WORDS[text.strip().lower()]
+        if text.strip().lower() not in SWITCHES:
+            raise unusable(variable, "true or false", OTHERWISE)
+        return SWITCHES[text.strip().lower()]
     several = isinstance(action, argparse._AppendAction)
     between = r"\n" if "=" in str(action.metavar) else r"[\s,]+"
     try:
         found = [_one(parser, action, it) for it in re.split(between, text) if it] if several else (
             _one(parser, action, text))  # fmt: skip
     except argparse.ArgumentError as error:
-        raise _unusable(variable, f"as the option wants it: {error.message}") from None
+        wanted = f"as the option wants it: {error.message}"
+        raise unusable(variable, wanted, OTHERWISE) from None
     return found
 
 
@@ -81,13 +81,3 @@ def _one(parser: argparse.ArgumentParser, action: argparse.Action, text: str) ->
     value = parser._get_value(action, text)
     parser._check_value(action, value)
     return value
-
-
-def _unusable(variable: str, wanted: str) -> Problem:
-    return Problem(
-        "LSA901",
-        f"{variable} is not {wanted}",
-        on=f"environment variable {variable}",
-        next_step=f"unset {variable}, or set it to what the option takes",
-        exit=Exit.USAGE,
-    )
