@@ -9,7 +9,6 @@ Only flags are said again, and none that says yes, takes over or leaves a run.
 from __future__ import annotations
 
 import re
-import shlex
 from typing import ClassVar
 
 from wizard.record import dataclass
@@ -23,15 +22,13 @@ _PLACING = (*_REACHING, "database", "database_url_file", "url")
 
 _HELM = "rollback|history|get|list|status|uninstall"
 """The verbs of helm that ask a cluster, but for what this tool runs itself."""
-_COMMAND = re.compile(
+_COMMAND = (
     r"(?P<ours>\blangsmith-audit (?P<command>" + "|".join((*EVERYTHING, *PLACED, *REACHED)) + r"))"
     r"(?![\w-])|(?P<helm>\bhelm(?: mapkubeapis|(?= (?:" + _HELM + r")\b)))"
     r"|(?P<kubectl>\bkubectl(?: argo rollouts)?)(?= (?!config\b)[a-z-])"
 )
-_REST = re.compile(r"[^;,()\n]*")
-_EVERYWHERE = re.compile(
-    r" (?:auth|cluster-info|version|apply|get --raw)(?![\w-])| --all-namespaces| -A\b"
-)
+_REST = r"[^;,()\n]*"
+_EVERYWHERE = r" (?:auth|cluster-info|version|apply|get --raw)(?![\w-])| --all-namespaces| -A\b"
 
 
 @dataclass(frozen=True)
@@ -55,11 +52,13 @@ class Aim:
         else:
             told = [("--kube-context" if found["helm"] else "--context", self.context)]
             told += [("--kubeconfig", self.kubeconfig)]
-            told += [] if _EVERYWHERE.search(rest) else [("-n", self.namespace)]
+            told += [] if re.search(_EVERYWHERE, rest) else [("-n", self.namespace)]
+        from shlex import quote
+
         said = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest))
         also = {"-n": "--namespace", "--namespace": "-n", "-f": "--values", "--values": "-f"}
         return [
-            f"{flag} {shlex.quote(value)}" if not value.startswith(flag) else value
+            f"{flag} {quote(value)}" if not value.startswith(flag) else value
             for flag, value in told
             if value and not {flag, also.get(flag, flag)} & said
         ]
@@ -87,8 +86,8 @@ def aim(at: Aim) -> None:
 def aimed(text: str) -> str:
     """The text with its commands complete; they are left as they are before a run is told of."""
     parts, at = [], 0
-    for found in _COMMAND.finditer(text):
-        rest = _REST.match(text, found.end())
+    for found in re.finditer(_COMMAND, text):
+        rest = re.match(_REST, text[found.end() :])
         words = _Now.at.words(found, rest[0] if rest else "")
         parts += [text[at : found.end()], *(f" {word}" for word in words)]
         at = found.end()

@@ -357,6 +357,8 @@ def _add(group: argparse._ArgumentGroup, option: Option, *, hidden: bool) -> Non
 
 
 def _report(problem: Problem) -> int:
+    import re
+
     from wizard.console.output import folded
     from wizard.safe import ID, brief_id, safe
 
@@ -365,7 +367,7 @@ def _report(problem: Problem) -> int:
     seen = sys.stderr.isatty()
 
     def told(text: str, *, ids: bool = False) -> None:
-        shown = ID.sub(lambda it: brief_id(it[0]), text) if seen and not ids else text
+        shown = re.sub(ID, lambda it: brief_id(it[0]), text) if seen and not ids else text
         sys.stderr.write(folded(safe(shown), sys.stderr) + "\n")
 
     told(f"✗ {problem.what}  {problem.id}")

@@ -1,9 +1,5 @@
 """Foreign text made safe for a terminal: no control characters, no markup, no endless lines."""
 
-import json
-import re
-import unicodedata
-
 
 def safe(text: str, *, lines: bool = False) -> str:
     """The text with control and format characters shown as escapes.
@@ -33,7 +29,7 @@ def _tamed(line: str) -> str:
     return f"{shown}… ({more:,} characters more)" if more > 0 else shown
 
 
-ID = re.compile(r"\b([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b")
+ID = r"\b([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b"
 _whole_ids = [False]
 
 
@@ -55,6 +51,8 @@ def safe_json(document: str) -> str:
     """
     if (document.isascii() and "\x7f" not in document) or document.isprintable():
         return document
+    import json
+
     return "".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in document)
 
 
@@ -68,6 +66,8 @@ def _shown(character: str, *, lines: bool) -> str:
 
 def _harmless(character: str) -> bool:
     """Whether it only prints; the joiner of emoji is no harm."""
+    import unicodedata  # seldom needed, and a library of its own
+
     category = unicodedata.category(character)
     return character == "\u200d" or category not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 

@@ -244,8 +244,8 @@ class Place:
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _NAMES = {
-    "namespace": (re.compile(_LABEL), 63, "lower-case letters, digits and -, 63 at most"),
-    "release": (re.compile(rf"{_LABEL}(?:\.{_LABEL})*"), 53, "lower-case, as helm takes it"),
+    "namespace": (_LABEL, 63, "lower-case letters, digits and -, 63 at most"),
+    "release": (rf"{_LABEL}(?:\.{_LABEL})*", 53, "lower-case, as helm takes it"),
 }
 """What Kubernetes and helm take as names; they go into paths and URLs."""
 
@@ -258,7 +258,7 @@ def _named(settings: Settings, name: str) -> str:
     """
     text = str(settings.get(name) or "")
     pattern, longest, words = _NAMES[name]
-    if text and (len(text) > longest or not pattern.fullmatch(text)):
+    if text and (len(text) > longest or not re.fullmatch(pattern, text)):
         raise Problem(
             "LSA901",
             f"{_shown(text)} cannot be the name of a {name}: {words}",
@@ -331,7 +331,7 @@ def _found(settings: Settings) -> str:
     return next((origin for origin in origins if origin.startswith("found")), "")
 
 
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_UUID = r"(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
 _SHOWN = 80
 
 
@@ -346,7 +346,7 @@ def organization_id(text: str) -> UUID:
     from uuid import UUID  # it asks for the platform, which few runs need to know
 
     text = text.strip()
-    if _UUID.fullmatch(text):
+    if re.fullmatch(_UUID, text):
         return UUID(text)
     if "/" in text:
         found = _in_path(text)
@@ -378,7 +378,7 @@ def _in_path(text: str) -> UUID | None:
     except ValueError:
         return None
     parts = path.split("/")
-    ids = [part for part in parts if _UUID.fullmatch(part)]
+    ids = [part for part in parts if re.fullmatch(_UUID, part)]
     marked = [b for a, b in pairwise(parts) if a == "o" and b in ids]
     chosen = marked or ids
     return UUID(chosen[0]) if len(set(chosen)) == 1 else None

@@ -15,7 +15,7 @@ from wizard.options import PREFIX, SWITCHES
 from wizard.problems import unusable
 
 OTHERWISE = "what the option takes"
-_TOLD = re.compile(r"\[[A-Z_]+\]$")
+_TOLD = r"\[[A-Z_]+\]$"
 
 
 def tell(parser: argparse.ArgumentParser, command: str) -> set[str]:
@@ -41,7 +41,7 @@ def take(
         return
     typed = {word.partition("=")[0] for word in arguments}
     for action in parser._actions:
-        told = _TOLD.search(action.help or "")
+        told = re.search(_TOLD, action.help or "")
         variable = told[0][1:-1] if told else ""
         if not variable.startswith(f"{PREFIX}{command.upper()}_") or not environ.get(variable):
             continue
@@ -53,7 +53,7 @@ def take(
 
 def _own(parser: argparse.ArgumentParser, command: str) -> Iterator[tuple[str, argparse.Action]]:
     for action in parser._actions:
-        told = action.help is not argparse.SUPPRESS and not _TOLD.search(action.help or "")
+        told = action.help is not argparse.SUPPRESS and not re.search(_TOLD, action.help or "")
         if action.option_strings and told and action.dest != "help":
             flag = next(it for it in action.option_strings if it.startswith("--"))
             yield PREFIX + f"{command}_{flag[2:]}".upper().replace("-", "_"), action

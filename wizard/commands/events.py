@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.arguments import DEFAULT_LIMIT
@@ -18,15 +19,14 @@ from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
 from wizard.events.source import FULL_PAGE, FromApi, Source
 from wizard.events.wanted import LIMITS, Wanted, refuse_unknown, workspace_id
-from wizard.formats.events import Writer, writer
-from wizard.formats.events.strict import ADDED, shape
 from wizard.problems import Exit, Problem
-from wizard.records.event import Event
 from wizard.safe import safe
 
 if TYPE_CHECKING:
     from wizard.events.table import FromTable
     from wizard.events.windows import Window, Windows
+    from wizard.formats.events import Writer
+    from wizard.records.event import Event
     from wizard.systems.access import Systems
     from wizard.systems.langsmith.api import LangSmithApi
 
@@ -47,18 +47,17 @@ def main(args: argparse.Namespace) -> Exit:
     _refuse_together(args)
     for note in wanted.range.notes:
         say(note)
-    about = {"start": wanted.range.start.isoformat(), "end": wanted.range.end.isoformat()}
-    shaped = shape(strictly=args.ocsf == "strict", hec=args.envelope == "hec")
     if args.ocsf == "strict":
+        from wizard.formats.events.strict import ADDED
+
         say(ADDED)
-    out = writer(args.format, shaped, about)
     if args.source == "both":
         return _both(args, wanted)
     if args.source == "database":
-        return _from_table(wanted, lag, args, out)
+        return _from_table(wanted, lag, args)
     with _api(args) as way:
         try:
-            return _from_api(way, wanted, lag, args, out)
+            return _from_api(way, wanted, lag, args)
         except Problem as problem:
             raise way.told(problem) from None
 
@@ -165,38 +164,49 @@ def _located(args: argparse.Namespace, *, cluster: bool = True) -> Iterator[Syst
         yield systems
 
 
-def _from_api(
-    way: Way, wanted: Wanted, lag: timedelta, args: argparse.Namespace, out: Writer
-) -> Exit:
+def _writer(args: argparse.Namespace, range: Range) -> Writer:
+    import json  # noqa: F401 - the answer is read with it, and this is done while it is waited for
+
+    from wizard.formats.events import writer
+    from wizard.formats.events.strict import shape
+
+    about = {"start": range.start.isoformat(), "end": range.end.isoformat()}
+    shaped = shape(strictly=args.ocsf == "strict", hec=args.envelope == "hec")
+    return writer(args.format, shaped, about)
+
+
+def _from_api(way: Way, wanted: Wanted, lag: timedelta, args: argparse.Namespace) -> Exit:
     api = way.api
     if wanted.operations:
         refuse_unknown(wanted.operations, api.operations())
     if args.follow or args.state:
         patience = Patience(math.inf if args.follow else MORE_PATIENCE, say)
-        return _go_on(args, wanted, lag, FromApi(api, wanted, patience), way.where, out)
+        return _go_on(args, wanted, lag, FromApi(api, wanted, patience), way.where)
     if not args.every and not args.summary:
-        _some(FromApi(api, wanted, Patience(PATIENCE, say)), wanted, args, out)
+        made = cache(partial(_writer, args, wanted.range))
+        api.meanwhile(made)
+        _some(FromApi(api, wanted, Patience(PATIENCE, say)), wanted, args, made)
         return Exit.OK
     with _windows(api, wanted, args, backwards=_backwards(args)) as windows:
         if args.summary:
             return _summary(windows, windows, wanted, _chart(args) or way.chart(), args.format)
-        _every(windows, windows, wanted, out)
+        _every(windows, windows, wanted, args)
     return Exit.OK
 
 
-def _from_table(wanted: Wanted, lag: timedelta, args: argparse.Namespace, out: Writer) -> Exit:
+def _from_table(wanted: Wanted, lag: timedelta, args: argparse.Namespace) -> Exit:
     with _located(args) as systems:
         table = _table(systems, wanted)
         if args.follow or args.state:
-            return _go_on(args, wanted, lag, table, _place(systems), out)
+            return _go_on(args, wanted, lag, table, _place(systems))
         batches = table.batches(wanted.range, backwards=_backwards(args))
         if args.summary:
             chart = _chart(args) or systems.release.chart_version
             return _summary(batches, table, wanted, chart, args.format)
         if args.every:
-            _every(batches, table, wanted, out)
+            _every(batches, table, wanted, args)
         else:
-            _some(table, wanted, args, out)
+            _some(table, wanted, args, partial(_writer, args, wanted.range))
         say(f"from {systems.database.login.subject}: {systems.database.login.evidence}")
     return Exit.OK
 
@@ -206,9 +216,8 @@ def _chart(args: argparse.Namespace) -> str:
 
 
 def _go_on(
-    args: argparse.Namespace, wanted: Wanted, lag: timedelta, source: Source, where: str,
-    out: Writer,
-) -> Exit:  # fmt: skip
+    args: argparse.Namespace, wanted: Wanted, lag: timedelta, source: Source, where: str
+) -> Exit:
     """Give what was not given yet, and follow where that is wanted; the state is kept."""
     from pathlib import Path
 
@@ -218,6 +227,7 @@ def _go_on(
     from wizard.events.windows import Windows
     from wizard.records.checkpoint import Checkpoint
 
+    out = _writer(args, wanted.range)
     every = duration("--heartbeat", args.heartbeat).total_seconds()
     query = {"source": args.source, "of": where, **wanted.filters}
     query |= {"organization": " ".join(args.settings.get("org") or ())}
@@ -271,7 +281,9 @@ def _table(systems: Systems, wanted: Wanted) -> FromTable:
     return FromTable(systems.database, wanted, ids)
 
 
-def _some(source: Source, wanted: Wanted, args: argparse.Namespace, out: Writer) -> None:
+def _some(
+    source: Source, wanted: Wanted, args: argparse.Namespace, made: Callable[[], Writer]
+) -> None:
     """So many events, as the source gives them first, in the order of the format."""
     limit = args.limit or DEFAULT_LIMIT
     found: dict[str, Event] = {}
@@ -283,6 +295,7 @@ def _some(source: Source, wanted: Wanted, args: argparse.Namespace, out: Writer)
             if len(found) >= limit:
                 break
     events = list(found.values())[:limit]
+    out = made()
     out.begin()
     out.write(sorted(events, reverse=args.format == "table"))
     out.end()
@@ -293,8 +306,9 @@ def _some(source: Source, wanted: Wanted, args: argparse.Namespace, out: Writer)
 
 
 def _every(
-    windows: Iterable[Window], read: Windows | FromTable, wanted: Wanted, out: Writer
+    windows: Iterable[Window], read: Windows | FromTable, wanted: Wanted, args: argparse.Namespace
 ) -> None:
+    out = _writer(args, wanted.range)
     count = 0
     reading = iter(windows)
     with Waiting("reading the audit log"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -60,7 +61,7 @@ def rows(entries: Sequence[Entry], columns: Sequence[str] = ()) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return ID.sub(lambda found: brief_id(found[0]), safe(text))
+    return re.sub(ID, lambda found: brief_id(found[0]), safe(text))
 
 
 def _row(line: Sequence[str], widths: Sequence[int]) -> str:

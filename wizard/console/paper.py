@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TextIO, cast
@@ -110,12 +111,12 @@ class Group:
 
 def brief(text: RichText) -> RichText:
     """The text with its ids quiet, and short where nobody asked for them."""
-    if not ID.search(text.plain):
+    if not re.search(ID, text.plain):
         return text
     from rich.text import Text as RichText
 
     whole, at = RichText(), 0
-    for found in ID.finditer(text.plain):
+    for found in re.finditer(ID, text.plain):
         whole.append_text(text[at : found.start()]).append(brief_id(found[0]), "dim")
         at = found.end()
     return whole.append_text(text[at:])

@@ -12,9 +12,9 @@ from wizard.record import dataclass
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 """Seconds of each unit."""
 LONGEST = timedelta(days=3660)
-_PART = re.compile(r"(\d{1,9})([wdhms])")
-_DURATION = re.compile(r"(?:\d{1,9}[wdhms])+")
-_ZONE = re.compile(r"(?<=[\d:.])\s*\[?([A-Za-z][A-Za-z_/+-]*)\]?$")
+_PART = r"(\d{1,9})([wdhms])"
+_DURATION = r"(?:\d{1,9}[wdhms])+"
+_ZONE = r"(?<=[\d:.])\s*\[?([A-Za-z][A-Za-z_/+-]*)\]?$"
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def duration(option: str, text: str) -> timedelta:
         Problem: LSA830, it is none, or longer than ten years.
     """
     bare = text.strip().lower()
-    if not _DURATION.fullmatch(bare):
+    if not re.fullmatch(_DURATION, bare):
         raise _refused(option, f"{text!r} is no duration")
-    seconds = sum(int(number) * UNITS[unit] for number, unit in _PART.findall(bare))
+    seconds = sum(int(number) * UNITS[unit] for number, unit in re.findall(_PART, bare))
     if seconds > LONGEST.total_seconds():
         raise _refused(option, f"{text!r} is longer than ten years")
     return timedelta(seconds=seconds)
@@ -71,7 +71,7 @@ def duration(option: str, text: str) -> timedelta:
 
 def _moment(option: str, text: str, now: datetime, notes: list[str]) -> datetime:
     bare = text.strip()
-    if _DURATION.fullmatch(bare.lower()):
+    if re.fullmatch(_DURATION, bare.lower()):
         return now - duration(option, bare)
     if bare.lower() == "now":
         return now
@@ -89,7 +89,7 @@ def _moment(option: str, text: str, now: datetime, notes: list[str]) -> datetime
 
 
 def _why(text: str) -> str:
-    zone = _ZONE.search(text)
+    zone = re.search(_ZONE, text)
     if zone and zone[1] not in ("Z", "z") and text[:4].isdigit():
         return f"{text!r} has a zone that is not known here: {zone[1]}"
     if text.startswith(("+", "-")):

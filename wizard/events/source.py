@@ -9,9 +9,9 @@ from wizard.events.patience import Patience
 from wizard.events.range import Range
 from wizard.events.wanted import Wanted
 from wizard.problems import Problem
-from wizard.records.event import Event, event_of
 
 if TYPE_CHECKING:
+    from wizard.records.event import Event
     from wizard.systems.langsmith.api import AuditLogPage, LangSmithApi
 
 FULL_PAGE = 100
@@ -49,6 +49,8 @@ class FromApi:
         followed = set[int]()
         while True:
             page = self._patience.ask(lambda at=cursor: self._page(window, size, at))  # type: ignore[misc]
+            from wizard.records.event import event_of  # loaded while the first is waited for
+
             cursor = page.cursor
             wanted = [event_of(data) for data in page.items if self._wanted.takes(data)]
             yield Page(wanted, bool(cursor))

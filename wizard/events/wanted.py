@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from wizard.events.range import Range
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass
-from wizard.records.event import at, resources_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -64,6 +63,8 @@ class Wanted:
 
     def takes(self, data: Mapping[str, Any]) -> bool:
         """Whether an event passes, whatever the server has filtered already."""
+        from wizard.records.event import at, resources_of
+
         if self.operations and at(data, "api", "operation") not in self.operations:
             return False
         if self.status and str(data.get("status", "")).lower() != self.status:
@@ -74,6 +75,8 @@ class Wanted:
 
 
 def _actors(data: Mapping[str, Any]) -> set[Any]:
+    from wizard.records.event import at
+
     user = at(data, "actor", "user")
     original = at(data, "unmapped", "original_audit_log")
     names = ("user_id", "ls_user_id", "api_key_id")

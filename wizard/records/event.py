@@ -5,7 +5,6 @@ The line is the event as it came (compact JSON), so that thousands of them are s
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -34,6 +33,8 @@ class Event(NamedTuple):
     @property
     def data(self) -> dict[str, Any]:
         """The event as it came."""
+        import json
+
         found: dict[str, Any] = json.loads(self.text)
         return found
 
@@ -53,6 +54,8 @@ class Bundle(Collection[Event]):
 
 def event_of(data: Mapping[str, Any]) -> Event:
     """The event of what the API gave; one without `metadata.uid` has a hash of its own as id."""
+    import json
+
     text = safe_json(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
     uid = at(data, "metadata", "uid")
     known = uid if isinstance(uid, str) and uid else _hash(text)

@@ -7,7 +7,6 @@ milliseconds; null is no value, and an object without one is none. What LangSmit
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ def shape(*, strictly: bool, hec: bool) -> Shape:
     """What is written of an event: as it was received, or strict; bare, or in HEC's envelope."""
     if not strictly and not hec:
         return received
+    import json
 
     def written(event: Event) -> str:
         data = strict(event) if strictly else event.data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterable
@@ -46,6 +45,8 @@ def json_value(reply: Reply, secrets: Iterable[str]) -> Any:
             LSA816 server error, LSA817 not the documented JSON, LSA819 too many requests, LSA820
             another status, LSA825 parameters.
     """
+    import json  # while the first request is under way
+
     if reply.status not in DONE:
         raise _by_status(reply, _said(reply, secrets))
     if reply.status != 200 and not reply.body.strip():
@@ -145,6 +146,8 @@ def _said(reply: Reply, secrets: Iterable[str]) -> tuple[str, ...]:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         text = f"page: {title[1]}" if title else "page without a title"
     else:
+        import json
+
         try:
             data = json.loads(text)
         except (ValueError, RecursionError):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +23,7 @@ SERVICE_KEY = "lsv2_sk_"
 """How keys of an organization begin; a person's own begin with lsv2_pt_."""
 MANAGE = "organization:manage"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_BEHIND_BASE = re.compile(r"(/api(/v1)?|/o/[0-9a-f-]{36}(/.*)?)/*$", re.IGNORECASE)
+_BEHIND_BASE = r"(?i:/api(/v1)?|/o/[0-9a-f-]{36}(/.*)?)/*$"
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,10 @@ class LangSmithApi:
 
     def __repr__(self) -> str:
         return f"LangSmithApi({self.base_url!r})"
+
+    def meanwhile(self, work: Callable[[], object]) -> None:
+        """Do this, once, while the answer to the next request is waited for."""
+        self._transport.meanwhile(work)
 
     def close(self) -> None:
         """End the connections."""
@@ -249,6 +252,8 @@ class LangSmithApi:
             Problem: what any call can raise; whether a write was made is not known where the
                 connection failed.
         """
+        import json
+
         headers = [("X-Tenant-Id", str(workspace))] if workspace else []
         headers += [("Content-Type", "application/json")] if body is not None else []
         data = json.dumps(body).encode() if body is not None else None
@@ -339,7 +344,7 @@ def _base(text: str) -> tuple[str, tuple[str, str] | None]:
     if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
         raise _not_a_url()
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = _BEHIND_BASE.sub("", parts.path.rstrip("/")).rstrip("/")
+    path = re.sub(_BEHIND_BASE, "", parts.path.rstrip("/")).rstrip("/")
     login = None
     if parts.username:
         login = (unquote(parts.username), unquote(parts.password or ""))

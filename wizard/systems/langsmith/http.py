@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -85,6 +85,10 @@ class Transport:
     def certificate_ends(self) -> float | None:
         """When the server's certificate ends, in seconds since 1970; None without TLS."""
         return self._wire.certificate_ends
+
+    def meanwhile(self, work: Callable[[], object]) -> None:
+        """Do this, once, as soon as the next request is on its way."""
+        self._wire.meanwhile = work
 
     def close(self) -> None:
         """End the connections."""

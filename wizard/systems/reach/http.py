@@ -44,6 +44,7 @@ class Wire:
         connect_limit: seconds for each step until the connection is there.
         certificate_ends: when the server's certificate ends (seconds since 1970), once a verified
             one was shown; None before that, and without TLS.
+        meanwhile: what is done once, as soon as the next request is on its way.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Wire:
         self.certificate_ends: float | None = None
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
+        self.meanwhile: Callable[[], object] = _nothing
 
     def ask(
         self,
@@ -226,6 +228,8 @@ class Wire:
             if body is not None:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
+            work, self.meanwhile = self.meanwhile, _nothing
+            work()
             return connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _failure(error) from None
@@ -282,6 +286,10 @@ class _Cut:
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)  # TLS's own would first say farewell
+
+
+def _nothing() -> None:
+    """What there is to do meanwhile, when nobody told."""
 
 
 def _within(limit: float, work: Callable[[_Cut], T], cut: _Cut | None = None) -> T:
