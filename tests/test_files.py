@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,20 @@ def test_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
         write_private(tmp_path / "a" / "file", b"y")
 
 
-def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["", "/dev/shm"])
+def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path, place: str) -> None:
+    if place:  # a disk in memory is no device
+        if not os.access(place, os.W_OK):
+            pytest.skip(f"there is no {place} here")
+        tmp_path = Path(tempfile.mkdtemp(dir=place, prefix="lsa-test-"))
+    try:
+        replaced_as_a_whole(tmp_path)
+    finally:
+        if place:
+            shutil.rmtree(tmp_path)
+
+
+def replaced_as_a_whole(tmp_path: Path) -> None:
     path, link = tmp_path / "plan.json", tmp_path / "link"
     replace_file(path, b"one")
     assert mode(path) == 0o666 & ~os.umask(os.umask(0o022))

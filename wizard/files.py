@@ -101,6 +101,9 @@ def make_private(folder: Path) -> None:
     folder.stat()
 
 
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd", "/proc")
+
+
 def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file beside its place and rename it, so that it is never there in part.
 
@@ -111,7 +114,7 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
         OSError: it cannot be written; what was there is there still.
     """
     target = Path(os.path.realpath(path))
-    stream = path.absolute().is_relative_to("/dev") or path.absolute().is_relative_to("/proc")
+    stream = any(path.absolute().is_relative_to(it) for it in _STREAMS)
     if stream or (target.exists() and not target.is_file()):
         path.write_bytes(data)
         return

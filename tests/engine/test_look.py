@@ -18,7 +18,7 @@ from wizard.records.changes import Change
 from wizard.settings import settings_from, target_from
 from wizard.steps.procedure import STEPS
 from wizard.systems.access import Systems
-from wizard.systems.calls import LOGGER
+from wizard.systems.calls import heard
 from wizard.systems.helm.records import Upgrade
 from wizard.systems.release.records import kept_in
 from wizard.systems.values.as_helm import without_nulls
@@ -186,16 +186,17 @@ def test_what_is_read_of_a_release_is_of_the_revision_that_was_listed(
 
 
 def test_a_rendering_is_made_again_where_anything_differs(
-    cluster: PracticeCluster, systems: Systems, caplog: pytest.LogCaptureFixture
+    cluster: PracticeCluster, systems: Systems
 ) -> None:
-    caplog.set_level("DEBUG", LOGGER)
+    calls: list[str] = []
     upgrade = Upgrade("langsmith", "langsmith", cluster.chart, "0.12.33", (cluster.values,))
 
     def made(edited: tuple[Path, bytes] | None = None) -> tuple[set[str], int]:
         systems.forget()
-        caplog.clear()
-        both = systems.renderings(upgrade, edited)
-        return set(both), sum("/helm template " in it.message for it in caplog.records)
+        calls.clear()
+        with heard(calls.append):
+            both = systems.renderings(upgrade, edited)
+        return set(both), sum("/helm template " in it for it in calls)
 
     first, count = made()
     assert (len(first), count) == (1, 2)

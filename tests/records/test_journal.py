@@ -20,7 +20,7 @@ from wizard.records.runs import state as became
 from wizard.records.state import Lock
 from wizard.settings import Place
 from wizard.steps.organizations.last_update import last_update
-from wizard.systems.calls import logged
+from wizard.systems.calls import heard, logged
 
 PLACE = Place("https://cluster.example", "langsmith", "langsmith")
 OTHER = Place("https://cluster.example", "langsmith", "second")
@@ -194,7 +194,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id() -> None:
 
 
 def test_the_debug_log_is_redacted_bounded_and_private() -> None:
-    with debug_log.kept():
+    with debug_log.kept() as note, heard(note):
         with logged("helm", "helm list --token lsv2_pt_secret"):
             pass
         with pytest.raises(ValueError, match="told"), logged("http", "GET https://u:pw@h/api"):

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from wizard.planning import approval
 from wizard.problems import Problem
+from wizard.systems.calls import heard, logged
 from wizard.systems.helm import process
 from wizard.systems.helm.errors import Call
 
@@ -40,6 +42,19 @@ def verify(binary: Path) -> None:
 
 def look_for(binary: Path) -> None:
     process.still_runs(os.getpid(), "python")
+
+
+def test_a_call_ends_well_while_another_thread_imports_logging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "logging", ModuleType("logging"))
+    lines: list[str] = []
+    with heard(lines.append), logged("helm", "helm list --token lsv2_pt_needle"):
+        pass
+    with logged("helm", "helm list"):
+        pass
+    (line,) = lines
+    assert line.startswith("helm helm list --token *** → ok, ")
 
 
 @pytest.mark.parametrize(

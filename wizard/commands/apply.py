@@ -37,6 +37,7 @@ from wizard.records.runs import NOTHING_LEFT, left_of, left_run
 from wizard.steps.procedure import STEPS, ordered
 from wizard.steps.step import Step
 from wizard.systems.access import Systems
+from wizard.systems.calls import heard
 
 IDENTITY = ("cluster_uid", "namespace_uid", "database", "system_identifier", "organizations_oid")
 
@@ -55,7 +56,7 @@ def main(args: argparse.Namespace) -> Exit:
     refuse_unfit(reading, path, args.approve)
     _verify(reading, path, args)
     switch = StopSwitch()
-    with debug_log.kept(), switch.installed():
+    with debug_log.kept() as note, heard(note), switch.installed():
         answers = Answers(settings_of(reading.plan, args.settings, exactly=True))
         return Application(answers, switch, reading, path).run()
 

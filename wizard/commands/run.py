@@ -9,10 +9,11 @@ from wizard.engine.answers import Answers
 from wizard.engine.run import Onboarding
 from wizard.problems import Exit
 from wizard.records import debug_log
+from wizard.systems.calls import heard
 
 
 def main(args: argparse.Namespace) -> Exit:
     """Run the wizard, and tell how it ended."""
     switch = StopSwitch()
-    with debug_log.kept(), switch.installed():
+    with debug_log.kept() as note, heard(note), switch.installed():
         return Onboarding(Answers(args.settings), switch).run()

@@ -12,12 +12,13 @@ from wizard.records import debug_log
 from wizard.records.journal import Run, runs
 from wizard.records.runs import the_run
 from wizard.settings import Settings
+from wizard.systems.calls import heard
 
 
 def main(args: argparse.Namespace) -> Exit:
     """Put a run back, and tell how it ended."""
     switch = StopSwitch()
-    with debug_log.kept(), switch.installed():
+    with debug_log.kept() as note, heard(note), switch.installed():
         run = the_run(args.run, runs()) if args.run else None
         if run:
             _settle(args.settings, run)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from time import gmtime
@@ -81,8 +81,8 @@ class _Kept(logging.Handler):
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """Keep a debug log for the time of the block."""
+def kept() -> Iterator[Callable[[str], None]]:
+    """Keep a debug log for the time of the block, of the lines that what it gives is told."""
     logger, handler = logging.getLogger(ROOT), _Kept()
     before = logger.level, logger.propagate, _Kept.current
     logger.setLevel(logging.DEBUG)
@@ -91,7 +91,7 @@ def kept() -> Iterator[None]:
     _Kept.current = handler
     logger.debug("langsmith-audit %s, process %d", __version__, os.getpid())
     try:
-        yield
+        yield logger.debug
     finally:
         logger.removeHandler(handler)
         logger.level, logger.propagate, _Kept.current = before

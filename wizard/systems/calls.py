@@ -1,24 +1,22 @@
-"""Calls to outside systems: a line for the debug log, and asking until something has happened.
+"""Calls to outside systems: a line for who listens, and asking until something has happened.
 
 What other programs get of this process's environment.
 
-In the log is what was called, how it ended and how long it took; never a body, a value or a header:
-argv and paths, and these redacted.
+In the line is what was called, how it ended and how long it took; never a body, a value or a
+header: argv and paths, and these redacted.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
 from wizard.record import dataclass
 from wizard.safe import safe
 
-LOGGER = "langsmith_audit.calls"
 _LONGEST = 2_000
 PAUSE = 1.0
 """The longest pause of `poll`, in seconds."""
@@ -42,6 +40,7 @@ class Call:
     ended: str = ""
 
 
+_listeners: list[Callable[[str], None]] = []
 _under_way: dict[int, tuple[str, float]] = {}
 
 
@@ -61,8 +60,18 @@ def _redacted(text: str) -> str:
 
 
 @contextmanager
+def heard(by: Callable[[str], None]) -> Iterator[None]:
+    """Tell each call that ends during the block, in a line."""
+    _listeners.append(by)
+    try:
+        yield
+    finally:
+        _listeners.remove(by)
+
+
+@contextmanager
 def logged(system: str, what: str) -> Iterator[Call]:
-    """Log what the block does, with its time; an exception is told by its kind alone."""
+    """Tell what the block does, with its time; an exception is told by its kind alone."""
     began, call = time.monotonic(), Call()
     _under_way[id(call)] = f"{system} {what}", began
     try:
@@ -73,11 +82,11 @@ def logged(system: str, what: str) -> Iterator[Call]:
         raise
     finally:
         del _under_way[id(call)]
-        kept = sys.modules.get("logging")  # who keeps a log has imported it
-        if kept and kept.getLogger(LOGGER).isEnabledFor(kept.DEBUG):
+        if _listeners:
             spent = (time.monotonic() - began) * 1000
-            text = _redacted(f"{system} {what}")
-            kept.getLogger(LOGGER).debug("%s → %s, %.0f ms", text, call.ended or "ok", spent)
+            line = f"{_redacted(f'{system} {what}')} → {call.ended or 'ok'}, {spent:.0f} ms"
+            for listener in _listeners.copy():
+                listener(line)
 
 
 def poll(limit: float) -> Iterator[float]:
