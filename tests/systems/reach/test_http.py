@@ -226,6 +226,26 @@ def test_what_is_no_answer(speaker, words, kind) -> None:
     assert failed(lambda: get(wire_to(speaker(say).port))).kind is kind
 
 
+def test_what_is_done_meanwhile_is_done_once_and_before_the_answer(speaker) -> None:
+    may_answer = threading.Event()
+
+    def say(client: socket.socket) -> None:
+        assert may_answer.wait(10)
+        client.sendall(OK)
+
+    wire = wire_to(speaker(say).port)
+    done: list[str] = []
+
+    def work() -> None:
+        done.append("once")
+        may_answer.set()
+
+    wire.meanwhile = work
+    for _ in range(2):
+        assert wire.ask("GET", "/", (), limit=5, most=MOST).body == b"{}"
+    assert done == ["once"]
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_a_kept_connection_that_was_closed_meanwhile_is_made_again(speaker, method) -> None:
     closed = threading.Event()
