@@ -87,31 +87,23 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     )
 
 
-_SCHEMES = re.compile(r"bearer|basic", re.IGNORECASE)
-_GO_MAP = re.compile(r"\bmap\[[^\n]*")
-_GO_ENTRY = re.compile(
-    rf"((?:\[| )\"?{_SECRET_KEY}\"?:)(\"(?:[^\"\\]|\\.)*\"|[^\s\[\]]+)", re.IGNORECASE
-)
+_SCHEMES = r"(?i:bearer|basic)"
+_GO_MAP = r"\bmap\[[^\n]*"
+_GO_ENTRY = rf"(?i)((?:\[| )\"?{_SECRET_KEY}\"?:)(\"(?:[^\"\\]|\\.)*\"|[^\s\[\]]+)"
 """A mapping as Go prints it (`map[password:x user:y]`), in helm's words of values that clash."""
 
-_PRINTED = re.compile(
+_PRINTED = (
     r"(?P<before>Invalid value: )"
     r"(?:(?P<slashes>\\*)\"(?=map\[|[{\[]|&?[\w.*]+\{)|(?=[{\[]|map\[|&?[\w.*]+\{))"
     r"|(?P<go>\bvalueUnstructured)(?=\{)"
 )
 """Where an API server repeats an object, or one that cannot be read, in a message."""
-_PATCHES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(
-            r"(The order in patch list:).*?(doesn't match \$setElementOrder list:).*", re.DOTALL
-        ),
-        rf"\1 {OBJECT} \2 {OBJECT}",
+_PATCHES = {
+    r"(?s)(The order in patch list:).*?(doesn't match \$setElementOrder list:).*": (
+        rf"\1 {OBJECT} \2 {OBJECT}"
     ),
-    (
-        re.compile(r"(\bmap: )map\[.*?(?= does not contain declared merge key|\Z)", re.DOTALL),
-        rf"\1{OBJECT}",
-    ),
-)
+    r"(?s)(\bmap: )map\[.*?(?= does not contain declared merge key|\Z)": rf"\1{OBJECT}",
+}
 """What it says of a strategic merge patch that does not fit."""
 
 
@@ -126,10 +118,10 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     known = {form for secret in secrets for form in _forms(secret)}
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    if text.replace(" ", "").isalnum() and not _SCHEMES.search(text):
+    if text.replace(" ", "").isalnum() and not re.search(_SCHEMES, text):
         return text  # bare words (`Upgrade complete`): no pattern meets them
     text = without_objects(text)
-    text = _GO_MAP.sub(lambda found: _GO_ENTRY.sub(rf"\1{MASK}", found[0]), text)
+    text = re.sub(_GO_MAP, lambda it: re.sub(_GO_ENTRY, rf"\1{MASK}", it[0]), text)
     for pattern, replacement in _patterns():
         text = pattern.sub(replacement, text)
     return text
@@ -156,10 +148,10 @@ def without_objects(text: str) -> str:
 
     It answers a patch that it cannot decode with all of the patched object, and helm passes it on.
     """
-    for pattern, replacement in _PATCHES:
-        text = pattern.sub(replacement, text)
+    for pattern, replacement in _PATCHES.items():
+        text = re.sub(pattern, replacement, text)
     kept, at = [], 0
-    while match := _PRINTED.search(text, at):
+    while match := re.compile(_PRINTED).search(text, at):
         quoted = match["slashes"]
         end = (
             _end_of_object(text, match.end())
