@@ -85,6 +85,18 @@ def replaced_as_a_whole(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "plan.json"]
 
 
+@pytest.mark.skipif(not os.access("/dev", os.W_OK), reason="only root makes files in /dev")
+def test_what_a_container_lays_over_a_device_stays_that_file() -> None:
+    path = Path(f"/dev/lsa-test-{os.getpid()}")
+    path.write_bytes(b"before, and longer")
+    try:
+        before = path.stat().st_ino
+        replace_file(path, b"told")
+        assert (path.read_bytes(), path.stat().st_ino) == (b"told", before)
+    finally:
+        path.unlink()
+
+
 def test_what_is_no_file_is_written_as_it_is(capfd) -> None:
     replace_file(Path("/dev/stderr"), b"told")
     assert capfd.readouterr().err == "told"

@@ -101,7 +101,10 @@ def make_private(folder: Path) -> None:
     folder.stat()
 
 
-_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd", "/proc")
+def _is_device(path: Path) -> bool:
+    """Whether it is a stream, or a file that a container lays over one (/dev/termination-log)."""
+    path = path.absolute()
+    return any(map(path.is_relative_to, ("/dev", "/proc"))) and not path.is_relative_to("/dev/shm")  # noqa: S108
 
 
 def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -114,8 +117,7 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
         OSError: it cannot be written; what was there is there still.
     """
     target = Path(os.path.realpath(path))
-    stream = any(path.absolute().is_relative_to(it) for it in _STREAMS)
-    if stream or (target.exists() and not target.is_file()):
+    if _is_device(path) or (target.exists() and not target.is_file()):
         path.write_bytes(data)
         return
     if mode is None and target.exists():

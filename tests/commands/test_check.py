@@ -11,6 +11,7 @@ import subprocess
 import forked
 import pytest
 from leftovers import in_background, wait_for, writes
+from practice_cluster import practice
 from reports import areas_of, ids_by
 from terminal import Terminal
 
@@ -51,6 +52,15 @@ def test_what_is_wrong_comes_first_and_the_last_line_names_it(cluster, run) -> N
     last = lines[-1]
     assert last.startswith("A check failed: LSA392, LSA402, ")
     assert last.endswith("Exit code 3.")
+
+
+def test_without_helm_it_is_the_backend_that_is_told(tmp_path, helm) -> None:
+    with practice(helm) as cluster:
+        answer = forked.call(("check",), cluster.environment() | {"PATH": str(tmp_path)})
+    assert answer.returncode == 3, answer.stdout
+    assert "LSA402" in answer.stdout
+    assert "LSA111" not in answer.stdout
+    assert "no helm" not in answer.stdout
 
 
 def test_only_what_is_named_is_looked_at(cluster, run) -> None:

@@ -163,6 +163,13 @@ def test_a_login_of_its_own_needs_no_secret_of_the_release(capsys) -> None:
     assert '"secrets"' not in told[1]
 
 
+def test_without_the_database_the_check_leaves_out_what_reads_it(capsys) -> None:
+    found = printed(capsys, "--without", "database", "--url", "https://ls.example")
+    words = " ".join(container(found)["args"])
+    assert "--skip organizations --skip audit_table" in words
+    assert "--url https://ls.example" in words
+
+
 def test_no_secret_is_printed(capsys, monkeypatch) -> None:
     monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_pt_never_shown")
     assert "never_shown" not in json.dumps(printed(capsys))

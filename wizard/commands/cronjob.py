@@ -80,10 +80,12 @@ def _head(args: argparse.Namespace, target: Target) -> Iterator[str]:
     files = "--from-file api-key=FILE"
     files += " --from-file database-url=FILE" if target.database == "direct" else ""
     yield "The health check as a CronJob: kubectl apply -f -"
-    yield f"The image: langsmith-audit image | docker build -t {shlex.quote(args.image)} -"
+    name = shlex.quote(args.image)
+    yield f"The image: langsmith-audit image | docker build -t {name} -"
+    yield f"(in a checkout: langsmith-audit image --from-checkout | docker build -t {name} -f - .)"
     yield f"The key: kubectl create secret generic {args.secret} -n {target.namespace} {files}"
-    if "secrets" in args.without and not target.url:
-        yield "Without helm's record LangSmith's address is not known: say --url"
+    if args.without and not target.url:
+        yield "Without these rights LangSmith's address is not known, or not reached: say --url"
     if target.database == "direct":
         yield "The database's login: langsmith-audit rbac --for check --sql"
     if args.alert == "operator":
@@ -118,6 +120,8 @@ def _argv(args: argparse.Namespace, target: Target) -> Iterator[str]:
     for name, words in target.typed:
         if name in SAID_AGAIN:
             yield from shlex.split(words)
+    if "database" in args.without and target.database != "direct":
+        yield from ("--skip", "organizations", "--skip", "audit_table")
     yield from args.check
 
 

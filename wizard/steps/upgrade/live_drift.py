@@ -151,7 +151,7 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
         sides,
         live,
         cluster=systems.cluster,
-        by_server=systems.helm.major >= 4 and applied_by_helm(live),
+        by_server=applied_by_helm(live) and _applies(systems),
         applied=None if rendered is None else applied,
     )
     known = {_entry(place) for place in (*sides.old, *sides.new)}
@@ -159,6 +159,16 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
     added = tuple(_words(at) for at in entries if _added(at, known))
     patched = backend.kind == "Deployment"
     return drift + (LiveDrift(kept=added) if patched else LiveDrift(reverted=added))
+
+
+def _applies(systems: Systems) -> bool:
+    """Whether the next upgrade lets the server apply it: helm 4's, or whose that is not here."""
+    try:
+        return systems.helm.major >= 4
+    except Problem as problem:
+        if problem.id != "LSA111":
+            raise
+        return True
 
 
 def compared(
