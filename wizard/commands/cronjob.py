@@ -19,6 +19,7 @@ from wizard.record import replace
 from wizard.resources import template
 from wizard.safe import safe
 from wizard.settings import Target
+from wizard.steps.procedure import STEPS
 from wizard.systems.access import not_understood
 from wizard.systems.kubernetes.rbac import as_yaml
 
@@ -121,7 +122,7 @@ def _argv(args: argparse.Namespace, target: Target) -> Iterator[str]:
         if name in SAID_AGAIN:
             yield from shlex.split(words)
     if "database" in args.without and target.database != "direct":
-        yield from ("--skip", "organizations", "--skip", "audit_table")
+        yield from (f"--skip={step.name}" for step in STEPS if "database" in step.ahead)
     yield from args.check
 
 
