@@ -15,6 +15,7 @@ def test_the_image_runs_the_check_as_nobody(capsys: pytest.CaptureFixture[str]) 
     lines = [it for it in re.sub(r"\\\n", "", told).splitlines() if it and not it.startswith("#")]
     assert {it.split()[0] for it in lines} == {
         "FROM",
+        "ARG",
         "RUN",
         "COPY",
         "ENV",
