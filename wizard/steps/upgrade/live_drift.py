@@ -151,7 +151,7 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
         sides,
         live,
         cluster=systems.cluster,
-        by_server=applied_by_helm(live) and _applies(systems),
+        by_server=_by_server(systems, live),
         applied=None if rendered is None else applied,
     )
     known = {_entry(place) for place in (*sides.old, *sides.new)}
@@ -161,8 +161,10 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
     return drift + (LiveDrift(kept=added) if patched else LiveDrift(reverted=added))
 
 
-def _applies(systems: Systems) -> bool:
-    """Whether the next upgrade lets the server apply it: helm 4's, or whose that is not here."""
+def _by_server(systems: Systems, live: Mapping[str, Any]) -> bool:
+    """Whether the next upgrade lets the server apply it: helm 4's, also where no helm is here."""
+    if not applied_by_helm(live):
+        return False
     try:
         return systems.helm.major >= 4
     except Problem as problem:
@@ -362,7 +364,7 @@ def _drifted(systems: Systems, it: _Object) -> LiveDrift:
         if problem.id != "LSA207":
             raise
         return LiveDrift(unread=(f"{it.title}: {problem.what}",))
-    by_server = systems.helm.major >= 4 and applied_by_helm(live)
+    by_server = _by_server(systems, live)
     if it.custom and not by_server:
         return LiveDrift()  # helm compares the manifests alone, and leaves what is live
     return compared(
