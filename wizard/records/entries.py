@@ -21,19 +21,15 @@ def entries_of(data: bytes) -> tuple[tuple[Entry, ...], int]:
     odd = 0
     *lines, last = data.split(b"\n")
     for line in (*lines, last):
-        found = _read(line)
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
         if found is not None and _whole(found):
             entries.append(found)
         elif line is not last and (found is not None or not _torn(line)):
             odd += 1
     return tuple(entries), odd
-
-
-def _read(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _torn(line: bytes) -> bool:

@@ -84,13 +84,16 @@ def remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
     name = _name([report.target.get(name, "") for name in ("api_server", "namespace", "release")])
     with told_as_problem(folder), _held(f"check-{name}"):
         last = _read(folder / f"{name}.json")
-        dated = _dated(report, last.get("states") or {})
+        known = last.get("states") or {}
+        dated = _dated(report, known)
+        # What was not looked at keeps what is known of it.
+        looked = (it for it in dated.findings if it.state not in LEFT)
         well = report.exit == Exit.OK and whole
         now = _text(report.checked_at)
         document = {
             "at": now,
             "well": now if well else last.get("well") or "",
-            "states": {**(last.get("states") or {}), **_states(dated)},
+            "states": known | {_key(it): (it.state.value, it.since) for it in looked},
         }
         log = folder / f"{name}.ndjson"
         _append(log, report)
@@ -100,7 +103,11 @@ def remembered(report: Report, *, whole: bool) -> tuple[Report, Past]:
             kept = checks[-KEPT:]
             _replace(log, "".join(_line(it.at, it.exit, it.counts, it.measures) for it in kept))
     past = Past(str(last.get("at") or ""), str(last.get("well") or ""), checks)
-    return replace(dated, remarks=(*dated.remarks, *_remark(dated, past))), past
+    if report.exit != Exit.OK and past.well:
+        at = datetime.fromisoformat(past.well)
+        remark = f"All was well last on {at:%A, %Y-%m-%d %H:%M} UTC"
+        dated = replace(dated, remarks=(*dated.remarks, remark))
+    return dated, past
 
 
 def measured_last(place: Iterable[str], measure: str) -> tuple[float | None, datetime]:
@@ -130,13 +137,6 @@ def changed(report: Report) -> Report:
     return replace(report, areas=tuple(areas))
 
 
-def _remark(report: Report, past: Past) -> Iterator[str]:
-    """When all was well last, where it is not now."""
-    if report.exit != Exit.OK and past.well:
-        at = datetime.fromisoformat(past.well)
-        yield f"All was well last on {at:%A, %Y-%m-%d %H:%M} UTC"
-
-
 def _name(place: Iterable[str]) -> str:
     """What the files of a target are called."""
     return sha256("\n".join(place).encode()).hexdigest()[:24]
@@ -158,11 +158,6 @@ def _dated(report: Report, before: Mapping[str, Any]) -> Report:
         for it in report.areas
     )
     return replace(report, areas=tuple(areas))
-
-
-def _states(report: Report) -> dict[str, tuple[str, str]]:
-    """What was looked at; what was not keeps what is known of it."""
-    return {_key(it): (it.state.value, it.since) for it in report.findings if it.state not in LEFT}
 
 
 def _text(moment: datetime) -> str:

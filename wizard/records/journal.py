@@ -271,7 +271,9 @@ def runs() -> list[Run]:
     """
     folder = state_folder() / RUNS
     with told_as_problem(folder):
-        if not _there(folder):
+        try:
+            folder.stat()
+        except (FileNotFoundError, NotADirectoryError):
             return []
         refuse_foreign(folder.parent)
         refuse_foreign(folder)
@@ -290,14 +292,6 @@ def known_runs() -> list[Run]:
 def is_here(run: str) -> bool:
     """Whether a run with this id was made from this state folder."""
     return any(known.id == run for known in known_runs())
-
-
-def _there(folder: Path) -> bool:
-    try:
-        folder.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _read(folder: Path) -> Run:

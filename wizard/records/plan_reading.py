@@ -77,28 +77,27 @@ def read_plan(path: Path) -> Reading:
     try:
         document = parse(data)
         newer = _version(document, path)
-        plan = _with_kinds(from_plain(Plan, document))
-        _times(plan)
+        plan = from_plain(Plan, document)
+        times = map(datetime.fromisoformat, (plan.created.at, plan.expires_at))
+        if any(it.tzinfo is None for it in times):
+            raise ValueError("a time in it has no time zone")
+        plan = replace(plan, steps=tuple(map(_with_kinds, plan.steps)))
         id = plan_id(document)
     except ValueError as error:
-        raise _not_read(path, f"it is no plan: {_words(error)}") from None
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise _not_read(path, f"it is no plan: {why.removeprefix('it is no plan: ')}") from None
     return Reading(plan, id, data, document, newer, document.get(ID) != id)
 
 
-def _with_kinds(plan: Plan) -> Plan:
-    """Give the preconditions of an earlier plan the kinds that it does not tell."""
-    return replace(plan, steps=tuple(_step_with_kinds(step) for step in plan.steps))
-
-
-def _step_with_kinds(step: PlannedStep) -> PlannedStep:
+def _with_kinds(step: PlannedStep) -> PlannedStep:
+    """Give the preconditions of an earlier plan's step the kinds that it does not tell."""
     if step.change is None or all(it.kind for it in step.change.preconditions):
         return step
-    known = (replace(it, kind=it.kind or _kind(it.name)) for it in step.change.preconditions)
+    known = []
+    for it in step.change.preconditions:
+        told = (kind for words, kind in _BEGINNINGS.items() if it.name.startswith(words))
+        known.append(replace(it, kind=it.kind or next(told, "")))
     return replace(step, change=replace(step.change, preconditions=tuple(known)))
-
-
-def _kind(name: str) -> str:
-    return next((kind for word, kind in _BEGINNINGS.items() if name.startswith(word)), "")
 
 
 def _version(document: Mapping[str, Any], path: Path) -> bool:
@@ -108,33 +107,19 @@ def _version(document: Mapping[str, Any], path: Path) -> bool:
         raise ValueError("it has no schema_version")
     major, minor = (int(number) for number in SCHEMA_VERSION.split("."))
     if int(match[1]) != major:
+        tool = document.get("tool")
+        made_by = str(tool.get("version")) if isinstance(tool, Mapping) else ""
+        if not re.fullmatch(r"[\w.+-]{1,40}", made_by):
+            made_by = "not told"
         raise Problem(
             "LSA911",
             f"The plan is of schema version {match[0]}; this version reads {major}.x",
             on=f"file {path}",
-            next_step=f"use the langsmith-audit that made it, version {_tool(document)}, or make "
+            next_step=f"use the langsmith-audit that made it, version {made_by}, or make "
             "a new plan",
             exit=Exit.REFUSED,
         )
     return int(match[2]) > minor
-
-
-def _tool(document: Mapping[str, Any]) -> str:
-    tool = document.get("tool")
-    version = str(tool.get("version")) if isinstance(tool, Mapping) else ""
-    return version if re.fullmatch(r"[\w.+-]{1,40}", version) else "not told"
-
-
-def _times(plan: Plan) -> None:
-    for text in (plan.created.at, plan.expires_at):
-        if datetime.fromisoformat(text).tzinfo is None:
-            raise ValueError("a time in it has no time zone")
-
-
-def _words(error: ValueError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    return str(error).removeprefix("it is no plan: ")
 
 
 def _not_read(path: Path, why: str) -> Problem:

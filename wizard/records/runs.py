@@ -67,17 +67,16 @@ def made(run: Run) -> list[Made]:
     for entry in run.entries:
         event = entry["event"]
         if event == "intent":
-            found.append(_begun(run, entry))
+            register, items = entry.get("register", {}), tuple(entry.get("items", ()))
+            begun = Made(
+                entry["step"], run.folder, entry["at"], items, Outcome.IN_DOUBT, register, register
+            )
+            found.append(begun)
         elif event == "undone" and found and found[-1].step == entry.get("step"):
             found.pop()
         elif found and event in ("done", "failed") and found[-1].step == entry.get("step"):
             found[-1] = _ended(found[-1], entry)
     return found
-
-
-def _begun(run: Run, entry: Mapping[str, Any]) -> Made:
-    register, items = entry.get("register", {}), tuple(entry.get("items", ()))
-    return Made(entry["step"], run.folder, entry["at"], items, Outcome.IN_DOUBT, register, register)
 
 
 def _ended(begun: Made, entry: Mapping[str, Any]) -> Made:
