@@ -29,13 +29,9 @@ def show_plan(plan: Plan, page: blocks.Page, format: str, *, details: bool, file
 
     `file` is where the plan was written.
     """
-    if format == "text" and not details and sys.stdout.isatty():
-        _draw(plan, page, file)
-    else:
+    if format != "text" or details or not sys.stdout.isatty():
         show(page, format)
-
-
-def _draw(plan: Plan, page: blocks.Page, file: str) -> None:
+        return
     out = result()
     for each in page.notes:
         out.print(note(each))

@@ -5,8 +5,6 @@ Ten annotations a kind and step are shown there. Source: GitHub's "Workflow comm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from wizard.console.output import for_programs
 from wizard.formats import blocks
 from wizard.problems import Exit
@@ -25,12 +23,8 @@ def draw(page: blocks.Page) -> None:
 
 def rendered(page: blocks.Page) -> str:
     """A line each; foreign text is in none of them a command."""
-    return "".join(f"{line}\n" for line in _lines(page))
-
-
-def _lines(page: blocks.Page) -> Iterator[str]:
     kind = "notice" if page.exit == Exit.OK else "warning" if page.exit == Exit.WARNED else "error"
-    yield _command(kind, page.title, page.verdict)
+    lines = [_command(kind, page.title, page.verdict)]
     found = [(each, it) for each in page.reports for it in each.counted if it.state in KINDS]
     found.sort(key=lambda pair: ORDER.index(pair[1].state))
     several = len(page.reports) > 1
@@ -38,7 +32,8 @@ def _lines(page: blocks.Page) -> Iterator[str]:
         where = f"{report.name}, " if several else ""
         text = f"{where}{it.subject}: {it.message}"
         told = "\n".join([text, *([f"next: {it.next_step}"] if it.next_step else [])])
-        yield _command(KINDS[it.state], it.id, told)
+        lines.append(_command(KINDS[it.state], it.id, told))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _command(kind: str, title: str, text: str) -> str:

@@ -30,6 +30,10 @@ def draw(page: blocks.Page) -> None:
 
 def rendered(page: blocks.Page) -> str:
     """The file."""
+    drawn = pictures.by_hour(page.day) if page.day else ""
+    drawn += pictures.over_time(page.checks) if len(page.checks) > 1 else ""
+    ends = "".join(element("h2", it.title) + _blocks(it.blocks) for it in page.ends)
+    sources = f"\n{element('h2', 'What it was made from')}\n{facts(page.sources)}\n"
     return Template(template("report/page.html")).substitute(
         title=words(f"{page.title} {page.id}".strip()),
         heading=words(page.title) + (f" {element('code', words(page.id))}" if page.id else ""),
@@ -37,18 +41,12 @@ def rendered(page: blocks.Page) -> str:
         notes="".join(element("p", words(note), "note") for note in page.notes),
         tone=page.tone,
         verdict=words(page.verdict),
-        about=facts([*page.about, *page.target]) + _pictures(page),
+        about=facts([*page.about, *page.target]) + drawn,
         overview=element("ol", "".join(map(_line, page.sections)), "overview"),
         sections="\n".join(map(_section, page.sections)),
-        ends=_ends(page.ends),
-        sources=_part("What it was made from", page.sources),
+        ends=element("section", ends) if ends else "",
+        sources=element("section", sources) if page.sources else "",
     )
-
-
-def _pictures(page: blocks.Page) -> str:
-    """Of a health check, what was recorded in the last day, and how it was before."""
-    told = pictures.by_hour(page.day) if page.day else ""
-    return told + (pictures.over_time(page.checks) if len(page.checks) > 1 else "")
 
 
 def words(raw: str, *, lines: bool = False) -> str:
@@ -76,10 +74,6 @@ def facts(rows: blocks.Rows, kind: str = "facts") -> str:
     return element("dl", inner, kind) if inner else ""
 
 
-def _part(title: str, rows: blocks.Rows) -> str:
-    return f"<section>\n{element('h2', title)}\n{facts(rows)}\n</section>" if rows else ""
-
-
 def _state(section: blocks.Section) -> str:
     return element("i", words(section.state), section.tone) if section.state else ""
 
@@ -96,11 +90,6 @@ def _section(section: blocks.Section) -> str:
     inner = element("h2", head) + element("ul", "".join(told), "findings")
     inner += element("div", _blocks(section.blocks), "change") if section.blocks else ""
     return f'<section id="step-{section.number}">{inner}</section>'
-
-
-def _ends(ends: Sequence[blocks.Section]) -> str:
-    inner = "".join(element("h2", it.title) + _blocks(it.blocks) for it in ends)
-    return element("section", inner) if inner else ""
 
 
 def _finding(finding: Finding, *, next_step: bool) -> str:

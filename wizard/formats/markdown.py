@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from wizard.console.paper import MARKS
 from wizard.formats import blocks
 from wizard.records.changes import Exact
-from wizard.records.findings import Finding
 from wizard.safe import safe
 
 SHOWN = 50
@@ -31,21 +30,16 @@ def draw(page: blocks.Page) -> None:
 
 
 def rendered(page: blocks.Page) -> str:
-    """The page."""
-    return "\n".join(_page(page))
-
-
-def _page(page: blocks.Page) -> Iterator[str]:
-    """Its lines, the last one empty."""
-    yield from (f"# {text(f'{page.title} {page.id}')}", "")
+    """The page, its last line empty."""
+    lines = [f"# {text(f'{page.title} {page.id}')}", ""]
     for note in page.notes:
-        yield from (f"> **Note:** {text(note)}", "")
-    yield from (f"**{text(page.verdict)}**", "")
-    yield from (*_table([*page.about, *page.target]), "")
+        lines += [f"> **Note:** {text(note)}", ""]
+    lines += [f"**{text(page.verdict)}**", "", *_table([*page.about, *page.target]), ""]
     for section in page.sections:
-        yield from _section(section)
+        lines += _section(section)
     for end in (*page.ends, *page.made_from):
-        yield from (f"## {end.title}", "", *_blocks(end.blocks))
+        lines += [f"## {end.title}", "", *_blocks(end.blocks)]
+    return "\n".join(lines)
 
 
 def text(raw: str) -> str:
@@ -60,17 +54,13 @@ def _section(section: blocks.Section) -> Iterator[str]:
     yield f"## {number}{text(section.title)}{state}"
     yield ""
     for finding in section.findings:
-        yield from _finding(finding, next_step=section.next_steps)
+        told = f"{text(finding.subject)}: {text(finding.message)}"
+        yield f"- {MARKS[finding.state].printed} {told} ({finding.id})"
+        yield from (f"  - {text(line)}" for line in blocks.told(finding))
+        if finding.next_step and section.next_steps:
+            yield f"  - next: {text(finding.next_step)}"
     yield from ("",) if section.findings else ()
     yield from _blocks(section.blocks)
-
-
-def _finding(finding: Finding, *, next_step: bool) -> Iterator[str]:
-    told = f"{text(finding.subject)}: {text(finding.message)}"
-    yield f"- {MARKS[finding.state].printed} {told} ({finding.id})"
-    yield from (f"  - {text(line)}" for line in blocks.told(finding))
-    if finding.next_step and next_step:
-        yield f"  - next: {text(finding.next_step)}"
 
 
 def _blocks(several: Sequence[blocks.Block]) -> Iterator[str]:

@@ -91,12 +91,9 @@ def _perfdata(reports: Sequence[Report]) -> Iterator[str]:
         yield f"'{'' if alone else f'{number}_'}time'={report.duration_s:.3f}s;;;0"
     for state in State:
         yield f"'{state.value}'={sum(each.counts[state] for each in reports)};;;0"
-    if alone:
-        yield from _measured(reports[0])
-
-
-def _measured(report: Report) -> Iterator[str]:
-    measures, now = report.measures, report.checked_at.timestamp()
+    if not alone:
+        return
+    measures, now = reports[0].measures, reports[0].checked_at.timestamp()
     newest = measures.get("newest_event_timestamp_seconds")
     ends = measures.get("certificate_expiry_timestamp_seconds")
     if newest is not None:

@@ -26,18 +26,22 @@ BAD = ("fail", "unknown", "warn")
 def by_hour(activity: Activity) -> str:
     """The events of a day: a bar an hour, a colour an operation."""
     total = activity.total
-    names = [name for name, _ in total.most_common(NAMED)]
-    names += [OTHERS] if len(total) > len(names) else []
-    columns = [_column(counts, names) for counts in activity.counts]
+    named = [name for name, _ in total.most_common(NAMED)]
+    names = [*named, OTHERS] if len(total) > len(named) else named
+    columns = []
+    for counts in activity.counts:
+        own = [counts.get(name, 0) for name in named]
+        columns.append([*own, sum(counts.values()) - sum(own)] if OTHERS in names else own)
     labels = [f"{hour:%H}" if hour.hour % 6 == 0 else "" for hour in activity.hours]
     more = " (some hours had more than were counted)" if activity.cut else ""
     first, last = activity.hours[0], activity.hours[-1]
     told = (
         f"{sum(total.values()):,} events by hour, {first:%Y-%m-%d %H:%M} to {last:%H}:59 UTC{more}"
     )
+    counted = map(sum, zip(*columns, strict=True))
     legend = "".join(
-        f'<li><i class="k{at}"></i>{_words(name)} <b>{_count(name, names, activity):,}</b></li>'
-        for at, name in enumerate(names)
+        f'<li><i class="k{at}"></i>{_words(name)} <b>{number:,}</b></li>'
+        for at, (name, number) in enumerate(zip(names, counted, strict=True))
     )
     titles = [f"{hour:%Y-%m-%d %H:%M} UTC" for hour in activity.hours]
     return _figure(told, _bars(columns, labels, titles, names), legend)
@@ -54,17 +58,6 @@ def over_time(checks: Sequence[Seen]) -> str:
     legend = "".join(f'<li><i class="{it}"></i>{it}</li>' for it in BAD)
     told = f"Findings that were not well, in the last {len(shown)} checks"
     return _figure(told, _bars(columns, labels, titles, BAD, kinds=BAD), legend)
-
-
-def _column(counts: object, names: Sequence[str]) -> list[int]:
-    found = dict(counts)  # type: ignore[call-overload]
-    own = [found.pop(name, 0) for name in names if name != OTHERS]
-    return [*own, *([sum(found.values())] if OTHERS in names else [])]
-
-
-def _count(name: str, names: Sequence[str], activity: Activity) -> int:
-    total = activity.total
-    return total[name] if name != OTHERS else sum(n for it, n in total.items() if it not in names)
 
 
 def _bars(

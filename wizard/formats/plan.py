@@ -24,6 +24,11 @@ from wizard.records.plan_json import ID
 
 LEFT_OUT = "left out"
 NOTHING_TO_DO = "Nothing to do."
+_WHY: Mapping[int, str] = {
+    Exit.FAILED: "a check failed",
+    Exit.UNKNOWN: "not everything could be checked",
+}
+"""Why a plan is not complete; else it was refused."""
 
 
 def plan_page(plan: Plan, document: Mapping[str, Any], notes: Sequence[str] = ()) -> blocks.Page:
@@ -84,10 +89,12 @@ def _ends(plan: Plan) -> Iterator[blocks.Section]:
 def verdict(plan: Plan) -> str:
     """The plan in one line."""
     if plan.consents:
-        flags = ", ".join(_flag(consent.option) for consent in plan.consents)
+        options = [consent.option for consent in plan.consents]
+        flags = ", ".join(BY_NAME[it].flags[-1] if it in BY_NAME else it for it in options)
         return f"Not to be carried out without {flags}. Exit code {plan.exit_code}."
     if plan.exit_code != Exit.OK:
-        return f"No complete plan: {_meaning(plan.exit_code)}. Exit code {plan.exit_code}."
+        why = _WHY.get(plan.exit_code, "it was refused")
+        return f"No complete plan: {why}. Exit code {plan.exit_code}."
     if not plan.planned:
         left = ", ".join(step.name for step in plan.steps if state_of(step) == LEFT_OUT)
         return f"Nothing to do in what was looked at; left out: {left}." if left else NOTHING_TO_DO
@@ -110,12 +117,14 @@ def state_of(step: PlannedStep) -> str:
 
 def header_rows(plan: Plan, id: str) -> list[tuple[str, str]]:
     """What the plan is, a row each; what is empty is left out."""
+    numbers = [plan.numbers.get(name, 0) for name in plan.order]
+    order = f"steps {', '.join(map(str, numbers))}" if numbers != sorted(numbers) else ""
     rows = [
         ("plan", id),
         ("made", f"{moment(plan.created.at)} by {plan.created.by} on {plan.created.host}"),
         ("with", f"{plan.tool.name} {plan.tool.version}"),
         ("expires", moment(plan.expires_at)),
-        ("order", _order(plan)),
+        ("order", order),
         ("ticket", plan.ticket),
         ("reason", plan.reason),
         ("approval", f"apply --approve {id[:12]}" if plan.needs_approval else ""),
@@ -178,7 +187,12 @@ def rights_lines(plan: Plan) -> list[str]:
 def answer_line(answer: Answer) -> str:
     """An answer with where it came from; a secret is only said to be there."""
     value = answer.value
-    text = "(secret)" if value is None else _text(value)
+    if value is None:
+        text = "(secret)"
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    else:
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"{answer.name} = {text}, from {answer.origin}"
 
 
@@ -223,24 +237,3 @@ def moment(text: str) -> str:
 def several(number: int, what: str) -> str:
     """A count with its noun."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _order(plan: Plan) -> str:
-    """The order of the steps, where it is not that of their numbers."""
-    numbers = [plan.numbers.get(name, 0) for name in plan.order]
-    return "" if numbers == sorted(numbers) else f"steps {', '.join(map(str, numbers))}"
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _flag(option: str) -> str:
-    return BY_NAME[option].flags[-1] if option in BY_NAME else option
-
-
-def _meaning(exit: int) -> str:
-    meaning = {Exit.FAILED: "a check failed", Exit.UNKNOWN: "not everything could be checked"}
-    return meaning.get(Exit(exit), "it was refused") if exit in set(Exit) else "it was refused"

@@ -19,6 +19,9 @@ from wizard.safe import safe
 PREFIX = "langsmith_audit_"
 MODE = 0o644
 """Of a file that node_exporter, which is another user, reads."""
+PLACE = ("name", "context", "namespace", "release")
+"""What tells the samples of a target from those of another."""
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\""})
 Labels = Mapping[str, str]
 
 
@@ -32,8 +35,9 @@ def rendered(page: blocks.Page) -> str:
     samples: dict[str, list[str]] = {name: [] for name in HELP}
     samples["build_info"].append(_sample("build_info", {"version": __version__}, 1))
     for report in page.reports:
+        place = {name: report.target[name] for name in PLACE if report.target.get(name)}
         for name, labels, value in _of(report):
-            samples[name].append(_sample(name, {**_place(report), **labels}, value))
+            samples[name].append(_sample(name, {**place, **labels}, value))
     lines = []
     for name, told in samples.items():
         if told:
@@ -52,11 +56,6 @@ HELP = {
 }
 
 
-def _place(report: Report) -> Labels:
-    names = ("name", "context", "namespace", "release")
-    return {name: report.target[name] for name in names if report.target.get(name)}
-
-
 def _of(report: Report) -> Iterator[tuple[str, Labels, float]]:
     yield "check_timestamp_seconds", {}, report.checked_at.timestamp()
     yield "check_duration_seconds", {}, report.duration_s
@@ -71,10 +70,6 @@ def _of(report: Report) -> Iterator[tuple[str, Labels, float]]:
 
 
 def _sample(name: str, labels: Labels, value: float) -> str:
-    told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+    told = ",".join(f'{label}="{safe(text).translate(_ESCAPES)}"' for label, text in labels.items())
     number = f"{value:.3f}".rstrip("0").rstrip(".")
     return f"{PREFIX}{name}{{{told}}} {number}" if told else f"{PREFIX}{name} {number}"
-
-
-def _escaped(text: str) -> str:
-    return safe(text).replace("\\", r"\\").replace('"', r"\"")

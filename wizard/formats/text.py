@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -31,28 +31,18 @@ _STYLES = {"good": "bold green", "bad": "bold red"}
 def draw(page: blocks.Page) -> None:
     """Print the page on standard output."""
     out = result()
-    for block in _page(page):
-        out.print(block)
+    for text in page.notes:
+        out.print(note(text))
+    if page.about or page.target:
+        out.print(facts_table([*page.about, *page.target]))
+    for it in page.sections:
+        findings = findings_block(it.findings, next_steps=it.next_steps)
+        out.print(Group(step_head(it.number, safe(it.title)), findings, _blocks(it.blocks)))
+    for end in (*page.made_from, *page.ends):
+        out.print(PartHead(end.title))
+        out.print(_blocks(end.blocks))
     lead = "\n" if page.target or page.sections else ""
     out.print(Text(lead + page.verdict, style=_STYLES.get(page.tone, "bold")), soft_wrap=False)
-
-
-def _page(page: blocks.Page) -> Iterator[RenderableType]:
-    yield from map(note, page.notes)
-    if page.about or page.target:
-        yield facts_table([*page.about, *page.target])
-    yield from map(_section, page.sections)
-    for end in (*page.made_from, *page.ends):
-        yield PartHead(end.title)
-        yield _blocks(end.blocks)
-
-
-def _section(section: blocks.Section) -> RenderableType:
-    return Group(
-        step_head(section.number, safe(section.title)),
-        findings_block(section.findings, next_steps=section.next_steps),
-        _blocks(section.blocks),
-    )
 
 
 def _blocks(several: Sequence[blocks.Block]) -> RenderableType:
@@ -77,15 +67,11 @@ def _block(block: blocks.Block) -> RenderableType:
         case blocks.Facts(rows):
             return facts_table(rows)
         case blocks.Basis(rows):
-            return _basis(rows)
+            more = len(rows) - SHOWN
+            shown = [f"{name}: {value}" for name, value in rows[:SHOWN]]
+            shown += [f"and {more} more; --format json has them all"] if more > 0 else []
+            return facts_table([("" if at else "rests on", it) for at, it in enumerate(shown)])
         case blocks.Bars(rows):
             return bars(rows)
         case blocks.Note(finding):
             return finding_lines(finding)
-
-
-def _basis(rows: blocks.Rows) -> RenderableType:
-    shown = [f"{name}: {value}" for name, value in rows[:SHOWN]]
-    if len(rows) > SHOWN:
-        shown.append(f"and {len(rows) - SHOWN} more; --format json has them all")
-    return facts_table([("" if at else "rests on", it) for at, it in enumerate(shown)])
