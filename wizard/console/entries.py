@@ -51,22 +51,16 @@ def rows(entries: Sequence[Entry], columns: Sequence[str] = ()) -> list[str]:
     """The entries as aligned lines, the last column uncut; the columns' headings are the first."""
     from rich.cells import cell_len
 
-    table = [[_shown(text) for text in (entry.name, *entry.about)] for entry in entries]
+    table = [
+        [re.sub(ID, lambda it: brief_id(it[0]), safe(text)) for text in (entry.name, *entry.about)]
+        for entry in entries
+    ]
     table = [list(columns), *table] if columns else table
     widths = [
         min(max((cell_len(line[at]) for line in table if at < len(line)), default=0), WIDEST)
         for at in range(max(map(len, table), default=0))
     ]
-    return [_row(line, widths) for line in table]
-
-
-def _shown(text: str) -> str:
-    return re.sub(ID, lambda found: brief_id(found[0]), safe(text))
-
-
-def _row(line: Sequence[str], widths: Sequence[int]) -> str:
-    cut = [_fitted(text, width) for text, width in zip(line, widths, strict=False)]
-    return "  ".join([*cut[:-1], line[-1]]).rstrip()
+    return ["  ".join([*map(_fitted, line[:-1], widths), line[-1]]).rstrip() for line in table]
 
 
 def _fitted(text: str, width: int) -> str:

@@ -99,15 +99,12 @@ class Picker:
     def _head(self) -> StyleAndTextTuples:
         head: StyleAndTextTuples = [("class:qmark", "?"), ("class:question", f" {self._question} ")]
         if self._done:
-            return [*head, ("class:answer", self._answer())]
+            names = [safe(entry.name) for entry in self._choices.ordered(self._picked)]
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            return [*head, ("class:answer", ", ".join(names[:NAMED]) + more)]
         hint = "space picks, enter goes on, ? explains" if self._several else "enter picks"
         head.append(("class:instruction", f"({hint})"))
         return [*head, *(("class:instruction", f"\n  {line}") for line in self._legend.lines)]
-
-    def _answer(self) -> str:
-        names = [safe(entry.name) for entry in self._choices.ordered(self._picked)]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        return ", ".join(names[:NAMED]) + more
 
     def _heading(self) -> StyleAndTextTuples:
         marks = "  " if self._several else ""

@@ -84,11 +84,12 @@ def ask_path(name: str, aside: Aside = NO_ASIDE) -> str:
 
 def ask_secret(name: str, aside: Aside = NO_ASIDE) -> str:
     """A secret for the option of this name; what is typed is not shown."""
+    question = BY_NAME[name].ask
     if _plain_needed():
-        return _told(lambda: _plain_secret(BY_NAME[name].ask), aside)
+        return _told(lambda: getpass.getpass(f"? {question} ", stream=sys.stderr).strip(), aside)
     from questionary import password
 
-    return _told(lambda: str(_ask(password(BY_NAME[name].ask, **_look()), aside)), aside).strip()
+    return _told(lambda: str(_ask(password(question, **_look()), aside)), aside).strip()
 
 
 def ask_choice(
@@ -359,15 +360,6 @@ def _plain_line(question: str, default: str = "", aside: Aside = NO_ASIDE) -> st
     if said == "<" and aside.back:
         raise Back
     return said
-
-
-def _plain_secret(question: str) -> str:
-    """A line that is not shown.
-
-    Raises:
-        EOFError: the person left.
-    """
-    return getpass.getpass(f"? {question} ", stream=sys.stderr).strip()
 
 
 def _plain_numbers(

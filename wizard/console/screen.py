@@ -75,15 +75,12 @@ def finding_lines(finding: Finding, *, next_step: bool = True) -> RenderableType
     head = Text.assemble(safe(finding.message), (quiet, "dim"))
     lines: list[RenderableType] = [hanging(head, Text(mark, style=f"bold {style}"))]
     lines += [hanging(Text(safe(line), style="dim")) for line in finding.evidence]
-    if finding.next_step and next_step:
-        lines.append(_advice(safe(finding.next_step)))
+    advice = safe(finding.next_step) if next_step else ""
+    if is_command(advice):
+        lines.append(Command(advice, 8, Text("      → ", style=ADVICE), style=ADVICE))
+    elif advice:
+        lines.append(hanging(Text("→ " + advice, style=ADVICE), ids=True))
     return Group(*lines)
-
-
-def _advice(text: str) -> RenderableType:
-    if is_command(text):
-        return Command(text, 8, Text("      → ", style=ADVICE), style=ADVICE)
-    return hanging(Text("→ " + text, style=ADVICE), ids=True)
 
 
 def findings_block(findings: Iterable[Finding], *, next_steps: bool = True) -> RenderableType:
@@ -234,6 +231,7 @@ def items_block(items: Iterable[str]) -> RenderableType:
 
 _PARTS = re.compile(r"(?:'[^']*'|[^\s'])+\s*|'\s*|\s+")
 _SHORTER = re.compile(r"[^./,\[]*[./,\[]|[^./,\[]+")
+_DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
 class Folded:
@@ -264,15 +262,12 @@ def exact_block(exact: Exact) -> RenderableType:
     lines = safe(exact.text, lines=True).rstrip("\n").split("\n")
     if exact.kind == "argv":
         return Group(Text(), *(Command(line, 8) for line in lines))
-    shown: list[RenderableType] = [Folded(line, _diff_style(exact, line)) for line in lines]
+    diff = exact.kind == "diff"
+    shown: list[RenderableType] = [
+        Folded(line, _DIFF.get(line[:1], "dim") if diff else "") for line in lines
+    ]
     shown += [Text(f"        parameter: {safe(it)}", style="dim") for it in exact.parameters]
     return Group(Text(), *shown)
-
-
-def _diff_style(exact: Exact, line: str) -> str:
-    if exact.kind != "diff":
-        return ""
-    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
 
 
 def _fact(name: str, value: str) -> RenderableType:
