@@ -118,7 +118,11 @@ def _answered(arguments: list[str]) -> int:
         told = _report(problem) if problem else _defect(error)
         code = code if code == Exit.STOPPED else told
     output.silence()
-    return int(code) if not _by_nagios(arguments) else _nagios_code(code)
+    if not _by_nagios(arguments):
+        return int(code)
+    from wizard.formats.nagios import code_of
+
+    return code_of(code)
 
 
 def _by_nagios(arguments: list[str]) -> bool:
@@ -140,12 +144,6 @@ def _tell_nagios(arguments: list[str], why: str) -> None:
 
     if _by_nagios(arguments):
         sys.stdout.write(f"LANGSMITH AUDIT UNKNOWN - {safe(why).replace('|', '/')}\n")
-
-
-def _nagios_code(code: int) -> int:
-    from wizard.formats.nagios import code_of
-
-    return code_of(code)
 
 
 def _ended(arguments: list[str]) -> int:
@@ -189,11 +187,23 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _help(words: list[str]) -> int:
-    from wizard.usage import EXIT_CODES
-
     if words and words[0] in COMMANDS:
         return _run(words[0], ["--help"])
-    sys.stdout.write(EXIT_CODES if words[:1] == ["exit-codes"] else _front_page())
+    if words[:1] == ["exit-codes"]:
+        from wizard.usage import EXIT_CODES
+
+        sys.stdout.write(EXIT_CODES)
+        return Exit.OK
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {it.help}" for name, it in COMMANDS.items())
+    sys.stdout.write(
+        "Turn on audit logs in a self-hosted LangSmith, and keep checking that they work.\n\n"
+        "  langsmith-audit -n langsmith -f values.yaml\n\n"
+        f"commands (without one: run):\n{commands}\n\n"
+        "langsmith-audit COMMAND --help   its options\n"
+        "langsmith-audit help exit-codes  how a command ends\n"
+        "langsmith-audit explain LSA812   what a message means\n"
+    )
     return Exit.OK
 
 
@@ -275,32 +285,16 @@ def _run(name: str, arguments: list[str]) -> int:
     variables.take(parser, name, arguments, os.environ)
     parsed = parser.parse_args(arguments)
     _a_format_is_no_file(parsed)
+    whole = getattr(parsed, "verbose", False) or getattr(parsed, "details", False)
     if command.shared:
         from wizard.settings import settings_from
 
         parsed.settings = settings_from(vars(parsed), os.environ)
-    show_whole_ids(whole=_in_full(parsed))
+        whole = whole or parsed.settings.get("verbose")
+    show_whole_ids(whole=bool(whole))
     with Waiting("starting"):
         module = importlib.import_module(command.module)
     return int(module.main(parsed))
-
-
-def _in_full(parsed: argparse.Namespace) -> bool:
-    told = getattr(parsed, "verbose", False) or getattr(parsed, "details", False)
-    return bool(told or (hasattr(parsed, "settings") and parsed.settings.get("verbose")))
-
-
-def _front_page() -> str:
-    width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:<{width}}  {it.help}" for name, it in COMMANDS.items())
-    return (
-        "Turn on audit logs in a self-hosted LangSmith, and keep checking that they work.\n\n"
-        "  langsmith-audit -n langsmith -f values.yaml\n\n"
-        f"commands (without one: run):\n{commands}\n\n"
-        "langsmith-audit COMMAND --help   its options\n"
-        "langsmith-audit help exit-codes  how a command ends\n"
-        "langsmith-audit explain LSA812   what a message means\n"
-    )
 
 
 def add_shared(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 
 from wizard import __version__
 from wizard.arguments import MAN
@@ -27,7 +26,12 @@ _OF_FILES = ("FILE", "PLAN")
 
 def main(args: argparse.Namespace) -> Exit:
     """Print it."""
-    sys.stdout.write(_man() if args.shell == MAN else _by_shtab(args.shell))
+    if args.shell == MAN:
+        sys.stdout.write(_man())
+        return Exit.OK
+    import shtab
+
+    sys.stdout.write(str(shtab.complete(whole(), shell=args.shell)) + "\n")
     return Exit.OK
 
 
@@ -54,38 +58,23 @@ def _shown(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [it for it in parser._actions if it.help is not argparse.SUPPRESS]
 
 
-def _by_shtab(shell: str) -> str:
-    import shtab
-
-    return str(shtab.complete(whole(), shell=shell)) + "\n"
-
-
 def _man() -> str:
-    from wizard.usage import EXIT_CODES
+    from wizard.cli import COMMANDS, parser_of
+    from wizard.usage import EXAMPLES, EXIT_CODES
 
     lines = [f'.TH LANGSMITH-AUDIT 1 "" "{NAME} {__version__}" "User Commands"', ".SH NAME"]
     lines += [f"{_roff(NAME)} \\- turn on audit logs in a self-hosted LangSmith, and check them"]
-    lines += [".SH SYNOPSIS", f".B {_roff(NAME)}", "[COMMAND] [OPTIONS]", *_man_commands()]
-    lines += [".SH EXIT STATUS", ".nf", *map(_roff, EXIT_CODES.splitlines()[1:]), ".fi"]
-    return "\n".join(lines) + "\n"
-
-
-def _man_commands() -> Iterator[str]:
-    from wizard.cli import COMMANDS, parser_of
-    from wizard.usage import EXAMPLES
-
+    lines += [".SH SYNOPSIS", f".B {_roff(NAME)}", "[COMMAND] [OPTIONS]"]
     for name, command in COMMANDS.items():
-        yield from (
-            f".SH {name.upper()}",
-            _roff(command.help),
-            ".PP",
-            ".B " + _roff(EXAMPLES[name]),
-        )
+        lines += [f".SH {name.upper()}", _roff(command.help)]
+        lines += [".PP", f".B {_roff(EXAMPLES[name])}"]
         for action in _shown(parser_of(name)):
             value = "" if action.nargs == 0 else str(action.metavar or action.dest)
             flags = ", ".join(action.option_strings) or value
             told = f"{flags} {value}" if value and action.option_strings else flags
-            yield from (".TP", f".B {_roff(told)}", _roff((action.help or "").replace("%%", "%")))
+            lines += [".TP", f".B {_roff(told)}", _roff((action.help or "").replace("%%", "%"))]
+    lines += [".SH EXIT STATUS", ".nf", *map(_roff, EXIT_CODES.splitlines()[1:]), ".fi"]
+    return "\n".join(lines) + "\n"
 
 
 def _roff(text: str) -> str:

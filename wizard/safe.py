@@ -8,7 +8,11 @@ def safe(text: str, *, lines: bool = False) -> str:
     """
     if text.isprintable():  # none of what `_harmless` knows as harm is
         return text
-    return "".join(_shown(c, lines=lines) for c in text)
+    kept = "\n\t" if lines else ""
+    return "".join(
+        c if c in kept or _harmless(c) else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in text
+    )
 
 
 LONGEST = 2_000
@@ -54,14 +58,6 @@ def safe_json(document: str) -> str:
     import json
 
     return "".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in document)
-
-
-def _shown(character: str, *, lines: bool) -> str:
-    if lines and character in "\n\t":
-        return character
-    if _harmless(character):
-        return character
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _harmless(character: str) -> bool:

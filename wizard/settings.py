@@ -113,9 +113,14 @@ def _choose_one(settings: Settings) -> None:
 
 def _from_variable(option: Option, text: str) -> Any:
     if option.kind is Kind.SWITCH:
-        return _switch(option, text)
+        if text.strip().lower() not in SWITCHES:
+            raise _unusable(option, "true or false")
+        return SWITCHES[text.strip().lower()]
     if option.kind is Kind.SECONDS:
-        return _seconds(option, text)
+        try:
+            return positive_seconds(text)
+        except ValueError:
+            raise _unusable(option, "a number of seconds above zero") from None
     if option.kind is Kind.PATHS:
         return [part for part in text.split(os.pathsep) if part]
     words = text.replace(",", " ").split() if option.kind is Kind.LIST else [text]
@@ -131,19 +136,6 @@ def _from_home(option: Option, value: Any) -> Any:
     if isinstance(value, list):
         return [os.path.expanduser(text) for text in value]  # noqa: PTH111 - a text it stays
     return os.path.expanduser(value)  # noqa: PTH111
-
-
-def _switch(option: Option, text: str) -> bool:
-    if text.strip().lower() not in SWITCHES:
-        raise _unusable(option, "true or false")
-    return SWITCHES[text.strip().lower()]
-
-
-def _seconds(option: Option, text: str) -> float:
-    try:
-        return positive_seconds(text)
-    except ValueError:
-        raise _unusable(option, "a number of seconds above zero") from None
 
 
 def _unusable(option: Option, wanted: str) -> Problem:
@@ -277,6 +269,7 @@ def target_from(settings: Settings) -> Target:
     """
     told = {it.name: _meant(settings, it) for it in OPTIONS if it.name in Target.__annotations__}
     url = settings.origins.get("url", "")
+    origins = [settings.origins.get(name, "") for name in ("release", "namespace")]
     of_sdk = url.endswith(ENDPOINTS)
     told |= {
         "namespace": _named(settings, "namespace"),
@@ -288,7 +281,7 @@ def target_from(settings: Settings) -> Target:
         ),
         "endpoint": url.removeprefix("variable ") if of_sdk else "",
         "repository": settings.get("repo_url") if settings.get("repo_update") else "",
-        "found": _found(settings),
+        "found": next((origin for origin in origins if origin.startswith("found")), ""),
         "typed": tuple(_typed(settings)),
     }
     return Target(**told)
@@ -324,11 +317,6 @@ def _typed(settings: Settings) -> Iterator[tuple[str, str]]:
         else:
             several = value if isinstance(value, list) else [value]
             yield option.name, " ".join(f"{option.flags[0]} {quote(str(it))}" for it in several)
-
-
-def _found(settings: Settings) -> str:
-    origins = (settings.origins.get(name, "") for name in ("release", "namespace"))
-    return next((origin for origin in origins if origin.startswith("found")), "")
 
 
 _UUID = r"(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"

@@ -64,23 +64,18 @@ EXAMPLES = {
 """The first line of each command's help."""
 
 
-def _width() -> int:
-    """As `shutil.get_terminal_size` tells it, less what argparse leaves free."""
-    try:
-        return int(os.environ.get("COLUMNS", "")) - 2
-    except ValueError:
-        pass
-    try:
-        return (os.get_terminal_size(sys.__stdout__.fileno()).columns or 80) - 2  # type: ignore[union-attr]
-    except (AttributeError, ValueError, OSError):
-        return 78
-
-
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """It knows its width: argparse makes one an option, and each would import shutil for it."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_width())
+        try:
+            width = int(os.environ.get("COLUMNS", ""))
+        except ValueError:
+            try:
+                width = os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+            except (AttributeError, ValueError, OSError):
+                width = 80
+        super().__init__(prog, width=width - 2)  # two columns are left free, as argparse does
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard.options import PREFIX, SWITCHES
@@ -20,10 +20,15 @@ _TOLD = r"\[[A-Z_]+\]$"
 
 def tell(parser: argparse.ArgumentParser, command: str) -> set[str]:
     """Put the variables into the help; the names of the options that have one of these."""
-    own = dict(_own(parser, command))
-    for variable, action in own.items():
-        action.help = f"{action.help or ''} [{variable}]".lstrip()
-    return {action.dest for action in own.values()}
+    own = set()
+    for action in parser._actions:
+        told = action.help is argparse.SUPPRESS or re.search(_TOLD, action.help or "")
+        if action.option_strings and not told and action.dest != "help":
+            flag = next(it for it in action.option_strings if it.startswith("--"))
+            variable = PREFIX + f"{command}_{flag[2:]}".upper().replace("-", "_")
+            action.help = f"{action.help or ''} [{variable}]".lstrip()
+            own.add(action.dest)
+    return own
 
 
 def take(
@@ -49,14 +54,6 @@ def take(
                   if action in group._group_actions for it in group._group_actions]  # fmt: skip
         if not typed & {flag for it in (action, *rivals) for flag in it.option_strings}:
             action.default = _value(parser, action, variable, environ[variable])
-
-
-def _own(parser: argparse.ArgumentParser, command: str) -> Iterator[tuple[str, argparse.Action]]:
-    for action in parser._actions:
-        told = action.help is not argparse.SUPPRESS and not re.search(_TOLD, action.help or "")
-        if action.option_strings and told and action.dest != "help":
-            flag = next(it for it in action.option_strings if it.startswith("--"))
-            yield PREFIX + f"{command}_{flag[2:]}".upper().replace("-", "_"), action
 
 
 def _value(
