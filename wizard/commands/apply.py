@@ -140,18 +140,14 @@ class Application(Onboarding):
         if not self._answers.agree(f"Apply plan {self._reading.id[:12]} now?"):
             raise Declined
 
-    def _mark(self, systems: Systems, journal: Journal) -> None:
-        why = mark(systems, self._reading.id, journal.run)
-        if why:
-            text = f"Only the journal here tells that the plan was applied: {why}"
-            self._console.print(screen.note(text))
-
     def _change_all(self, systems: Systems, journal: Journal, progress: Progress) -> Exit:
         systems.forget()
         self._refuse_applied(
             systems, journal.run
         )  # whoever was faster has let go of the lock by now
-        self._mark(systems, journal)
+        if why := mark(systems, self._reading.id, journal.run):
+            text = f"Only the journal here tells that the plan was applied: {why}"
+            self._console.print(screen.note(text))
         self._planned = tuple(step.name for step, _ in self._plan.planned)
         planned = {step.name for step, _ in self._plan.planned}
         systems.forget()

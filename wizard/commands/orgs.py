@@ -12,6 +12,8 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from wizard.console.output import folded, for_programs
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 PAGES = (50, 10_000)
 """Rows of the first page, which comes at once, and of the others, which shall be few."""
 FIELDS = ("id", "display_name", "is_personal", "state", "stored", "config_shape")
-_LAYOUT = "{:<36}  {:<11}  {:<8}  {}{}\n"
+_LAYOUT, _WIDE = "{:<36}  {:<11}  {:<8}  ", "{:<7}  {:<7}  "
+"""The columns of every list, and those of a wide one besides; the name comes last."""
 
 Rows = Iterable["Organization"]
 
@@ -49,7 +52,9 @@ def main(args: argparse.Namespace) -> Exit:
             raise not_understood("--search", "it cannot be combined with --org")
         seen: Counter[str] = Counter()
         with Waiting("reading the organizations"):
-            found = _counted(_started(_organizations(systems, args.search)), seen)
+            rows = _organizations(systems, args.search)
+            # The first one is fetched: what goes wrong does so before a word is written.
+            found = _counted(chain([*islice(rows, 1)], rows), seen)
         _WRITERS[args.format](found, _about(systems) if args.format in ("json", "yaml") else {})
         sys.stdout.flush()
         login = systems.database.login
@@ -89,18 +94,6 @@ def _organizations(systems: Systems, search: str) -> Iterator[Organization]:
         after, limit = (page[-1].display_name, page[-1].id), later
 
 
-def _started(organizations: Iterator[Organization]) -> Iterator[Organization]:
-    """The same, with the first one fetched: what goes wrong does so before a word is written."""
-    first = next(organizations, None)
-
-    def rest() -> Iterator[Organization]:
-        if first is not None:
-            yield first
-        yield from organizations
-
-    return rest()
-
-
 def _counted(organizations: Iterator[Organization], seen: Counter[str]) -> Iterator[Organization]:
     for organization in organizations:
         seen["personal" if organization.is_personal else organization.state.value] += 1
@@ -130,30 +123,20 @@ def _line(organization: Organization) -> str:
     return safe_json(json.dumps(_record(organization), ensure_ascii=False))
 
 
-def _write_text(organizations: Rows, _target: dict[str, str]) -> None:
-    _write_table(organizations, lambda _: "", "")
-
-
-def _write_wide(organizations: Rows, _target: dict[str, str]) -> None:
-    def stored(it: Organization) -> str:
-        told = str(it.value) if it.present else "nothing"
-        return f"{it.shape:<7}  {safe(told):<7}  "
-
-    _write_table(organizations, stored, f"{'CONFIG':<7}  {'STORED':<7}  ")
-
-
-def _write_table(organizations: Rows, besides: Callable[[Organization], str], heads: str) -> None:
-    """Rows under a head, in a terminal with quiet ids; `besides` are further columns of a row."""
-    line = _LAYOUT
+def _write_text(organizations: Rows, _target: dict[str, str], *, wide: bool = False) -> None:
+    """Rows under a head, in a terminal with quiet ids; `wide` ones with what is stored."""
+    line = _LAYOUT + (_WIDE if wide else "") + "{}\n"
+    heads = ("ID", "STATE", "PERSONAL", *(("CONFIG", "STORED") if wide else ()), "NAME")
+    heading = line.format(*heads)
     if Paper(sys.stdout).styled and os.environ.get("TERM") != "dumb":
         line = line.replace("{:<36}", "\x1b[2m{:<36}\x1b[0m")
-    heading = _LAYOUT.format("ID", "STATE", "PERSONAL", heads, "NAME")
     for it in organizations:
         sys.stdout.write(heading)
         heading = ""
-        personal = "yes" if it.is_personal else "no"
-        name = safe(it.display_name)
-        sys.stdout.write(line.format(it.key, it.state.value, personal, besides(it), name))
+        told = [it.key, it.state.value, "yes" if it.is_personal else "no"]
+        if wide:
+            told += [it.shape, safe(str(it.value)) if it.present else "nothing"]
+        sys.stdout.write(line.format(*told, safe(it.display_name)))
 
 
 def _write_ndjson(organizations: Rows, _target: dict[str, str]) -> None:
@@ -205,7 +188,7 @@ def _write_yaml(organizations: Rows, target: dict[str, str]) -> None:
 
 _WRITERS: dict[str, Callable[[Rows, dict[str, str]], None]] = {
     "text": _write_text,
-    "wide": _write_wide,
+    "wide": partial(_write_text, wide=True),
     "json": _write_json,
     "yaml": _write_yaml,
     "ndjson": _write_ndjson,

@@ -35,7 +35,9 @@ from wizard.systems.access import Systems, not_understood
 def main(args: argparse.Namespace) -> Exit:
     """Make the plan and show it, or what it would do differently from another one."""
     header = Header(args.expires, args.ticket, args.reason, args.needs_approval)
-    old = _to_compare(args)
+    if args.compare and args.format not in ("text", "json"):
+        raise not_understood("--format", "a comparison is text or json")
+    old = read_plan(Path(args.compare)) if args.compare else None
     settings = settings_of(old.plan, args.settings, exactly=False) if old else args.settings
     answers = Answers(settings)
     try:
@@ -77,15 +79,6 @@ def make_plan(
     keyed = Keyed(old.plan.fingerprint_key) if old else None
     with Waiting("trying every change on the API server, making none"):
         return plan_document(systems, answers.settings, proposal, header, keyed)
-
-
-def _to_compare(args: argparse.Namespace) -> Reading | None:
-    """The plan that `--compare` names."""
-    if not args.compare:
-        return None
-    if args.format not in ("text", "json"):
-        raise not_understood("--format", "a comparison is text or json")
-    return read_plan(Path(args.compare))
 
 
 def _write(path: Path, text: str) -> None:

@@ -89,6 +89,8 @@ _DONE = {
     Outcome.NOOP: "already set",
     Outcome.REFUSE: "refused",
 }
+_WORSE = (Exit.OK, Exit.FAILED, Exit.UNKNOWN, Exit.USAGE)
+"""A file that could not be read outweighs one that was refused."""
 
 
 def main(args: argparse.Namespace) -> int:
@@ -110,7 +112,7 @@ def _all(args: argparse.Namespace, written: list[str]) -> int:
         written += [file] if result.written else []
         if args.check and result.edit.outcome in _CHANGED:
             result = replace(result, exit=Exit.FAILED)
-        worst = _worse(worst, result.exit)
+        worst = max(worst, result.exit, key=_WORSE.index)
         if args.format == "ndjson":
             sys.stdout.write(json.dumps(result.as_line()) + "\n")
         elif args.format == "text":
@@ -134,19 +136,15 @@ def _one(file: str, *, write: bool) -> Result:
         return Result(file, made, before, exit=Exit.FAILED)
     if not write or made.outcome is Outcome.NOOP:
         return Result(file, made, before)
+    from wizard.systems.helm.values_file import confirm
+
     try:
-        confirmed = _confirmed(file, made.data)
+        meant = given_to_helm(made.data)
+        confirmed = meant is not None and confirm(made.data, meant, file)
         write_values(Path(file), before=before, after=made.data, backup=_backup(file, before))
     except Problem as problem:
         return Result(file, _refusal(problem, before), before, exit=problem.exit)
     return Result(file, made, before, written=True, confirmed=confirmed)
-
-
-def _confirmed(file: str, data: bytes) -> bool:
-    from wizard.systems.helm.values_file import confirm
-
-    meant = given_to_helm(data)
-    return meant is not None and confirm(data, meant, file)
 
 
 def _backup(file: str, before: bytes) -> Path:
@@ -162,12 +160,6 @@ def _backup(file: str, before: bytes) -> Path:
 def _refusal(problem: Problem, data: bytes = b"") -> Edit:
     what, step = problem.what, problem.next_step
     return Edit(Outcome.REFUSE, data, problem.id, None, what, step, 0, 0, ())
-
-
-def _worse(one: Exit, other: Exit) -> Exit:
-    """A file that could not be read outweighs one that was refused."""
-    order = [Exit.OK, Exit.FAILED, Exit.UNKNOWN, Exit.USAGE]
-    return max(one, other, key=order.index)
 
 
 def _text(result: Result) -> Iterator[str]:
