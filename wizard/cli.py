@@ -265,26 +265,20 @@ def _as_elsewhere(parser: argparse.ArgumentParser) -> None:
             parser._option_string_actions[word] = action
 
 
-def _a_format_is_no_file(parsed: argparse.Namespace) -> None:
-    """`-o json`, where `-o` names a file, is what other programs' users mean by it."""
-    from wizard.formats import OF_CHECKS
-
-    file = str(getattr(parsed, "output", None) or "")
-    if file in OF_CHECKS and hasattr(parsed, "format"):
-        parsed.output, parsed.format = None, file
-
-
 def _run(name: str, arguments: list[str]) -> int:
     import importlib
 
     from wizard import variables
     from wizard.console.waiting import Waiting
+    from wizard.formats import OF_CHECKS
     from wizard.safe import show_whole_ids
 
     command, parser = COMMANDS[name], parser_of(name)
     variables.take(parser, name, arguments, os.environ)
     parsed = parser.parse_args(arguments)
-    _a_format_is_no_file(parsed)
+    file = str(getattr(parsed, "output", None) or "")
+    if file in OF_CHECKS and hasattr(parsed, "format"):  # `-o json`, as other programs have it
+        parsed.output, parsed.format = None, file
     whole = getattr(parsed, "verbose", False) or getattr(parsed, "details", False)
     if command.shared:
         from wizard.settings import settings_from

@@ -50,9 +50,12 @@ def main(args: argparse.Namespace) -> Exit:
         target = answers.target()
         target = replace(target, namespace=target.namespace or NAMESPACE)
         rights = declared(tier, target)
-    name = f"langsmith-audit-{args.walk}"
+    subject = service_account(args.service_account, target.namespace)
+    if args.user or args.group:
+        kind = "User" if args.user else "Group"
+        subject = {"kind": kind, "name": args.user or args.group, "apiGroup": GROUP}
     sys.stdout.write("".join(f"# {line}\n" for line in _head(tier, target)))
-    sys.stdout.write(as_yaml(granted(rights, name, _subject(args, target.namespace))))
+    sys.stdout.write(as_yaml(granted(rights, f"langsmith-audit-{args.walk}", subject)))
     return Exit.OK
 
 
@@ -83,13 +86,6 @@ def _sql(tier: Tier, args: argparse.Namespace) -> str:
     ]
     head, end = ([f"-- {safe(line)}" for line in part] for part in (told[:2], told[2:]))
     return "\n".join([*head, *tier.sql(schema, role), *end, ""])
-
-
-def _subject(args: argparse.Namespace, namespace: str) -> dict[str, str]:
-    for kind, name in (("User", args.user), ("Group", args.group)):
-        if name:
-            return {"kind": kind, "name": name, "apiGroup": GROUP}
-    return service_account(args.service_account, namespace)
 
 
 def _from_release(systems: Systems, tier: Tier) -> list[Right]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -242,19 +242,18 @@ class Folded:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(options.max_width - self._indent - 4, 20)
+        parts: list[str] = []
+        for part in _PARTS.findall(self._line):
+            parts += [part] if cell_len(part.rstrip()) <= width else _SHORTER.findall(part)
         line = ""
         before = " " * self._indent
-        for part in self._parts(width):
+        for part in parts:
             if line.strip() and cell_len((line + part).rstrip()) > width:
                 yield Text(before + line.rstrip(), style=self._style)
                 before, line = " " * (self._indent + 4), part
             else:
                 line += part
         yield Text((before + line).rstrip(), style=self._style)
-
-    def _parts(self, width: int) -> Iterator[str]:
-        for part in _PARTS.findall(self._line):
-            yield from [part] if cell_len(part.rstrip()) <= width else _SHORTER.findall(part)
 
 
 def exact_block(exact: Exact) -> RenderableType:
