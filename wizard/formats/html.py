@@ -19,7 +19,8 @@ from wizard.safe import safe
 
 SHOWN = 200
 """More than this of what a change rests on is counted, so that the page opens on a phone."""
-_DIFF = {"+": "added", "-": "removed", "@": "place"}
+_DIFF = {"--- ": "place", "+++ ": "place", "@": "place", "+": "added", "-": "removed"}
+"""What a line of a diff is, by its beginning."""
 
 
 def draw(page: blocks.Page) -> None:
@@ -147,7 +148,8 @@ def _bars(rows: Sequence[tuple[str, int]]) -> str:
 def _code(exact: Exact) -> str:
     lines = words(exact.text, lines=True).rstrip("\n").split("\n")
     if exact.kind == "diff":
-        lines = [element("span", line or " ", _diff_kind(line)) for line in lines]
+        kinds = [_DIFF.get(it[:4]) or _DIFF.get(it[:1], "same") for it in lines]
+        lines = [element("span", it or " ", kind) for it, kind in zip(lines, kinds, strict=True)]
     # A scrolling box must be reachable by keyboard.
     return (
         f'<pre class="{words(exact.kind)}" tabindex="0"><code>'
@@ -156,7 +158,3 @@ def _code(exact: Exact) -> str:
         + (element("p", "Parameters:", "small") if exact.parameters else "")
         + listed(blocks.first(exact.parameters, blocks.LISTED), "details")
     )
-
-
-def _diff_kind(line: str) -> str:
-    return "place" if line.startswith(("--- ", "+++ ")) else _DIFF.get(line[:1], "same")

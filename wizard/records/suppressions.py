@@ -50,6 +50,11 @@ class Suppression:
     until: date | None = None
     where: str = "--skip-finding"
 
+    @property
+    def what(self) -> str:
+        """The id, with the pattern where there is one."""
+        return self.id if self.subject == "*" else f"{self.id}:{self.subject}"
+
     def matches(self, finding: Finding) -> bool:
         """Whether it is about this finding."""
         about = self.id in (finding.id, finding.check) and finding.state in MATCHED
@@ -120,6 +125,10 @@ def _refused(where: str, why: str) -> Problem:
     )
 
 
+_EXPIRED = "mend what it hid, or give it another day"
+_UNUSED = "take it out, or give the subject as the finding has it"
+
+
 def suppressed(
     areas: Sequence[Area], several: Sequence[Suppression], today: date, *, whole: bool
 ) -> tuple[Area, ...]:
@@ -134,9 +143,17 @@ def suppressed(
     )
     marked = _with_dependents(marked)
     left = {it.id for area in marked for it in area.findings if not it.suppressed} & NOT_LOOKED
-    told = [_expired(it) for it in several if it.until and today > it.until]
+    told = [
+        _about("LSA963", it, f"{it.id} ended on {it.until}, and hides nothing any more", _EXPIRED)
+        for it in several
+        if it.until and today > it.until
+    ]
     if whole and not left:
-        told += [_unused(it) for at, it in enumerate(valid) if at not in used]
+        told += [
+            _about("LSA962", it, f"{it.what} matches nothing: it can go", _UNUSED)
+            for at, it in enumerate(valid)
+            if at not in used
+        ]
     own = (Area("suppressions", "The suppressions", tuple(told)),) if told else ()
     return (*marked, *own)
 
@@ -172,25 +189,6 @@ def _marked(
         yield replace(finding, suppressed=Suppressed(first.reason, until))
 
 
-def _unused(it: Suppression) -> Finding:
-    subject = f"{it.id}" if it.subject == "*" else f"{it.id}:{it.subject}"
-    return _about(
-        "LSA962",
-        it,
-        f"The suppression of {subject} matches nothing: it can go",
-        "take it out, or give the subject as the finding has it",
-    )
-
-
-def _expired(it: Suppression) -> Finding:
-    return _about(
-        "LSA963",
-        it,
-        f"The suppression of {it.id} ended on {it.until}, and hides nothing any more",
-        "mend what it hid, or give it another day",
-    )
-
-
-def _about(id: str, it: Suppression, message: str, step: str) -> Finding:
-    evidence = (f"reason: {it.reason}",)
+def _about(id: str, it: Suppression, what: str, step: str) -> Finding:
+    message, evidence = f"The suppression of {what}", (f"reason: {it.reason}",)
     return Finding(id, State.WARN, it.where, message, evidence, step, check=id)
