@@ -336,26 +336,20 @@ def organization_id(text: str) -> UUID:
     text = text.strip()
     if re.fullmatch(_UUID, text):
         return UUID(text)
-    if "/" in text:
-        found = _in_path(text)
-        if found is not None:
-            return found
+    found = _in_path(text) if "/" in text else None
+    if found is not None:
+        return found
+    find = "langsmith-audit orgs lists the ids"
+    word = text.removesuffix("…")  # a terminal shows the beginning of an id so
+    if "/" not in word and word.isprintable() and len(word) <= _SHOWN:
+        find = f"langsmith-audit orgs --search {quote(word)} may find it"
     raise Problem(
         "LSA506",
         f"not an organization id: {_shown(text)}",
         on="organization id",
-        next_step="give the UUID, or the address of the organization's page in LangSmith; "
-        f"{_finds(text)}",
+        next_step=f"give the UUID, or the address of the organization's page in LangSmith; {find}",
         exit=Exit.USAGE,
     )
-
-
-def _finds(text: str) -> str:
-    """What finds the id by a name, or by the beginning that a terminal shows of it."""
-    word = text.removesuffix("…")
-    if "/" in word or not word.isprintable() or len(word) > _SHOWN:
-        return "langsmith-audit orgs lists the ids"
-    return f"langsmith-audit orgs --search {quote(word)} may find it"
 
 
 def _in_path(text: str) -> UUID | None:
