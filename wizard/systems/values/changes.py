@@ -88,7 +88,8 @@ class Growth:
             return
         json = is_json(self.text, self.part) if parent is None or parent.flow else False
         in_flow = (parent is not None and parent.flow) or json
-        if not in_flow and self._ends_line(node.end):
+        behind = _line_from(self.text, node.end)[0].strip(" \t")
+        if not in_flow and not behind:
             yield self._block_instead(node, start, found)
         found = replace(found, key_quote='"', name_quote='"') if json else found
         body = filled_flow(self.text, parent, start, self.content, found)
@@ -133,7 +134,7 @@ class Growth:
             gap = entry_gap(self.text, node)
             found = replace(found, gap=gap or found.gap)
             parent = self.place.parent
-            flush = bool(parent and not parent.flow) and column == self._parent_column()
+            flush = bool(parent and not parent.flow and column == key_column(self.text, parent))
             lines = self._entries(node, found, column)
         else:
             column = key_column(self.text, node)
@@ -152,16 +153,8 @@ class Growth:
         dash = " " * column + "-" + " " * (found.gap - 1)
         return [dash + item for item in self.content.flow_items(found)]
 
-    def _parent_column(self) -> int:
-        parent = self.place.parent
-        return key_column(self.text, parent) if parent else 0
-
     def _below(self, found: Looks) -> int:
         return found.offset if self.place.reached else found.step
-
-    def _ends_line(self, at: int) -> bool:
-        end = BREAK.search(self.text, at)
-        return not self.text[at : end.start() if end else len(self.text)].strip(" \t")
 
     def _looks(self, neighbour: Node | None, at: int) -> Looks:
         return looks(self.text, self.part, neighbour, at)
@@ -217,22 +210,22 @@ def append_flow(
     """The splices that add entries to a flow collection that has some."""
     gap = _gap(text, node)
     own_line = _indent_before(text, node.keys[-1].start)
-    opened = BREAK.search(text, node.open_end, node.children[0].start) is not None
-    spread = own_line is not None and (gap.broken or opened)
-    pretty = _pretty(text, node, own_line or "", looks, json=json) if spread else None
+    if not gap.broken and not BREAK.search(text, node.open_end, node.children[0].start):
+        own_line = None
+    pretty = None
+    last_spreads = BREAK.search(text, node.keys[-1].start, node.children[-1].tail.end)
+    if own_line is not None and (json or last_spreads):
+        pretty = Pretty(own_line, _unit(text, node, own_line), looks.newline)
     parts = (
         [content.flow_pair(looks, pretty)] if content.keys else content.flow_items(looks, pretty)
     )
-    if not spread or own_line is None:
-        return [_same_line(gap, looks.comma.join(parts), looks)]
-    return _next_lines(gap, parts, looks.newline + own_line)
-
-
-def _same_line(gap: _Gap, body: str, looks: Looks) -> Splice:
+    if own_line is not None:
+        return _next_lines(gap, parts, looks.newline + own_line)
+    body = looks.comma.join(parts)
     if gap.comma is None:
-        return Splice(gap.start, gap.start, looks.comma + body)
+        return [Splice(gap.start, gap.start, looks.comma + body)]
     space = looks.comma[1:]
-    return Splice(gap.comma + 1, gap.comma + 1, f"{space}{body},")
+    return [Splice(gap.comma + 1, gap.comma + 1, f"{space}{body},")]
 
 
 def _next_lines(gap: _Gap, parts: list[str], lead: str) -> list[Splice]:
@@ -272,11 +265,6 @@ def _indent_before(text: str, at: int) -> str | None:
     """The indentation of the line when the character at `at` is the first on it."""
     before = text[line_start(text, at) : at]
     return before if not before.strip(" \t") else None
-
-
-def _pretty(text: str, node: Node, own: str, looks: Looks, *, json: bool) -> Pretty | None:
-    spreads = BREAK.search(text, node.keys[-1].start, node.children[-1].tail.end)
-    return Pretty(own, _unit(text, node, own), looks.newline) if json or spreads else None
 
 
 def _unit(text: str, node: Node, own: str) -> str:
@@ -371,10 +359,8 @@ def _behind_comments(text: str, end: int, stop: int, *, column: int, flush: bool
         return None
     listed = False
     while cursor < stop:
-        found = BREAK.search(text, cursor)
-        line = text[cursor : found.start() if found else len(text)]
+        line, cursor = _line_from(text, cursor)
         body = line.lstrip(" \t")
-        cursor = found.end() if found else len(text)
         if not body:
             continue
         if not body.startswith("#"):
@@ -391,11 +377,15 @@ def _next_line(text: str, end: int) -> int | None:
     """The start of the next line; None when more than a comment follows on this one."""
     if end and BREAK.fullmatch(text[end - 1]):
         return end
-    found = BREAK.search(text, end)
-    rest = text[end : found.start() if found else len(text)].strip(" \t")
-    if rest and not rest.startswith("#"):
-        return None
-    return found.end() if found else len(text)
+    line, following = _line_from(text, end)
+    rest = line.strip(" \t")
+    return None if rest and not rest.startswith("#") else following
+
+
+def _line_from(text: str, at: int) -> tuple[str, int]:
+    """The rest of the line, and the start of the next."""
+    found = BREAK.search(text, at)
+    return (text[at : found.start()], found.end()) if found else (text[at:], len(text))
 
 
 def placed_lines(text: str, at: int, lines: list[str], newline: str) -> str:

@@ -84,12 +84,10 @@ def _line(line: str) -> str:
     if line.startswith(("---", "+++", "@@", "\\")) or not line:
         return line
     if line[0] in "+-":
-        return _VALUE.sub(_masked, line)
+        return _VALUE.sub(
+            lambda it: it[0] if _TOLD.fullmatch(it[2].strip()) else it[1] + MASK, line
+        )
     return line[0] + _context(line[1:])
-
-
-def _masked(found: re.Match[str]) -> str:
-    return found[0] if _TOLD.fullmatch(found[2].strip()) else found[1] + MASK
 
 
 def _context(text: str) -> str:

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from wizard.files import FULL, create_private, make_private, read_file, sync_folder, write_private
@@ -56,13 +55,17 @@ def write_values(path: Path, *, before: bytes, after: bytes, backup: Path | None
     target = Path(os.path.realpath(path))
     _refuse_changed(path, before)
     if not os.access(target, os.W_OK):
-        why = "the file system is read-only" if _read_only(target) else "it is write-protected"
+        read_only = hasattr(os, "statvfs") and os.statvfs(target).f_flag & os.ST_RDONLY
+        why = "the file system is read-only" if read_only else "it is write-protected"
         raise _unwritable(path, why)
     if backup is not None:
         _keep(backup, before)
-    with _saying(path, target.parent):
+    try:
         remove_leftovers(path)
         _replace(path, target, before, after)
+    except OSError as error:
+        mend = ROOM if error.errno in FULL else ""
+        raise _unwritable(path, f"{_reason(error)} (in {target.parent})", mend) from error
 
 
 def leftovers(path: Path) -> list[Path]:
@@ -108,18 +111,12 @@ def _keep_facts(source: Path, handle: int) -> None:
     facts, now = source.stat(), os.fstat(handle)
     if hasattr(os, "fchown") and (now.st_uid, now.st_gid) != (facts.st_uid, facts.st_gid):
         os.fchown(handle, facts.st_uid, facts.st_gid)
-    _keep_attributes(source, handle)
-    if hasattr(os, "fchmod"):
-        os.fchmod(handle, stat.S_IMODE(facts.st_mode))
-
-
-def _keep_attributes(source: Path, handle: int) -> None:
-    if not hasattr(os, "listxattr"):
-        return
     with contextlib.suppress(OSError):
-        for name in os.listxattr(source):
+        for name in os.listxattr(source) if hasattr(os, "listxattr") else ():
             with contextlib.suppress(OSError):
                 os.setxattr(handle, name, os.getxattr(source, name))
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, stat.S_IMODE(facts.st_mode))
 
 
 def _keep(backup: Path, data: bytes) -> None:
@@ -149,21 +146,6 @@ def _refuse_changed(path: Path, before: bytes) -> None:
             next_step="run it again, on the file as it is now",
             exit=Exit.FAILED,
         )
-
-
-def _read_only(target: Path) -> bool:
-    if not hasattr(os, "statvfs"):
-        return False
-    return bool(os.statvfs(target).f_flag & os.ST_RDONLY)
-
-
-@contextlib.contextmanager
-def _saying(path: Path, folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        mend = ROOM if error.errno in FULL else ""
-        raise _unwritable(path, f"{_reason(error)} (in {folder})", mend) from error
 
 
 def _reason(error: Exception) -> str:
