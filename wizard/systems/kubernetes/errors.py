@@ -129,7 +129,8 @@ def answer_problem(
         return Forbidden(call, detail)
     if status == 403 or (status < 500 and _ADMISSION.search(message)):
         return _not_admitted(call, told, detail)
-    if status == NOT_FOUND and reason is None and _no_such_group(call, message):
+    custom = not _OF_KUBERNETES.fullmatch(call.group)
+    if custom and (status, message, reason) == (NOT_FOUND, _NO_SUCH_PATH, None):  # its group
         return _not_there(call, f"The cluster has no {call.resource}.{call.group}", detail)
     if reason is None and (status < 400 or status == NOT_FOUND):
         return not_kubernetes(info, call)
@@ -205,11 +206,6 @@ def _redirect(status: int, info: ContextInfo, call: Call, place: str) -> Problem
         on=call.on,
         next_step=_ELSEWHERE,
     )
-
-
-def _no_such_group(call: Call, message: str) -> bool:
-    """Whether the API server does not have the group of a custom resource: it answers in text."""
-    return message == _NO_SUCH_PATH and not _OF_KUBERNETES.fullmatch(call.group)
 
 
 def _of_the_request(call: Call, message: str, reason: str | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from wizard.problems import Problem
-from wizard.record import dataclass
+from wizard.record import dataclass, replace
 from wizard.systems.kubernetes.cluster import EVENTS, Cluster
 from wizard.systems.redact import redact
 
@@ -72,7 +72,10 @@ def gathered(found: Iterable[tuple[Json, int]], names: Collection[str]) -> tuple
         event = _read(each, count)
         key = (event.about, event.reason, event.message)
         known = told.get(key)
-        told[key] = event if known is None else _both(known, event)
+        if known is not None:
+            last = max(known, event, key=lambda it: it.at)
+            event = replace(last, count=known.count + event.count)
+        told[key] = event
     return tuple(sorted(told.values(), key=lambda event: event.at))
 
 
@@ -93,9 +96,3 @@ def _read(event: Json, count: int) -> Event:
         event.get("type") == "Warning",
         count,
     )
-
-
-def _both(one: Event, other: Event) -> Event:
-    last = max(one, other, key=lambda event: event.at)
-    count = one.count + other.count
-    return Event(last.about, last.reason, last.message, last.at, last.warning, count)

@@ -172,6 +172,10 @@ class Lease:
 
     def _body(self, run: str) -> dict[str, Any]:
         now = f"{self._cluster.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        try:
+            user = getpass.getuser()
+        except (OSError, KeyError):  # no such user in a container
+            user = "unknown"
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": LEASES.kind,
@@ -181,7 +185,7 @@ class Lease:
                 "annotations": {RUN: run, MACHINE: self._machine, LOCK: self._lock},
             },
             "spec": {
-                "holderIdentity": _who(),
+                "holderIdentity": f"{user}@{platform.node()}",
                 "leaseDurationSeconds": SECONDS,
                 "acquireTime": now,
                 "renewTime": now,
@@ -199,7 +203,14 @@ class Lease:
     def _renew_once(self) -> None:
         holder = self.holder()
         if holder is None:
-            self._lost = self._gone()
+            self._lost = Problem(
+                "LSA936",
+                "The Lease of this run is gone: another run took it over and has ended, or "
+                "somebody deleted it",
+                on=f"Lease {self.name} in namespace {self._namespace}",
+                next_step="langsmith-audit run looks again, and goes on from what is there",
+                exit=Exit.FAILED,
+            )
         elif not self._ours(holder):
             self._lost = self._under_way(holder)
         else:
@@ -215,16 +226,6 @@ class Lease:
             if here
             else "wait for it; when its machine is gone, --take-over watches whether the Lease is "
             f"still renewed ({holder.seconds} s), and takes it",
-            exit=Exit.FAILED,
-        )
-
-    def _gone(self) -> Problem:
-        return Problem(
-            "LSA936",
-            "The Lease of this run is gone: another run took it over and has ended, or somebody "
-            "deleted it",
-            on=f"Lease {self.name} in namespace {self._namespace}",
-            next_step="langsmith-audit run looks again, and goes on from what is there",
             exit=Exit.FAILED,
         )
 
@@ -272,11 +273,3 @@ def _time(text: str) -> datetime:
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
     return min(told, _LATEST)
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # no such user in a container
-        user = "unknown"
-    return f"{user}@{platform.node()}"

@@ -191,9 +191,12 @@ def rewritten(text: str, user: str, values: Mapping[str, str]) -> str | None:
     """The kubeconfig with other values of an auth provider's config; None where one lacks."""
     import yaml
 
-    root = yaml.compose(text, yaml.SafeLoader)
-    path = ("user", "auth-provider", "config")
-    nodes = [_under(one, path) for one in _items(_value(root, "users")) if _named(one, user)]
+    users = _value(yaml.compose(text, yaml.SafeLoader), "users")
+    nodes = [
+        _value(one, "user", "auth-provider", "config")
+        for one in getattr(users, "value", ())
+        if getattr(_value(one, "name"), "value", None) == user
+    ]
     spots = [(_value(node, name), value) for node in nodes[:1] for name, value in values.items()]
     if not spots or not all(isinstance(node, yaml.ScalarNode) for node, _ in spots):
         return None
@@ -216,21 +219,8 @@ def _differ_in(text: str, changed: str, user: str, values: Mapping[str, str]) ->
     return bool(before == after)
 
 
-def _value(node: Any, key: str) -> Any:
-    pairs = node.value if getattr(node, "id", "") == "mapping" else []
-    return next((value for name, value in pairs if name.value == key), None)
-
-
-def _under(node: Any, path: tuple[str, ...]) -> Any:
+def _value(node: Any, *path: str) -> Any:
     for key in path:
-        node = _value(node, key)
+        pairs = node.value if getattr(node, "id", "") == "mapping" else []
+        node = next((value for name, value in pairs if name.value == key), None)
     return node
-
-
-def _items(node: Any) -> list[Any]:
-    return list(node.value) if getattr(node, "id", "") == "sequence" else []
-
-
-def _named(node: Any, name: str) -> bool:
-    found = _value(node, "name")
-    return found is not None and found.value == name
