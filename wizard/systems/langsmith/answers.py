@@ -52,7 +52,14 @@ def json_value(reply: Reply, secrets: Iterable[str]) -> Any:
     if reply.status != 200 and not reply.body.strip():
         return None
     if reply.is_html:
-        raise _page(reply, _said(reply, secrets))
+        raise _problem(
+            "LSA814",
+            "the answer is a web page, not the API's JSON: the URL or its base path is wrong",
+            reply,
+            _said(reply, secrets),
+            "give LangSmith's address with --url, with the base path if it has one "
+            "(config.hostname and config.basePath)",
+        )
     try:
         return json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -126,14 +133,6 @@ def _redirect(reply: Reply, said: tuple[str, ...]) -> Problem:
     return _problem(
         "LSA815", f"the answer sends us elsewhere ({reply.status}); the key was not sent there",
         reply, (*((f"to {place}{there.path}",) if place or there.path else ()), *said), step,
-    )  # fmt: skip
-
-
-def _page(reply: Reply, said: tuple[str, ...]) -> Problem:
-    return _problem(
-        "LSA814", "the answer is a web page, not the API's JSON: the URL or its base path is wrong",
-        reply, said, "give LangSmith's address with --url, with the base path if it has one "
-        "(config.hostname and config.basePath)",
     )  # fmt: skip
 
 

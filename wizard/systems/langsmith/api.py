@@ -204,11 +204,11 @@ class LangSmithApi:
             Problem: LSA821 role, LSA822 feature off, LSA823 refused, LSA824 not there, LSA817 not
                 as documented, and what any call can raise.
         """
-        parameters: dict[str, str | Sequence[str]] = {
+        asked: dict[str, str | Sequence[str]] = {
             "start_time": _iso(start), "end_time": _iso(end), "limit": str(limit),
+            "cursor": cursor or "", "operations": operations, "workspace_id": str(workspace or ""),
         }  # fmt: skip
-        more = {"cursor": cursor, "operations": operations, "workspace_id": workspace}
-        parameters |= {name: _told_as(value) for name, value in more.items() if value}
+        parameters = {name: value for name, value in asked.items() if value}
         try:
             reply, data = self._get("/api/v1/audit-logs", parameters)
         except Problem as problem:
@@ -269,7 +269,11 @@ class LangSmithApi:
     def _explained(self, problem: Problem) -> Problem:
         """A refusal of audit-logs, told apart by what the server says of the organization."""
         if problem.id == "LSA813":
-            return _not_there(problem)
+            return _told(
+                problem, "LSA824", "LangSmith has no audit-logs here (404)",
+                "check that the chart is 0.12.33 or newer, that AUDIT_LOGS_ENABLED is live in the "
+                "backend pods, and the URL's base path",
+            )  # fmt: skip
         if problem.id != "LSA812":
             return problem
         try:
@@ -300,14 +304,6 @@ def _refused(problem: Problem, organization: CurrentOrganization) -> Problem:
         problem, "LSA823", f"LangSmith refuses the audit log of {name} (403)",
         "check the key's role, that --org is the key's organization, and the licence (Enterprise)",
         (says,),
-    )  # fmt: skip
-
-
-def _not_there(problem: Problem) -> Problem:
-    return _told(
-        problem, "LSA824", "LangSmith has no audit-logs here (404)",
-        "check that the chart is 0.12.33 or newer, that AUDIT_LOGS_ENABLED is live in the backend "
-        "pods, and the URL's base path",
     )  # fmt: skip
 
 
@@ -410,10 +406,6 @@ def is_short_for(short: str, key: str) -> bool:
 
 LEAST = 4
 """Characters by which a key is known again."""
-
-
-def _told_as(value: str | Sequence[str] | UUID | None) -> str | Sequence[str]:
-    return value or "" if isinstance(value, str | list | tuple) else str(value or "")
 
 
 def _iso(time: datetime) -> str:

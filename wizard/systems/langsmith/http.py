@@ -78,7 +78,13 @@ class Transport:
         try:
             proxy, _ = proxy_for(base_url, os.environ)
         except ValueError as error:
-            raise _bad_proxy(str(error)) from None
+            raise Problem(
+                "LSA809",
+                f"{error} is no proxy's URL",
+                on=f"environment variable {error}",
+                next_step=f"set {error} to http://host:port, or unset it",
+                exit=Exit.USAGE,
+            ) from None
         self._wire = Wire(base_url, proxy=proxy, context=context, connect_limit=limits.connect)
 
     @property
@@ -203,15 +209,5 @@ def _no_certificates(path: str, why: str, variable: str) -> Problem:
         next_step=f"unset {variable}, or let it name a PEM file"
         if variable
         else "give the CA's certificate as a PEM file with --ca-file",
-        exit=Exit.USAGE,
-    )
-
-
-def _bad_proxy(variable: str) -> Problem:
-    return Problem(
-        "LSA809",
-        f"{variable} is no proxy's URL",
-        on=f"environment variable {variable}",
-        next_step=f"set {variable} to http://host:port, or unset it",
         exit=Exit.USAGE,
     )

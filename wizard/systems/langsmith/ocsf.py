@@ -37,16 +37,12 @@ def _text_or_null(found: Any) -> bool:
     return found is None or isinstance(found, str)
 
 
-def _integer_or_null(found: Any) -> bool:
-    return found is None or _integer(found)
-
-
 def _object(found: Any) -> bool:
     return isinstance(found, Mapping)
 
 
-def _object_or_null(found: Any) -> bool:
-    return found is None or _object(found)
+def _or_null(rule: _Rule) -> _Rule:
+    return lambda found: found is None or rule(found)
 
 
 _REQUIRED: tuple[tuple[str, _Rule, str], ...] = (
@@ -70,13 +66,13 @@ _REQUIRED: tuple[tuple[str, _Rule, str], ...] = (
     ("resources", lambda found: isinstance(found, list), "a list"),
 )
 _IF_PRESENT: tuple[tuple[str, _Rule, str], ...] = (
-    ("http_response", _object_or_null, "an object or null"),
-    ("http_response.code", _integer_or_null, "a whole number or null"),
+    ("http_response", _or_null(_object), "an object or null"),
+    ("http_response.code", _or_null(_integer), "a whole number or null"),
     ("actor.user.uid", _text_or_null, "text or null"),
     ("actor.user.credential_uid", _text_or_null, "text or null"),
-    ("src_endpoint", _object_or_null, "an object or null"),
-    ("unmapped", _object_or_null, "an object or null"),
-    ("unmapped.original_audit_log", _object_or_null, "an object or null"),
+    ("src_endpoint", _or_null(_object), "an object or null"),
+    ("unmapped", _or_null(_object), "an object or null"),
+    ("unmapped.original_audit_log", _or_null(_object), "an object or null"),
 )
 
 
@@ -98,7 +94,10 @@ def check_event(event: Any) -> list[str]:
         found = _at(event, path)
         if found is not _MISSING and not right(found):
             wrong.append(f"{path} is not {wanted}")
-    return wrong + _type_agrees(event) + _resources(event)
+    uid, activity = event.get("type_uid"), event.get("activity_id")
+    if isinstance(uid, int) and isinstance(activity, int) and uid != API_ACTIVITY * 100 + activity:
+        wrong.append("type_uid is not class_uid × 100 + activity_id")
+    return wrong + _resources(event)
 
 
 def _at(event: Mapping[str, Any], path: str) -> Any:
@@ -108,16 +107,6 @@ def _at(event: Mapping[str, Any], path: str) -> Any:
             return _MISSING
         found = found[key]
     return found
-
-
-def _type_agrees(event: Mapping[str, Any]) -> list[str]:
-    """OCSF: type_uid is class_uid × 100 + activity_id."""
-    type_uid, activity = event.get("type_uid"), event.get("activity_id")
-    if not (isinstance(type_uid, int) and isinstance(activity, int)):
-        return []
-    if type_uid == API_ACTIVITY * 100 + activity:
-        return []
-    return ["type_uid is not class_uid × 100 + activity_id"]
 
 
 def _resources(event: Mapping[str, Any]) -> list[str]:
