@@ -94,17 +94,16 @@ _Build = Callable[[Call, "re.Match[str]", tuple[str, ...]], Problem]
 
 def _simple(id: str, what: str, next_step: str, exit: Exit = Exit.UNKNOWN) -> _Build:
     def build(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
-        told = match.groupdict() | {"did": call.did, "chart": call.chart, "version": call.version}
-        step = next_step.format(**told, alias=_alias(call.chart))
+        told = {name: " ".join(text.split()) for name, text in match.groupdict().items()}
+        told |= {"did": call.did, "chart": call.chart, "version": call.version}
+        local = call.chart.startswith((".", "/"))
+        alias = call.chart if local else call.chart.partition("/")[0]
+        step = next_step.format(**told, alias=alias)
         return Problem(
             id, what.format(**told), on=call.on, next_step=step, exit=exit, detail=detail
         )
 
     return build
-
-
-def _alias(chart: str) -> str:
-    return chart.split("/", 1)[0] if "/" in chart and not chart.startswith((".", "/")) else chart
 
 
 def _forbidden(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
@@ -147,18 +146,6 @@ def _no_such_kind(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> 
         on=call.on,
         next_step="install what brings the kind (its CRD), turn it off in the values, or take a "
         "chart version for this cluster",
-        exit=Exit.FAILED,
-        detail=detail,
-    )
-
-
-def _duplicates(call: Call, match: re.Match[str], detail: tuple[str, ...]) -> Problem:
-    names = " ".join(match["names"].split())
-    return Problem(
-        "LSA126",
-        f"The chart refuses an environment variable that is set twice: {names}",
-        on=call.on,
-        next_step="keep each variable in one place only: commonEnv or backend.deployment.extraEnv",
         exit=Exit.FAILED,
         detail=detail,
     )
@@ -224,7 +211,15 @@ _KNOWN: tuple[tuple[str, _Build], ...] = (
         r"failed to parse [^\n]*: (?:error|cannot unmarshal yaml|yaml:)",
         _simple("LSA125", "A values file cannot be read by helm", _MEND_VALUES, Exit.FAILED),
     ),
-    (r"Duplicate keys detected:\s*\[?(?P<names>[^\]\n]+)", _duplicates),
+    (
+        r"Duplicate keys detected:\s*\[?(?P<names>[^\]\n]+)",
+        _simple(
+            "LSA126",
+            "The chart refuses an environment variable that is set twice: {names}",
+            "keep each variable in one place only: commonEnv or backend.deployment.extraEnv",
+            Exit.FAILED,
+        ),
+    ),
     (
         r"x509:|certificate signed by unknown authority|tls: failed to verify",
         _simple(

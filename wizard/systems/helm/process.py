@@ -116,16 +116,14 @@ class Running:
 
         What `tick` raises propagates; helm goes on and can be waited for again.
         """
+        code: int | None = None
         with logged("helm", f"process {self.pid}") as run:
-            code = self._end(tick)
+            while code is None:
+                tick(time.monotonic() - self.started)  # at once: it notes which process is at work
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = self.process.wait(timeout=TICK_SECONDS)
             run.ended = f"exit {code}"
         return code, _text(self.stdout), _text(self.stderr)
-
-    def _end(self, tick: Callable[[float], None]) -> int:
-        while True:
-            tick(time.monotonic() - self.started)  # at once: it notes which process is at work
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.process.wait(timeout=TICK_SECONDS)
 
 
 def start(argv: Sequence[str]) -> Running:

@@ -13,7 +13,7 @@ import io
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from wizard.systems.helm.records import Record, read_release, read_revision, took
 from wizard.systems.values.as_helm import Unresolved, json_data, merge_values, without_nulls
@@ -42,7 +42,7 @@ def unpacked(packed: str | bytes) -> dict[str, Any]:
                 data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES or data.count(b",") > MOST_VALUES:
             raise NotARecord
-        document = json.loads(data, parse_int=_number, parse_float=_number, parse_constant=_none)
+        document = json.loads(data, parse_int=_number, parse_float=_number, parse_constant=_number)
     except (ValueError, EOFError, OSError, RecursionError, Unresolved, zlib.error):
         raise NotARecord from None
     return _map(document)
@@ -56,8 +56,8 @@ def read_record(document: Mapping[str, Any]) -> Record:
     """
     info, chart = _map(document.get("info")), _map(document.get("chart"))
     about, given = _map(chart.get("metadata")), _map(document.get("config") or {})
-    revision = document.get("version")
-    if type(revision) is not int:
+    revision, listed = document.get("version"), document.get("hooks") or []
+    if type(revision) is not int or not isinstance(listed, list):
         raise NotARecord
     facts = {
         "name": _text(document.get("name")),
@@ -69,7 +69,7 @@ def read_record(document: Mapping[str, Any]) -> Record:
         "updated": _text(info.get("last_deployed")),
         "description": _text(info.get("description") or ""),
     }
-    hooks = [_map(hook) for hook in _list(document.get("hooks") or [])]
+    hooks = [_map(hook) for hook in listed]
     texts = [(_text(hook.get("path")), _text(hook.get("manifest"))) for hook in hooks]
     found = Record(
         read_release(facts),
@@ -109,22 +109,12 @@ def _refuse_surrogates(facts: Mapping[str, Any], found: Record) -> None:
 
 
 def _number(text: str) -> Any:
-    """As Go reads it, which takes every number for a float64."""
+    """As Go reads it, which takes every number for a float64, and knows no NaN and no Infinity."""
     return json_data(float(text))
-
-
-def _none(_: str) -> NoReturn:
-    raise NotARecord
 
 
 def _map(node: Any) -> dict[str, Any]:
     if not isinstance(node, dict):
-        raise NotARecord
-    return node
-
-
-def _list(node: Any) -> list[Any]:
-    if not isinstance(node, list):
         raise NotARecord
     return node
 
