@@ -176,7 +176,9 @@ class Wire:
             raise _failure(error) from None
         finally:
             if connection.done:
-                self._keep(connection)
+                connection.kept = time.monotonic()
+                with self._lock:
+                    self._idle.append(connection)
             else:
                 connection.close()
 
@@ -239,16 +241,12 @@ class Wire:
         with self._lock:
             while self._idle:
                 connection = self._idle.pop()
-                fresh = time.monotonic() - connection.kept < KEPT_SECONDS
-                if fresh and connection.sock is not None and not _readable(connection.sock):
+                sock, fresh = connection.sock, time.monotonic() - connection.kept < KEPT_SECONDS
+                # What there is to read of a connection that waits is its end.
+                if fresh and sock is not None and not select.select([sock], [], [], 0)[0]:
                     return connection
                 connection.close()
         return None
-
-    def _keep(self, connection: _Connection) -> None:
-        connection.kept = time.monotonic()
-        with self._lock:
-            self._idle.append(connection)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -322,14 +320,13 @@ def _within(limit: float, work: Callable[[_Cut], T], cut: _Cut | None = None) ->
     return outcome[0]
 
 
-def _readable(sock: socket.socket) -> bool:
-    """Whether something is there to read: of a connection that waits, its end."""
-    return bool(select.select([sock], [], [], 0)[0])
-
-
 def _whole(response: http.client.HTTPResponse, most: int) -> bytes:
-    unpack = _unpacking(response)
-    body = bytearray()
+    unpack, body = None, bytearray()
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("gzip", "x-gzip", "deflate"):  # though nobody has asked for it
+        unpack = zlib.decompressobj(zlib.MAX_WBITS + (16 if "gzip" in encoding else 0))
+    elif encoding not in ("identity", ""):
+        raise Failure(Kind.STRANGE, f"content encoding {encoding[:40]!r}")
     while data := response.read(CHUNK):
         body += unpack.decompress(data, most + 1) if unpack else data
         if len(body) > most:
@@ -337,16 +334,6 @@ def _whole(response: http.client.HTTPResponse, most: int) -> bytes:
     if response.length or (unpack and body and not unpack.eof):
         raise Failure(Kind.BROKEN, "the answer is not complete")
     return bytes(body)
-
-
-def _unpacking(response: http.client.HTTPResponse) -> zlib._Decompress | None:
-    """What undoes the answer's content encoding, which nobody has asked for."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return None
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Failure(Kind.STRANGE, f"content encoding {encoding[:40]!r}")
-    return zlib.decompressobj(zlib.MAX_WBITS + (16 if "gzip" in encoding else 0))
 
 
 def _lines(response: http.client.HTTPResponse, most: int, cut: _Cut) -> Iterator[bytes]:
