@@ -30,7 +30,7 @@ class DeploymentKind:
 
     def newest(self, _live: Json, sets: Sequence[Json]) -> Json | None:
         """The ReplicaSet of the current template."""
-        return max(sets, key=_revision, default=None)
+        return max(sets, key=lambda it: _revision(it, REVISION), default=None)
 
     def status(self, live: Live, where: str) -> RolloutStatus:
         """As `kubectl rollout status` decides it; `where` ends its commands (`NAME -n NS`).
@@ -111,13 +111,14 @@ def _late(live: Live) -> str:
     return str(progress.get("message") or "progress deadline exceeded")
 
 
-def _revision(replica_set: Json) -> int:
-    text = str(annotations_of(replica_set).get(REVISION, "0"))
+def _revision(replica_set: Json, *names: str) -> int:
+    notes = annotations_of(replica_set)
+    text = next((str(notes[name]) for name in names if name in notes), "0")
     return int(text) if text.isdigit() else 0
 
 
 HASH = "rollouts-pod-template-hash"
-REVISIONS = ("rollout.argoproj.io/revision", "deployment.kubernetes.io/revision")
+REVISIONS = ("rollout.argoproj.io/revision", REVISION)
 
 
 class ArgoRolloutKind:
@@ -133,7 +134,7 @@ class ArgoRolloutKind:
             for each in sets:
                 if (each["metadata"].get("labels") or {}).get(HASH) == wanted:
                     return each
-        return max(sets, key=_rollout_revision, default=None)
+        return max(sets, key=lambda it: _revision(it, *REVISIONS), default=None)
 
     def status(self, live: Live, where: str) -> RolloutStatus:
         """By the phase and the counters of the newest ReplicaSet; `where` ends its commands."""
@@ -145,7 +146,10 @@ class ArgoRolloutKind:
         counted = updated >= desired and available >= updated
         done = seen and phase in ("Healthy", "") and counted and not leaving
         held = None if done else _held(live, where)
-        stuck = live.cause() or live.budget or (_words(status) if phase == "Degraded" else "")
+        stuck = live.cause() or live.budget
+        if phase == "Degraded" and not stuck:
+            told = redact(str(status.get("message") or "")) or "no reason given"
+            stuck = f"the Rollout is degraded: {told}"
         return RolloutStatus(
             desired=desired,
             updated=updated if seen else 0,
@@ -235,14 +239,3 @@ def _held(live: Live, where: str) -> Held | None:
     if not steps:
         return Held("the Rollout waits to be promoted", promote)
     return Held(f"the Rollout is paused at its canary step {index + 1} of {len(steps)}", promote)
-
-
-def _words(status: Json) -> str:
-    text = redact(str(status.get("message") or "")) or "no reason given"
-    return f"the Rollout is degraded: {text}"
-
-
-def _rollout_revision(replica_set: Json) -> int:
-    notes = annotations_of(replica_set)
-    text = next((str(notes[name]) for name in REVISIONS if name in notes), "0")
-    return int(text) if text.isdigit() else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -104,6 +104,8 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
     state: Mapping[str, Any] = next(
         (each for each in status.get("containerStatuses") or [] if each["name"] == container), {}
     )
+    # Init containers that stay are sidecars, whose readiness is the pod's as well.
+    staying = [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]
     running = (state.get("state") or {}).get("running") or {}
     last = (state.get("lastState") or {}).get("terminated") or {}
     return Pod(
@@ -126,8 +128,10 @@ def read_pod(pod: Mapping[str, Any], container: str) -> Pod:
             (str(o["uid"]) for o in meta.get("ownerReferences") or [] if o.get("controller")), ""
         ),
         restarts=int(state.get("restartCount") or 0),
-        attempts=sum(int(each.get("restartCount") or 0) for each in _containers(status)),
-        grace=max(map(_grace, (*containers, *_sidecars(spec)))),
+        attempts=sum(
+            int(each.get("restartCount") or 0) for kind in KINDS for each in status.get(kind) or []
+        ),
+        grace=max(map(_grace, (*containers, *staying))),
         container=str(ours.get("name") or container),
         probed=bool(ours.get("readinessProbe")),
         ended=str(last.get("reason") or ""),
@@ -147,21 +151,13 @@ def cause_of(pods: Iterable[Pod], newest: str) -> str:
     return ""
 
 
-def _sidecars(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The init containers that stay, whose readiness is the pod's as well."""
-    return [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]
-
-
 def _grace(container: Mapping[str, Any]) -> float:
-    return sum(_allowed(container.get(probe)) for probe in ("startupProbe", "readinessProbe"))
-
-
-def _allowed(probe: Mapping[str, Any] | None) -> float:
-    """Seconds that a probe may fail; the API's own defaults where it names none."""
-    if not probe:
-        return 0.0
-    times = int(probe.get("failureThreshold") or 3) * int(probe.get("periodSeconds") or 10)
-    return float(int(probe.get("initialDelaySeconds") or 0) + times)
+    """Seconds that its probes may fail; the API's own defaults where one names none."""
+    seconds = 0.0
+    for probe in filter(None, map(container.get, ("startupProbe", "readinessProbe"))):
+        times = int(probe.get("failureThreshold") or 3) * int(probe.get("periodSeconds") or 10)
+        seconds += int(probe.get("initialDelaySeconds") or 0) + times
+    return seconds
 
 
 def _reason(status: Mapping[str, Any]) -> str:
@@ -179,11 +175,6 @@ def _reason(status: Mapping[str, Any]) -> str:
             if ended and (ended.get("exitCode") or kind == "containerStatuses"):
                 return str(ended.get("reason") or "Terminated")
     return str(status.get("reason") or "")
-
-
-def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for kind in KINDS:
-        yield from status.get(kind) or []
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

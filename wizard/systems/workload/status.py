@@ -111,7 +111,12 @@ class Live:
 
     def cause(self) -> str:
         """Why the newest ReplicaSet's pods cannot be created or become ready, or nothing."""
-        return cause_of(self.pods, self.uid) or _refused(self.newest)
+        cause = cause_of(self.pods, self.uid)
+        failure = condition(self.newest, "ReplicaFailure")
+        if cause or failure.get("status") != "True":
+            return cause
+        # The API server does not let pods in: a quota, or an admission webhook.
+        return f"{failure.get('reason') or NOT_LET_IN}: {redact(str(failure.get('message') or ''))}"
 
 
 def condition(object_: Mapping[str, Any] | None, kind: str) -> Mapping[str, Any]:
@@ -131,14 +136,6 @@ def owners(object_: Mapping[str, Any]) -> set[str]:
 def annotations_of(object_: Mapping[str, Any]) -> Mapping[str, str]:
     """An object's annotations."""
     return (object_.get("metadata") or {}).get("annotations") or {}
-
-
-def _refused(replica_set: Mapping[str, Any] | None) -> str:
-    """Pods that the API server does not let in: a quota, or an admission webhook."""
-    failure = condition(replica_set, "ReplicaFailure")
-    if failure.get("status") != "True":
-        return ""
-    return f"{failure.get('reason') or NOT_LET_IN}: {redact(str(failure.get('message') or ''))}"
 
 
 def status_lines(status: RolloutStatus) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ from wizard.systems.workload.waiting import PATIENCE, Patience, Steady, blocking
 GONE = "LSA601"
 POLL_SECONDS = 1.0
 SILENCE_LIMIT = 60.0
+AWAY = ("LSA204", "LSA208", "LSA216")
+"""After these the API server may be back in a moment."""
 
 
 class Kind(Protocol):
@@ -281,7 +283,7 @@ class Workload:
                     status = self.status_of(changing)
                     answered = time.monotonic()
                 except Problem as problem:
-                    if not _passing(problem) or time.monotonic() - answered > SILENCE_LIMIT:
+                    if problem.id not in AWAY or time.monotonic() - answered > SILENCE_LIMIT:
                         raise
                 elapsed = time.monotonic() - started
                 if status is not None:
@@ -409,8 +411,3 @@ def ready_pod(workload: Workload) -> Pod:
 
 def _pod_lines(status: RolloutStatus) -> tuple[str, ...]:
     return tuple(f"pod {pod.name}: {pod.words}" for pod in status.pods)
-
-
-def _passing(problem: Problem) -> bool:
-    """Whether the API server may be back in a moment."""
-    return problem.id in ("LSA204", "LSA208", "LSA216")
