@@ -15,7 +15,7 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.settings import STORED, Target
 from wizard.systems.langsmith.asking import Asking, agreed, sound
-from wizard.systems.release.look import ReleaseLook
+from wizard.systems.release.look import ReleaseLook, kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from wizard.systems.values.model import LayeredEdit
     from wizard.systems.workload import Workload
 
-OF_FILES = ("layers", "edit", "file_values", "given_values")
-"""What is read of the values files, by the name under which it is kept."""
+OF_FILES = ("values_layers", "values_edit", "file_values", "given_values")
+"""What is read of the values files."""
 
 
 class Systems(ReleaseLook):
@@ -81,14 +81,15 @@ class Systems(ReleaseLook):
         return self._once(path, lambda: self.cluster.get(resource, name, namespace))
 
     @property
+    @kept
     def values_layers(self) -> list[tuple[Path, bytes]]:
         """The values files as they are now, in helm's order."""
         from wizard.systems.values.files import read_values
 
-        files = self.target.values
-        return self._once("layers", lambda: [(path, read_values(path)) for path in files])
+        return [(path, read_values(path)) for path in self.target.values]
 
     @property
+    @kept
     def values_edit(self) -> LayeredEdit:
         """The edit that the values files need, and which file gets it.
 
@@ -100,21 +101,23 @@ class Systems(ReleaseLook):
         into = self.target.edit_file
         if into and into not in self.target.values:
             raise not_understood("--edit-file", f"{into} is not one of the values files (-f)")
-        return self._once("edit", lambda: edit_layers(self.values_layers, into=into))
+        return edit_layers(self.values_layers, into=into)
 
     @property
+    @kept
     def file_values(self) -> dict[str, Any]:
         """The values of all files as helm merges them; they hold secrets."""
         from wizard.systems.values.reading import effective_values
 
-        return self._once("file_values", lambda: self._of_files(effective_values))
+        return self._of_files(effective_values)
 
     @property
+    @kept
     def given_values(self) -> dict[str, Any]:
         """The same with the nulls in them, as helm would record them; they hold secrets."""
         from wizard.systems.values.reading import given_values
 
-        return self._once("given_values", lambda: self._of_files(given_values))
+        return self._of_files(given_values)
 
     def _of_files(self, read: Callable[[list[bytes]], dict[str, Any]]) -> dict[str, Any]:
         from wizard.systems.values.edit import of_file
@@ -127,9 +130,10 @@ class Systems(ReleaseLook):
             raise of_file(refusal, *layers[refusal.layer]) from None
 
     @property
+    @kept
     def live_env(self) -> dict[str, str | None]:
         """The backend's variables as they are live: name to plain value."""
-        return self._once("live_env", self.workload.live_env)
+        return self.workload.live_env()
 
     @property
     def lacking_live(self) -> tuple[str, ...]:
@@ -138,31 +142,47 @@ class Systems(ReleaseLook):
         return tuple(name for name in WANTED if live.get(name) != "true")
 
     @property
+    @kept
     def workload(self) -> Workload:
         """The backend's workload."""
-        return self._once("workload", self._open_workload)
+        from wizard.systems.workload import Workload
+
+        return Workload(self.cluster, self.installation)
 
     @property
+    @kept
     def database(self) -> Database:
         """LangSmith's PostgreSQL."""
-        return self._once("database", self._open_database)
+        from wizard.systems.postgres.ways_in.choose import database
+
+        cluster, installation = self.cluster, self.installation
+        if self._stays is None:
+            from wizard.systems.postgres.ways_in.in_pod import Lasting
+
+            self._stays = Lasting()  # open from look to look, and closed before the cluster
+            self._clients.callback(self._stays.close)
+        way = database(self.target, cluster, installation, self._stays)
+        return self._looks.enter_context(way)
 
     @property
+    @kept
     def server_version(self) -> str:
         """The API server's version."""
-        return self._once("server_version", self.cluster.server_version)
+        return self.cluster.server_version()
 
     @property
+    @kept
     def quotas(self) -> list[dict[str, Any]]:
         """The quotas of the installation's namespace."""
         from wizard.systems.kubernetes.cluster import QUOTAS
 
-        return self._once("quotas", lambda: self.cluster.list(QUOTAS, self.installation.namespace))
+        return self.cluster.list(QUOTAS, self.installation.namespace)
 
     @property
+    @kept
     def organization_counts(self) -> OrganizationCounts:
         """How many organizations there are, by what is stored for them."""
-        return self._once("organization_counts", self.database.organization_counts)
+        return self.database.organization_counts()
 
     @property
     def audit_table(self) -> AuditTable | None:
@@ -170,6 +190,7 @@ class Systems(ReleaseLook):
         return self._once("audit_logs", self.database.audit_logs_table)
 
     @property
+    @kept
     def audit_state(self) -> AuditState:
         """What is in the audit_logs table, of the key's or the one chosen organization, or of all.
 
@@ -179,9 +200,7 @@ class Systems(ReleaseLook):
         from wizard.systems.postgres.audit_log import there
 
         table = there(self.audit_table, self.database.login)
-        return self._once(
-            "audit_state", lambda: self.database.audit_state(table, self.organization)
-        )
+        return self.database.audit_state(table, self.organization)
 
     @property
     def organization(self) -> UUID | None:
@@ -195,11 +214,18 @@ class Systems(ReleaseLook):
         return organization_id(ids[0]) if len(ids) == 1 else None
 
     @property
+    @kept
     def served(self) -> Served | None:
         """What the API says of the key's organization; none without a key."""
-        return self._once("served", self._ask_api) if self.target.api_key else None
+        if not self.target.api_key:
+            return None
+        url = self._url()
+        if not url:
+            return self._asking.served_through(self._forward())
+        return self._asking.served(url, lambda: self.installation)
 
     @property
+    @kept
     def sounded(self) -> Sounded:
         """What else the API tells; only with a key.
 
@@ -208,7 +234,7 @@ class Systems(ReleaseLook):
         """
         served = self.served
         assert served  # noqa: S101 - told to the type checker
-        return self._once("sounded", lambda: sound(served))
+        return sound(served)
 
     def says_of(self, id: UUID) -> bool | None:
         """What the server says of one organization; None when this key cannot ask about it."""
@@ -304,50 +330,24 @@ class Systems(ReleaseLook):
         threading.Thread(target=_import_ahead).start()  # while the API server answers
         return super()._open_cluster()
 
-    def _open_workload(self) -> Workload:
-        from wizard.systems.workload import Workload
-
-        return Workload(self.cluster, self.installation)
-
-    def _open_database(self) -> Database:
-        from wizard.systems.postgres.ways_in.choose import database
-
-        way = database(self.target, self.cluster, self.installation, self._lasting())
-        return self._looks.enter_context(way)
-
-    def _lasting(self) -> Lasting:
-        """What stays open to the database between two looks; it is closed before the cluster."""
-        if self._stays is None:
-            from wizard.systems.postgres.ways_in.in_pod import Lasting
-
-            self._stays = Lasting()
-            self._clients.callback(self._stays.close)
-        return self._stays
-
-    def _ask_api(self) -> Served:
-        told = self.target.url and not self.target.endpoint
-        url = agreed(self.target, None if told else self.installation.url)
-        if not url:
-            return self._asking.served_through(self._forward())
-        return self._asking.served(url, lambda: self.installation)
-
     @property
+    @kept
     def log(self) -> LangSmithApi:
         """The API for reading the log of the chosen organization, or of the key's own."""
-        return self._once("log", lambda: self._asking.log(self._address()))
+        url = self._url()
+        if not url:
+            forward = self._looks.enter_context(self._forward())
+            url = f"http://{forward.host}:{forward.port}"
+        return self._asking.log(url)
 
     def refusal(self, problem: Problem) -> Problem:
         """A refusal of the log as a check tells it."""
         return self._asking.refusal(self.log.base_url, problem)
 
-    def _address(self) -> str:
-        """The API's URL; of a forwarded port where the release has no address of its own."""
+    def _url(self) -> str | None:
+        """The API's URL; None where the release has no address of its own."""
         told = self.target.url and not self.target.endpoint
-        url = agreed(self.target, None if told else self.installation.url)
-        if url:
-            return url
-        forward = self._looks.enter_context(self._forward())
-        return f"http://{forward.host}:{forward.port}"
+        return agreed(self.target, None if told else self.installation.url)
 
     @property
     def _asking(self) -> Asking:

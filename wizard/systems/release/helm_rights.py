@@ -73,7 +73,11 @@ def helm_rights(
     hooks = {key: it for key, it in new.items() if _events(it)}
     kept = {key: it for key, it in new.items() if key not in hooks}
     before = {key: it for key, it in old.items() if not _events(it)}
-    found = list(_records(work))
+    found: list[Right] = []
+    resource = kept_in()
+    if resource:  # not a database of their own
+        verbs = ("get", "list", "create", "update", *(("delete",) if work.full else ()))
+        found += [Right(verb, resource.plural, "", work.namespace) for verb in verbs]
     for key, it in (before | kept).items():
         found += _each(key, it, "get", "patch")
     for key, it in kept.items():
@@ -90,13 +94,6 @@ def most_kept() -> int:
     """How many revisions helm keeps; 0 for all of them."""
     text = os.environ.get("HELM_MAX_HISTORY", "")
     return int(text) if text.strip().isdecimal() else KEPT
-
-
-def _records(work: HelmAtWork) -> Iterator[Right]:
-    resource = kept_in()
-    for verb in ("get", "list", "create", "update", *(("delete",) if work.full else ())):
-        if resource:  # not a database of their own
-            yield Right(verb, resource.plural, "", work.namespace)
 
 
 def _waiting(work: HelmAtWork, key: Key, it: Mapping[str, Any]) -> Iterator[Right]:

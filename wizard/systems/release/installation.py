@@ -137,7 +137,9 @@ def read_installation(
     backend = found.get(BACKEND)
     if backend is None:
         raise _no_backend(release, "The release's manifest has no backend")
-    container = _container(backend, URI_VARIABLE)
+    containers = containers_of(backend)  # the chart's own, then sidecars
+    container = next((it for it in containers if URI_VARIABLE in _env(it)), containers[0])
+    ports = container.get("ports") or [{}]
     env = _env(container)
     if URI_VARIABLE not in env:
         raise _no_backend(release, f"The backend has no variable {URI_VARIABLE}")
@@ -147,7 +149,7 @@ def read_installation(
             str(backend["kind"]),
             str(backend["metadata"]["name"]),
             str(container.get("name", "")),
-            _port(container, DEFAULT_PORT),
+            int(ports[0].get("containerPort") or DEFAULT_PORT),
             env,
         ),
         database=_database(container, env, computed_values, release),
@@ -228,20 +230,6 @@ def _postgres(document: dict[str, Any] | None) -> PostgresWorkload | None:
         return None
     container = containers_of(document)[0]
     return PostgresWorkload(str(document["metadata"]["name"]), str(container["name"]))
-
-
-def _container(document: Mapping[str, Any], variable: str) -> dict[str, Any]:
-    """The first container with the variable: sidecars come after the chart's own."""
-    containers = containers_of(document)
-    for container in containers:
-        if variable in _env(container):
-            return container
-    return containers[0]
-
-
-def _port(container: Mapping[str, Any], default: int) -> int:
-    ports = container.get("ports") or [{}]
-    return int(ports[0].get("containerPort") or default)
 
 
 def _env(container: Mapping[str, Any]) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from wizard.aim import Aim, aim
@@ -37,6 +38,33 @@ if TYPE_CHECKING:
     from wizard.systems.release.installation import Installation
 
 T = TypeVar("T")
+Look = TypeVar("Look", bound="ReleaseLook")
+
+
+def kept(read: Callable[[Look], T]) -> Callable[[Look], T]:
+    """What a property reads, kept for one look under the property's name."""
+
+    @wraps(read)
+    def known(look: Look) -> T:
+        return look._once(read.__name__, partial(read, look))
+
+    return known
+
+
+def kept_with_revision(read: Callable[[Look], T]) -> Callable[[Look], T]:
+    """The same beyond one look, while helm lists the release as before: records do not change."""
+
+    @kept
+    @wraps(read)
+    def known(look: Look) -> T:
+        if not look.release.revision:
+            return read(look)
+        told = look._records.of(look.release)
+        if read.__name__ not in told:
+            told[read.__name__] = read(look)
+        return cast("T", told[read.__name__])
+
+    return known
 
 
 class ReleaseLook:
@@ -96,49 +124,72 @@ class ReleaseLook:
         return Place(self.cluster.server, self.target.namespace, self.target.release)
 
     @property
+    @kept
     def release(self) -> Release:
-        """The deployed release."""
-        return self._once("release", self._read_release)
+        """The deployed release; with --gitops also what stands for one that helm does not have."""
+        from wizard.systems.release.discovery import NOT_READABLE, not_by_helm, stand_in
+
+        target = self.target
+        place = target.namespace, target.release
+        try:
+            return self._records.newest(lambda: self.helm, self.cluster, *place)
+        except Problem as problem:
+            if self._keep_unread(problem):
+                found = stand_in(self.cluster, *place)
+                if found:
+                    return replace(found, status=NOT_READABLE)
+            if problem.id != "LSA118":
+                raise
+            found = stand_in(self.cluster, *place)
+            if found and target.gitops:
+                return found
+            raise (not_by_helm(found) if found else problem) from None
 
     @property
+    @kept_with_revision
     def deployed_values(self) -> dict[str, Any]:
         """The values that the user gave to the deployed release; they hold secrets."""
-        return self._of_revision("deployed_values", lambda: self.helm.user_values(*self._revision))
+        return self.helm.user_values(*self._revision)
 
     @property
+    @kept_with_revision
     def computed_values(self) -> dict[str, Any]:
         """The same with the chart's defaults; none where helm has no release. Secrets as well."""
-        if not self.release.revision:
-            return {}
-        return self._of_revision(
-            "computed_values", lambda: self.helm.computed_values(*self._revision)
-        )
+        return self.helm.computed_values(*self._revision) if self.release.revision else {}
 
     @property
+    @kept_with_revision
     def manifest(self) -> str:
         """The deployed manifest; its Secrets hold secrets."""
-        return self._of_revision("manifest", self._read_manifest)
+        from wizard.systems.release.discovery import live_manifest
+
+        if not self.release.revision:
+            return live_manifest(self.cluster, self.release)
+        return self.helm.manifest(*self._revision)
 
     @property
+    @kept_with_revision
     def hooks(self) -> str:
         """The deployed release's hooks, as YAML."""
-        return self._of_revision("hooks", lambda: self.helm.hooks(*self._revision))
+        return self.helm.hooks(*self._revision)
 
     @property
+    @kept_with_revision
     def took(self) -> float | None:
         """Seconds that the deployed revision took, to the end of its last hook Job."""
-        where = self.target.release, self.target.namespace
-        return self._of_revision("took", lambda: self.helm.last_took(*where))
+        return self.helm.last_took(self.target.release, self.target.namespace)
 
     @property
+    @kept_with_revision
     def hooks_ran(self) -> tuple[tuple[str, str], ...] | None:
         """Each hook of the deployed revision with how it ended; None where helm does not tell."""
-        return self._of_revision("ran", lambda: None)
+        return None
 
     @property
+    @kept_with_revision
     def wanted_kubernetes(self) -> str | None:
         """The versions that the chart wants, empty for any; None where helm does not tell."""
-        return self._of_revision("wanted_kubernetes", lambda: None)
+        return None
 
     @property
     def kept_revisions(self) -> tuple[Stored, ...]:
@@ -151,9 +202,12 @@ class ReleaseLook:
         return self._once(f"revision {revision}", lambda: self._read_rendered(revision))
 
     @property
+    @kept
     def history(self) -> list[Revision]:
         """The revisions that are kept, oldest first."""
-        return self._once("history", self._read_history)
+        name, namespace = self.target.release, self.target.namespace
+        found = history_of(self.cluster, namespace, name, self.revisions())
+        return found or self.helm.history(name, namespace)
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -162,9 +216,19 @@ class ReleaseLook:
         return tuple(name for name in WANTED if env.get(name) != "true")
 
     @property
+    @kept_with_revision
     def installation(self) -> Installation:
         """Which objects of the release are what."""
-        return self._of_revision("installation", self._read_installation)
+        from wizard.systems.release.discovery import live_manifest
+        from wizard.systems.release.installation import read_installation
+
+        try:
+            values, manifest = self.computed_values, self.manifest
+        except Problem as problem:
+            if not self._keep_unread(problem):
+                raise
+            values, manifest = {}, live_manifest(self.cluster, self.release)
+        return read_installation(manifest, values, self.release)
 
     @property
     def unread(self) -> Problem | None:
@@ -212,19 +276,6 @@ class ReleaseLook:
                     raise
             return cast("T", self._kept[name])
 
-    def _of_revision(self, name: str, make: Callable[[], T]) -> T:
-        """Kept beyond one look, while helm lists the release as before: records do not change."""
-
-        def read() -> T:
-            if not self.release.revision:
-                return make()
-            known = self._records.of(self.release)
-            if name not in known:
-                known[name] = make()
-            return cast("T", known[name])
-
-        return self._once(name, read)
-
     @property
     def _revision(self) -> tuple[str, str, int]:
         return self.target.release, self.target.namespace, self.release.revision
@@ -252,26 +303,6 @@ class ReleaseLook:
         file, place = str(target.kubeconfig or ""), (target.namespace, target.release)
         aim(Aim(cluster.context, file, *place, target.typed))
 
-    def _read_release(self) -> Release:
-        """helm's release; with --gitops also what stands for one that helm does not have."""
-        from wizard.systems.release.discovery import NOT_READABLE, not_by_helm, stand_in
-
-        target = self.target
-        place = target.namespace, target.release
-        try:
-            return self._records.newest(lambda: self.helm, self.cluster, *place)
-        except Problem as problem:
-            if self._keep_unread(problem):
-                found = stand_in(self.cluster, target.namespace, target.release)
-                if found:
-                    return replace(found, status=NOT_READABLE)
-            if problem.id != "LSA118":
-                raise
-            found = stand_in(self.cluster, target.namespace, target.release)
-            if found and target.gitops:
-                return found
-            raise (not_by_helm(found) if found else problem) from None
-
     def revisions(self) -> tuple[Stored, ...]:
         """The release's revisions at this moment, by the labels of helm's Secrets, oldest first.
 
@@ -286,30 +317,6 @@ class ReleaseLook:
             return found.manifest, found.hooks
         at = name, namespace, revision
         return self.helm.manifest(*at), self.helm.hooks(*at)
-
-    def _read_history(self) -> list[Revision]:
-        name, namespace = self.target.release, self.target.namespace
-        found = history_of(self.cluster, namespace, name, self.revisions())
-        return found or self.helm.history(name, namespace)
-
-    def _read_manifest(self) -> str:
-        from wizard.systems.release.discovery import live_manifest
-
-        if not self.release.revision:
-            return live_manifest(self.cluster, self.release)
-        return self.helm.manifest(*self._revision)
-
-    def _read_installation(self) -> Installation:
-        from wizard.systems.release.discovery import live_manifest
-        from wizard.systems.release.installation import read_installation
-
-        try:
-            values, manifest = self.computed_values, self.manifest
-        except Problem as problem:
-            if not self._keep_unread(problem):
-                raise
-            values, manifest = {}, live_manifest(self.cluster, self.release)
-        return read_installation(manifest, values, self.release)
 
     def _keep_unread(self, problem: Problem) -> bool:
         """Whether labels are to do for helm's records, which may not be read."""

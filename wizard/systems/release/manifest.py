@@ -52,20 +52,12 @@ def _by_shape(manifest: str, release: Release) -> dict[str, dict[str, Any]]:
     objects = objects_of(manifest, (*WORKLOADS, "StatefulSet"), release)
     workloads = [each for each in objects if each.get("kind") in WORKLOADS]
     backend = next((each for each in workloads if _has_port(each, "backend")), None)
-    found = {BACKEND: backend, POSTGRES_SET: _postgres_of(backend, objects)}
-    return {template: document for template, document in found.items() if document}
-
-
-def _postgres_of(
-    backend: Mapping[str, Any] | None, objects: Iterable[dict[str, Any]]
-) -> dict[str, Any] | None:
-    """The PostgreSQL with the backend's Secret: newer charts have one for each agent, too."""
+    # The PostgreSQL with the backend's Secret: newer charts have one for each agent, too.
     wanted = _secrets(backend, URI_VARIABLE)
-    for each in objects:
-        is_database = each.get("kind") == "StatefulSet" and _has_port(each, "postgres")
-        if is_database and wanted & _secrets(each):
-            return each
-    return None
+    sets = [each for each in objects if each.get("kind") == "StatefulSet"]
+    databases = (each for each in sets if _has_port(each, "postgres") and wanted & _secrets(each))
+    found = {BACKEND: backend, POSTGRES_SET: next(databases, None)}
+    return {template: document for template, document in found.items() if document}
 
 
 def objects_of(manifest: str, kinds: Iterable[str], release: Release) -> list[dict[str, Any]]:
@@ -182,17 +174,15 @@ OF_PROJECTS = ("gateway.networking.k8s.io", "snapshot.storage.k8s.io")
 def resource_of(kind: str, api_version: str) -> Resource:
     """The resource of a kind; its plural as Kubernetes forms the plurals of its own kinds."""
     group, _, version = api_version.rpartition("/")
-    return Resource(_plural(kind), kind, group, version)
+    plural = kind.lower()
+    if plural.endswith("y") and plural[-2:-1] not in "aeiou":
+        plural = f"{plural[:-1]}ies"
+    else:
+        plural += "es" if plural.endswith(("s", "x", "ch")) else "s"
+    return Resource(plural, kind, group, version)
 
 
 def is_custom(api_version: str) -> bool:
     """Whether a kind is none of Kubernetes' own: helm 3 has no schema to merge it by."""
     group = api_version.rpartition("/")[0]
     return "." in group and (group in OF_PROJECTS or not group.endswith(".k8s.io"))
-
-
-def _plural(kind: str) -> str:
-    word = kind.lower()
-    if word.endswith("y") and word[-2:-1] not in "aeiou":
-        return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith(("s", "x", "ch")) else f"{word}s"

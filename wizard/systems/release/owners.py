@@ -198,7 +198,7 @@ def _application(cluster: Cluster, marked: str, namespace: str) -> Mapping[str, 
             raise
         found = list(_one_by_one(cluster, name, (home,) if home else (ARGO_NAMESPACE, namespace)))
     places = [it for it in found if it["metadata"]["namespace"] == (home or ARGO_NAMESPACE)]
-    here = [it for it in found if _destination(it) == namespace]
+    here = [it for it in found if namespace == _at(_at(it.get("spec"), "destination"), "namespace")]
     return next(iter((places if home else here) or places or found), None)
 
 
@@ -211,11 +211,6 @@ def _one_by_one(cluster: Cluster, name: str, namespaces: Iterable[str]) -> Itera
             continue
         if found is not None:
             yield found
-
-
-def _destination(application: Mapping[str, Any]) -> str:
-    destination = (application.get("spec") or {}).get("destination") or {}
-    return str(destination.get("namespace") or "")
 
 
 def _flux_says(found: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ class ReleaseRecords:
             deployed_values=record.user_values,
             computed_values=record.computed_values,
             took=record.took,
-            ran=record.ran,
+            hooks_ran=record.ran,
             wanted_kubernetes=record.kubernetes,
         )
         return record.release
