@@ -130,7 +130,7 @@ def answer_problem(
     if status == 403 or (status < 500 and _ADMISSION.search(message)):
         return _not_admitted(call, told, detail)
     custom = not _OF_KUBERNETES.fullmatch(call.group)
-    if custom and (status, message, reason) == (NOT_FOUND, _NO_SUCH_PATH, None):  # its group
+    if custom and (status, message, reason) == (NOT_FOUND, _NO_SUCH_PATH, None):  # no such group
         return _not_there(call, f"The cluster has no {call.resource}.{call.group}", detail)
     if reason is None and (status < 400 or status == NOT_FOUND):
         return not_kubernetes(info, call)

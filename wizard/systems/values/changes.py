@@ -212,8 +212,8 @@ def append_flow(
     own_line = _indent_before(text, node.keys[-1].start)
     if not gap.broken and not BREAK.search(text, node.open_end, node.children[0].start):
         own_line = None
-    pretty = None
     last_spreads = BREAK.search(text, node.keys[-1].start, node.children[-1].tail.end)
+    pretty = None
     if own_line is not None and (json or last_spreads):
         pretty = Pretty(own_line, _unit(text, node, own_line), looks.newline)
     parts = (
