@@ -41,6 +41,8 @@ from wizard.practice.kubernetes import PracticeKubernetes
 AGENT = "rec/1.0"
 POLL = 0.1
 UNTIL = 20.0
+SILENCE = 3.0
+"""Seconds without an event after which a watch is over: here pods are ready after a third of one."""
 Json = dict[str, Any]
 
 
@@ -218,7 +220,10 @@ class Run:
         for one in request.get("during", []):
             time.sleep(0.3)
             self.perform(one)
-        ended.wait(request["watch"])
+        limit, seen = time.monotonic() + request["watch"], -1
+        while len(events) != seen and time.monotonic() < limit:
+            seen = len(events)
+            ended.wait(SILENCE)
         kept = {"Content-Type": response.headers.get("Content-Type", "")}
         try:
             if connection.sock:
