@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from databases import World, beside, fresh, process_of, refused, told
@@ -11,6 +12,7 @@ from wizard.practice.postgres import PracticePostgres
 from wizard.problems import Exit, Problem
 from wizard.systems.postgres import session, transaction
 from wizard.systems.postgres.database import Database
+from wizard.systems.postgres.errors import ConnectionLost
 from wizard.systems.postgres.model import OrganizationState
 from wizard.systems.postgres.session import Session
 
@@ -278,6 +280,58 @@ def test_a_commit_of_which_nobody_can_tell(
     assert configs == (
         {ON} if fault == "cut after" else {'{"can_use_audit_logs": false}', None, "{}"}
     )
+
+
+def few(database: Database) -> Any:
+    shown = database.organizations()
+    return lambda: database.enable(shown).count
+
+
+def many(database: Database) -> Any:
+    shown = database.show("needy")
+    return lambda: database.enable_shown(shown, Mock()).count
+
+
+def back(database: Database) -> Any:
+    done = database.enable(database.organizations())
+    return lambda: database.put_back(done.changes).restored
+
+
+@pytest.mark.parametrize("act", [few, many, back])
+@pytest.mark.parametrize(
+    ("meanwhile", "id"),
+    [("", "LSA542"), ("UPDATE organizations SET config = '{\"x\": 1}'", "LSA547")],
+)
+def test_a_commit_that_the_server_does_not_know_is_settled_by_the_rows(
+    world: World, monkeypatch: pytest.MonkeyPatch, act: Any, meanwhile: str, id: str
+) -> None:
+    monkeypatch.setattr(transaction, "SETTLE_LIMIT", 0.5)
+    monkeypatch.setattr(transaction, "_outcome", lambda *_: None)
+    plain, lost = Session.commit, ConnectionLost("LSA542", "lost", on="here", next_step="wait")
+
+    def lost_after(self: Any) -> None:
+        plain(self)
+        raise lost
+
+    def lost_before(self: Any) -> None:
+        self.roll_back()
+        if meanwhile:
+            world.sql(meanwhile)
+        raise lost
+
+    with world.open() as database:
+        change = act(database)
+        before = world.configs()
+        with monkeypatch.context() as patched:
+            patched.setattr(Session, "commit", lost_before)
+            with refused(id) as caught:
+                change()
+        assert nothing_changed(caught.value) is (id == "LSA542")
+        if not meanwhile:
+            assert world.configs() == before
+            monkeypatch.setattr(Session, "commit", lost_after)
+            assert change() == 3
+            assert world.configs() != before
 
 
 def _cut_off(wire: Wire, plain: Any) -> Any:

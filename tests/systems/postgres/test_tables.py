@@ -51,7 +51,8 @@ def test_another_schema(world: World, schema: str) -> None:
     with world.open(schema=schema) as database:
         done = database.enable(database.organizations())
         assert [change.id for change in done.changes] == [id]
-        assert f'"{quoted}".organizations' in done.statement or f"{schema}.org" in done.statement
+        statement = database.enable_statement()
+        assert f'"{quoted}".organizations' in statement or f"{schema}.org" in statement
         assert database.put_back(done.changes).restored == 1
 
 

@@ -20,6 +20,7 @@ from wizard.systems.postgres import organizations, row_changes, transaction
 from wizard.systems.postgres.database import Database
 from wizard.systems.postgres.model import RowChange
 from wizard.systems.postgres.organizations import Shown
+from wizard.systems.postgres.session import Session
 
 ON = '{"can_use_audit_logs": true}'
 CONFIGS = (
@@ -192,6 +193,63 @@ def test_a_trigger_and_a_lock(world) -> None:
             with refused(id):
                 enable(database, chosen)
         assert world.configs() == before
+
+
+def test_the_holder_of_any_row_of_a_batch_is_named(world, monkeypatch) -> None:
+    monkeypatch.setattr(organizations, "BATCH", 100)
+    for _ in range(20):
+        world.add("{}")
+    with world.open() as database:
+        chosen = database.show("needy")
+        (marks,) = chosen.batches()
+        last = organizations.ids(marks)[-1]
+        row = f"UPDATE organizations SET config = config WHERE id = '{last}'"
+        with world.elsewhere(row), refused("LSA541") as caught:
+            enable(database, chosen, lock_limit=0.2)
+    (line,) = (it for it in caught.value.detail if "held by" in it)
+    assert "the other one" in line
+    assert line.endswith(f", 1 row: {last}")
+
+
+def test_rows_that_are_not_as_expected_are_named(world) -> None:
+    with world.open() as database:
+        chosen = database.show("needy")
+        first, *_ = organizations.ids(next(chosen.batches()))
+        world.trap(
+            "BEFORE UPDATE ON organizations",
+            f"IF NEW.id = '{first}' THEN NEW.config = OLD.config; END IF; RETURN NEW;",
+        )
+        with refused("LSA546") as caught:
+            enable(database, chosen)
+    assert caught.value.detail == (f"not as expected: organization {first}",)
+
+
+OFF_AGAIN = "config = config || '{\"can_use_audit_logs\": false}' WHERE display_name = 'on already'"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [
+        ("config = config - 'can_use_audit_logs'", ["10 organizations were changed again"]),
+        ("config = config || '{\"x\": 1}'", ["other parts of configs were changed"]),
+        ("config = '{\"x\": 1}'", ["10 organizations were changed", "other parts of configs"]),
+        ("config = '[]'", ["10 organizations were changed", "other parts of configs"]),
+        (OFF_AGAIN, []),
+    ],
+)
+def test_a_change_just_after_the_commit_is_counted(world, monkeypatch, meanwhile, said) -> None:
+    plain = Session.commit
+
+    def changed_after(self: Any) -> None:
+        plain(self)
+        world.sql(f"UPDATE organizations SET {meanwhile}")
+
+    with world.open() as database:
+        chosen = database.show("needy")
+        monkeypatch.setattr(Session, "commit", changed_after)
+        done = database.enable_shown(chosen, Kept())
+    assert (done.count, len(done.notes)) == (10, len(said))
+    assert all(word in note for word, note in zip(said, done.notes, strict=True))
 
 
 def test_what_cannot_be_kept_is_not_changed(world) -> None:

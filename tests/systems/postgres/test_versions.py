@@ -108,7 +108,7 @@ def test_the_change_and_the_way_back(world: World) -> None:
         shown = database.organizations(search="🦊")
         assert len(shown) == len(RIGHT) + 2
         done = database.enable(shown)
-        assert (len(done.changes), len(done.unchanged), done.notes) == (len(RIGHT) + 1, 1, ())
+        assert (done.count, len(done.changes), done.notes) == (len(RIGHT) + 1, len(RIGHT) + 1, ())
         assert database.organization_counts().shared[OrganizationState.ON] == len(shown)
         assert database.put_back(done.changes).restored == len(done.changes)
         assert database.audit_logs_table() is None

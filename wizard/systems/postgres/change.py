@@ -1,14 +1,15 @@
-"""Turns audit logs on for chosen organizations: few at once, many in batches of one transaction.
+"""Changes rows of organizations: one way for few, for many, and back.
 
-Each batch is locked, compared with what was shown, kept for undo, written and proved; then all of
-them are committed, and proved again on the second connection. Few rows are held one by one, each
-before and after; see `transaction.Made`.
+The rows come batch by batch, in one transaction. Each batch is locked, compared with what was
+shown, kept for undo, written and proved; then all of them are committed, and proved again on the
+second connection. Few rows, and those that are put back, are held one by one, each before and
+after; of many there are marks and proofs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from wizard.problems import Exit, Problem
@@ -21,100 +22,318 @@ from wizard.systems.postgres.model import (
     Enabled,
     Kept,
     Organization,
-    OrganizationsTable,
     OrganizationState,
     RowChange,
 )
-from wizard.systems.postgres.organizations import MARK, Shown, array, ids
-from wizard.systems.postgres.session import Session
-from wizard.systems.postgres.statements import readable, statement
-from wizard.systems.postgres.transaction import Bench, Outcome, carry_out, unexpected
+from wizard.systems.postgres.organizations import MARK, Shown, array, array_of, ids
+from wizard.systems.postgres.row_changes import RowChanges, blocks
+from wizard.systems.postgres.session import Row, Session
+from wizard.systems.postgres.statements import Statement, statement
+from wizard.systems.postgres.transaction import Bench, Work, carry_out
 
 _SHOWN = 10
+TOLD = 20
+"""Rows that are named of those that somebody changed; the others are counted."""
 
 
-def enable_statement(table: OrganizationsTable) -> str:
-    """The UPDATE as a person reads it, `:'ids'` standing for the chosen ids."""
-    return readable("organizations_enable", words=listing.words(table), schema=table.schema)
+@dataclass(frozen=True)
+class Batch:
+    """Rows that are locked, compared, written and proved together.
+
+    Attributes:
+        ids: theirs, as PostgreSQL reads an array of them.
+        changes, marks: what is known of each; one of the two.
+    """
+
+    ids: str
+    count: int
+    changes: Sequence[RowChange] = ()
+    marks: str = ""
+
+
+class Rows(Work):
+    """Rows that are changed; the kinds differ in what they hold of each.
+
+    Attributes:
+        count: how many rows were written.
+
+    Raises:
+        Problem: LSA540 changed since shown, or another table; LSA546 other rows or values written
+            than expected; LSA588 more of them moved. Nothing was changed then.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.table = bench.table
+        self.count = 0
+
+    def do(self, session: Session) -> bool:
+        """Change the rows, batch by batch; whether anything was written at all."""
+        for number, batch in enumerate(self._batches()):
+            self.at_work = batch.ids
+            session.run(statement("organizations_lock", schema=self.table.schema), ids=batch.ids)
+            if not number:  # under the lock nobody can put another table in its place
+                _check_table(session, self.bench)
+            fit = self._compared(session, batch)
+            if not fit.count:
+                continue
+            before = besides(session, self.bench, fit.ids)
+            written = self._write(session, fit)
+            note_moved(session, self.bench, fit.ids, before)
+            odd = self._odd(session, fit)
+            if odd or written != fit.count:
+                raise _unexpected(self.bench, written, fit.count, odd)
+            self.count += written
+        return self.count > 0
+
+    @abstractmethod
+    def _batches(self) -> Iterator[Batch]:
+        """All of the rows."""
+
+    @abstractmethod
+    def _compared(self, session: Session, batch: Batch) -> Batch:
+        """Those of the locked rows that are to be written, once they are kept for undo."""
+
+    def _write(self, session: Session, batch: Batch) -> int:
+        """Run the documented UPDATE, or another; how many rows the server wrote."""
+        return session.run(self._sql("organizations_enable"), ids=batch.ids)
+
+    @abstractmethod
+    def _odd(self, session: Session, batch: Batch) -> Sequence[UUID]:
+        """The written rows that are not as they should be; what they are is kept as a proof."""
+
+    def stands(self, session: Session) -> bool | None:
+        """Whether all rows are as they were written; False when all are as before."""
+        seen = {*self._stand(session)}
+        return seen.pop() if len(seen) == 1 else None
+
+    @abstractmethod
+    def _stand(self, session: Session) -> Iterator[bool | None]:
+        """The same of each batch that was written."""
+
+    def _sql(self, name: str) -> Statement:
+        return statement(name, words=listing.words(self.table), schema=self.table.schema)
+
+
+class HeldRows(Rows):
+    """Rows that are held one by one, each before and after.
+
+    Attributes:
+        made: those that were written.
+        told: so many are named of those that differ from what was written.
+    """
+
+    told = TOLD
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench)
+        self.made = RowChanges()
+
+    def _odd(self, session: Session, batch: Batch) -> Sequence[UUID]:
+        found = self._found(session, batch.changes)
+        made = [_with_rest(c, found.get(c.id)) for c in batch.changes]
+        self.made.add(made)
+        return [c.id for c in made if _again(c, found.get(c.id))]
+
+    def differences(self, session: Session) -> tuple[str, ...]:
+        """The rows that are no longer as they were written, the first of them by name."""
+        notes: list[str] = []
+        more = 0
+        for block in blocks(self.made):
+            found = self._found(session, block)
+            odd = [*filter(None, (_again(c, found.get(c.id)) for c in block))]
+            room = max(self.told - len(notes), 0)
+            notes += odd[:room]
+            more += len(odd[room:])
+        return (*notes, *((f"and {more} organizations more",) if more else ()))
+
+    def _stand(self, session: Session) -> Iterator[bool | None]:
+        for block in blocks(self.made):
+            found = self._found(session, block)
+            now = [found[c.id].prior if c.id in found else None for c in block]
+            as_before = now == [c.before for c in block]
+            yield now == [c.after for c in block] or (False if as_before else None)
+
+    def _found(self, session: Session, changes: Sequence[RowChange]) -> Mapping[UUID, Organization]:
+        return listing.by_id(session, self.table, [change.id for change in changes])
+
+
+def batch_of(changes: Sequence[RowChange]) -> Batch:
+    """Rows that are held one by one, as one batch."""
+    return Batch(array_of(change.id for change in changes), len(changes), changes)
+
+
+def _with_rest(change: RowChange, row: Organization | None) -> RowChange:
+    """The same change; what else moved in the config was accepted by now."""
+    return replace(change, after=replace(change.after, rest=row.prior.rest)) if row else change
+
+
+def _again(change: RowChange, row: Organization | None) -> str:
+    """What somebody made of the row just after it was written; or empty."""
+    if row is None:
+        return f"organization {change.id} was deleted by somebody just after the commit"
+    if row.prior != change.after:
+        return f"organization {change.id} was changed again just after: {row.prior.told()}"
+    return ""
+
+
+class _Few(HeldRows):
+    """The chosen rows as they were shown, in one batch."""
+
+    def __init__(self, bench: Bench, chosen: Sequence[Organization]) -> None:
+        super().__init__(bench)
+        self.chosen = chosen
+        self.told = len(chosen)
+
+    def _batches(self) -> Iterator[Batch]:
+        needy = [o for o in self.chosen if o.state is not OrganizationState.ON]
+        yield batch_of(
+            [RowChange(o.id, o.display_name, o.prior, o.prior.turned_on()) for o in needy]
+        )
+
+    def _compared(self, session: Session, batch: Batch) -> Batch:
+        found = listing.by_id(session, self.table, [o.id for o in self.chosen])
+        odd = [f"{o.id}: {how}" for o in self.chosen if (how := _changed(o, found.get(o.id)))]
+        if odd:
+            raise _not_as_shown(self.bench, f"{len(odd)} organizations", odd[:_SHOWN])
+        return batch
+
+
+def _changed(shown: Organization, now: Organization | None) -> str:
+    """How a row differs from what was shown; or empty."""
+    if now is None:
+        return "no longer there"
+    if now.is_personal != shown.is_personal:
+        return "is personal now" if now.is_personal else "is shared now"
+    before, after = shown.prior.told(), now.prior.told()
+    if before != after:
+        return f"{before} was shown, now {after}"
+    return "another part of its config was changed" if now.prior != shown.prior else ""
+
+
+class _Many(Rows):
+    """Rows by their marks; of what was left as it was there is a hash a batch."""
+
+    def __init__(self, bench: Bench, shown: Shown, kept: Kept) -> None:
+        super().__init__(bench)
+        self.shown = shown
+        self.kept = kept
+        self.proofs: list[str] = []
+
+    def do(self, session: Session) -> bool:
+        """Change the rows; what undo needs of them is on the disk then."""
+        wrote = super().do(session)
+        self.kept.seal()
+        return wrote
+
+    def _batches(self) -> Iterator[Batch]:
+        for marks in self.shown.batches():
+            yield Batch(array(marks), len(marks) // MARK, marks=marks)
+
+    def _compared(self, session: Session, batch: Batch) -> Batch:
+        now = session.rows(self._sql("organizations_kept"), ids=batch.ids)[0]
+        if now["marks"] != batch.marks:
+            raise self._odd_marks(session, batch.marks, now["marks"])
+        self.kept.add(now["lines"].encode() + b"\n", batch.count)
+        return batch
+
+    def _odd(self, session: Session, batch: Batch) -> Sequence[UUID]:
+        proof = self._proof(session, batch)
+        self.proofs.append(proof["rests"])
+        if proof["number"] == proof["turned_on"] == batch.count:
+            return ()
+        found = listing.by_id(session, self.table, wanted := ids(batch.marks))
+        on = OrganizationState.ON
+        return [id for id in wanted if id not in found or found[id].state is not on]
+
+    def differences(self, session: Session) -> tuple[str, ...]:
+        """How many rows are no longer as they were written."""
+        seen = [*self._looked(session)]
+        notes = []
+        if odd := sum(count - on for count, on, _ in seen):
+            notes.append(f"{odd} organizations were changed again by somebody just after")
+        if not all(same for *_, same in seen):
+            notes.append("other parts of configs were changed by somebody just after")
+        return tuple(notes)
+
+    def _stand(self, session: Session) -> Iterator[bool | None]:
+        for count, on, same in self._looked(session):
+            yield on == count if same and on in (0, count) else None
+
+    def _looked(self, session: Session) -> Iterator[tuple[int, int, bool]]:
+        """Of each batch: how many rows, how many are on, and whether all else is as it was."""
+        for batch, rests in zip(self._batches(), self.proofs, strict=True):
+            proof = self._proof(session, batch)
+            yield batch.count, proof["turned_on"], proof["rests"] == rests
+
+    def _proof(self, session: Session, batch: Batch) -> Row:
+        query = statement("organizations_proof", schema=self.table.schema)
+        return session.rows(query, ids=batch.ids)[0]
+
+    def _odd_marks(self, session: Session, marks: str, now: str) -> Problem:
+        there = {now[at : at + MARK] for at in range(0, len(now), MARK)}
+        shown = [marks[at : at + MARK] for at in range(0, len(marks), MARK)]
+        odd = ids("".join(mark for mark in shown if mark not in there))
+        found = listing.by_id(session, self.table, odd[:_SHOWN])
+        lines = [
+            f"{id}: now {'personal, ' * found[id].is_personal}{found[id].prior.told()}"
+            if id in found
+            else f"{id}: no longer there"
+            for id in odd[:_SHOWN]
+        ]
+        return _not_as_shown(self.bench, f"{len(odd)} organizations or more", lines)
 
 
 def enable(bench: Bench, chosen: Sequence[Organization]) -> Enabled:
     """Set the key to true where it is not, in exactly the chosen rows, as they were shown.
 
     Raises:
-        Problem: LSA502 personal, LSA503 wrong shape, LSA540 changed since shown, LSA546 other
-            rows than expected, and what a transaction can raise. Nothing was changed then.
+        Problem: LSA502 personal, LSA503 wrong shape, and what `Rows` and a transaction can
+            raise. Nothing was changed then.
     """
     chosen = list({organization.id: organization for organization in chosen}.values())
     _refuse_unfit(chosen, bench)
-    unchanged = tuple(o.id for o in chosen if o.state is OrganizationState.ON)
-    needy = [o for o in chosen if o.state is not OrganizationState.ON]
-
-    def work(session: Session) -> Rows:
-        return Rows(bench.table, _turn_on(session, bench, chosen, needy))
-
-    done = carry_out(bench, [o.id for o in needy], work)
-    enabled = _enabled(bench, done, len(needy))
-    return replace(enabled, changes=done.made.changes, unchanged=unchanged)
+    few = _Few(bench, chosen)
+    done = carry_out(bench, few)
+    return Enabled(few.count, *done, tuple(few.made))
 
 
-def _enabled(bench: Bench, done: Outcome[Any], count: int) -> Enabled:
-    words, moved = enable_statement(bench.table), tuple(sorted(bench.moved))
-    return Enabled(count, done.committed_at, words, done.notes, moved)
+def enable_shown(bench: Bench, shown: Shown, kept: Kept) -> Enabled:
+    """Set the key to true in exactly the shown rows, as they were shown: all or nothing.
 
-
-def _turn_on(
-    session: Session, bench: Bench, chosen: Sequence[Organization], needy: Sequence[Organization]
-) -> tuple[RowChange, ...]:
-    if needy:
-        lock(session, bench, [o.id for o in needy])
-        check_table(session, bench)
-    found = listing.by_id(session, bench.table, [o.id for o in chosen])
-    _refuse_changed(chosen, found, bench)
-    if not needy:
-        return ()
-    query = statement(
-        "organizations_enable", words=listing.words(bench.table), schema=bench.table.schema
-    )
-    changes = [RowChange(o.id, o.display_name, o.prior, o.prior.turned_on()) for o in needy]
-    wanted = listing.array_of(o.id for o in needy)
-    return written_as(session, bench, changes, lambda: session.run(query, ids=wanted))
-
-
-def written_as(
-    session: Session, bench: Bench, changes: list[RowChange], write: Callable[[], int]
-) -> tuple[RowChange, ...]:
-    """Write, and give the changes: the server wrote exactly these rows, and they are as expected.
+    `kept` gets what undo needs, and is sealed before the commit.
 
     Raises:
-        Problem: LSA546 they are not, LSA588 more of them moved.
+        Problem: what `Rows`, a transaction and `kept` can raise. Nothing was changed then.
     """
-    ids = listing.array_of(change.id for change in changes)
-    before = besides(session, bench, ids)
-    written = write()
-    note_moved(session, bench, ids, before)
-    found = listing.by_id(session, bench.table, [change.id for change in changes])
-    made = [_with_rest(c, found[c.id]) if c.id in found else c for c in changes]
-    odd = [c for c in made if c.id not in found or found[c.id].prior != c.after]
-    if written == len(changes) and not odd:
-        return tuple(made)
-    lines = tuple(f"not as expected: organization {c.id}" for c in odd[:_SHOWN])
-    raise unexpected(bench, written, len(changes), lines)
+    return Enabled(shown.count, *carry_out(bench, _Many(bench, shown, kept)))
 
 
-def _with_rest(change: RowChange, row: Organization) -> RowChange:
-    """The same change; what else moved in the config was accepted by now."""
-    return replace(change, after=replace(change.after, rest=row.prior.rest))
+def _refuse_unfit(chosen: Sequence[Organization], bench: Bench) -> None:
+    personal = [o for o in chosen if o.is_personal]
+    if personal:
+        raise Problem(
+            "LSA502",
+            f"personal organizations are left alone; {NOTHING}",
+            on=bench.login.subject,
+            next_step="leave them out of the selection",
+            exit=Exit.FAILED,
+            detail=tuple(f"{o.display_name} ({o.id})" for o in personal[:_SHOWN]),
+        )
+    wrong = [o for o in chosen if o.state is OrganizationState.WRONG]
+    if wrong:
+        raise Problem(
+            "LSA503",
+            f"the config of {len(wrong)} organizations is no JSON object, and the documented "
+            f"UPDATE would destroy it; {NOTHING}",
+            on=bench.login.subject,
+            next_step="leave them out of the selection, and mend them with LangChain's support",
+            exit=Exit.FAILED,
+            detail=tuple(f"{o.id}: {o.prior.told()}" for o in wrong[:_SHOWN]),
+        )
 
 
-def lock(session: Session, bench: Bench, ids: Sequence[UUID]) -> None:
-    """Lock the rows. `check_table` comes after it: then nobody can put another in its place."""
-    session.run(
-        statement("organizations_lock", schema=bench.table.schema), ids=listing.array_of(ids)
-    )
-
-
-def check_table(session: Session, bench: Bench) -> None:
+def _check_table(session: Session, bench: Bench) -> None:
     """Make sure that the table is still the one that was looked at, and may be written.
 
     Raises:
@@ -130,157 +349,7 @@ def check_table(session: Session, bench: Bench) -> None:
         )
 
 
-def _refuse_unfit(chosen: Sequence[Organization], bench: Bench) -> None:
-    personal = [o for o in chosen if o.is_personal]
-    if personal:
-        raise Problem(
-            "LSA502",
-            f"personal organizations are left alone; {NOTHING}",
-            on=bench.login.subject,
-            next_step="leave them out of the selection",
-            exit=Exit.FAILED,
-            detail=_named(personal),
-        )
-    wrong = [o for o in chosen if o.state is OrganizationState.WRONG]
-    if wrong:
-        raise Problem(
-            "LSA503",
-            f"the config of {len(wrong)} organizations is no JSON object, and the documented "
-            f"UPDATE would destroy it; {NOTHING}",
-            on=bench.login.subject,
-            next_step="leave them out of the selection, and mend them with LangChain's support",
-            exit=Exit.FAILED,
-            detail=tuple(f"{o.id}: {o.prior.told()}" for o in wrong[:_SHOWN]),
-        )
-
-
-def _refuse_changed(
-    chosen: Sequence[Organization], found: Mapping[UUID, Organization], bench: Bench
-) -> None:
-    lines = []
-    for o in chosen:
-        now = found.get(o.id)
-        if now is None:
-            lines.append(f"{o.id}: no longer there")
-        elif now.is_personal != o.is_personal:
-            lines.append(
-                f"{o.id}: is personal now" if now.is_personal else f"{o.id}: is shared now"
-            )
-        elif now.prior != o.prior:
-            lines.append(f"{o.id}: {_difference(o, now)}")
-    if lines:
-        raise _changed(bench, f"{len(lines)} organizations", lines[:_SHOWN])
-
-
-def _difference(before: Organization, now: Organization) -> str:
-    if before.prior.told() != now.prior.told():
-        return f"{before.prior.told()} was shown, now {now.prior.told()}"
-    return "another part of its config was changed"
-
-
-def _named(organizations: Sequence[Organization]) -> tuple[str, ...]:
-    return tuple(f"{o.display_name} ({o.id})" for o in organizations[:_SHOWN])
-
-
-def enable_shown(bench: Bench, shown: Shown, kept: Kept) -> Enabled:
-    """Set the key to true in exactly the shown rows, as they were shown: all or nothing.
-
-    `kept` gets what undo needs, and is sealed before the commit.
-
-    Raises:
-        Problem: LSA540 changed since shown, LSA546 other rows than expected, and what a
-            transaction can raise. Nothing was changed then.
-    """
-    at_work: list[UUID] = []
-
-    def work(session: Session) -> Batches:
-        made = Batches(bench.table, shown)
-        for marks in shown.batches():
-            at_work[:] = ids(marks[: MARK * _SHOWN])
-            made.proofs.append(_turn_on_many(session, bench, marks, kept, first=not made.proofs))
-        kept.seal()
-        return made
-
-    return _enabled(bench, carry_out(bench, at_work, work), shown.count)
-
-
-class Batches:
-    """What was written, by batches; see `transaction.Made`."""
-
-    def __init__(self, table: OrganizationsTable, shown: Shown) -> None:
-        self._table = table
-        self._shown = shown
-        self.proofs: list[str] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.proofs)
-
-    def differences(self, session: Session) -> tuple[str, ...]:
-        """Where the rows are no longer as they were written."""
-        seen = self._looked(session)
-        odd = sum(count - on for count, on, _ in seen)
-        notes = []
-        if odd:
-            notes.append(f"{odd} organizations were changed again by somebody just after")
-        if not all(same for *_, same in seen):
-            notes.append("other parts of configs were changed by somebody just after")
-        return tuple(notes)
-
-    def stands(self, session: Session) -> bool | None:
-        """Whether all rows are as they were written; False when all are as before."""
-        seen = self._looked(session)
-        if all(on == count and same for count, on, same in seen):
-            return True
-        return False if all(on == 0 and same for _, on, same in seen) else None
-
-    def _looked(self, session: Session) -> list[tuple[int, int, bool]]:
-        query = statement("organizations_proof", schema=self._table.schema)
-        seen = []
-        for marks, rests in zip(self._shown.batches(), self.proofs, strict=True):
-            row = session.rows(query, ids=array(marks))[0]
-            seen.append((len(marks) // MARK, row["turned_on"], row["rests"] == rests))
-        return seen
-
-
-def _turn_on_many(session: Session, bench: Bench, marks: str, kept: Kept, *, first: bool) -> str:
-    """One batch; the hash of what was left as it was."""
-    table, words = bench.table, listing.words(bench.table)
-    wanted, count = array(marks), len(marks) // MARK
-    session.run(statement("organizations_lock", schema=table.schema), ids=wanted)
-    if first:
-        check_table(session, bench)
-    query = statement("organizations_kept", words=words, schema=table.schema)
-    now = session.rows(query, ids=wanted)[0]
-    if now["marks"] != marks:
-        raise _changed_marks(session, bench, marks, now["marks"])
-    kept.add(now["lines"].encode() + b"\n", count)
-    before = besides(session, bench, wanted)
-    query = statement("organizations_enable", words=words, schema=table.schema)
-    written = session.run(query, ids=wanted)
-    note_moved(session, bench, wanted, before)
-    proof = session.rows(statement("organizations_proof", schema=table.schema), ids=wanted)[0]
-    if not written == proof["number"] == proof["turned_on"] == count:
-        raise unexpected(bench, written, count)
-    rests: str = proof["rests"]
-    return rests
-
-
-def _changed_marks(session: Session, bench: Bench, marks: str, now: str) -> Problem:
-    """Names rows that are no longer as they were shown."""
-    there = {now[at : at + MARK] for at in range(0, len(now), MARK)}
-    shown = [marks[at : at + MARK] for at in range(0, len(marks), MARK)]
-    odd = ids("".join(mark for mark in shown if mark not in there))
-    found = listing.by_id(session, bench.table, odd[:_SHOWN])
-    lines = [
-        f"{id}: now {'personal, ' * found[id].is_personal}{found[id].prior.told()}"
-        if id in found
-        else f"{id}: no longer there"
-        for id in odd[:_SHOWN]
-    ]
-    return _changed(bench, f"{len(odd)} organizations or more", lines)
-
-
-def _changed(bench: Bench, what: str, lines: Sequence[str]) -> Problem:
+def _not_as_shown(bench: Bench, what: str, lines: Sequence[str]) -> Problem:
     return Problem(
         "LSA540",
         f"{what} were changed by somebody since they were shown; {NOTHING}",
@@ -290,35 +359,12 @@ def _changed(bench: Bench, what: str, lines: Sequence[str]) -> Problem:
     )
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Few enough rows to be held one by one."""
-
-    table: OrganizationsTable
-    changes: tuple[RowChange, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.changes)
-
-    def differences(self, session: Session) -> tuple[str, ...]:
-        """Where the rows are no longer as they were written."""
-        found = listing.by_id(session, self.table, [change.id for change in self.changes])
-        notes = []
-        for change in self.changes:
-            row = found.get(change.id)
-            if row is None:
-                notes.append(
-                    f"organization {change.id} was deleted by somebody just after the commit"
-                )
-            elif row.prior != change.after:
-                seen = row.prior.told()
-                notes.append(f"organization {change.id} was changed again just after: {seen}")
-        return tuple(notes)
-
-    def stands(self, session: Session) -> bool | None:
-        """Whether all rows are as they were written; False when all are as before."""
-        found = listing.by_id(session, self.table, [change.id for change in self.changes])
-        seen = [found[change.id].prior if change.id in found else None for change in self.changes]
-        if seen == [change.after for change in self.changes]:
-            return True
-        return False if seen == [change.before for change in self.changes] else None
+def _unexpected(bench: Bench, written: int, count: int, odd: Sequence[UUID]) -> Problem:
+    return Problem(
+        "LSA546",
+        f"the UPDATE wrote {written} rows where {count} were expected, or other values (a "
+        f"trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
+        on=bench.login.subject,
+        next_step="ask the DBA what else acts on this table",
+        detail=tuple(f"not as expected: organization {id}" for id in odd[:_SHOWN]),
+    )

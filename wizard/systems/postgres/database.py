@@ -31,7 +31,7 @@ from wizard.systems.postgres.model import (
 from wizard.systems.postgres.opening import open_session
 from wizard.systems.postgres.organizations import Shown, show, show_these
 from wizard.systems.postgres.session import Session, server_number
-from wizard.systems.postgres.statements import statement
+from wizard.systems.postgres.statements import readable, statement
 from wizard.systems.postgres.tables import find_audit_logs
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ class Database:
 
     def enable_statement(self) -> str:
         """The SQL that `enable` runs, `:'ids'` standing for the chosen ids (psql's notation)."""
-        from wizard.systems.postgres import change
-
-        return change.enable_statement(self._table)
+        table = self._table
+        words = organizations.words(table)
+        return readable("organizations_enable", words=words, schema=table.schema)
 
     def enable(
         self,
@@ -213,9 +213,7 @@ class Database:
 
     def put_back_statement(self) -> str:
         """The SQL that `put_back` runs, values as `:'name'` (psql's notation)."""
-        from wizard.systems.postgres import put_back
-
-        return put_back.put_back_statement(self._table)
+        return readable("organizations_put_back", schema=self._table.schema)
 
     def audit_logs_table(self) -> AuditTable | None:
         """The audit_logs table beside the organizations, or None when there is none."""

@@ -264,20 +264,16 @@ class Enabled:
     Attributes:
         count: how many rows were written.
         committed_at: the server's time (UTC) just after the commit.
-        statement: the SQL that ran, with placeholders.
         notes: what a person should hear about although the change is in (no read-back, …).
         moved: columns, and keys of `config`, that the database itself changed in these rows too.
         changes: of few rows, each one before and after.
-        unchanged: of few, the ids of chosen ones that were on already.
     """
 
     count: int
     committed_at: datetime
-    statement: str
-    notes: tuple[str, ...] = ()
-    moved: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    moved: tuple[str, ...]
     changes: tuple[RowChange, ...] = ()
-    unchanged: tuple[UUID, ...] = ()
 
 
 class Kept(Protocol):
@@ -296,21 +292,19 @@ class PutBack:
 
     Attributes:
         restored: how many rows have their prior state again.
+        committed_at, notes, moved: see `Enabled`.
         already: how many had it before this.
         left: rows left alone because they are no longer as this tool wrote them, with why.
         more_left: how many others were left alone, when they are too many to be named.
-        committed_at: the server's time (UTC) just after the commit.
-        moved: see `Enabled`.
     """
 
     restored: int
+    committed_at: datetime
+    notes: tuple[str, ...]
+    moved: tuple[str, ...]
     already: int
     left: tuple[tuple[UUID, str], ...]
     more_left: int
-    committed_at: datetime
-    statement: str
-    notes: tuple[str, ...] = ()
-    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

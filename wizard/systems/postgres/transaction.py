@@ -5,15 +5,14 @@ The second connection reads a change back, and tells what became of a lost commi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
-from uuid import UUID
+from typing import NamedTuple, TypeVar
 
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass, field
 from wizard.systems.calls import poll
-from wizard.systems.postgres import organizations
 from wizard.systems.postgres.errors import NOTHING, ConnectionLost
 from wizard.systems.postgres.model import Login, OrganizationsTable
 from wizard.systems.postgres.opening import open_session
@@ -24,29 +23,34 @@ IDLE_LIMIT = 30.0
 """Seconds after which the server ends our transaction by itself when we have vanished."""
 
 
-class Made(Protocol):
-    """The rows that a transaction wrote, and how to see them again."""
+class Work(ABC):
+    """The rows that a transaction writes, and how to see them again.
 
-    def __bool__(self) -> bool:
-        """Whether anything was written at all."""
+    Attributes:
+        at_work: the ids that are waited for, as PostgreSQL reads an array of them.
+    """
 
+    at_work = "{}"
+
+    @abstractmethod
+    def do(self, session: Session) -> bool:
+        """Write them; whether anything was written at all."""
+
+    @abstractmethod
     def differences(self, session: Session) -> tuple[str, ...]:
         """Where the rows are no longer as they were written, in words."""
 
+    @abstractmethod
     def stands(self, session: Session) -> bool | None:
         """Whether all rows are as they were written; False when all are as before."""
 
 
-M = TypeVar("M", bound=Made)
+class Committed(NamedTuple):
+    """When it was committed by the server's clock, what is worth telling, and what else moved."""
 
-
-@dataclass(frozen=True)
-class Outcome(Generic[M]):
-    """What was committed, when by the server's clock, and what is worth telling about it."""
-
-    made: M
     committed_at: datetime
     notes: tuple[str, ...]
+    moved: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,11 @@ class Bench:
     moved: set[str] = field(default_factory=set)
 
 
-def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -> Outcome[M]:
+def carry_out(bench: Bench, work: Work) -> Committed:
     """Do the work in one transaction, commit it, and read it back on a second connection.
 
-    `ids` are the rows that are waited for, by which a lock's holder is found; the work may change
-    them as it goes. Without a changed row nothing is committed. The second connection is there
-    before the first write, so that its lack cannot leave a change unproved.
+    Without a changed row nothing is committed. The second connection is there before the first
+    write, so that its lack cannot leave a change unproved.
 
     Raises:
         Problem: nothing was changed; or, LSA547 alone, it cannot be told.
@@ -86,7 +89,7 @@ def carry_out(bench: Bench, ids: Sequence[UUID], work: Callable[[Session], M]) -
         raise unchanged(problem) from None
     try:
         _same_server(bench, witness)
-        return _carry_out(bench, witness, ids, work)
+        return _carry_out(bench, witness, work)
     finally:
         bench.session.roll_back()
         witness.close()
@@ -117,9 +120,7 @@ def _same_server(bench: Bench, witness: Witness) -> None:
         )
 
 
-def _carry_out(
-    bench: Bench, witness: Witness, ids: Sequence[UUID], work: Callable[[Session], M]
-) -> Outcome[M]:
+def _carry_out(bench: Bench, witness: Witness, work: Work) -> Committed:
     session = bench.session
     try:
         session.begin(
@@ -127,23 +128,22 @@ def _carry_out(
             lock_limit=bench.lock_limit,
             idle_limit=IDLE_LIMIT,
         )
-        made = work(session)
-        if not made:
-            return Outcome(made, server_time(session), ())
+        if not work.do(session):
+            return Committed(server_time(session), (), ())
         transaction = session.rows(statement("transaction_id"))[0]["id"]
     except Problem as problem:
         session.roll_back()
-        raise unchanged(_with_holders(problem, bench, witness, ids)) from None
-    notes = _commit(bench, witness, transaction, made)
-    committed_at, differences = read_back(witness, made)
-    return Outcome(made, committed_at, notes + differences)
+        raise unchanged(_with_holders(problem, bench, witness, work.at_work)) from None
+    notes = _commit(bench, witness, transaction, work)
+    committed_at, differences = read_back(witness, work)
+    return Committed(committed_at, notes + differences, tuple(sorted(bench.moved)))
 
 
-def _commit(bench: Bench, witness: Witness, transaction: str, made: Made) -> tuple[str, ...]:
+def _commit(bench: Bench, witness: Witness, transaction: str, work: Work) -> tuple[str, ...]:
     try:
         bench.session.commit()
     except ConnectionLost as lost:
-        committed = settle(witness, transaction, made)
+        committed = settle(witness, transaction, work)
         if committed is None:
             raise Problem(
                 "LSA547",
@@ -170,19 +170,7 @@ def unchanged(problem: Problem) -> Problem:
     return problem.but(what=f"{problem.what}; {NOTHING}")
 
 
-def unexpected(bench: Bench, written: int, count: int, detail: Sequence[str] = ()) -> Problem:
-    """LSA546: an UPDATE wrote another number of rows than `count`, or other values."""
-    return Problem(
-        "LSA546",
-        f"the UPDATE wrote {written} rows where {count} were expected, or other values (a "
-        f"trigger, a rule or a policy may be at work); it was rolled back and {NOTHING}",
-        on=bench.login.subject,
-        next_step="ask the DBA what else acts on this table",
-        detail=tuple(detail),
-    )
-
-
-def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: Sequence[UUID]) -> Problem:
+def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: str) -> Problem:
     if problem.id != "LSA541":
         return problem
     return problem.but(detail=(*problem.detail, *lock_holders(witness, bench.table, ids)))
@@ -236,16 +224,16 @@ def server_time(session: Session) -> datetime:
     return datetime.fromtimestamp(session.rows(statement("server_time"))[0]["now"], UTC)
 
 
-def read_back(witness: Witness, made: Made) -> tuple[datetime, tuple[str, ...]]:
+def read_back(witness: Witness, work: Work) -> tuple[datetime, tuple[str, ...]]:
     """The server's time, and what differs from what was committed (or why nobody could look)."""
     try:
-        return witness.ask(lambda s: (server_time(s), made.differences(s)))
+        return witness.ask(lambda s: (server_time(s), work.differences(s)))
     except Problem as problem:
         note = f"committed, but it could not be read back on a second connection: {problem.what}"
         return datetime.now(UTC), (note,)
 
 
-def settle(witness: Witness, transaction: str, made: Made) -> bool | None:
+def settle(witness: Witness, transaction: str, work: Work) -> bool | None:
     """Whether the transaction with the lost commit is in; None when nobody can tell.
 
     The server is asked what became of the transaction, and its rows are looked at: after a
@@ -255,7 +243,7 @@ def settle(witness: Witness, transaction: str, made: Made) -> bool | None:
         try:
             outcome = _outcome(witness, transaction)
             if outcome != "in progress":
-                return _by_rows(witness, made, outcome)
+                return _by_rows(witness, work, outcome)
         except Problem:
             continue  # not reachable yet
     return None
@@ -272,18 +260,16 @@ def _outcome(witness: Witness, transaction: str) -> str | None:
     return answer
 
 
-def _by_rows(witness: Witness, made: Made, outcome: str | None) -> bool | None:
+def _by_rows(witness: Witness, work: Work, outcome: str | None) -> bool | None:
     if outcome == "aborted":
         return False
-    stands = witness.ask(made.stands)
+    stands = witness.ask(work.stands)
     if stands is None and outcome == "committed":
         return True
     return stands
 
 
-def lock_holders(
-    witness: Witness, table: OrganizationsTable, ids: Sequence[UUID]
-) -> tuple[str, ...]:
+def lock_holders(witness: Witness, table: OrganizationsTable, ids: str) -> tuple[str, ...]:
     """Who keeps us from the rows, as far as this login may see it."""
 
     def on_table(session: Session) -> list[dict[str, object]]:
@@ -291,7 +277,7 @@ def lock_holders(
 
     def on_rows(session: Session) -> list[dict[str, object]]:
         query = statement("row_lock_holders", schema=table.schema)
-        return session.rows(query, ids=organizations.array_of(ids))
+        return session.rows(query, ids=ids)
 
     for question in (on_table, on_rows):
         try:
