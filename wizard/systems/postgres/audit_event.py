@@ -73,11 +73,8 @@ def _about(ids: str) -> str:
     return json.dumps([{"uid": it} for it in json.loads(ids)], ensure_ascii=False)
 
 
-def _id(text: str) -> str:
-    return f'"{text}"' if text else "null"
-
-
-KINDS, NAMES, HOPS, IDS = _Once(_kind), _Once(json.dumps), _Once(_hops), _Once(_id)
+KINDS, NAMES, HOPS = _Once(_kind), _Once(json.dumps), _Once(_hops)
+IDS = _Once(lambda uid: f'"{uid}"' if uid else "null")
 
 
 class Entries:
@@ -144,8 +141,4 @@ class Entries:
 
 def _columns(line: str) -> list[str]:
     """The columns of a line in which something is escaped."""
-    return [_ESCAPED.sub(_plain, text) for text in line.split("\t")]
-
-
-def _plain(escaped: re.Match[str]) -> str:
-    return _ESCAPES.get(escaped[1], escaped[1])
+    return [_ESCAPED.sub(lambda it: _ESCAPES.get(it[1], it[1]), text) for text in line.split("\t")]

@@ -131,7 +131,10 @@ class HeldRows(Rows):
 
     def _odd(self, session: Session, batch: Batch) -> Sequence[UUID]:
         found = self._found(session, batch.changes)
-        made = [_with_rest(c, found.get(c.id)) for c in batch.changes]
+        made = [  # what else moved in a config was accepted by now
+            replace(c, after=replace(c.after, rest=found[c.id].prior.rest)) if c.id in found else c
+            for c in batch.changes
+        ]
         self.made.add(made)
         return [c.id for c in made if _again(c, found.get(c.id))]
 
@@ -161,11 +164,6 @@ class HeldRows(Rows):
 def batch_of(changes: Sequence[RowChange]) -> Batch:
     """Rows that are held one by one, as one batch."""
     return Batch(array_of(change.id for change in changes), len(changes), changes)
-
-
-def _with_rest(change: RowChange, row: Organization | None) -> RowChange:
-    """The same change; what else moved in the config was accepted by now."""
-    return replace(change, after=replace(change.after, rest=row.prior.rest)) if row else change
 
 
 def _again(change: RowChange, row: Organization | None) -> str:

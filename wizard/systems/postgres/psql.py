@@ -31,6 +31,8 @@ _LAST = 80
 """Bytes at the end of the output within which the mark is, with the row count."""
 _NOTICES = ("00", "01", "02")
 """SQLSTATE classes of what psql reports without being refused anything."""
+_SET = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r"})
+"""What stands within the quotes of an argument of `\\set`, which is on one line."""
 _REFUSED = re.compile(r"^[^\s:]+:  (?P<code>[0-9A-Z]{5}): (?P<message>.*)$", re.MULTILINE)
 """A message with VERBOSITY verbose; the first word is in the server's language."""
 
@@ -197,15 +199,8 @@ def _as_json(query: Statement) -> str:
 def psql_text(query: Statement, values: Mapping[str, Any], text: str = "") -> str:
     """The statement with its variables, as psql reads it."""
     told = {**query.variables, **{name: _text(value) for name, value in values.items()}}
-    sets = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in told.items())
+    sets = "".join(f"\\set {name} '{value.translate(_SET)}'\n" for name, value in told.items())
     return f"{sets}{text or query.source};\n"
-
-
-def _quoted(value: str) -> str:
-    """A value as an argument of `\\set`, on one line."""
-    for plain, escaped in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("\r", "\\r")):
-        value = value.replace(plain, escaped)
-    return f"'{value}'"
 
 
 def _text(value: Any) -> str:

@@ -89,7 +89,14 @@ def _choose(found: list[Found], login: Login) -> Found:
     if not alike:
         raise _none(login, found)
     if len(alike) > 1:
-        raise _several(login, alike)
+        names = ", ".join(table.called for table in alike)
+        raise Problem(
+            "LSA534",
+            f"several tables look like LangSmith's organizations: {names}",
+            on=login.subject,
+            next_step="say which schema LangSmith uses (POSTGRES_SCHEMA of the backend)",
+            exit=Exit.UNKNOWN,
+        )
     return alike[0]
 
 
@@ -104,17 +111,6 @@ def _none(login: Login, found: list[Found]) -> Problem:
         "that its migrations have run",
         exit=Exit.FAILED,
         detail=elsewhere,
-    )
-
-
-def _several(login: Login, found: list[Found]) -> Problem:
-    names = ", ".join(table.called for table in found)
-    return Problem(
-        "LSA534",
-        f"several tables look like LangSmith's organizations: {names}",
-        on=login.subject,
-        next_step="say which schema LangSmith uses (POSTGRES_SCHEMA of the backend)",
-        exit=Exit.UNKNOWN,
     )
 
 

@@ -133,7 +133,10 @@ def _carry_out(bench: Bench, witness: Witness, work: Work) -> Committed:
         transaction = session.rows(statement("transaction_id"))[0]["id"]
     except Problem as problem:
         session.roll_back()
-        raise unchanged(_with_holders(problem, bench, witness, work.at_work)) from None
+        if problem.id == "LSA541":
+            holders = lock_holders(witness, bench.table, work.at_work)
+            problem = problem.but(detail=(*problem.detail, *holders))
+        raise unchanged(problem) from None
     notes = _commit(bench, witness, transaction, work)
     committed_at, differences = read_back(witness, work)
     return Committed(committed_at, notes + differences, tuple(sorted(bench.moved)))
@@ -168,12 +171,6 @@ def unchanged(problem: Problem) -> Problem:
     if NOTHING in problem.what:
         return problem
     return problem.but(what=f"{problem.what}; {NOTHING}")
-
-
-def _with_holders(problem: Problem, bench: Bench, witness: Witness, ids: str) -> Problem:
-    if problem.id != "LSA541":
-        return problem
-    return problem.but(detail=(*problem.detail, *lock_holders(witness, bench.table, ids)))
 
 
 T = TypeVar("T")
@@ -242,10 +239,14 @@ def settle(witness: Witness, transaction: str, work: Work) -> bool | None:
     for _ in poll(SETTLE_LIMIT):
         try:
             outcome = _outcome(witness, transaction)
-            if outcome != "in progress":
-                return _by_rows(witness, work, outcome)
+            if outcome == "aborted":
+                return False
+            if outcome == "in progress":
+                continue
+            stands = witness.ask(work.stands)
         except Problem:
             continue  # not reachable yet
+        return True if stands is None and outcome == "committed" else stands
     return None
 
 
@@ -258,15 +259,6 @@ def _outcome(witness: Witness, transaction: str) -> str | None:
         return None  # this server has not come that far: it is another one
     answer: str | None = rows[0]["outcome"]
     return answer
-
-
-def _by_rows(witness: Witness, work: Work, outcome: str | None) -> bool | None:
-    if outcome == "aborted":
-        return False
-    stands = witness.ask(work.stands)
-    if stands is None and outcome == "committed":
-        return True
-    return stands
 
 
 def lock_holders(witness: Witness, table: OrganizationsTable, ids: str) -> tuple[str, ...]:
@@ -296,13 +288,8 @@ def _holder(row: dict[str, object]) -> str:
     parts += [str(row["state"])] if row["state"] else []
     seconds = row["seconds"]
     parts += [f"its transaction is {seconds:.0f} s old"] if isinstance(seconds, int | float) else []
-    return ", ".join([*parts, *_held(row)])
-
-
-def _held(row: dict[str, object]) -> list[str]:
-    """How many of our rows it holds, and which; nothing where it holds the whole table."""
     count = row.get("rows")
-    if not isinstance(count, int):
-        return []
-    more = f" and {count - _IDS_TOLD} more" if count > _IDS_TOLD else ""
-    return [f"{count} row{'s' if count > 1 else ''}: {row['ids']}{more}"]
+    if isinstance(count, int):  # of ours; there is no number where it holds the whole table
+        more = f" and {count - _IDS_TOLD} more" if count > _IDS_TOLD else ""
+        parts.append(f"{count} row{'s' if count > 1 else ''}: {row['ids']}{more}")
+    return ", ".join(parts)
