@@ -5,18 +5,15 @@
 --   psql -v schema=public -v step='>' -v order=ASC -v start=-infinity -v end=infinity
 --        -v after_time=-infinity -v after_id=00000000-0000-0000-0000-000000000000
 --        -v organizations={} -v operations={} -v workspace= -v limit=100 -f audit_log_page.sql
-SELECT (date_part('epoch', request_time) * 1000000)::bigint AS moment, id::text AS id,
+SELECT (date_part('epoch', request_time) * 1000000)::bigint AS moment, id,
   operation_name, operation_succeeded,
   to_char(request_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS request_time,
-  api_key_id::text AS api_key_id, user_id::text AS user_id, ls_user_id::text AS ls_user_id,
-  organization_id::text AS organization_id, workspace_id::text AS workspace_id,
-  (enrichments -> 'request_method')::text AS request_method,
-  (enrichments -> 'request_path')::text AS request_path,
-  (enrichments -> 'response_status_code')::text AS response_status_code,
-  (enrichments -> 'client_host')::text AS client_host,
-  (enrichments -> 'client_port')::text AS client_port,
+  api_key_id, user_id, ls_user_id, organization_id, workspace_id,
+  enrichments -> 'request_method' AS request_method, enrichments -> 'request_path' AS request_path,
+  enrichments -> 'response_status_code' AS response_status_code,
+  enrichments -> 'client_host' AS client_host, enrichments -> 'client_port' AS client_port,
   enrichments ->> 'x_forwarded_for' AS x_forwarded_for,
-  (enrichments -> 'resource_ids')::text AS resource_ids, enrichments::text AS enrichments
+  enrichments -> 'resource_ids' AS resource_ids, enrichments
 FROM (
   SELECT *
   FROM :"schema".audit_logs
