@@ -17,10 +17,10 @@ from wizard.records.findings import Evidence, Finding, State, failed, passed
 from wizard.records.runs import Made
 from wizard.steps.organizations.last_update import last_update
 from wizard.steps.rights import AUTOSCALERS, BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
+from wizard.steps.rolling import await_rollout
 from wizard.steps.server_default import on_by_default
 from wizard.steps.step import Access, Step, Watch, nothing, pending
 from wizard.steps.upgrade.release_state import may_go_on
-from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
     from wizard.records.plan import ServerCheck
@@ -75,7 +75,11 @@ class BackendRestart(Step):
         """A restart, when rows were or will be updated."""
         update = pending(pending_, "organizations")
         status = systems.workload.status()
-        if _rolled_anyway(systems, pending_) or not (update or self._stale(systems, status)):
+        names = [change.step for change in pending_]
+        upgrade_on = names[names.index("helm_upgrade") :] if "helm_upgrade" in names else []
+        if upgrade_on and systems.lacking_live and "organizations" not in upgrade_on:
+            return None  # the upgrade replaces every pod, and no update follows it
+        if not (update or self._stale(systems, status)):
             return None
         return self._restart(systems, status, after="organizations" if update else "")
 
@@ -85,15 +89,23 @@ class BackendRestart(Step):
         backend = systems.installation.backend
         command = systems.workload.restart_command
         pods = f"{status.desired} pods" if status.desired != 1 else "pod"
+        effect = "replaces the backend's pods one after another, as its rollout strategy says"
+        if status.desired == 1:
+            effect += "; there is only one, so there may be a moment without an answer"
         basis = of_workload(systems)
+        risk = "a pod that does not become ready stops the rollout; the old pods go on serving"
+        budget = systems.workload.unmoved_by()
+        if budget:
+            risk += f"; it will not get on, since it evicts and {budget}: add a replica or lower "
+            risk += "minAvailable first, or take --one-rollout"
         return Change(
             step=self.name,
             items=(f"restart the {pods} of {backend.kind} {backend.name}",),
             exact=(Exact("argv", aimed(command)),),
             preconditions=basis.preconditions,
             besides=basis.besides,
-            risk=_risk(systems),
-            effect=_effect(status),
+            risk=risk,
+            effect=effect,
             reversible=Reversible.NO,
             because="a restart cannot be taken back, and nothing is lost by it",
             undo="nothing to put back",
@@ -116,7 +128,7 @@ class BackendRestart(Step):
     def apply(self, systems: Systems, change: Change, watch: Watch) -> Done:
         """Restart as `kubectl rollout restart` does, and wait for the rollout."""
         prior = systems.workload.restart(at=datetime.now(UTC))
-        status = _wait(systems, watch)
+        status = await_rollout(systems, watch)
         return Done(
             f"{status.ready} new pod{'s are' if status.ready != 1 else ' is'} ready",
             tuple(_pod_line(pod) for pod in status.pods),
@@ -141,7 +153,7 @@ class BackendRestart(Step):
     def confirm(self, systems: Systems, watch: Watch) -> Observation:
         """Wait for a rollout that is still under way, and look again."""
         if not systems.workload.status().done:
-            _wait(systems, watch)
+            await_rollout(systems, watch)
             systems.forget()  # the server's word may be that of a pod that is gone
         return self.observe(systems)
 
@@ -195,41 +207,6 @@ class BackendRestart(Step):
             return passed("LSA691", subject, message, *evidence)
         message = "The pods are ready; nothing says that one is older than an update"
         return Finding("LSA693", State.INFO, subject, message, evidence)
-
-
-def _rolled_anyway(systems: Systems, pending_: Sequence[Change]) -> bool:
-    """Whether the upgrade replaces every pod, after the last update of organizations."""
-    names = [change.step for change in pending_]
-    if "helm_upgrade" not in names or not systems.lacking_live:
-        return False
-    return "organizations" not in names[names.index("helm_upgrade") :]
-
-
-def _risk(systems: Systems) -> str:
-    text = "a pod that does not become ready stops the rollout; the old pods go on serving"
-    budget = systems.workload.unmoved_by()
-    if budget:
-        text += f"; it will not get on, since it evicts and {budget}: add a replica or lower "
-        text += "minAvailable first, or take --one-rollout"
-    return text
-
-
-def _effect(status: RolloutStatus) -> str:
-    text = "replaces the backend's pods one after another, as its rollout strategy says"
-    if status.desired == 1:
-        text += "; there is only one, so there may be a moment without an answer"
-    return text
-
-
-def _wait(systems: Systems, watch: Watch) -> RolloutStatus:
-    limit = systems.target.rollout_limit
-    return systems.workload.wait(
-        limit=limit,
-        patience=systems.target.patience,
-        tick=lambda status, seconds: watch.waiting(
-            f"the backend is rolling (limit {limit:.0f} s)", seconds, status_lines(status)
-        ),
-    )
 
 
 def _rolling(subject: str, status: RolloutStatus, evidence: tuple[str, ...]) -> Finding:

@@ -18,6 +18,7 @@ from wizard.records.findings import Finding
 from wizard.records.journal import runs
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
+from wizard.steps.rolling import await_rollout
 from wizard.steps.step import Watch, cannot, not_ours, nothing
 from wizard.steps.upgrade.drift import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
@@ -58,7 +59,14 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
         return nothing(subject, f"revision {wanted} from before the run is {release.status}")
     there = [each.revision for each in systems.revisions() or systems.history]
     if wanted in there:
-        return _rollback(systems, made, release, wanted)
+        back = Rollback(
+            release.name,
+            release.namespace,
+            wanted,
+            timeout=int(systems.target.upgrade_limit),
+            wait=bool(made[-1].register.get("wait", True)),
+        )
+        return _change(systems, release, wanted, systems.helm.rollback_argv(back), back)
     return _upgrade_back(systems, made, release, wanted)
 
 
@@ -72,7 +80,8 @@ def undo(systems: Systems, change: Change, watch: Watch) -> Done:
     else:
         result = helm.upgrade(way, tick=tick)
     if not way.wait:
-        _wait(systems, watch)
+        systems.forget()
+        await_rollout(systems, watch)
     before = change.register["revision"]
     return Done(
         f"Revision {before} → {result.revision} of release {way.release}, as before the run",
@@ -135,23 +144,18 @@ def _age(updated: str) -> float:
     return (datetime.now(UTC) - at).total_seconds()
 
 
-def _rollback(systems: Systems, made: Sequence[Made], release: Release, wanted: int) -> Change:
-    way = Rollback(
-        release.name,
-        release.namespace,
-        wanted,
-        timeout=int(systems.target.upgrade_limit),
-        wait=bool(made[-1].register.get("wait", True)),
-    )
-    return _change(systems, release, wanted, systems.helm.rollback_argv(way), way)
-
-
 def _upgrade_back(
     systems: Systems, made: Sequence[Made], release: Release, wanted: int
 ) -> Change | Finding:
-    """The revision is no longer kept, so its values are taken from the copies of the files."""
+    """The revision is no longer kept, so its values are taken from the files.
+
+    Of one that the same run has edited, that is the copy.
+    """
     first = made[0].register
-    files = [_as_before(Path(name), made[0]) for name in first.get("files", ())]
+    edits = [it.undo for it in made_by(the_run(made[0].folder.name, runs()))
+             if it.step == "values_file"]  # fmt: skip
+    copies = {it.get("path"): it.get("backup") for it in reversed(edits)}
+    files = [Path(copies.get(name) or name) for name in first.get("files", ())]
     values = effective_values([read_values(path) for path in files if path.is_file()])
     if not files or fingerprint_of_values(values) != first.get("values_before"):
         return cannot(
@@ -170,14 +174,6 @@ def _upgrade_back(
         wait=bool(first.get("wait", True)),
     )
     return _change(systems, release, wanted, systems.helm.upgrade_argv(way), way)
-
-
-def _as_before(path: Path, made: Made) -> Path:
-    """The copy of a values file that the same run edited, or else the file itself."""
-    for each in made_by(the_run(made.folder.name, runs())):
-        if each.step == "values_file" and each.undo.get("path") == str(path):
-            return Path(each.undo.get("backup", path))
-    return path
 
 
 def _change(
@@ -202,18 +198,6 @@ def _change(
             "wait": way.wait,
         },
         payload=way,
-    )
-
-
-def _wait(systems: Systems, watch: Watch) -> None:
-    limit = systems.target.rollout_limit
-    systems.forget()
-    systems.workload.wait(
-        limit=limit,
-        patience=systems.target.patience,
-        tick=lambda status, seconds: watch.waiting(
-            f"the backend is rolling (limit {limit:.0f} s)", seconds, status_lines(status)
-        ),
     )
 
 

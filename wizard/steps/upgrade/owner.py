@@ -14,9 +14,9 @@ from wizard.problems import Exit, Problem
 from wizard.record import replace
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
+from wizard.steps.rolling import await_rollout
 from wizard.systems.calls import poll
 from wizard.systems.release.owners import Owner, owner_of, owner_says, writers
-from wizard.systems.workload.status import status_lines
 
 if TYPE_CHECKING:
     from wizard.steps.step import Watch
@@ -117,14 +117,7 @@ def await_sync(systems: Systems, change: Change, watch: Watch) -> Done:
     _live_by(systems, watch, who, limit)
     took = time.monotonic() - began
     systems.forget()
-    rolling = systems.target.rollout_limit
-    status = systems.workload.wait(
-        limit=rolling,
-        patience=systems.target.patience,
-        tick=lambda status, seconds: watch.waiting(
-            f"the backend is rolling (limit {rolling:.0f} s)", seconds, status_lines(status)
-        ),
-    )
+    status = await_rollout(systems, watch)
     return Done(
         f"{who} has brought the variables to the backend",
         (f"live after {took:.0f} s", f"{status.ready} pods are ready"),
@@ -146,11 +139,7 @@ def _live_by(systems: Systems, watch: Watch, who: str, limit: float) -> None:
         if not lacking:
             return
         watch.waiting(what, waited, tuple(f"not live yet: {name}" for name in lacking))
-    raise _late(systems, who, limit, lacking)
-
-
-def _late(systems: Systems, who: str, limit: float, lacking: tuple[str, ...]) -> Problem:
-    return Problem(
+    raise Problem(
         "LSA165",
         f"{who} has not brought the variables to the backend within {limit:g} seconds",
         on=systems.workload.on,

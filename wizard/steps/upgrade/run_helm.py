@@ -17,6 +17,7 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Done
 from wizard.records.journal import known_runs
+from wizard.steps.rolling import await_rollout
 from wizard.steps.upgrade.live_drift import EDITS, NONE
 from wizard.steps.upgrade.owner import owner
 from wizard.systems.calls import poll
@@ -44,7 +45,10 @@ def upgrade(systems: Systems, change: Change, watch: Watch) -> Done:
             took the variables back.
     """
     way: Upgrade = change.payload
-    _wait_for_others(systems, watch)
+    status = systems.workload.afresh().status()
+    if not status.done and not status.stuck:  # one that is stuck may be what this upgrade mends
+        # Somebody else has begun it, and two at once tell nobody's pods apart.
+        await_rollout(systems, watch, "a rollout that was under way before is waited for")
     target = systems.target
     with closing(UpgradeView(systems, watch, rolls=_rolls(systems, change))) as view:
         try:
@@ -99,19 +103,6 @@ def _make_sure_it_stayed(systems: Systems) -> None:
         exit=Exit.FAILED,
         detail=found.marks if found else (),
     )
-
-
-def _wait_for_others(systems: Systems, watch: Watch) -> None:
-    """A rollout that somebody else began is waited for: two at once tell nobody's pods apart."""
-    limit = systems.target.rollout_limit
-    what = f"a rollout that was under way before is waited for (limit {limit:.0f} s)"
-    status = systems.workload.afresh().status()
-    if not status.done and not status.stuck:  # one that is stuck may be what this upgrade mends
-        systems.workload.wait(
-            limit=limit,
-            patience=systems.target.patience,
-            tick=lambda status, seconds: watch.waiting(what, seconds, status_lines(status)),
-        )
 
 
 def _told(systems: Systems, problem: Problem, change: Change, view: UpgradeView) -> Problem:
