@@ -73,24 +73,20 @@ class Basis:
 def of_workload(systems: Systems) -> Basis:
     """The backend's workload: what it is, whose, and what of its `spec` the steps rest on."""
     backend, live = systems.installation.backend, systems.workload.live()
-    about, spec, name = live["metadata"], live["spec"], f"{backend.kind} {backend.name}"
+    spec, name = live["spec"], f"{backend.kind} {backend.name}"
     image, told = _image(live, backend.container), systems.release.revision
     secrets = secret_literals(systems.deployed_values) if told else set()
-    template = {
-        at: value for at, value in leaves_of(spec["template"]) if ("template", *at) != image
-    }
+    places = dict(leaves_of(spec["template"]))
+    runs = str(places.pop(image[1:], "") or "")
     strategy = leaves_of({key: spec[key] for key in STRATEGY if key in spec})
     paused = "paused" if spec.get("paused") else "not paused"
     selector = leaves_of(spec.get("selector") or {})
     found = {
-        f"uid of {name}": _fact(FactKind.OBJECT, {"": Part(str(about["uid"]), by=_maker(live))}),
-        f"owner of {name}": _fact(
-            FactKind.OBJECT, {"": Part(_owner(live, backend.container), by=_marker(live))}
-        ),
-        f"image of {name}": _fact(FactKind.SPEC, _one(live, image, str(_at(spec, image) or ""))),
+        **_object(live, backend.container, name),
+        f"image of {name}": _fact(FactKind.SPEC, _one(live, image, runs)),
         f"pause of {name}": _fact(FactKind.SPEC, _one(live, ("paused",), paused)),
         f"pod template of {name}": _fact(
-            FactKind.TEMPLATE, _parts(live, ("template",), template.items(), secrets)
+            FactKind.TEMPLATE, _parts(live, ("template",), places.items(), secrets)
         ),
         f"rollout strategy of {name}": _fact(FactKind.SPEC, _parts(live, (), strategy, secrets)),
         f"selector of {name}": _fact(FactKind.SPEC, _parts(live, ("selector",), selector, secrets)),
@@ -105,7 +101,13 @@ def of_workload(systems: Systems) -> Basis:
 
 
 def _fact(kind: FactKind, parts: Parts) -> Fact:
-    return Fact(kind, _value(parts), parts)
+    """Its value is the part's own where it is one or some short ones, else a fingerprint of all."""
+    if "" in parts:
+        return Fact(kind, parts[""].value, parts)
+    text = ", ".join(f"{at}={part.value.strip(chr(34))}" for at, part in sorted(parts.items()))
+    if len(text) > LONGEST or any(part.private for part in parts.values()):
+        text = fingerprint_of({at: part.value for at, part in parts.items()})
+    return Fact(kind, text, parts)
 
 
 def _one(live: Mapping[str, Any], at: At, value: str) -> Parts:
@@ -122,7 +124,8 @@ def _parts(
             continue
         text = json.dumps(value, ensure_ascii=False, default=str)
         set_at = at[:-1] if at[-1] == ORDER else at
-        found[_words(at)] = Part(
+        words = at[1:] if at[0] in ("spec", "strategy", "matchLabels") and at[1:] else at
+        found[".".join(words)] = Part(
             text, _private(at) or redact(text, secrets) != text,
             last_set_by(live, ("spec", *above, *set_at)),
         )  # fmt: skip
@@ -137,38 +140,21 @@ def _private(at: At) -> bool:
     return (listed and at[-1] == "value") or at[-1] in PRIVATE or is_secret_key(at[-1])
 
 
-def _words(at: At) -> str:
-    return ".".join(at[1:] if at[0] in ("spec", "strategy", "matchLabels") and at[1:] else at)
+def _object(live: Mapping[str, Any], container: str, name: str) -> Facts:
+    """The object itself, with who made it and when; and who manages it, with who marked it so.
 
-
-def _value(parts: Parts) -> str:
-    """The value itself where it is one or some short ones, else a fingerprint of all."""
-    if "" in parts:
-        return parts[""].value
-    text = ", ".join(f"{at}={part.value.strip(chr(34))}" for at, part in sorted(parts.items()))
-    if len(text) <= LONGEST and not any(part.private for part in parts.values()):
-        return text
-    return fingerprint_of({at: part.value for at, part in parts.items()})
-
-
-def _owner(live: Mapping[str, Any], container: str) -> str:
-    """Who manages the object: an owner that would take changes back, else helm."""
-    owner = owner_of(live, container)
-    if owner:
-        return owner.words
-    release = (live["metadata"].get("annotations") or {}).get(HELM)
-    return f"Helm release {release}" if release else "nobody"
-
-
-def _marker(live: Mapping[str, Any]) -> str:
-    """Who set the mark that an owner is recognised by."""
-    return next((by for at in marks_at(live) if (by := last_set_by(live, at))), "")
-
-
-def _maker(live: Mapping[str, Any]) -> str:
-    """Who made the object, and when; the selector is set once, when it is made."""
-    by = managers_of(live, ("spec", "selector"))
-    return f"{by[0] if by else 'made anew'} at {live['metadata'].get('creationTimestamp', '')}"
+    That is an owner that would take changes back, else helm.
+    """
+    about = live["metadata"]
+    makers = managers_of(live, ("spec", "selector"))  # it is set once, when the object is made
+    maker = f"{makers[0] if makers else 'made anew'} at {about.get('creationTimestamp', '')}"
+    owner, release = owner_of(live, container), (about.get("annotations") or {}).get(HELM)
+    words = owner.words if owner else f"Helm release {release}" if release else "nobody"
+    marker = next((by for at in marks_at(live) if (by := last_set_by(live, at))), "")
+    return {
+        f"uid of {name}": _fact(FactKind.OBJECT, {"": Part(str(about["uid"]), by=maker)}),
+        f"owner of {name}": _fact(FactKind.OBJECT, {"": Part(words, by=marker)}),
+    }
 
 
 def _image(live: Mapping[str, Any], container: str) -> At:
@@ -177,7 +163,3 @@ def _image(live: Mapping[str, Any], container: str) -> At:
     names = [str(one["name"]) for one in containers]
     name = container if container in names else names[0]
     return ("template", "spec", f"containers[{name}]", "image")
-
-
-def _at(spec: Mapping[str, Any], image: At) -> Any:
-    return dict(leaves_of({"template": spec["template"]})).get(image)

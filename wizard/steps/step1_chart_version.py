@@ -32,8 +32,11 @@ class ChartVersion(Step):
             f"CHART {release.chart}, APP VERSION {release.app_version}, "
             f"revision {release.revision}, status {release.status}",
         )
-        if release.status == NOT_READABLE:
-            return self._by_label(systems, release, subject)
+        if release.status == NOT_READABLE:  # the chart as the live objects tell it, and no more
+            label = f"label {CHART_LABEL}: {release.chart}, on live Deployments"
+            told, unread = self._finding(release, subject, (label,)), systems.unread
+            unknown = (from_problem(unread, State.UNKNOWN),) if unread else ()
+            return Observation((told, *unknown), right=False)
         finding = self._finding(release, subject, evidence)
         right = finding.id == "LSA101"
         goes_on = right or (finding.id == "LSA102" and raises(systems))
@@ -41,14 +44,6 @@ class ChartVersion(Step):
             found = (state_finding(systems), finding)
             return Observation(found, right=False, blocked=not may_go_on(systems))
         return Observation((finding,), right=right, blocked=not goes_on)
-
-    def _by_label(self, systems: Systems, release: Release, subject: str) -> Observation:
-        """The chart as the live objects tell it; the release itself is unknown."""
-        evidence = f"label {CHART_LABEL}: {release.chart}, on live Deployments"
-        finding = self._finding(release, subject, (evidence,))
-        unread = systems.unread
-        unknown = (from_problem(unread, State.UNKNOWN),) if unread else ()
-        return Observation((finding, *unknown), right=False)
 
     def _finding(self, release: Release, subject: str, evidence: tuple[str, ...]) -> Finding:
         if release.chart_name != "langsmith":

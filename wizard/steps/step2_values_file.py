@@ -6,6 +6,7 @@ The way back is the copy that was kept beside the journal, put back byte for byt
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -73,7 +74,10 @@ class ValuesFile(Step):
             message = "Lacks the variables or one of them; the server has audit logs without"
             return Observation((Finding("LSA393", State.INFO, subject, message),), right=True)
         if edit.edit.outcome == "refuse":
-            return Observation((_refusal(edit),), right=False, blocked=True)
+            it = edit.edit
+            where = f"{edit.path}:{it.line}" if it.line else str(edit.path)
+            refusal = failed(it.finding, where, it.message, edit.why, next_step=it.next_step)
+            return Observation((refusal,), right=False, blocked=True)
         return Observation((self._lacking(systems, edit, subject),), right=False)
 
     def _lacking(self, systems: Systems, edit: LayeredEdit, subject: str) -> Finding:
@@ -84,7 +88,9 @@ class ValuesFile(Step):
         names = " and ".join(edit.edit.names)
         step = "langsmith-audit plan shows the edit; langsmith-audit run makes it"
         message = f"The values lack {names}"
-        live = _live(systems)
+        live: bool | None = None
+        with suppress(Problem):
+            live = not systems.lacking_live
         if live is None or (not live and cannot_be_told(systems)):
             message += "; whether the server needs it cannot be told"
             return Finding("LSA392", State.UNKNOWN, subject, message, (edit.why,), step)
@@ -167,20 +173,6 @@ class ValuesFile(Step):
         hint = "name it: -f FILE or LANGSMITH_AUDIT_VALUES"
         skipped = Finding("LSA394", State.SKIP, subject, message, (), hint)
         return Observation((skipped,), right=False)
-
-
-def _live(systems: Systems) -> bool | None:
-    """Whether the running backend has both variables; None when that cannot be told."""
-    try:
-        return not systems.lacking_live
-    except Problem:
-        return None
-
-
-def _refusal(layered: LayeredEdit) -> Finding:
-    edit = layered.edit
-    where = f"{layered.path}:{edit.line}" if edit.line else str(layered.path)
-    return failed(edit.finding, where, edit.message, layered.why, next_step=edit.next_step)
 
 
 STEP = "values_file"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from wizard.article import WANTED
@@ -69,7 +69,8 @@ class HelmUpgrade(Step):
         backend = systems.installation.backend
         subject = f"{backend.kind} {backend.name}"
         live, lacking = systems.live_env, systems.lacking_live
-        evidence = tuple(f"{name}={_shown(live, name)}" for name in WANTED)
+        shown = {name: live.get(name, "(not set)") or "(not a plain value)" for name in WANTED}
+        evidence = tuple(f"{name}={value}" for name, value in shown.items())
         if does_without(systems):
             message = f"The server has audit logs without {' and '.join(lacking)}"
             return Observation(
@@ -84,7 +85,10 @@ class HelmUpgrade(Step):
         unread = systems.unread
         if unread:
             live_only = passed("LSA401", subject, message, *evidence)
-            return Observation((live_only, _not_told(subject, unread)), right=False)
+            told, step = (unread.what,), unread.next_step
+            message = "Whether the release has the variables as well cannot be told"
+            unknown = Finding("LSA404", State.UNKNOWN, subject, message, told, step)
+            return Observation((live_only, unknown), right=False)
         revision = f"release revision {systems.release.revision}"
         return Observation((passed("LSA401", subject, message, *evidence, revision),), right=True)
 
@@ -188,14 +192,3 @@ def _only_live(subject: str, lacking: Sequence[str]) -> Finding:
         message,
         next_step="add it to the values file and upgrade: langsmith-audit run",
     )
-
-
-def _not_told(subject: str, unread: Problem) -> Finding:
-    message = "Whether the release has the variables as well cannot be told"
-    return Finding("LSA404", State.UNKNOWN, subject, message, (unread.what,), unread.next_step)
-
-
-def _shown(live: Mapping[str, str | None], name: str) -> str:
-    if name not in live:
-        return "(not set)"
-    return live[name] or "(not a plain value)"

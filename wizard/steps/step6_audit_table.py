@@ -12,7 +12,6 @@ from wizard.steps.step import Access, Step
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
-    from wizard.systems.postgres.model import AuditTable as Table
 
 
 class AuditTable(Step):
@@ -47,14 +46,11 @@ class AuditTable(Step):
                 f"-n {systems.installation.namespace}",
             )
             return Observation((finding,), right=False, blocked=True)
+        size = "its size is not known: it was never analysed"
+        if table.estimated_rows is not None:
+            size = f"about {table.estimated_rows} rows"
+            size += f", newest {table.newest:%Y-%m-%d %H:%M:%S} UTC" if table.newest else ""
         evidence = [f"{table.schema}.audit_logs, PostgreSQL {identity.server_version}"]
-        evidence += [_size(table), database.login.evidence]
+        evidence += [size, database.login.evidence]
         message = "The table audit_logs is there"
         return Observation((passed("LSA791", subject, message, *evidence),), right=True)
-
-
-def _size(table: Table) -> str:
-    if table.estimated_rows is None:
-        return "its size is not known: it was never analysed"
-    rows = f"about {table.estimated_rows} rows"
-    return f"{rows}, newest {table.newest:%Y-%m-%d %H:%M:%S} UTC" if table.newest else rows

@@ -67,7 +67,10 @@ class AuditApi(Step):
         says = f"{served.url} says can_use_audit_logs: {on}"
         if served.refused:
             refused = _measured(systems, served.refused)
-            return Observation((_refused(refused, subject, says),), right=False)
+            state = State.FAIL if refused.exit == Exit.FAILED else State.UNKNOWN
+            why, step = (says, *refused.detail), refused.next_step
+            finding = Finding(refused.id, state, subject, refused.what, why, step)
+            return Observation((finding,), right=False)
         return _answered(served, subject, says)
 
     def require(self, systems: Systems) -> None:
@@ -92,20 +95,16 @@ class AuditApi(Step):
         """Ask until the server answers as it should, or the limit is over."""
         what = f"the API does not answer as it should yet (limit {SETTLES:.0f} s)"
         for waited in poll(SETTLES):
-            seen = _settled(self, systems)
+            try:
+                seen = self.observe(systems)
+            except Problem as problem:
+                state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
+                seen = Observation((from_problem(problem, state),), right=False)
             if seen.right or LASTING & {it.id for it in seen.findings}:
                 break
             watch.waiting(what, waited)
             systems.forget()
         return seen
-
-
-def _settled(step: AuditApi, systems: Systems) -> Observation:
-    try:
-        return step.observe(systems)
-    except Problem as problem:
-        state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
-        return Observation((from_problem(problem, state),), right=False)
 
 
 def _answered(served: Served, subject: str, says: str) -> Observation:
@@ -170,9 +169,3 @@ def _age(time: object) -> str:
             count = int(ago // size)
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
-
-
-def _refused(problem: Problem, subject: str, says: str) -> Finding:
-    state = State.FAIL if problem.exit == Exit.FAILED else State.UNKNOWN
-    evidence = (says, *problem.detail)
-    return Finding(problem.id, state, subject, problem.what, evidence, problem.next_step)

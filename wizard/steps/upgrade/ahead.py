@@ -13,7 +13,7 @@ Source: the chart's own templates/validate.yaml, and the Deployment of host-back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wizard.article import at_least
@@ -62,7 +62,14 @@ def hazards(systems: Systems) -> Hazards:
     """
     found: list[_Hazard] = []
     for look in (_served, _load_balancers, _rollouts, _budgets, _hooks, _image, _values):
-        found += _looked(systems, look)
+        try:
+            found += list(look(systems))
+        except Problem as problem:
+            if problem.id == "LSA111":  # without helm there is no upgrade: a check may go without
+                continue
+            message = f"Not looked at: {problem.what}"
+            told = Finding("LSA180", State.UNKNOWN, problem.on, message, (), problem.next_step)
+            found.append(_Hazard(told))
     wait = all(each.wait for each in found)
     return Hazards(
         findings=tuple(each.finding for each in found),
@@ -71,24 +78,20 @@ def hazards(systems: Systems) -> Hazards:
     )
 
 
-def _looked(systems: Systems, look: Callable[[Systems], Iterator[_Hazard]]) -> list[_Hazard]:
-    try:
-        return list(look(systems))
-    except Problem as problem:
-        if problem.id == "LSA111":  # without helm there is no upgrade: a check may go without
-            return []
-        message = f"Not looked at: {problem.what}"
-        told = Finding("LSA180", State.UNKNOWN, problem.on, message, (), problem.next_step)
-        return [_Hazard(told)]
-
-
 def refuse_unserved(systems: Systems) -> None:
     """Make sure that the cluster has every kind of the deployed release: helm asks for them.
 
     Raises:
         Problem: LSA138, it has not.
     """
-    for version, names in _unserved(systems).items():
+    found: dict[str, list[str]] = {}
+    for (kind, _, name), each in all_objects(systems.manifest, systems.release).items():
+        version = str(each.get("apiVersion") or "")
+        if "/" in version and version not in EVERYWHERE:
+            found.setdefault(version, []).append(f"{kind} {name}")
+    served = systems.cluster.versions() if found else frozenset()
+    version = next((version for version in found if version not in served), "")
+    if version:
         raise Problem(
             "LSA138",
             f"The deployed release holds {version}, which the cluster does not serve any more",
@@ -97,7 +100,7 @@ def refuse_unserved(systems: Systems) -> None:
             " https://github.com/helm/helm-mapkubeapis): helm mapkubeapis "
             f"{systems.target.release} -n {systems.target.namespace}; then again",
             exit=Exit.FAILED,
-            detail=tuple(names),
+            detail=tuple(found[version]),
         )
 
 
@@ -108,17 +111,6 @@ def _served(systems: Systems) -> Iterator[_Hazard]:
         if problem.id != "LSA138":
             raise
         yield _Hazard(from_problem(problem, State.FAIL))
-
-
-def _unserved(systems: Systems) -> dict[str, list[str]]:
-    """The objects of API versions that the cluster has not, by version."""
-    found: dict[str, list[str]] = {}
-    for (kind, _, name), each in all_objects(systems.manifest, systems.release).items():
-        version = str(each.get("apiVersion") or "")
-        if "/" in version and version not in EVERYWHERE:
-            found.setdefault(version, []).append(f"{kind} {name}")
-    served = systems.cluster.versions() if found else frozenset()
-    return {version: names for version, names in found.items() if version not in served}
 
 
 def _load_balancers(systems: Systems) -> Iterator[_Hazard]:

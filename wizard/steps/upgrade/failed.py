@@ -44,7 +44,9 @@ def aftermath(systems: Systems, problem: Problem) -> Evidence:
     )
     sections["live"] = _text(lambda: _live(systems, status))
     if status:
-        sections["rollout"] = "\n".join((status.counts, *map(_pod_line, status.pods)))
+        pods = [f"pod {pod.name} on {pod.node or 'no node'}: {pod.words}, image {pod.image}"
+                for pod in status.pods]  # fmt: skip
+        sections["rollout"] = "\n".join((status.counts, *pods))
     if jobs:
         sections["hook Jobs"] = "\n".join(f"{job.name}: {job.words}" for job in jobs)
     blocking = _blocking(status, jobs)
@@ -122,10 +124,6 @@ def _log(systems: Systems, pod: Pod) -> str:
         except Problem as found:
             problem = found
     return f"(no log: {problem.what})" if problem else ""
-
-
-def _pod_line(pod: Pod) -> str:
-    return f"pod {pod.name} on {pod.node or 'no node'}: {pod.words}, image {pod.image}"
 
 
 def _read(sections: dict[str, str], title: str, otherwise: T, read: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -156,7 +156,12 @@ def live_drift(systems: Systems, rendered: str | None = None) -> LiveDrift:
     )
     known = {_entry(place) for place in (*sides.old, *sides.new)}
     entries = dict.fromkeys(map(_entry, sorted(sides.now)))
-    added = tuple(_words(at) for at in entries if _added(at, known))
+    added = tuple(
+        _words(at)
+        for at in entries
+        if not (at in known or at[-1] == ORDER or _ours(at))
+        if at[:3] == POD and any(part.startswith(ADDED) for part in at)
+    )
     patched = backend.kind == "Deployment"
     return drift + (LiveDrift(kept=added) if patched else LiveDrift(reverted=added))
 
@@ -265,12 +270,6 @@ def _entry(place: Path) -> Path:
     return place[:at]
 
 
-def _added(place: Path, known: Collection[Path]) -> bool:
-    if place in known or place[-1] == ORDER or _ours(place):
-        return False
-    return place[:3] == POD and any(part.startswith(ADDED) for part in place)
-
-
 def _ours(place: Path) -> bool:
     return any(part in {f"env[{name}]" for name in WANTED} for part in place)
 
@@ -328,7 +327,18 @@ def live_objects(systems: Systems, rendered: str) -> LiveDrift:
     with ThreadPoolExecutor(AT_ONCE) as threads:
         found = threads.map(lambda it: _drifted(systems, it), _others(systems, rendered))
         drift = sum(found, start=LiveDrift())
-    _refuse_losses(drift)
+    lost = tuple(line for line in (*drift.reverted, *drift.refused) if _KEPT.search(line))
+    if lost:
+        raise Problem(
+            "LSA420",
+            "The upgrade would put back what every key, session or licence rests on, and another "
+            "one is live",
+            on="the release's Secrets",
+            next_step="find out which one is right; where it is the live one, bring it into the "
+            "values files and into the release by hand and by itself first",
+            exit=Exit.FAILED,
+            detail=lost,
+        )
     return drift
 
 
@@ -391,37 +401,14 @@ def _resource(it: _Object) -> Resource:
 
 
 def _object_leaves(document: Mapping[str, Any]) -> Leaves:
-    return dict(_told(document))
+    """What is compared; a Secret's `stringData` as what becomes of it, base64 under `data`."""
+    from base64 import b64encode
 
-
-def _told(document: Mapping[str, Any]) -> Iterable[tuple[Path, Any]]:
     about = as_map(document.get("metadata"))
     rest = {key: value for key, value in document.items() if key not in NOT_COMPARED}
     rest["metadata"] = {key: about[key] for key in COMPARED if key in about}
-    return leaves_of(_decoded(rest))
-
-
-def _decoded(document: dict[str, Any]) -> dict[str, Any]:
-    """A Secret's `stringData` as what becomes of it: base64 under `data`."""
-    from base64 import b64encode
-
-    texts = as_map(document.pop("stringData", None))
-    if not texts:
-        return document
-    data = {key: b64encode(str(text).encode()).decode() for key, text in texts.items()}
-    return {**document, "data": {**as_map(document.get("data")), **data}}
-
-
-def _refuse_losses(drift: LiveDrift) -> None:
-    lost = tuple(line for line in (*drift.reverted, *drift.refused) if _KEPT.search(line))
-    if lost:
-        raise Problem(
-            "LSA420",
-            "The upgrade would put back what every key, session or licence rests on, and another "
-            "one is live",
-            on="the release's Secrets",
-            next_step="find out which one is right; where it is the live one, bring it into the "
-            "values files and into the release by hand and by itself first",
-            exit=Exit.FAILED,
-            detail=lost,
-        )
+    texts = as_map(rest.pop("stringData", None))
+    if texts:
+        data = {key: b64encode(str(text).encode()).decode() for key, text in texts.items()}
+        rest["data"] = {**as_map(rest.get("data")), **data}
+    return dict(leaves_of(rest))
