@@ -6,9 +6,9 @@ A step never prints, never asks and never builds a client.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from wizard.problems import Problem
 from wizard.record import dataclass
@@ -191,6 +191,22 @@ class Step(ABC):
 def pending(changes: Sequence[Change], *steps: str) -> Change | None:
     """The first proposed change of any of these steps."""
     return next((change for change in changes if change.step in steps), None)
+
+
+T = TypeVar("T")
+
+
+def before_all(moves: Iterable[tuple[T, T]], now: T) -> T | None:
+    """What there was before moves from one thing to another, the newest of them first.
+
+    None where what is there `now` is none of theirs.
+    """
+    for before, after in moves:
+        if now == after:
+            now = before
+        elif now != before:
+            return None
+    return now
 
 
 def nothing(subject: str, why: str) -> Finding:

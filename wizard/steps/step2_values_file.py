@@ -26,7 +26,7 @@ from wizard.records.changes import (
 from wizard.records.findings import Finding, State, failed, passed
 from wizard.records.runs import Made
 from wizard.steps.server_default import cannot_be_told, does_without
-from wizard.steps.step import Access, Step, Watch, cannot, not_ours, nothing
+from wizard.steps.step import Access, Step, Watch, before_all, cannot, not_ours, nothing
 
 if TYPE_CHECKING:
     from wizard.systems.access import Systems
@@ -186,7 +186,8 @@ def file_way_back(made: Sequence[Made]) -> Change | Finding:
         now = _read(path)
     except Problem as problem:
         return not_ours(subject, problem.what)
-    wanted = _before(made, fingerprint(now))
+    moves = ((it.register["before"], it.register["after"]) for it in reversed(made))
+    wanted = before_all(moves, fingerprint(now))
     if wanted is None:
         return not_ours(subject, "it was changed since the run wrote it")
     if wanted == fingerprint(now):
@@ -228,16 +229,6 @@ def copy_with(folder: Path, wanted: str) -> Path | None:
         except OSError:
             continue
     return None
-
-
-def _before(made: Sequence[Made], now: str) -> str | None:
-    """The content's fingerprint before all of these changes; None when it is not ours."""
-    for each in reversed(made):
-        if now == each.register["after"]:
-            now = each.register["before"]
-        elif now != each.register["before"]:
-            return None
-    return now
 
 
 def _read(path: Path) -> bytes:

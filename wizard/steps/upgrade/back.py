@@ -19,7 +19,7 @@ from wizard.records.journal import runs
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
 from wizard.steps.rolling import await_rollout
-from wizard.steps.step import Watch, cannot, not_ours, nothing
+from wizard.steps.step import Watch, before_all, cannot, not_ours, nothing
 from wizard.steps.upgrade.drift import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll
@@ -45,7 +45,11 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
     """
     release = _settled(systems, made[-1], watch)
     subject = release.on
-    wanted = _before(made, release.revision)
+    moves = (
+        (it.register["revision"], it.undo.get("revision_after", it.register["revision"] + 1))
+        for it in reversed(made)
+    )
+    wanted = before_all(moves, release.revision)
     if wanted is None and _is_as_before(systems, made, release):
         why = f"revision {release.revision} has the chart and the values from before the run"
         return nothing(subject, why)
@@ -59,14 +63,7 @@ def way_back(systems: Systems, made: Sequence[Made], watch: Watch) -> Change | F
         return nothing(subject, f"revision {wanted} from before the run is {release.status}")
     there = [each.revision for each in systems.revisions() or systems.history]
     if wanted in there:
-        back = Rollback(
-            release.name,
-            release.namespace,
-            wanted,
-            timeout=int(systems.target.upgrade_limit),
-            wait=bool(made[-1].register.get("wait", True)),
-        )
-        return _change(systems, release, wanted, systems.helm.rollback_argv(back), back)
+        return _rollback(systems, made, release, wanted)
     return _upgrade_back(systems, made, release, wanted)
 
 
@@ -88,17 +85,6 @@ def undo(systems: Systems, change: Change, watch: Watch) -> Done:
         (f"helm took {result.seconds:.0f} s",),
         {**change.register, "revision_after": result.revision},
     )
-
-
-def _before(made: Sequence[Made], now: int) -> int | None:
-    """The revision before all of these changes; None when the newest one is not theirs."""
-    for each in reversed(made):
-        before: int = each.register["revision"]
-        if now == each.undo.get("revision_after", before + 1):
-            now = before
-        elif now != before:
-            return None
-    return now
 
 
 def _is_as_before(systems: Systems, made: Sequence[Made], release: Release) -> bool:
@@ -142,6 +128,17 @@ def _age(updated: str) -> float:
     if at is None:
         return 0.0
     return (datetime.now(UTC) - at).total_seconds()
+
+
+def _rollback(systems: Systems, made: Sequence[Made], release: Release, wanted: int) -> Change:
+    way = Rollback(
+        release.name,
+        release.namespace,
+        wanted,
+        timeout=int(systems.target.upgrade_limit),
+        wait=bool(made[-1].register.get("wait", True)),
+    )
+    return _change(systems, release, wanted, systems.helm.rollback_argv(way), way)
 
 
 def _upgrade_back(
