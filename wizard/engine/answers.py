@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -340,16 +341,10 @@ def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:
         after=(after.name, UUID(after.value)) if after else None,
         limit=PAGE + 1,
     )
-    own = _of_the_key(systems)
+    own: UUID | None = None
+    with suppress(Problem):  # the key's own organization, where the server tells
+        own = systems.served.organization.id if systems.served else None
     return [_entry(organization, own) for organization in found]
-
-
-def _of_the_key(systems: Systems) -> UUID | None:
-    """The organization of the API key, where the server tells."""
-    try:
-        return systems.served.organization.id if systems.served else None
-    except Problem:
-        return None
 
 
 def _entry(organization: Organization, own: UUID | None) -> Entry:

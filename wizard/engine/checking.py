@@ -234,7 +234,11 @@ class Walk:
         except Problem as problem:
             if problem.exit == Exit.USAGE:
                 raise
-            several = (self._once(check, problem, sight.systems),)
+            if id(problem) in self._told:  # the same one is only named
+                several = (_not_run(check, "", because=problem.id),)
+            else:
+                self._told.add(id(problem))
+                several = (_of(all_lacking(sight.systems, problem)),)
         took = time.monotonic() - began
         return tuple(replace(it, check=check.id, duration_s=took) for it in several)
 
@@ -248,13 +252,6 @@ class Walk:
                 state = State.SKIP if worst.state is State.SKIP else State.NOT_RUN
                 return _not_run(check, "", state, worst.because or worst.id)
         return None
-
-    def _once(self, check: Check, problem: Problem, systems: Systems) -> Finding:
-        """The finding of a problem; where it was told already, that it is the same one."""
-        if id(problem) in self._told:
-            return _not_run(check, "", because=problem.id)
-        self._told.add(id(problem))
-        return _of(all_lacking(systems, problem))
 
 
 def _read_ahead(systems: Systems, areas: Sequence[Area]) -> None:

@@ -45,13 +45,11 @@ class Look:
             if problem.exit == Exit.USAGE:
                 raise
             seen = Observation((self._finding(step, problem),), right=False, blocked=True)
-        return replace(seen, findings=(*self._new_remarks(), *seen.findings))
-
-    def _new_remarks(self) -> tuple[Finding, ...]:
-        """What is to be said of the login to the cluster, once."""
+        # What is to be said of the login to the cluster, once.
         new = self._systems.remarks[self._remarks :]
         self._remarks += len(new)
-        return tuple(from_problem(it, _WARNS.get(it.id, State.INFO)) for it in new)
+        remarks = (from_problem(it, _WARNS.get(it.id, State.INFO)) for it in new)
+        return replace(seen, findings=(*remarks, *seen.findings))
 
     def _finding(self, step: Step, problem: Problem) -> Finding:
         if id(problem) in self._told:

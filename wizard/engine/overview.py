@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from wizard.console.stages import Stage, Stand, in_words
 from wizard.problems import Problem
@@ -20,14 +20,11 @@ _WORST = (State.FAIL, State.UNKNOWN, State.WARN, State.NOT_RUN, State.PASS, Stat
 
 def to_do(seen: Mapping[str, Observation], *, one_rollout: bool) -> tuple[str, ...]:
     """The steps that this run will change something in, as far as a look tells."""
-    found = [step.name for step in STEPS if not (_no_change(seen[step.name]) or step.proof)]
+    wrong = {name for name, it in seen.items() if not (it.right or it.blocked or it.underway)}
+    found = [step.name for step in STEPS if step.name in wrong and not step.proof]
     if not (one_rollout and any(the_step(name).rolls for name in found)):
         found += [it.name for it in STEPS if set(it.follows) & set(found) and it.name not in found]
     return tuple(sorted(found, key=NUMBERS.__getitem__))
-
-
-def _no_change(it: Observation) -> bool:
-    return it.right or it.blocked or it.underway
 
 
 def goes_on(seen: Mapping[str, Observation]) -> bool:
@@ -75,20 +72,14 @@ def outlook(systems: Systems, todo: Sequence[str]) -> str:
     if rollouts:
         text += f": {rollouts} rollout{'s' if rollouts > 1 else ''} of the backend"
         text += " (1 with --one-rollout)" if rollouts > 1 else ""
-    known = list(_durations(systems, todo))
+    durations = [duration_of(systems, name) for name in todo if the_step(name).rolls]
+    known = [it for it in durations if it]
     if known:
-        seconds = sum(it.seconds for _, it in known)
+        seconds = sum(it.seconds for it in known)
         lacking = len(known) < rollouts
         how = "at least" if lacking else "about"
-        text += f", {how} {in_words(seconds)} ({known[0][1].source})"
+        text += f", {how} {in_words(seconds)} ({known[0].source})"
     return text + "."
-
-
-def _durations(systems: Systems, todo: Sequence[str]) -> Iterator[tuple[str, Duration]]:
-    for name in todo:
-        found = duration_of(systems, name) if the_step(name).rolls else None
-        if found:
-            yield name, found
 
 
 def duration_of(systems: Systems, step: str) -> Duration | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from wizard.console.waiting import Waiting
 from wizard.engine.answers import Answers
@@ -52,7 +53,11 @@ def propose_all(systems: Systems, answers: Answers) -> Proposal:
             change = step.propose(systems, tuple(changes))
             if change:
                 changes.append(change)
-    return Proposal(seen, tuple(changes), _exit(seen, changes))
+    lacking = [consent.refusal for change in changes for consent in change.consents]
+    exit = lacking[0].exit if lacking else Exit.OK
+    if stops(seen):
+        exit = verdict([f for it in seen.values() if it.blocked for f in it.findings])
+    return Proposal(seen, tuple(changes), exit)
 
 
 def foresee(systems: Systems) -> tuple[Change, ...]:
@@ -69,14 +74,12 @@ def foresee(systems: Systems) -> tuple[Change, ...]:
             change = step.propose(systems, tuple(changes))
             changes += [change] if change else []
     make_sure(systems, changes)
-    checks = (check for change in changes for check in _tried(systems, change))
+    checks: list[ServerCheck] = []
+    for change in changes:
+        step = the_step(change.step)
+        checks += (*step.tried(systems, change), *step.tried_at_once(systems, change))
     refuse_any(systems, checks)
     return tuple(changes)
-
-
-def _tried(systems: Systems, change: Change) -> tuple[ServerCheck, ...]:
-    step = the_step(change.step)
-    return (*step.tried(systems, change), *step.tried_at_once(systems, change))
 
 
 def ask_for_missing(
@@ -86,31 +89,18 @@ def ask_for_missing(
 
     What is `later` is not asked for now. Gives the names of what was asked for.
     """
+    names: list[str] = []
     with Waiting("reading the release, the pods and the database"):
         read_ahead(systems, STEPS)
-        names = list(_missing(systems, proofs=proofs))
+        for step in STEPS:
+            if step.name not in systems.target.skip and (proofs or not step.proof):
+                with suppress(Problem):  # the look that follows reports it at its own step
+                    names += step.missing(systems)
     wanted = tuple(name for name in names if name not in later)
     answers.complete(wanted, systems)
     return wanted
 
 
-def _missing(systems: Systems, *, proofs: bool) -> Iterator[str]:
-    for step in STEPS:
-        if step.name in systems.target.skip or (step.proof and not proofs):
-            continue
-        try:
-            yield from step.missing(systems)
-        except Problem:  # the look that follows reports it at its own step
-            continue
-
-
 def stops(seen: Mapping[str, Observation]) -> bool:
     """Whether a step up to here can neither be right nor be made right."""
     return any(it.blocked for name, it in seen.items() if not the_step(name).proof)
-
-
-def _exit(seen: Mapping[str, Observation], changes: Sequence[Change]) -> Exit:
-    if stops(seen):
-        return verdict([f for it in seen.values() if it.blocked for f in it.findings])
-    lacking = [consent.refusal for change in changes for consent in change.consents]
-    return lacking[0].exit if lacking else Exit.OK

@@ -40,6 +40,7 @@ NOT_MADE = frozenset(
 """Answers by which nothing was made; after any other one it may be there."""
 PASSING = frozenset({"LSA806", "LSA807", "LSA810", "LSA816", "LSA819"})
 """What may be over at the next look."""
+NEEDS = "the key needs workspaces:manage in this workspace; --workspace ID names another"
 LARGEST = 10_000
 
 
@@ -71,7 +72,12 @@ class Proof:
         try:
             lock = lock_of(self._systems.place)
             if not lock.acquire():
-                raise _another(lock.path)
+                raise Problem(
+                    "LSA883",
+                    "Another proof of this release is under way on this machine",
+                    on=str(lock.path),
+                    next_step="wait until it has ended, then prove again",
+                )
             try:
                 self._sweep(self._systems.log)
                 self._prove(self._systems.log, say)
@@ -95,7 +101,8 @@ class Proof:
                 made = tag_keys.make(api, workspace.id, name)
             except Problem as problem:
                 tried = problem.id not in NOT_MADE
-                raise _lacks(problem) from None
+                told = problem.but(next_step=NEEDS) if problem.id == "LSA812" else problem
+                raise told from None
             created = self._seen(api, "create_tag_key", made.id, made.at, say)
         finally:
             if tried:
@@ -217,21 +224,3 @@ def _is_in(api: LangSmithApi, operation: str, id: str, start: datetime, end: dat
             return False
         cursor = page.cursor
     return False
-
-
-def _lacks(problem: Problem) -> Problem:
-    """A refusal with what the key needs here."""
-    if problem.id != "LSA812":
-        return problem
-    return problem.but(
-        next_step="the key needs workspaces:manage in this workspace; --workspace ID names another"
-    )
-
-
-def _another(path: Path) -> Problem:
-    return Problem(
-        "LSA883",
-        "Another proof of this release is under way on this machine",
-        on=str(path),
-        next_step="wait until it has ended, then prove again",
-    )

@@ -160,17 +160,10 @@ def at_work(systems: Systems, operation: str) -> HelmAtWork:
     """This helm on this release."""
     release, major = systems.release, systems.helm.major
     by_server = major >= 4 and applied_by_helm(systems.workload.live())
-    return HelmAtWork(
-        major, operation, release.namespace, by_server=by_server, full=_full(systems, operation)
-    )
-
-
-def _full(systems: Systems, operation: str) -> bool:
-    """Whether the oldest revision has to go; an upgrade is to leave room to be undone as well."""
+    # Whether the oldest revision has to go; an upgrade is to leave room to be undone as well.
     most = most_kept() - (operation == "upgrade")
-    if not most_kept() or systems.release.revision < most:
-        return False
-    return len(systems.revisions()) >= most
+    full = most_kept() > 0 and release.revision >= most and len(systems.revisions()) >= most
+    return HelmAtWork(major, operation, release.namespace, by_server=by_server, full=full)
 
 
 def objects(systems: Systems, manifest: str) -> Objects:

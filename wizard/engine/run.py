@@ -151,14 +151,10 @@ class Onboarding:
         return Undoing(self._answers, self._switch).put_back(run, systems)
 
     def _look(self, systems: Systems) -> dict[str, Observation]:
+        """What is there, told step by step, and what there is to do."""
         limit = f"each system has {systems.target.connect_limit:.0f} s to answer"
         with Waiting() as waiting:
             seen = look(systems, STEPS, lambda it: waiting.on(f"{it.title}: looking ({limit})"))
-        self._tell(systems, seen)
-        return seen
-
-    def _tell(self, systems: Systems, seen: Mapping[str, Observation]) -> None:
-        """The steps, a line each, and what there is to do."""
         todo = () if stops(seen) else to_do(seen, one_rollout=systems.target.one_rollout)
         if self._in_full:
             self._console.print(screen.PartHead("What is there"))
@@ -166,6 +162,7 @@ class Onboarding:
         comes = outlook(systems, todo) if todo else WAITS if goes_on(seen) else ""
         if comes and not stops(seen):
             self._console.print(f"\n{comes}", style="bold", soft_wrap=False)
+        return seen
 
     def _look_at_choices(self, systems: Systems) -> dict[str, Observation]:
         """What was chosen, as it is; told where it cannot be changed."""
@@ -358,15 +355,12 @@ def ask_for_key(systems: Systems, answers: Answers) -> None:
     needed = any("api_key" in step.asks for step in STEPS if step.name not in systems.target.skip)
     if not answers.may_ask or systems.target.api_key or not needed:
         return
-    answers.complete(("api_key",), systems)
-    while unknown := _unknown_key(systems):
-        screen.talk().print(screen.note(unknown))
+    while True:
         answers.complete(("api_key",), systems)
-
-
-def _unknown_key(systems: Systems) -> str:
-    try:
-        _ = systems.served
-    except Problem as problem:  # any other one is reported by the look that follows
-        return problem.what if problem.id == "LSA811" else ""
-    return ""
+        try:
+            _ = systems.served
+            return
+        except Problem as problem:
+            if problem.id != "LSA811":  # any other one is reported by the look that follows
+                return
+            screen.talk().print(screen.note(problem.what))

@@ -146,16 +146,13 @@ class Checks:
                 future.result()
         except KeyboardInterrupt as interrupt:
             terminated = getattr(interrupt, "exit", Exit.INTERRUPTED) == Exit.TERMINATED
-            self._stop(signal.SIGTERM if terminated else signal.SIGINT)
+            with self._lock:
+                self._stopped = signal.SIGTERM if terminated else signal.SIGINT
+                for process in self._running.values():
+                    process.send_signal(self._stopped)
         finally:
             threads.shutdown()
         return [it.result() for it in waiting]
-
-    def _stop(self, number: signal.Signals) -> None:
-        with self._lock:
-            self._stopped = number
-            for process in self._running.values():
-                process.send_signal(number)
 
     def _one(self, installation: Installation, began: datetime) -> Report:
         argv = [sys.executable, "-P", "-m", "wizard", "check", *self._common, *installation.flags]

@@ -267,15 +267,32 @@ def _refuse_unfit(run: Run, systems: Systems) -> None:
     Raises:
         Problem: LSA935 it is of another place, LSA939 of a later version, LSA941 damaged.
     """
-    if run.place != systems.place.as_json():
-        raise _elsewhere(run, systems)
+    place, now = run.place, systems.place
+    if place != now.as_json():
+        raise Problem(
+            "LSA935",
+            f"Run {run.id} was made on release {place.get('release')} in {place.get('namespace')} "
+            f"of {place.get('server')}; this is another place",
+            on=f"release {now.release} in {now.namespace} of {now.server}",
+            next_step="name the run's own cluster: --context NAME, -n NAMESPACE, --release NAME",
+            exit=Exit.USAGE,
+        )
     unknown = ", ".join(name for name in run.changed if name not in NUMBERS)
     if run.newer:
         raise _newer(run, "its journal has a form that this version cannot be sure of")
     if unknown:
         raise _newer(run, f"it has steps that this version does not know: {unknown}")
     if run.odd:
-        raise _odd(run)
+        lines, are = ("lines", "are") if run.odd > 1 else ("line", "is")
+        raise Problem(
+            "LSA941",
+            f"{run.odd} {lines} of the journal of run {run.id} {are} no entry, so that what it "
+            "did cannot be known",
+            on=str(run.folder / "journal.ndjson"),
+            next_step="look at the journal, and put back by hand what it tells; copies of files "
+            "are beside it",
+            exit=Exit.FAILED,
+        )
 
 
 def _newer(run: Run, why: str) -> Problem:
@@ -285,30 +302,5 @@ def _newer(run: Run, why: str) -> Problem:
         f"Run {run.id} was made by a later langsmith-audit ({tool}): {why}",
         on=str(run.folder),
         next_step="undo it with that version",
-        exit=Exit.USAGE,
-    )
-
-
-def _odd(run: Run) -> Problem:
-    lines, are = ("lines", "are") if run.odd > 1 else ("line", "is")
-    return Problem(
-        "LSA941",
-        f"{run.odd} {lines} of the journal of run {run.id} {are} no entry, so that what it did "
-        "cannot be known",
-        on=str(run.folder / "journal.ndjson"),
-        next_step="look at the journal, and put back by hand what it tells; copies of files are "
-        "beside it",
-        exit=Exit.FAILED,
-    )
-
-
-def _elsewhere(run: Run, systems: Systems) -> Problem:
-    place, now = run.place, systems.place
-    return Problem(
-        "LSA935",
-        f"Run {run.id} was made on release {place.get('release')} in {place.get('namespace')} of "
-        f"{place.get('server')}; this is another place",
-        on=f"release {now.release} in {now.namespace} of {now.server}",
-        next_step="name the run's own cluster: --context NAME, -n NAMESPACE, --release NAME",
         exit=Exit.USAGE,
     )
