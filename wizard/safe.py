@@ -26,6 +26,11 @@ def tame(text: str) -> str:
     return "\n".join(map(_tamed, text.split("\n")))
 
 
+def cut(text: str, most: int) -> str:
+    """The text, or its first `most` characters where there are more."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def _tamed(line: str) -> str:
     line = line.removesuffix("\r")
     more = len(line) - LONGEST

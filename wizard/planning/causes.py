@@ -26,13 +26,13 @@ def names_of(plan: Plan) -> Mapping[str, str]:
 
 def told(plan: Plan, differences: Iterable[Difference]) -> tuple[Difference, ...]:
     """The differences for a table: names beside ids, a line each, none endless."""
-    names = names_of(plan)
-    return tuple(_told(it, names) for it in differences)
-
-
-def _told(it: Difference, names: Mapping[str, str]) -> Difference:
-    planned, now = _cells(it.planned, it.now)
-    return replace(it, what=_named(it.what, names), planned=planned, now=now)
+    names, found = names_of(plan), []
+    for it in differences:
+        name = names.get(it.what.removeprefix("row "))
+        what = f"{it.what} ({name})" if name else it.what
+        planned, now = _cells(it.planned, it.now)
+        found.append(replace(it, what=what, planned=planned, now=now))
+    return tuple(found)
 
 
 def cause(plan: Plan, differences: Sequence[Difference]) -> str:
@@ -61,11 +61,6 @@ def _causes(names: Mapping[str, str], differences: Iterable[Difference]) -> Iter
             yield f"{names.get(id, id)} {'needs no change now' if gone else 'was changed'}"
         elif it.now == NOT_MADE:
             yield f"{it.what} has nothing left to do"
-
-
-def _named(what: str, names: Mapping[str, str]) -> str:
-    name = names.get(what.removeprefix("row "))
-    return f"{what} ({name})" if name else what
 
 
 def _cells(planned: str, now: str) -> tuple[str, str]:

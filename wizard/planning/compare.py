@@ -55,14 +55,12 @@ def comparison(old_id: str, new_id: str, found: Sequence[Difference]) -> Page:
     verdict = f"{count} from plan {old_id[:12]}."
     if not found:
         verdict = f"A new plan would do the same as plan {old_id[:12]}."
-    sections = [Section(it.what, (Facts(_sides(it)),)) for it in found]
+    sections = []
+    for it in found:
+        rows = [("approved", it.planned), ("now", it.now), ("changed by", it.who)]
+        sections.append(Section(it.what, (Facts([row for row in rows if row[1]]),)))
     tone = "changes" if found else "good"
     return Page("Comparison", new_id[:12], verdict, tone, document, (), sections)
-
-
-def _sides(it: Difference) -> list[tuple[str, str]]:
-    rows = [("approved", it.planned), ("now", it.now), ("changed by", it.who)]
-    return [row for row in rows if row[1]]
 
 
 def _step(old: Plan, new: Plan, before: PlannedStep, after: PlannedStep) -> Iterator[Difference]:

@@ -19,6 +19,7 @@ from wizard.records.changes import Change, DiffState, Exact, FactKind, ObjectDif
 from wizard.records.journal import known_runs
 from wizard.records.plan import Keyed, Plan, PlannedChange, PlannedStep, Precondition, short
 from wizard.records.runs import NOTHING_LEFT, Left
+from wizard.safe import cut
 from wizard.steps.preconditions import of_workload
 from wizard.steps.procedure import ordered, the_step
 from wizard.steps.step import Step
@@ -325,13 +326,8 @@ def _of_parts(
         within = at.removesuffix(ORDER)
         if within != at and any(it.startswith(f"{within[:-1]}[") for it in moved):
             continue  # an entry that came or went is told itself
-        old, new = (_cut(side.get(at, NOT_SET)) for side in (before, after))
+        old, new = (cut(short(side.get(at, NOT_SET)), LONGEST) for side in (before, after))
         yield Difference(f"{name}: {at}", old, new, parts[at].by if at in parts else "")
-
-
-def _cut(text: str) -> str:
-    told = short(text)
-    return told if len(told) <= LONGEST else f"{told[:LONGEST]}…"
 
 
 def _difference(
@@ -373,11 +369,15 @@ def attributed(
 
 
 def _who(systems: Systems, plan: Plan, it: Difference) -> str:
-    try:
-        if it.kind == FactKind.RELEASE:
-            return _last_revision(systems)
-    except Problem:
-        return ""
+    if it.kind == FactKind.RELEASE:
+        try:
+            history = systems.history
+        except Problem:
+            return ""
+        if not history:
+            return ""
+        last = history[-1]
+        return f"helm revision {last.revision} at {last.updated}: {last.description}"
     if it.kind == FactKind.FILE:
         files = (path for path in systems.target.values if content_of(path) == it.what)
         return next(map(_written, files), "")
@@ -389,14 +389,6 @@ def _who(systems: Systems, plan: Plan, it: Difference) -> str:
         )
         return next((_last_run(systems, plan, name) for name in of_rows), "")
     return ""
-
-
-def _last_revision(systems: Systems) -> str:
-    history = systems.history
-    if not history:
-        return ""
-    last = history[-1]
-    return f"helm revision {last.revision} at {last.updated}: {last.description}"
 
 
 def _last_run(systems: Systems, plan: Plan, step: str) -> str:

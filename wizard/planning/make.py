@@ -8,10 +8,10 @@ precondition, and no plain hash of a secret.
 from __future__ import annotations
 
 import getpass
-import hashlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,6 @@ from wizard.records.changes import (
     Consent,
     Fact,
     FactKind,
-    Facts,
     Part,
     content_of,
     facts,
@@ -175,15 +174,19 @@ HERE = frozenset({"yes", "no_input"})
 def plan_inputs(
     systems: Systems, settings: Settings, changes: tuple[Change, ...], keyed: Keyed
 ) -> Inputs:
-    """The inputs; of the values files their keyed hashes only."""
-    version = _version(systems)
+    """The inputs; of the values files their keyed hashes only. What cannot be read is empty."""
+    version = helm = ""
+    with suppress(Problem):
+        version = systems.target.chart_version or systems.release.chart_version
     digest, none = chart_digest(systems, version)
+    with suppress(Problem):
+        helm = systems.helm.version
     return Inputs(
         chart=systems.target.chart,
         chart_version=version,
         chart_digest=digest,
         no_digest=none,
-        helm=_helm(systems),
+        helm=helm,
         values=_values(systems, changes, keyed),
         answers=answers_of(settings),
     )
@@ -216,20 +219,6 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_shown(name, item) for item in value]
     return value if isinstance(value, bool) else redact(str(value))
-
-
-def _version(systems: Systems) -> str:
-    try:
-        return systems.target.chart_version or systems.release.chart_version
-    except Problem:
-        return ""
-
-
-def _helm(systems: Systems) -> str:
-    try:
-        return systems.helm.version
-    except Problem:
-        return ""
 
 
 def _values(systems: Systems, changes: Sequence[Change], keyed: Keyed) -> tuple[ValuesFile, ...]:
@@ -276,11 +265,25 @@ def planned_change(
     )
 
 
+def _lacking(consent: Consent) -> Lacking:
+    told = consent.refusal
+    return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
+
+
 def rests_on(
     systems: Systems, change: Change, earlier: Sequence[Change], digest: str, keyed: Keyed
 ) -> tuple[Precondition, ...]:
-    """What the change rests on, as a plan holds it; what `earlier` ones move is after them."""
-    found = _facts(systems, change, digest)
+    """What the change rests on, as a plan holds it; what `earlier` ones move is after them.
+
+    That are its own facts as they are now, and the chart's digest.
+    """
+    found = dict(change.preconditions)
+    if change.exact:  # without it others make it; this tool only waits
+        if the_step(change.step).by_helm:
+            told = {"helm": f"version {systems.helm.major}", "chart digest": digest}
+            found |= facts(FactKind.HELM, {name: value for name, value in told.items() if value})
+        if change.expected is not None:
+            found["expected rows"] = Fact(FactKind.ROWS, str(change.expected))
     return tuple(_one(name, fact, earlier, keyed) for name, fact in found.items())
 
 
@@ -299,25 +302,10 @@ def planned_parts(parts: Mapping[str, Part], keyed: Keyed) -> tuple[PlannedPart,
     """The parts as a plan holds them: of what may be secret a keyed hash; one alone has none."""
     told = {at: part for at, part in parts.items() if at}
     with ThreadPoolExecutor() as threads:
-        values = threads.map(lambda part: _shown_part(part, keyed), told.values())
+        values = threads.map(
+            lambda it: keyed.of(fingerprint(it.value)) if it.private else it.value, told.values()
+        )
         return tuple(PlannedPart(at, value) for at, value in zip(told, values, strict=True))
-
-
-def _shown_part(part: Part, keyed: Keyed) -> str:
-    return keyed.of(hashlib.sha256(part.value.encode()).hexdigest()) if part.private else part.value
-
-
-def _facts(systems: Systems, change: Change, digest: str) -> Facts:
-    """What it rests on as it is now: its own, and the chart's digest."""
-    found = dict(change.preconditions)
-    if not change.exact:  # others make it; this tool only waits
-        return found
-    if the_step(change.step).by_helm:
-        told = {"helm": f"version {systems.helm.major}", "chart digest": digest}
-        found |= facts(FactKind.HELM, {name: value for name, value in told.items() if value})
-    if change.expected is not None:
-        found["expected rows"] = Fact(FactKind.ROWS, str(change.expected))
-    return found
 
 
 def _one(name: str, fact: Fact, earlier: Sequence[Change], keyed: Keyed) -> Precondition:
@@ -331,11 +319,6 @@ def _one(name: str, fact: Fact, earlier: Sequence[Change], keyed: Keyed) -> Prec
             becomes = hashed(before.moves[name]) or None
             return Precondition(name, becomes, before.step, kind=fact.kind.value)
     return Precondition(name, hashed(fact.value), kind=fact.kind.value)
-
-
-def _lacking(consent: Consent) -> Lacking:
-    told = consent.refusal
-    return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
 
 
 SYSTEM = "kube-system"

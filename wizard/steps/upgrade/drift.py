@@ -20,6 +20,7 @@ from wizard.article import PLACE, WANTED
 from wizard.problems import Exit, Problem
 from wizard.record import dataclass, field, replace
 from wizard.records.changes import Change, Consent, DiffState, ObjectDiff, beyond, fingerprint_of
+from wizard.safe import cut
 from wizard.steps.server_default import does_without
 from wizard.steps.upgrade.live_drift import LiveDrift, live_drift, live_objects
 from wizard.systems.redact import is_secret_key, redact, secret_literals
@@ -374,7 +375,9 @@ class _Shown:
         sign = "-" if place not in new else "~" if place in old else "+"
         if self._private(place):
             return f"{sign} {words} {HIDDEN}"
-        values = [self._value(side[place]) for side in (old, new) if place in side]
+        found = [side[place] for side in (old, new) if place in side]
+        texts = [json.dumps(value, ensure_ascii=False, default=str) for value in found]
+        values = [cut(redact(text, self.secrets), LONGEST) for text in texts]
         return f"{sign} {words}: {' → '.join(values)}"
 
     def _private(self, place: Place) -> bool:
@@ -388,7 +391,3 @@ class _Shown:
     def _ours(self, place: Place) -> bool:
         at = ("spec", "template", "spec", f"containers[{self.backend.container}]")
         return any(place[:5] == (*at, f"env[{name}]") for name in WANTED)
-
-    def _value(self, value: Any) -> str:
-        text = redact(json.dumps(value, ensure_ascii=False, default=str), self.secrets)
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
