@@ -26,7 +26,6 @@ from wizard.systems.access import Systems
 
 if TYPE_CHECKING:
     from wizard.records.journal import Run
-    from wizard.systems.postgres.model import Organization
     from wizard.systems.release.discovery import Found
 
 
@@ -335,6 +334,10 @@ ABOUT = {
 """What `?` tells at a question; at others it is the option's help."""
 
 
+NOT_TO_PICK = {"on": "already on", "wrong shape": "its config is no JSON object"}
+"""States of an organization for which there is nothing to do or to be done, with the reason."""
+
+
 def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:
     found = systems.database.organizations(
         search=part,
@@ -344,16 +347,12 @@ def _entries(systems: Systems, part: str, after: Entry | None) -> list[Entry]:
     own: UUID | None = None
     with suppress(Problem):  # the key's own organization, where the server tells
         own = systems.served.organization.id if systems.served else None
-    return [_entry(organization, own) for organization in found]
-
-
-def _entry(organization: Organization, own: UUID | None) -> Entry:
-    reasons = {"on": "already on", "wrong shape": "its config is no JSON object"}
-    reason = "personal" if organization.is_personal else reasons.get(organization.state, "")
-    id = str(organization.id)
-    state = reason or organization.state
-    state += ", your key's own" if organization.id == own else ""
-    return Entry(id, organization.display_name, (state, id), reason)
+    entries = []
+    for it in found:
+        reason = "personal" if it.is_personal else NOT_TO_PICK.get(it.state, "")
+        state = (reason or it.state) + (", your key's own" if it.id == own else "")
+        entries.append(Entry(str(it.id), it.display_name, (state, str(it.id)), reason))
+    return entries
 
 
 def _legend(systems: Systems) -> Legend:

@@ -157,7 +157,10 @@ def offer(
     talk.print(screen.problem_block(problem, changing.changed))
     talk.print(screen.change_block(way, NUMBERS))
     talk.print(screen.note(f"Will not come back: {step.stays}."))
-    if not _wanted(answers):
+    wanted = False
+    with contextlib.suppress(Declined):
+        wanted = answers.on_failure() == "rollback"
+    if not wanted:
         raise problem.but(detail=())  # they were shown above
     done = changing.take_back(systems, step, way, journal, progress)
     talk.print(screen.done_block(done))
@@ -178,13 +181,6 @@ def _way(
             return step.back_from(systems, records, progress)
     except (Problem, Stopped):
         return None  # the failure itself is what has to be told
-
-
-def _wanted(answers: Answers) -> bool:
-    try:
-        return answers.on_failure() == "rollback"
-    except Declined:
-        return False
 
 
 ONCE_RUN = "once the SQL has been run: langsmith-audit run goes on, and asks the server"

@@ -141,7 +141,10 @@ class Undoing:
             found[name] = self._undo(systems, the_step(name), records, journal, progress)
             self._switch.check()
         for step in _following(found):
-            self._follow(systems, step, journal, progress)
+            systems.forget()
+            change = step.after_undo(systems)
+            if change:  # the pods that know what was put back as it was are there still
+                self._make(systems, step, change, journal, progress, back=False)
         for name in [name for name, it in found.items() if isinstance(it, Change)]:
             if the_step(name).in_part:
                 found |= self._rest(systems, the_step(name), changes[name], journal, progress)
@@ -191,13 +194,6 @@ class Undoing:
         journal.left(step.name, rest.id, rest.message)
         self._console.print(screen.findings_block([rest]))
         return {step.name: rest}
-
-    def _follow(self, systems: Systems, step: Step, journal: Journal, progress: Progress) -> None:
-        """A restart of the pods that know what was put back as it was, if they are there still."""
-        systems.forget()
-        change = step.after_undo(systems)
-        if change:
-            self._make(systems, step, change, journal, progress, back=False)
 
     def _make(
         self,
