@@ -265,11 +265,6 @@ def planned_change(
     )
 
 
-def _lacking(consent: Consent) -> Lacking:
-    told = consent.refusal
-    return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
-
-
 def rests_on(
     systems: Systems, change: Change, earlier: Sequence[Change], digest: str, keyed: Keyed
 ) -> tuple[Precondition, ...]:
@@ -319,6 +314,11 @@ def _one(name: str, fact: Fact, earlier: Sequence[Change], keyed: Keyed) -> Prec
             becomes = hashed(before.moves[name]) or None
             return Precondition(name, becomes, before.step, kind=fact.kind.value)
     return Precondition(name, hashed(fact.value), kind=fact.kind.value)
+
+
+def _lacking(consent: Consent) -> Lacking:
+    told = consent.refusal
+    return Lacking(consent.option, told.id, told.what, told.detail, told.next_step)
 
 
 SYSTEM = "kube-system"
