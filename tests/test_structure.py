@@ -183,7 +183,6 @@ COVERED = {
         checks/areas checks/check records/report
         engine/change engine/consents planning/make formats/check formats/text formats/json
         records/changes records/findings steps/procedure steps/step steps/preconditions
-        steps/rolling
         steps/server_default steps/step1_chart_version steps/step2_values_file
         steps/step3_helm_upgrade steps/step4_organizations steps/step5_backend_restart
         steps/step6_audit_table steps/step7_audit_api steps/organizations/rows systems/access""",

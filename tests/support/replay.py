@@ -42,7 +42,7 @@ AGENT = "rec/1.0"
 POLL = 0.1
 UNTIL = 20.0
 SILENCE = 3.0
-"""Seconds without an event after which a watch is over: here pods are ready after a third of one."""
+"""Seconds without an event after which a watch is over; here pods are ready within one."""
 Json = dict[str, Any]
 
 

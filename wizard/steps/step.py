@@ -19,6 +19,7 @@ from wizard.records.runs import Made
 if TYPE_CHECKING:
     from wizard.records.plan import ServerCheck
     from wizard.systems.access import Systems
+    from wizard.systems.workload import RolloutStatus
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,26 @@ def before_all(moves: Iterable[tuple[T, T]], now: T) -> T | None:
         elif now != before:
             return None
     return now
+
+
+def await_rollout(
+    systems: Systems, watch: Watch, what: str = "the backend is rolling"
+) -> RolloutStatus:
+    """Wait until every pod is new and ready; `what` says meanwhile what is waited for.
+
+    Raises:
+        Problem: it gets stuck, or has not ended within `--rollout-limit` seconds.
+    """
+    from wizard.systems.workload.status import status_lines
+
+    limit = systems.target.rollout_limit
+    return systems.workload.wait(
+        limit=limit,
+        patience=systems.target.patience,
+        tick=lambda status, seconds: watch.waiting(
+            f"{what} (limit {limit:.0f} s)", seconds, status_lines(status)
+        ),
+    )
 
 
 def nothing(subject: str, why: str) -> Finding:

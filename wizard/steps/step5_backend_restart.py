@@ -17,9 +17,8 @@ from wizard.records.findings import Evidence, Finding, State, failed, passed
 from wizard.records.runs import Made
 from wizard.steps.organizations.last_update import last_update
 from wizard.steps.rights import AUTOSCALERS, BACKEND, BUDGETS, FOLLOW, REVIEW, ROLL
-from wizard.steps.rolling import await_rollout
 from wizard.steps.server_default import on_by_default
-from wizard.steps.step import Access, Step, Watch, nothing, pending
+from wizard.steps.step import Access, Step, Watch, await_rollout, nothing, pending
 from wizard.steps.upgrade.release_state import may_go_on
 
 if TYPE_CHECKING:

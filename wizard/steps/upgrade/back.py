@@ -18,8 +18,7 @@ from wizard.records.findings import Finding
 from wizard.records.journal import runs
 from wizard.records.runs import Made, Outcome, the_run
 from wizard.records.runs import made as made_by
-from wizard.steps.rolling import await_rollout
-from wizard.steps.step import Watch, before_all, cannot, not_ours, nothing
+from wizard.steps.step import Watch, await_rollout, before_all, cannot, not_ours, nothing
 from wizard.steps.upgrade.drift import fingerprint_of_values
 from wizard.steps.upgrade.run_helm import UNDER_WAY, at_work
 from wizard.systems.calls import poll

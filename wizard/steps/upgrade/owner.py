@@ -14,7 +14,7 @@ from wizard.problems import Exit, Problem
 from wizard.record import replace
 from wizard.records.changes import Change, Consent, Done, Reversible
 from wizard.records.findings import Finding, State
-from wizard.steps.rolling import await_rollout
+from wizard.steps.step import await_rollout
 from wizard.systems.calls import poll
 from wizard.systems.release.owners import Owner, owner_of, owner_says, writers
 

@@ -17,7 +17,7 @@ from wizard.article import WANTED
 from wizard.problems import Exit, Problem
 from wizard.records.changes import Change, Done
 from wizard.records.journal import known_runs
-from wizard.steps.rolling import await_rollout
+from wizard.steps.step import await_rollout
 from wizard.steps.upgrade.live_drift import EDITS, NONE
 from wizard.steps.upgrade.owner import owner
 from wizard.systems.calls import poll
