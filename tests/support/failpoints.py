@@ -65,7 +65,7 @@ def values_file(when: str, fault: Fault) -> None:
     from wizard.systems.values import files
 
     if when == "middle":  # the new content is beside the file, and not yet in its place
-        wrap(files, "_keep_attributes", after=fault)
+        wrap(files, "_keep_facts", after=fault)
     else:
         wrap(files, "write_values", **{when: fault})
 
