@@ -51,6 +51,12 @@ HERE = Path(__file__).parent
 APART = {HERE / "practice", HERE / "test_structure.py"}
 """What says nothing of the product while it runs."""
 
+LENGTHY = {"cluster", "run", "systems", "well_cluster", "newer_cluster"}
+"""The fixtures of tests that take long: they stand on a practice cluster."""
+
+RUN = 6
+"""So many of them, one after another in their file, are run by one worker."""
+
 LIVE = (
     ("--live", "KUBECONFIG", "run the tests marked live on this cluster; it should be disposable"),
     ("--live-namespace", "NAME", "how their namespaces begin (default: lsa-live-, and a number)"),
@@ -141,16 +147,37 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On a live cluster only what is marked for it runs; elsewhere not what is for it alone.
-
-    What repeats takes long: it begins first, so that no worker is alone with it in the end.
-    """
+    """On a live cluster only what is marked for it runs; elsewhere not what is for it alone."""
     live = bool(config.getoption("--live"))
     wanted = "live" if live else "live_only"
     others = [item for item in items if (item.get_closest_marker(wanted) is None) is live]
-    items[:] = [item for item in items if item not in others]
-    items.sort(key=lambda item: item.get_closest_marker("repeats") is None)
+    items[:] = _dealt([item for item in items if item not in others])
     config.hook.pytest_deselected(items=others)
+
+
+def _dealt(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests in the order in which each worker gets an equal share of them.
+
+    It begins with its part of those that take long, in runs that share what they stand on, and has
+    some short ones left when the others come to take over what it has not begun.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    lengthy = [item for item in items if _takes_long(item)]
+    lengthy.sort(key=lambda item: item.get_closest_marker("repeats") is None)
+    rest = [item for item in items if not _takes_long(item)]
+    runs = [lengthy[at : at + RUN] for at in range(0, len(lengthy), RUN)]
+    found: list[pytest.Item] = []
+    for worker in range(workers):
+        own = [item for run in runs[worker::workers] for item in run]
+        room = (len(items) - len(found)) // (workers - worker) - len(own)
+        found += own + rest[:room]
+        rest = rest[room:]
+    return found
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return not LENGTHY.isdisjoint(names) or item.get_closest_marker("repeats") is not None
 
 
 @pytest.fixture(scope="session")
