@@ -276,6 +276,8 @@ def _run(name: str, arguments: list[str]) -> int:
     command, parser = COMMANDS[name], parser_of(name)
     variables.take(parser, name, arguments, os.environ)
     parsed = parser.parse_args(arguments)
+    if name == "cronjob":  # what the pod is given is refused here, and not at night
+        parser_of("check").parse_args(parsed.check)
     file = str(getattr(parsed, "output", None) or "")
     if file in OF_CHECKS and hasattr(parsed, "format"):  # `-o json`, as other programs have it
         parsed.output, parsed.format = None, file

@@ -130,6 +130,15 @@ def test_what_no_server_takes_is_refused(options, capsys) -> None:
     assert "LSA901" in capsys.readouterr().err
 
 
+def test_what_the_check_in_it_would_not_take_is_refused_here(capsys) -> None:
+    for options in (("--detailed-exit",), ("--skip", "values"), ("--wait", "soon")):
+        assert main(("cronjob", "-n", "ls", "--", *options)) == 2
+        told = capsys.readouterr()
+        assert options[-1] in told.err
+        assert told.out == ""
+    assert main(("cronjob", "-n", "ls", "--", "--skip", "values_file")) == 0
+
+
 def test_no_text_breaks_out_of_its_place(capsys) -> None:
     image = 'evil"\n  hostNetwork: true\nx: "$name ${secret} #'
     found = printed(capsys, "--image", image, "--time-zone", "A: {b}")
