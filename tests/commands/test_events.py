@@ -109,6 +109,15 @@ def test_an_operation_that_the_server_does_not_know(server: EventServer, tmp_pat
     assert server.requests == []
 
 
+def test_where_the_server_has_no_list_what_is_not_documented_is_said(server, tmp_path) -> None:
+    server.answers["/api/v1/audit-logs/operations"] = (404, {"detail": "Not Found"})
+    answer = events(server, tmp_path, "--operation", "create_rol")
+    assert answer.returncode == 0, answer.stderr
+    told = "No documentation names the operation 'create_rol': did you mean create_role,"
+    assert told in answer.stderr
+    assert "No documentation" not in events(server, tmp_path, "--operation", "create_role").stderr
+
+
 @pytest.mark.parametrize(
     ("status", "info", "id"),
     [

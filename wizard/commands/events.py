@@ -18,7 +18,7 @@ from wizard.console.waiting import Waiting
 from wizard.events.patience import Patience
 from wizard.events.range import Range, duration, range_of, told
 from wizard.events.source import FULL_PAGE, FromApi, Source
-from wizard.events.wanted import LIMITS, Wanted, refuse_unknown, workspace_id
+from wizard.events.wanted import LIMITS, Wanted, doubt, refuse_unknown, workspace_id
 from wizard.problems import Exit, Problem
 from wizard.safe import safe
 
@@ -178,7 +178,10 @@ def _writer(args: argparse.Namespace, range: Range) -> Writer:
 def _from_api(way: Way, wanted: Wanted, lag: timedelta, args: argparse.Namespace) -> Exit:
     api = way.api
     if wanted.operations:
-        refuse_unknown(wanted.operations, api.operations())
+        known = api.operations()
+        refuse_unknown(wanted.operations, known)
+        if not known and (doubted := doubt(wanted.operations)):
+            say(doubted)
     if args.follow or args.state:
         patience = Patience(math.inf if args.follow else MORE_PATIENCE, say)
         return _go_on(args, wanted, lag, FromApi(api, wanted, patience), way.where)

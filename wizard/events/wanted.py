@@ -113,18 +113,32 @@ def refuse_unknown(operations: Collection[str], known: Collection[str]) -> None:
     unknown = [name for name in operations if known and name not in known]
     if not unknown:
         return
-    from difflib import get_close_matches
-
-    name = unknown[0]
-    close = get_close_matches(name, known, n=4, cutoff=0.5)
     raise Problem(
         "LSA831",
-        f"LangSmith has no operation {name!r}",
+        f"LangSmith has no operation {unknown[0]!r}",
         on="option --operation",
-        next_step=("did you mean " + ", ".join(close) + "?" if close else "")
-        or "langsmith-audit explain operations lists the documented ones",
+        next_step=_meant(unknown[0], known),
         exit=Exit.USAGE,
     )
+
+
+def doubt(operations: Collection[str]) -> str:
+    """What is said of operations that no documentation names, where the server has no list."""
+    unknown = [name for name in operations if name not in documented()]
+    if not unknown:
+        return ""
+    return (
+        f"No documentation names the operation {unknown[0]!r}: {_meant(unknown[0], documented())}"
+    )
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=4, cutoff=0.5)
+    if close:
+        return "did you mean " + ", ".join(close) + "?"
+    return "langsmith-audit explain operations lists the documented ones"
 
 
 @cache
