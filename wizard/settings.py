@@ -28,7 +28,7 @@ from wizard.options import (
 )
 from wizard.problems import Exit, Problem, unusable
 from wizard.record import dataclass, field
-from wizard.safe import is_text
+from wizard.safe import cut, is_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -372,4 +372,4 @@ def _shown(text: str) -> str:
         text = text.split("?")[0].split("#")[0]
         text = re.sub(r"//[^/@]*@", "//", text)
     text = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+    return repr(cut(text, _SHOWN))

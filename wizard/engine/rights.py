@@ -161,8 +161,9 @@ def at_work(systems: Systems, operation: str) -> HelmAtWork:
     release, major = systems.release, systems.helm.major
     by_server = major >= 4 and applied_by_helm(systems.workload.live())
     # Whether the oldest revision has to go; an upgrade is to leave room to be undone as well.
-    most = most_kept() - (operation == "upgrade")
-    full = most_kept() > 0 and release.revision >= most and len(systems.revisions()) >= most
+    kept = most_kept()
+    most = kept - (operation == "upgrade")
+    full = kept > 0 and release.revision >= most and len(systems.revisions()) >= most
     return HelmAtWork(major, operation, release.namespace, by_server=by_server, full=full)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wizard.problems import Exit, Problem
+from wizard.safe import cut
 from wizard.systems.langsmith.http import Reply
 
 _SHOWN = 300
@@ -154,7 +155,7 @@ def _said(reply: Reply, secrets: Iterable[str]) -> tuple[str, ...]:
         if isinstance(data, dict) and isinstance(data.get("detail"), str):
             text = data["detail"]
     text = " ".join(redact(text, secrets).split())
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    shown = cut(text, _SHOWN)
     return (f"answer: {shown}",) if shown else ()
 
 
