@@ -162,14 +162,16 @@ def _dealt(items: list[pytest.Item]) -> list[pytest.Item]:
     some short ones left when the others come to take over what it has not begun.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    lengthy = [item for item in items if _takes_long(item)]
+    lengthy: list[pytest.Item] = []
+    rest: list[pytest.Item] = []
+    for item in items:
+        (lengthy if _takes_long(item) else rest).append(item)
     lengthy.sort(key=lambda item: item.get_closest_marker("repeats") is None)
-    rest = [item for item in items if not _takes_long(item)]
     runs = [lengthy[at : at + RUN] for at in range(0, len(lengthy), RUN)]
     found: list[pytest.Item] = []
     for worker in range(workers):
         own = [item for run in runs[worker::workers] for item in run]
-        room = (len(items) - len(found)) // (workers - worker) - len(own)
+        room = max((len(items) - len(found)) // (workers - worker) - len(own), 0)
         found += own + rest[:room]
         rest = rest[room:]
     return found
