@@ -103,7 +103,7 @@ def test_the_limit_of_all_ends_it_with_what_was_not_run() -> None:
         Check("LSA1", "quick", good("LSA1")),
         Check("LSA2", "slow", look),
         Check("LSA3", "after it", good("LSA3")),
-        limit=0.3,
+        limit=1.0,
     )
     over.set()
     assert states(report) == {
@@ -112,7 +112,7 @@ def test_the_limit_of_all_ends_it_with_what_was_not_run() -> None:
         "LSA3": [("LSA908", "not-run")],
     }
     assert report.exit == Exit.UNKNOWN
-    assert report.ended == "the time limit of 0.3 s is over"
+    assert report.ended == "the time limit of 1 s is over"
     assert report.target == {"at_once": "True"}
 
 

@@ -75,9 +75,13 @@ def settled(kube: PracticeKubernetes, kind: str = "Deployment", replicas: int = 
     status = obj.get("status", {})
     counters = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
     seen = str(status.get("observedGeneration")) == str(obj["metadata"]["generation"])
+    # A deleted pod's successor is there before the counters have dropped.
     pods = kube.list("Pod", "default", {"app": "web"})
+    ready = [conditions(pod).get("Ready") == "True" for pod in pods]
     return (
-        seen and all(status.get(field) == replicas for field in counters) and len(pods) == replicas
+        seen
+        and all(status.get(field) == replicas for field in counters)
+        and ready == [True] * replicas
     )
 
 

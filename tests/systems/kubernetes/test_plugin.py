@@ -124,14 +124,16 @@ def test_a_plugin_that_fails_is_quoted(make: Make, script: str, words: str) -> N
     assert problem.detail == (f"{CODE} password=***",)
 
 
-def test_a_plugin_that_hangs_is_given_up_after_the_time_that_is_told(make: Make, monkeypatch):
-    monkeypatch.setattr(plugin, "LIMIT", 0.5)
+def test_a_plugin_that_hangs_is_given_up(make: Make, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(plugin, "LIMIT", 2.0)
+    made = make("")
+    # Not in Python: that alone may take a busy machine as long to start as it has here.
+    (tmp_path / "get-token").write_text(f"#!/bin/sh\necho '{CODE}' >&2\nexec sleep 60\n")
     began = time.monotonic()
-    made = make(f"print({CODE!r}, file=sys.stderr, flush=True)\ntime.sleep(60)")
     problem = refused(made.shown)
-    assert "did not end within 0.5 seconds" in problem.what
+    assert "did not end within 2 seconds" in problem.what
     assert problem.detail == (CODE,)
-    assert 0.5 < time.monotonic() - began < 20
+    assert 2.0 < time.monotonic() - began < 20
 
 
 def test_what_it_leaves_running_keeps_nobody(make: Make) -> None:

@@ -278,7 +278,7 @@ def test_a_line_has_a_ceiling_and_the_whole_a_limit(speaker) -> None:
     slow = wire_to(speaker(lambda client: drip(client, head + b"{}\n")).port)
 
     def read(wire: Wire) -> Iterator[bytes]:
-        with wire.lines("GET", "/", [], limit=0.2, lasts=0.2, most=MOST) as (status, _, lines):
+        with wire.lines("GET", "/", [], limit=1.0, lasts=1.0, most=MOST) as (status, _, lines):
             assert status == 200
             yield from lines
 

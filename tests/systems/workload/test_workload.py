@@ -361,7 +361,7 @@ def test_an_api_server_that_stays_away(
     cluster: PracticeCluster, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.systems.workload.workload.SILENCE_LIMIT", 0.2)
-    workload = Workload(Cluster.connect(cluster.kubeconfig, None, limit=0.3), installation)
+    workload = Workload(Cluster.connect(cluster.kubeconfig, None, limit=2.0), installation)
     workload.restart(at=datetime.now(UTC))
     cluster.kubernetes.faults.stall()
     assert refused(lambda: workload.wait(limit=60, tick=nothing)).id == "LSA208"
