@@ -18,6 +18,7 @@ from practice_cluster import practice
 from wizard.cli import main
 from wizard.practice.cluster import PracticeCluster
 
+LEFT_OUT = ("--skip-finding", "LSA207=no Secrets")
 Documents = dict[str, dict[str, Any]]
 
 
@@ -177,6 +178,14 @@ def test_without_the_database_the_check_leaves_out_what_reads_it(capsys) -> None
     words = " ".join(container(found)["args"])
     assert "--skip=organizations --skip=audit_table" in words
     assert "--url https://ls.example" in words
+
+
+def test_it_is_said_that_without_secrets_each_check_is_unknown(capsys) -> None:
+    told = []
+    for more in ((), ("--without", "secrets"), ("--without", "secrets", "--", *LEFT_OUT)):
+        assert main(("cronjob", "--url", "https://ls.example", *more)) == 0
+        told.append("ends as unknown" in capsys.readouterr().out)
+    assert told == [False, True, False]
 
 
 def test_no_secret_is_printed(capsys, monkeypatch) -> None:

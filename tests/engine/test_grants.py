@@ -14,6 +14,7 @@ import yaml
 from as_pod import in_a_pod
 from printed_roles import rights, role, without
 
+from wizard.commands.cronjob import UNKNOWN
 from wizard.engine.rights import NEEDS
 from wizard.practice.cluster import PracticeCluster
 from wizard.practice.kubernetes import access
@@ -101,6 +102,8 @@ def test_without_secrets_the_release_is_unknown_and_the_backend_is_told(cluster,
     assert "secrets" in json.dumps(found["unknown"])
     assert "0.12.33" in json.dumps(found)
     assert any("AUDIT_LOGS_ENABLED" in json.dumps(it) for it in found["pass"])
+    left_out = [f"--skip-finding={id}=no Secrets" for id in UNKNOWN]  # as `cronjob` says
+    assert pod("--url", cluster.langsmith.url, *left_out)[0] == 0
 
 
 def test_with_the_database_one_secret_is_read_by_its_name(cluster, only, pod) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from wizard.engine.answers import Answers
-from wizard.engine.grants import declared, granted, service_account, tier_of
+from wizard.engine.grants import SECRETS, declared, granted, service_account, tier_of
 from wizard.problems import Exit
 from wizard.record import replace
 from wizard.resources import template
@@ -30,6 +30,8 @@ SAID_AGAIN = (
     "url", "org", "all", "only_off", "database", "skip", "gitops", "connect_limit", "lock_limit"
 )  # fmt: skip
 """The options that the check in the pod is given as they are given here; files are not there."""
+UNKNOWN = ("LSA207", "LSA394", "LSA404")
+"""What a check finds that may not read Secrets, and nothing else is wrong."""
 _SCHEDULE = re.compile(
     r"[\w*/,?-]+( +[\w*/,?-]+){4}|@(hourly|daily|midnight|weekly|monthly|yearly|annually)"
 )
@@ -87,6 +89,10 @@ def _head(args: argparse.Namespace, target: Target) -> Iterator[str]:
     yield f"The key: kubectl create secret generic {args.secret} -n {target.namespace} {files}"
     if args.without and not target.url:
         yield "Without these rights LangSmith's address is not known, or not reached: say --url"
+    if SECRETS in args.without and "--skip-finding" not in " ".join(args.check):
+        yield "Without the Secrets each check ends as unknown (exit 5), and its Job as failed. What"
+        yield "is unknown by that alone does not count with these behind what you typed:"
+        yield "-- " + " ".join(f"--skip-finding '{id}=no Secrets'" for id in UNKNOWN)
     if target.database == "direct":
         yield "The database's login: langsmith-audit rbac --for check --sql"
     if args.alert == "operator":
