@@ -117,7 +117,7 @@ def test_the_last_entry_is_no_look_at_the_log(cluster, found) -> None:
     entry(cluster, "create_api_key", 60)
     entry(cluster, "get_audit_logs", 1)
     (told,) = found("LSA706", *ONLY)
-    assert re.fullmatch(r"The last entry is 6\d seconds old: create_api_key", told["message"])
+    assert re.fullmatch(r"The last entry is \d{2,3} seconds old: create_api_key", told["message"])
     sql(cluster, "UPDATE audit_logs SET operation_name = 'get_audit_logs'")
     (told,) = found("LSA706", *ONLY)
     assert (told["state"], told["message"]) == ("info", "Nothing is in it but looks at the log")

@@ -69,7 +69,7 @@ def test_retry_after_is_honoured_in_seconds_and_as_a_moment() -> None:
     with serving(GIVEN) as server:
         server.answers = {"/api/v1/audit-logs": (429, {"detail": "slow down"})}
         with pytest.raises(Problem) as caught:
-            read(server, Patience(0.5, told.append))
+            read(server, Patience(2.0, told.append))
     assert caught.value.id == "LSA819"
     assert told
 

@@ -25,6 +25,7 @@ from leftovers import (
 from practice_cluster import practice
 
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.scenarios.tools import settled
 
 MERE_OWNER = (
     "setpriv",
@@ -123,6 +124,7 @@ def test_a_release_that_was_left_half_way(cluster) -> None:
     helm.kill()
     helm.wait()
     cluster.kubernetes.faults.clear()
+    settled(cluster)  # helm may have scaled the backend before it was ended
     Staged(cluster).refuses(
         3, "LSA152", "pending-upgrade since", "helm --kube-context practice rollback langsmith 1 "
     )

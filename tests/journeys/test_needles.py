@@ -11,8 +11,8 @@ import pytest
 from gateway import Gateway
 from leftovers import secrets_of
 
-from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.listening import self_signed
 
 PROXY_PASSWORD = "needle-of-the-proxy"
 NOTED = """

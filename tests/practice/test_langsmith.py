@@ -11,9 +11,9 @@ import pytest
 import requests
 from psycopg import sql
 
-from wizard.practice.certificates import self_signed
 from wizard.practice.langsmith import LangSmith
 from wizard.practice.langsmith_store import ORGANIZATIONS, Keys, Store, migrate, plant
+from wizard.practice.listening import self_signed
 
 SALT = "a-salt"
 BOTH = {"AUDIT_LOGS_ENABLED": "true", "DEFAULT_ORG_FEATURE_CAN_USE_AUDIT_LOGS": "true"}

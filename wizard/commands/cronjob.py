@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
+from wizard.arguments import SECRETS
 from wizard.engine.answers import Answers
-from wizard.engine.grants import SECRETS, declared, granted, service_account, tier_of
+from wizard.engine.grants import declared, granted, service_account, tier_of
 from wizard.problems import Exit
 from wizard.record import replace
 from wizard.resources import template

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from wizard.practice.certificates import server_context
 from wizard.practice.langsmith_api import Api, Call
 from wizard.practice.langsmith_store import Store
+from wizard.practice.listening import server_context
 from wizard.practice.pods import Get, PodView, backend_container, view_of
 
 THREAD_LIMIT = 30.0

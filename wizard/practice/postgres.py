@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from wizard.practice.listening import free_port, kept
 from wizard.problems import Problem
 from wizard.resources import template
 
@@ -39,6 +40,7 @@ class PracticePostgres:
         self.data = home / "data"
         self.host = "127.0.0.1"
         self.port = 0
+        self._held = socket.socket()
         self.password = password or secrets.token_urlsafe(18)
         self._given_bin_dir = bin_dir
         self._bin_dir: Path | None = None
@@ -72,6 +74,7 @@ class PracticePostgres:
         """End the server at once; also one that a crashed process left behind."""
         if (self.data / "postmaster.pid").exists():
             self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "immediate", "-w", check=False)
+            self._held = kept(self.port)
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.close()
             self._guard.wait(START_LIMIT)
@@ -136,6 +139,7 @@ class PracticePostgres:
 
     def _start_server(self, attempts: int = 5) -> None:
         self.stop()
+        self._held.close()
         for attempt in range(attempts):
             self.port = free_port()
             log = self.data / "server.log"
@@ -213,14 +217,6 @@ def find_bin_dir() -> Path:
             "(macOS: brew install postgresql; Debian: apt install postgresql)"
         ),
     )
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _is_root() -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from leftovers import refused, writes
 
-from wizard.practice.certificates import self_signed, server_context
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.listening import self_signed, server_context
 from wizard.practice.scenarios import SCENARIOS, stage
 from wizard.systems.helm.charts import alias_of
 

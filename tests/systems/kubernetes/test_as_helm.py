@@ -24,7 +24,7 @@ import gateway
 import pytest
 from gateway import Gateway
 
-from wizard.practice.certificates import self_signed
+from wizard.practice.listening import self_signed
 from wizard.problems import Exit, Problem
 from wizard.systems.calls import environment
 from wizard.systems.helm import process

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import PracticeCluster
+from wizard.practice.listening import self_signed
 from wizard.problems import Exit, Problem
 from wizard.systems.kubernetes.cluster import (
     ARGO_ROLLOUTS,

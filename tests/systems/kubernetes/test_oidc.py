@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from wizard.practice.certificates import self_signed
+from wizard.practice.listening import self_signed
 from wizard.problems import Problem
 from wizard.systems.helm import process
 from wizard.systems.kubernetes.cluster import SECRETS, Cluster

@@ -19,8 +19,7 @@ from databases import refused, told
 from events import EVENT
 from gateway import Gateway
 
-from wizard.practice.certificates import self_signed
-from wizard.practice.postgres import free_port
+from wizard.practice.listening import free_port, self_signed
 from wizard.problems import Exit, Problem
 from wizard.systems.langsmith.api import LangSmithApi
 

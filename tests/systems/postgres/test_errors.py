@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from databases import World, fresh, refused, told
 
-from wizard.practice.certificates import self_signed
-from wizard.practice.postgres import DEBIAN, PracticePostgres, free_port
+from wizard.practice.listening import free_port, self_signed
+from wizard.practice.postgres import DEBIAN, PracticePostgres
 from wizard.problems import Exit
 from wizard.systems.postgres.database import Database
 from wizard.systems.postgres.errors import refused_login, refused_twice

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from databases import World, every, fresh, refused
 
-from wizard.practice.postgres import PracticePostgres, free_port
+from wizard.practice.listening import free_port
+from wizard.practice.postgres import PracticePostgres
 
 
 @contextlib.contextmanager

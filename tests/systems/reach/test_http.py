@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from gateway import Gateway
 
-from wizard.practice.certificates import self_signed
+from wizard.practice.listening import self_signed
 from wizard.systems.reach import trust
 from wizard.systems.reach.failures import Failure, Kind
 from wizard.systems.reach.http import Answer, Wire

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import ssl
 import tempfile
 import threading
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wizard.practice.certificates import self_signed, server_context
 from wizard.practice.kubernetes.api import Api
 from wizard.practice.kubernetes.controllers.base import Context, Times, is_ready
 from wizard.practice.kubernetes.defaults import apply_defaults, normalise
@@ -27,6 +27,7 @@ from wizard.practice.kubernetes.reading import Ask
 from wizard.practice.kubernetes.resources import MERGE_PATCH, STRATEGIC, Resources
 from wizard.practice.kubernetes.routes import Route
 from wizard.practice.kubernetes.store import Event, Snapshot, Store
+from wizard.practice.listening import kept, self_signed, server_context
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -121,6 +122,7 @@ class PracticeKubernetes(Handlers):
         self.others = contextlib.ExitStack()
         self._times = Times(pod_ready=pod_ready_after, job=job_takes)
         self._port = port
+        self._held = socket.socket()
         self._store = Store()
         self._api = Api(self._store, Kinds())
         self._thread: threading.Thread | None = None
@@ -204,6 +206,7 @@ class PracticeKubernetes(Handlers):
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._ending.set)
         thread.join(STOP_LIMIT)
+        self._held = kept(self._port)
 
     def _run(self) -> None:
         try:
@@ -222,6 +225,7 @@ class PracticeKubernetes(Handlers):
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         server = Server(self._api, self.faults, self, self.requests, self.token)
+        self._held.close()
         runner = await _listen(server, self._port, self._tls())
         context = Context(self._api, self.faults, self, self._times)
         self._context = context

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import pytest
 from databases import World, fresh, refused, told
 
-from wizard.practice.certificates import self_signed
 from wizard.practice.cluster import NAMESPACE
+from wizard.practice.listening import self_signed
 from wizard.practice.postgres import DEBIAN, PracticePostgres
 from wizard.systems.access import Systems
 from wizard.systems.kubernetes.cluster import SECRETS

@@ -1,7 +1,9 @@
-"""A self-signed certificate for 127.0.0.1: the practice API's own, or one nobody trusts yet."""
+"""What servers on 127.0.0.1 listen with: a port, and a certificate that nobody trusts yet."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -47,3 +49,20 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def kept(port: int) -> socket.socket:
+    """Holds the port of a server that is down: it refuses, and is given to nobody else."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.suppress(OSError):  # somebody was quicker
+        held.bind(("127.0.0.1", port))
+    return held
