@@ -335,7 +335,8 @@ def test_how_long_a_step_takes_is_told_by_earlier_runs(tmp_path, monkeypatch) ->
         planned = Change("values_file", (), (), {}, "", Reversible.YES, "", "")
         journal.intent(planned)
         journal.done("values_file", Done("done"))
-    assert expected_seconds(place, "values_file") == (0, 2)
+    seconds, count = expected_seconds(place, "values_file") or (-1, 0)
+    assert (0 <= seconds < 60, count) == (True, 2)
     assert expected_seconds(place, "helm_upgrade") is None
 
 

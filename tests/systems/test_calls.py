@@ -28,7 +28,7 @@ CALL = Call("helm list", "x")
 
 
 def read(binary: Path) -> None:
-    process.read([str(binary), "list"], CALL, limit=20)
+    process.read([str(binary), "list"], CALL, limit=60)
 
 
 def start(binary: Path) -> None:
@@ -66,6 +66,8 @@ def test_no_program_gets_the_secrets_of_this_one(
     binary = tmp_path / name
     binary.write_text(f"#!{sys.executable}\n{CHILD}\n")
     binary.chmod(0o700)
+    monkeypatch.setattr(process, "LIMIT", 60.0)
+    monkeypatch.setattr(approval, "LIMIT", 60.0)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("TOLD", str(tmp_path / "told"))
     monkeypatch.setenv("AWS_PROFILE", "needed by a plugin of helm's")

@@ -396,7 +396,7 @@ def test_netrc_is_not_used(server: Server, tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_name_that_nobody_knows() -> None:
     with refused("LSA804") as caught:
-        api("https://smith.invalid").organization()
+        api("https://smith.invalid", read_limit=60).organization()
     assert caught.value.exit == Exit.UNKNOWN
     assert "smith.invalid" in caught.value.what
 
@@ -474,7 +474,7 @@ def test_an_answer_that_is_too_large(server: Server, monkeypatch: pytest.MonkeyP
 def test_a_proxy_that_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://me:hidden@127.0.0.1:{free_port()}")
     with refused("LSA809") as caught:
-        api("http://smith.invalid").organization()
+        api("http://smith.invalid", read_limit=60).organization()
     assert "hidden" not in told(caught.value)
     monkeypatch.setenv("NO_PROXY", "smith.invalid")
     with refused("LSA804"):
@@ -588,7 +588,7 @@ def test_no_exception_carries_the_key(server: Server) -> None:
     for url in (server.url, f"http://127.0.0.1:{free_port()}", "https://smith.invalid"):
         server.answer(INFO, {"detail": KEY}, 500)
         with refused("LSA816", "LSA805", "LSA804") as caught:
-            api(url).organization()
+            api(url, read_limit=60).organization()
         error: BaseException | None = caught.value
         while error is not None:
             assert KEY not in repr(error) + str(vars(error))

@@ -258,6 +258,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_made_again(speaker, meth
     server = speaker(say)
     wire = wire_to(server.port)
     for _ in range(3):
+        closed.clear()
         assert wire.ask(method, "/", [], b"{}", limit=10, most=MOST).body == b"{}"
         assert closed.wait(5)
     assert server.connections == 3
@@ -278,7 +279,7 @@ def test_a_line_has_a_ceiling_and_the_whole_a_limit(speaker) -> None:
     slow = wire_to(speaker(lambda client: drip(client, head + b"{}\n")).port)
 
     def read(wire: Wire) -> Iterator[bytes]:
-        with wire.lines("GET", "/", [], limit=1.0, lasts=1.0, most=MOST) as (status, _, lines):
+        with wire.lines("GET", "/", [], limit=3.0, lasts=0.0, most=MOST) as (status, _, lines):
             assert status == 200
             yield from lines
 
