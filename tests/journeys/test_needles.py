@@ -17,8 +17,8 @@ from wizard.practice.listening import self_signed
 PROXY_PASSWORD = "needle-of-the-proxy"
 NOTED = """
 import json, os, sys
-with open(os.environ["NOTED"], "a") as file:
-    file.write(json.dumps([sys.argv, dict(os.environ)]) + "\\n")
+with open(os.environ["NOTED"], "ab", 0) as file:  # one write: several run at a time
+    file.write((json.dumps([sys.argv, dict(os.environ)]) + "\\n").encode())
 os.execv({helm!r}, [{helm!r}, *sys.argv[1:]])
 """
 

@@ -67,7 +67,7 @@ def test_start_to_finish_by_hand(cluster):
         assert re.search(r"- Personal +personal", shown)
         terminal.send("merid")
         terminal.see("1 of 5")
-        assert "Tidewater" not in terminal.text()
+        terminal.wait_until_gone("Tidewater")
         terminal.send(TAB + "\x15")
         terminal.see("1 picked")
         terminal.send(DOWN + SPACE + ENTER)
@@ -82,6 +82,7 @@ def test_start_to_finish_by_hand(cluster):
         assert terminal.end() == 0
         assert terminal.left_behind() == []
         assert cluster.api_key.encode() not in terminal.raw
+    assert re.search(r"Confirmation ─+\n\n  ✓ 1", shown)
     assert len(re.findall(r"^  ✓ \d The ", shown.partition("Confirmation")[2], re.MULTILINE)) == 7
     assert "context: practice" in shown.partition("API key")[0]
     assert stored(cluster) == {"off": True, "null": True, "empty": None, "personal": False,

@@ -139,8 +139,8 @@ def test_the_end_of_a_closed_terminal_waits_for_its_signal(monkeypatch):
     hang_up = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGHUP))
     with os.fdopen(its) as stream, interrupts.StopSwitch().installed():
         monkeypatch.setattr("sys.stdin", stream)
-        hang_up.start()
         with pytest.raises(interrupts.Interrupted) as caught:
+            hang_up.start()
             interrupts.wait_for_hangup()
     assert caught.value.signum == signal.SIGHUP
 
@@ -289,10 +289,12 @@ def test_killed_after_a_step_the_next_run_finishes_the_job(cluster, number):
     generation = backend(cluster)["metadata"]["generation"]
     with Terminal(env=told(cluster)) as terminal:
         for done in DONE[:number]:
+            cluster.langsmith.delay = 2.0 if done == DONE[-1] else 0.0  # it is not over at once
             terminal.answer(CONFIRM, YES)
             terminal.wait_for(f"{done}")
         terminal.signal(signal.SIGKILL)
         assert terminal.end() == -9
+    cluster.langsmith.delay = 0.0
     (killed,) = journals(cluster)
     before = state(cluster)
     with Terminal("--yes", env=told(cluster)) as terminal:

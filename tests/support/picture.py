@@ -39,7 +39,7 @@ def recorded(cluster: PracticeCluster) -> list[Screen]:
         terminal.answer("API key of an organization admin", cluster.api_key + ENTER)
         terminal.answer("Which values file", ENTER)
         terminal.wait_for("For which organizations?")
-        terminal.see("0 picked")
+        terminal.see("Esc back")  # the last words of it
         keep(terminal, "✓ 1 The chart version")
         terminal.send(SPACE + ENTER)
         terminal.wait_for(CONFIRM)

@@ -43,16 +43,19 @@ class Progress:
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             yield
             return
-        with Live(
-            console=self._console,
-            refresh_per_second=8,
-            transient=True,
-            get_renderable=self._view,
+        # Not within it: what is written there to show the cursor again would be a line of its own.
+        with (
+            no_echo(),
+            Live(
+                console=self._console,
+                refresh_per_second=8,
+                transient=True,
+                get_renderable=self._view,
+            ),
         ):
             self._live = True
             try:
-                with no_echo():
-                    yield
+                yield
             finally:
                 self._live = False
 

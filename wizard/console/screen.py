@@ -293,7 +293,7 @@ def left_block(why: str, changed: Sequence[str], going_on: str, next_step: str) 
 def done_block(done: Done) -> RenderableType:
     """What was done, with its evidence."""
     head = hanging(Text(safe(done.summary)), Text("✓", style="bold green"))
-    return Group(head, *(hanging(Text(safe(line), style="dim")) for line in done.evidence))
+    return Group(Text(), head, *(hanging(Text(safe(it), style="dim")) for it in done.evidence))
 
 
 def problem_block(problem: Problem, changed: Sequence[str]) -> RenderableType:
