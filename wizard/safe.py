@@ -1,4 +1,37 @@
-"""Foreign text made safe for a terminal: no control characters, no markup, no endless lines."""
+"""Foreign text made safe for a terminal: no control characters, no markup, no endless lines.
+
+And whose word it is there: nothing is drawn over what another program asks the person.
+"""
+
+import threading
+from collections.abc import Callable
+
+
+class Voices:
+    """Who speaks in the terminal: a spinner is silent while another program does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._others: set[object] = set()
+
+    def speaks(self, other: object) -> None:
+        """Another program has something to say; until `silent` nothing is drawn."""
+        with self._lock:
+            self._others.add(other)
+
+    def silent(self, other: object) -> None:
+        """It has said all that it had to say, or nothing."""
+        with self._lock:
+            self._others.discard(other)
+
+    def draw(self, draw: Callable[[], object]) -> None:
+        """Draw, unless somebody else speaks."""
+        with self._lock:
+            if not self._others:
+                draw()
+
+
+VOICES = Voices()
 
 
 def safe(text: str, *, lines: bool = False) -> str:

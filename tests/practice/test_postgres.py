@@ -87,7 +87,7 @@ def test_stop_is_idempotent_and_start_finds_the_data_again(server):
     pid = postmaster(server)
     server.stop()
     server.stop()
-    assert not running(pid)
+    wait_until_gone(pid)
     server.start()
     with psycopg.connect(server.dsn()) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)

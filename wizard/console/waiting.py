@@ -9,10 +9,12 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from wizard.console.output import encodable
+from wizard.safe import VOICES
 
 BEGAN = time.monotonic()
 FIRST, AFTER = 0.08, 0.5
@@ -65,9 +67,10 @@ class Waiting:
             width = 76
         at = 0
         while not self._ended.wait(0.1 if at else 0):
-            self._write(f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}")
+            frame = f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}"
+            VOICES.draw(partial(self._write, frame))
             at += 1
-        self._write(ERASED)
+        VOICES.draw(partial(self._write, ERASED))
 
     def _write(self, text: str) -> None:
         try:

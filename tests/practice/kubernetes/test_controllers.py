@@ -277,9 +277,9 @@ def test_a_stateful_set_goes_in_order(kube: PracticeKubernetes) -> None:
         "metadata": {"name": "data"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
-    kube.apply(workload("StatefulSet", replicas=3, volumeClaimTemplates=[claim]))
     order: list[str] = []
     kube.on_pod_ready = lambda pod: order.append(pod["metadata"]["name"])
+    kube.apply(workload("StatefulSet", replicas=3, volumeClaimTemplates=[claim]))
     wait(kube, lambda: settled(kube, "StatefulSet", 3))
     change_image(kube, "StatefulSet", "web:2")
 

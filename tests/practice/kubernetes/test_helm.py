@@ -276,7 +276,7 @@ def test_a_failing_hook_fails_the_release(release: Release) -> None:
 def test_pods_that_crash_run_into_the_timeout(release: Release) -> None:
     release.install()
     release.kube.faults.fail_pods({"app": "backend"}, "CrashLoopBackOff")
-    release.upgrade("--set", "value=two", "--timeout", "3s", fails=True)
+    release.upgrade("--set", "value=two", "--no-hooks", "--timeout", "3s", fails=True)
     pods = release.kube.list("Pod", "apps", {"app": "backend"})
     reasons = [
         one["status"]["containerStatuses"][0]["state"].get("waiting", {}).get("reason")

@@ -265,7 +265,7 @@ def test_a_websocket_that_does_not_come_about(tmp_path: Path, words: bytes | Non
 
         threading.Thread(target=speak, daemon=True).start()
         path = kubeconfig(tmp_path / "c", f"http://127.0.0.1:{server.getsockname()[1]}")
-        cluster = Cluster.connect(path, None, limit=0.5)
+        cluster = Cluster.connect(path, None, limit=0.5 if words is None else 20)
         assert refused(lambda: cluster.command("p", "ls", "c", ["true"])).id == id
 
 

@@ -159,7 +159,9 @@ def test_a_device_code_is_seen_in_a_terminal_before_the_plugin_ends(tmp_path: Pa
     (tmp_path / "config").write_text(json.dumps(config))
     env = {"PATH": os.defpath, "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "config")}
     with Terminal("check", "-n", "ls", "--release", "ls", env=env) as terminal:
-        terminal.answer("enter ABC-DEF:", "7" + ENTER)
+        terminal.wait_for("enter ABC-DEF:")
+        time.sleep(0.5)  # a person reads it, and nothing is drawn over it
+        terminal.send("7" + ENTER)
         assert terminal.end() == 5
         shown = " ".join(terminal.text().split())
     assert "got 7" in shown

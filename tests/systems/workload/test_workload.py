@@ -123,11 +123,17 @@ def test_a_settled_backend_is_done(workload: Workload) -> None:
 def test_a_restart_replaces_every_pod(cluster: PracticeCluster, workload: Workload) -> None:
     before = {pod.uid for pod in workload.pods()}
     at = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
     assert workload.restart(at=at) == ""
     template = deployment(cluster)["spec"]["template"]
     assert template["metadata"]["annotations"][RESTARTED_AT] == "2026-02-03T04:05:06+00:00"
     seen: list[RolloutStatus] = []
-    status = workload.wait(limit=60, tick=lambda now, _: seen.append(now))
+
+    def look(now: RolloutStatus, _: float) -> None:
+        seen.append(now)
+        cluster.kubernetes.faults.clear()
+
+    status = workload.wait(limit=60, tick=look)
     assert not seen[0].done
     assert status.done
     assert status.old == 0
@@ -153,9 +159,16 @@ def test_pods_that_are_leaving_are_told_as_such(
     lingers = {"metadata": {"finalizers": ["example.com/slow-node"]}}
     for pod in workload.pods():
         cluster.kubernetes.acting_as("kubelet").patch("Pod", NAMESPACE, pod.name, lingers)
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
     workload.restart(at=datetime.now(UTC))
     seen: list[RolloutStatus] = []
-    status = workload.wait(limit=60, tick=lambda now, _: seen.append(now))
+
+    def look(now: RolloutStatus, _: float) -> None:
+        seen.append(now)
+        if now.old == 2:
+            cluster.kubernetes.faults.clear()
+
+    status = workload.wait(limit=60, tick=look)
     assert (status.done, status.old, len(status.pods)) == (True, 0, 4)
     assert status.counts == "2 of 2 updated, 2 available, 0 old, 2 leaving"
     assert max(one.old for one in seen) == 2
@@ -225,7 +238,7 @@ def test_a_node_that_an_autoscaler_brings_is_waited_for(
 ) -> None:
     cluster.kubernetes.faults.fail_pods(BACKEND, "Unschedulable")
     workload.restart(at=datetime.now(UTC))
-    cluster.kubernetes.until(lambda: bool(workload.status().stuck), timeout=30)
+    cluster.kubernetes.until(lambda: bool(workload.afresh().status().stuck), timeout=30)
     waits = [pod for pod in workload.pods() if pod.reason == "Unschedulable"]
     event = {
         "apiVersion": "v1",
@@ -296,7 +309,7 @@ def stuck_before(cluster: PracticeCluster, workload: Workload) -> dict[str, int]
     """New pods that crash, and how often each was restarted, before somebody comes to wait."""
     cluster.kubernetes.faults.fail_pods(BACKEND, "CrashLoopBackOff")
     workload.restart(at=datetime.now(UTC))
-    cluster.kubernetes.until(lambda: bool(workload.status().stuck), timeout=30)
+    cluster.kubernetes.until(lambda: bool(workload.afresh().status().stuck), timeout=30)
     return {pod.uid: pod.attempts for pod in workload.pods() if not pod.ready}
 
 
@@ -344,8 +357,8 @@ def test_an_api_server_that_is_away_for_a_while(
     cluster: PracticeCluster, installation: Installation
 ) -> None:
     away = threading.Event()
+    Workload(Cluster.connect(cluster.kubeconfig, None), installation).restart(at=datetime.now(UTC))
     workload = Workload(Cluster.connect(cluster.kubeconfig, None, limit=0.5), installation)
-    workload.restart(at=datetime.now(UTC))
 
     def cut(_: RolloutStatus, __: float) -> None:
         if not away.is_set():
@@ -396,9 +409,10 @@ def test_the_end_of_a_rollout_is_told_by_a_watch(
     cluster: PracticeCluster, workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.systems.workload.workload.POLL_SECONDS", 60.0)
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
     workload.restart(at=datetime.now(UTC))
     before = of_backend(cluster, "get")
-    assert workload.wait(limit=30, tick=nothing).done
+    assert workload.wait(limit=30, tick=lambda *_: cluster.kubernetes.faults.clear()).done
     assert of_backend(cluster, "get") - before <= 2  # one more, where the watch opens later
     assert of_backend(cluster, "watch") == 1
 
@@ -408,9 +422,15 @@ def test_without_the_right_to_watch_it_is_read_again(
 ) -> None:
     monkeypatch.setattr("wizard.systems.workload.workload.POLL_SECONDS", 0.05)
     cluster.kubernetes.faults.forbid("watch", "deployments")
+    cluster.kubernetes.faults.fail_pods(BACKEND, "NotReady")
     workload.restart(at=datetime.now(UTC))
     before = of_backend(cluster, "get")
-    assert workload.wait(limit=30, tick=nothing).done
+
+    def look(_: RolloutStatus, __: float) -> None:
+        if of_backend(cluster, "get") - before > 2:
+            cluster.kubernetes.faults.clear()
+
+    assert workload.wait(limit=30, tick=look).done
     assert of_backend(cluster, "get") - before > 2
 
 
@@ -476,9 +496,13 @@ def test_with_recreate_the_deadline_of_the_rollout_before_is_not_gone_by(
     change(cluster, {**once, **absent})
     refused(lambda: workload.wait(limit=60, tick=nothing, patience=0))
     cluster.kubernetes.until(lambda: "timed out" in str(deployment(cluster)["status"]), timeout=20)
-    cluster.kubernetes.times = replace(cluster.kubernetes.times, pod_stops=3.0)
-    change(cluster, there)
-    assert workload.wait(limit=60, tick=nothing, patience=0).done
+    usual = cluster.kubernetes.times
+    cluster.kubernetes.times = replace(usual, pod_stops=3.0)
+    try:
+        change(cluster, there)
+        assert workload.wait(limit=60, tick=nothing, patience=0).done
+    finally:
+        cluster.kubernetes.times = usual
 
 
 def test_a_paused_rollout_is_told_with_the_command(

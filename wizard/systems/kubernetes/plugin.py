@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from wizard.problems import Problem
+from wizard.safe import VOICES
 from wizard.systems.calls import environment, logged
 from wizard.systems.kubernetes.login import Shown, no_login, texts
 from wizard.systems.redact import redact
@@ -214,10 +215,10 @@ def _talk(
     streams = bytearray(), bytearray()
     shows = bool(sys.stderr and sys.stderr.isatty())
     readers = [
-        threading.Thread(target=_collect, args=(pipe, into, shown), daemon=True)
-        for pipe, into, shown in (
-            (process.stdout, streams[0], False),
-            (process.stderr, streams[1], shows),
+        threading.Thread(target=_collect, args=(pipe, into, speaker), daemon=True)
+        for pipe, into, speaker in (
+            (process.stdout, streams[0], None),
+            (process.stderr, streams[1], process if shows else None),
         )
     ]
     for reader in readers:
@@ -229,23 +230,35 @@ def _talk(
         code = None
     except BaseException:
         process.kill()
+        VOICES.silent(process)
         raise
     if code is None:
         process.kill()
         process.wait()
     for reader in readers:  # what a plugin leaves running may hold its streams
         reader.join(max(min(until - time.monotonic(), 2.0), 0.2))
+    if shows and streams[1] and not streams[1].endswith(b"\n"):
+        _say("\n")
+    VOICES.silent(process)
     words = redact(streams[1].decode("utf-8", "replace"))
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return code, bytes(streams[0]), tuple(lines[-LAST_LINES:])
 
 
-def _collect(pipe: IO[bytes] | None, into: bytearray, shown: bool) -> None:  # noqa: FBT001 - a thread's
+def _collect(pipe: IO[bytes] | None, into: bytearray, speaker: object) -> None:
+    """Read all that comes; with a speaker it is said in the terminal, too."""
     if pipe is None:
         return
     with contextlib.suppress(OSError, ValueError), pipe:
         while data := os.read(pipe.fileno(), 65536):
+            if speaker and not into:
+                VOICES.speaks(speaker)
+                _say("\r\x1b[2K")  # a spinner was there
             into += data[: LARGEST - len(into)]
-            if shown:
-                sys.stderr.write(data.decode("utf-8", "replace"))
-                sys.stderr.flush()
+            if speaker:
+                _say(data.decode("utf-8", "replace"))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
