@@ -11,24 +11,29 @@ class Voices:
     """Who speaks in the terminal: a spinner is silent while another program does."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._others: set[object] = set()
+        self._erase: Callable[[], object] | None = None
 
     def speaks(self, other: object) -> None:
-        """Another program has something to say; until `silent` nothing is drawn."""
+        """Another program has something to say: what is drawn goes, until it is `silent`."""
         with self._lock:
             self._others.add(other)
+            if self._erase:
+                self._erase()
+            self._erase = None
 
     def silent(self, other: object) -> None:
         """It has said all that it had to say, or nothing."""
         with self._lock:
             self._others.discard(other)
 
-    def draw(self, draw: Callable[[], object]) -> None:
-        """Draw, unless somebody else speaks."""
+    def draw(self, draw: Callable[[], object], erase: Callable[[], object] | None) -> None:
+        """Draw, unless somebody else speaks; `erase` takes it away, None where nothing is left."""
         with self._lock:
             if not self._others:
                 draw()
+                self._erase = erase
 
 
 VOICES = Voices()

@@ -16,20 +16,12 @@ from rich.text import Text
 from wizard.console.interrupts import StopSwitch, no_echo
 from wizard.problems import Problem
 from wizard.records.journal import Journal
-from wizard.safe import VOICES, safe
+from wizard.safe import safe
 
 HEARTBEAT = 15.0
 """Seconds between two lines without a terminal, however much changes meanwhile."""
 TROUBLE = "stuck: "
 """How a line begins that tells what keeps a rollout: the first one is shown at once."""
-
-
-class _View(Live):
-    """Stands still while another program speaks to the person."""
-
-    def refresh(self) -> None:
-        """Draw it anew."""
-        VOICES.draw(super().refresh)
 
 
 class Progress:
@@ -54,7 +46,7 @@ class Progress:
         # Not within it: what is written there to show the cursor again would be a line of its own.
         with (
             no_echo(),
-            _View(
+            Live(
                 console=self._console,
                 refresh_per_second=8,
                 transient=True,

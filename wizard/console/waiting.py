@@ -65,12 +65,12 @@ class Waiting:
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 4
         except (OSError, ValueError):
             width = 76
-        at = 0
+        at, erase = 0, partial(self._write, ERASED)
         while not self._ended.wait(0.1 if at else 0):
             frame = f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}"
-            VOICES.draw(partial(self._write, frame))
+            VOICES.draw(partial(self._write, frame), erase)
             at += 1
-        VOICES.draw(partial(self._write, ERASED))
+        VOICES.draw(erase, None)
 
     def _write(self, text: str) -> None:
         try:

@@ -253,12 +253,12 @@ def _collect(pipe: IO[bytes] | None, into: bytearray, speaker: object) -> None:
         while data := os.read(pipe.fileno(), 65536):
             if speaker and not into:
                 VOICES.speaks(speaker)
-                _say("\r\x1b[2K")  # a spinner was there
             into += data[: LARGEST - len(into)]
             if speaker:
                 _say(data.decode("utf-8", "replace"))
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # the terminal is gone; who asks next is told
+        sys.stderr.write(text)
+        sys.stderr.flush()
