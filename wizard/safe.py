@@ -1,42 +1,4 @@
-"""Foreign text made safe for a terminal: no control characters, no markup, no endless lines.
-
-And whose word it is there: nothing is drawn over what another program asks the person.
-"""
-
-import threading
-from collections.abc import Callable
-
-
-class Voices:
-    """Who speaks in the terminal: a spinner is silent while another program does."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._others: set[object] = set()
-        self._erase: Callable[[], object] | None = None
-
-    def speaks(self, other: object) -> None:
-        """Another program has something to say: what is drawn goes, until it is `silent`."""
-        with self._lock:
-            self._others.add(other)
-            if self._erase:
-                self._erase()
-            self._erase = None
-
-    def silent(self, other: object) -> None:
-        """It has said all that it had to say, or nothing."""
-        with self._lock:
-            self._others.discard(other)
-
-    def draw(self, draw: Callable[[], object], erase: Callable[[], object] | None) -> None:
-        """Draw, unless somebody else speaks; `erase` takes it away, None where nothing is left."""
-        with self._lock:
-            if not self._others:
-                draw()
-                self._erase = erase
-
-
-VOICES = Voices()
+"""Foreign text made safe for a terminal: no control characters, no markup, no endless lines."""
 
 
 def safe(text: str, *, lines: bool = False) -> str:

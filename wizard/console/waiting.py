@@ -9,12 +9,10 @@ import os
 import sys
 import threading
 import time
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from wizard.console.output import encodable
-from wizard.safe import VOICES
 
 BEGAN = time.monotonic()
 FIRST, AFTER = 0.08, 0.5
@@ -65,12 +63,11 @@ class Waiting:
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 4
         except (OSError, ValueError):
             width = 76
-        at, erase = 0, partial(self._write, ERASED)
+        at = 0
         while not self._ended.wait(0.1 if at else 0):
-            frame = f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}"
-            VOICES.draw(partial(self._write, frame), erase)
+            self._write(f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}")
             at += 1
-        VOICES.draw(erase, None)
+        self._write(ERASED)
 
     def _write(self, text: str) -> None:
         try:
