@@ -42,6 +42,7 @@ SHARED = {
     "record": set[str](),
     "files": set[str](),
     "safe": set[str](),
+    "terminal": set[str](),
     "usage": {"safe"},
 }
 """The shared modules at the top, and what each of them may import."""

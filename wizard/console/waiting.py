@@ -5,6 +5,7 @@ It goes without rich, which takes longer to import than the first words may take
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from wizard.console.output import encodable
+from wizard.terminal import LAST_LINE
 
 BEGAN = time.monotonic()
 FIRST, AFTER = 0.08, 0.5
@@ -20,7 +22,6 @@ FIRST, AFTER = 0.08, 0.5
 LATER = 1.0
 """Seconds after which it is no start any more."""
 FRAMES, PLAIN = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
-ERASED = "\r\x1b[2K"
 
 
 class Waiting:
@@ -56,7 +57,9 @@ class Waiting:
         if self._ended.wait(max(FIRST - since, 0) if since < LATER else AFTER):
             return
         if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
-            self._write(f"  … {self._what}\n")
+            with contextlib.suppress(OSError, ValueError):  # it is gone; who asks next is told
+                sys.stderr.write(f"  … {self._what}\n")
+                sys.stderr.flush()
             return
         frames = FRAMES if encodable(FRAMES) else PLAIN
         try:
@@ -65,13 +68,7 @@ class Waiting:
             width = 76
         at = 0
         while not self._ended.wait(0.1 if at else 0):
-            self._write(f"{ERASED}{frames[at % len(frames)]} {self._what[:width]}")
+            if not LAST_LINE.draw(f"{frames[at % len(frames)]} {self._what[:width]}"):
+                return
             at += 1
-        self._write(ERASED)
-
-    def _write(self, text: str) -> None:
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except (OSError, ValueError):  # the terminal is gone; who asks next is told
-            self._ended.set()
+        LAST_LINE.draw("")

@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from wizard.problems import Problem
-from wizard.safe import VOICES
 from wizard.systems.calls import environment, logged
 from wizard.systems.kubernetes.login import Shown, no_login, texts
 from wizard.systems.redact import redact
+from wizard.terminal import LAST_LINE
 
 if TYPE_CHECKING:
     from wizard.systems.kubernetes.kubeconfig import ContextInfo
@@ -230,16 +230,14 @@ def _talk(
         code = None
     except BaseException:
         process.kill()
-        VOICES.silent(process)
+        LAST_LINE.end(process)
         raise
     if code is None:
         process.kill()
         process.wait()
     for reader in readers:  # what a plugin leaves running may hold its streams
         reader.join(max(min(until - time.monotonic(), 2.0), 0.2))
-    if shows and streams[1] and not streams[1].endswith(b"\n"):
-        _say("\n")
-    VOICES.silent(process)
+    LAST_LINE.end(process)
     words = redact(streams[1].decode("utf-8", "replace"))
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return code, bytes(streams[0]), tuple(lines[-LAST_LINES:])
@@ -251,14 +249,6 @@ def _collect(pipe: IO[bytes] | None, into: bytearray, speaker: object) -> None:
         return
     with contextlib.suppress(OSError, ValueError), pipe:
         while data := os.read(pipe.fileno(), 65536):
-            if speaker and not into:
-                VOICES.speaks(speaker)
             into += data[: LARGEST - len(into)]
             if speaker:
-                _say(data.decode("utf-8", "replace"))
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):  # the terminal is gone; who asks next is told
-        sys.stderr.write(text)
-        sys.stderr.flush()
+                LAST_LINE.speak(speaker, data.decode("utf-8", "replace"))
