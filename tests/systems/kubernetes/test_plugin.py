@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from wizard.problems import Problem
 from wizard.systems.kubernetes import plugin
 from wizard.systems.kubernetes.kubeconfig import ContextInfo, Entry
 from wizard.systems.kubernetes.plugin import Plugin
+from wizard.terminal import LAST_LINE
 
 V1 = "client.authentication.k8s.io/v1"
 CODE = "open https://microsoft.com/devicelogin and enter ABC-DEF"
@@ -141,6 +143,18 @@ def test_what_it_leaves_running_keeps_nobody(make: Make) -> None:
     began = time.monotonic()
     assert make(script).shown().authorization == "Bearer t"
     assert time.monotonic() - began < 20
+
+
+def test_what_it_leaves_running_may_speak_and_is_drawn_over(capsys) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    ours, its = os.pipe()
+    os.write(its, b"still here")
+    os.close(its)
+    plugin._collect(os.fdopen(ours, "rb"), bytearray(), ended)
+    assert LAST_LINE.draw("looking")
+    assert LAST_LINE.draw("")
+    assert "still here\n\r\x1b[2Klooking" in capsys.readouterr().err
 
 
 def test_a_device_code_is_seen_in_a_terminal_before_the_plugin_ends(tmp_path: Path) -> None:

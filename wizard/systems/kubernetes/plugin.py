@@ -243,7 +243,9 @@ def _talk(
     return code, bytes(streams[0]), tuple(lines[-LAST_LINES:])
 
 
-def _collect(pipe: IO[bytes] | None, into: bytearray, speaker: object) -> None:
+def _collect(
+    pipe: IO[bytes] | None, into: bytearray, speaker: subprocess.Popen[bytes] | None
+) -> None:
     """Read all that comes; with a speaker it is said in the terminal, too."""
     if pipe is None:
         return
@@ -252,3 +254,5 @@ def _collect(pipe: IO[bytes] | None, into: bytearray, speaker: object) -> None:
             into += data[: LARGEST - len(into)]
             if speaker:
                 LAST_LINE.speak(speaker, data.decode("utf-8", "replace"))
+                if speaker.poll() is not None:  # by what it leaves running
+                    LAST_LINE.end(speaker)
